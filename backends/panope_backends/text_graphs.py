@@ -21,6 +21,9 @@ TOKEN_OUTPUTS = ("last_hidden_state", "token_embeddings")
 #: The output that sentence-transformers' exporters give one finished vector a text in.
 SENTENCE_OUTPUT = "sentence_embedding"
 
+#: The output of models with the head of a sparse encoder: a value for each word of the vocabulary and text.
+SPARSE_OUTPUT = "sparse_embedding"
+
 #: The output that classifiers give their scores in, before any function of them.
 LOGITS = "logits"
 
@@ -61,7 +64,7 @@ def tensor_name(names: Collection[str], node: str) -> str:
         names: that the graph has for the tensor.
         node: the name of the node that gives it, or takes it.
     """
-    known = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT, LOGITS)
+    known = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT, SPARSE_OUTPUT, LOGITS)
     return min(names, key=lambda name: (name not in known, name != node, name.isdigit(), name), default=node)
 
 
@@ -110,6 +113,20 @@ def text_outputs(outputs: Sequence[TensorSpec], config: Mapping[str, Any]) -> Te
     raise PreconditionError(
         f"none of the graph's outputs ({', '.join(_shown(spec) for spec in outputs)}) is known to hold token vectors"
         + (f" of the width {width} that config.json tells" if width else "")
+    )
+
+
+def sparse_output(outputs: Sequence[TensorSpec]) -> str:
+    """The output that holds sparse vectors.
+
+    Raises:
+        PreconditionError: there is none; the message names those that there are.
+    """
+    if any(spec.name == SPARSE_OUTPUT and len(spec.shape) == 2 for spec in outputs):
+        return SPARSE_OUTPUT
+    raise PreconditionError(
+        f"none of the graph's outputs ({', '.join(_shown(spec) for spec in outputs)}) is `{SPARSE_OUTPUT}`; graphs of "
+        "sparse encoders are made here, from safetensors"
     )
 
 

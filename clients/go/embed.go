@@ -18,6 +18,16 @@ type Embeddings struct {
 	TokenCounts []uint32
 	// TruncatedIndices are the positions of texts that were cut, ascending.
 	TruncatedIndices []uint32
+	// SparseVectors has one for each text, of a model that gives sparse vectors; then Vectors has none.
+	SparseVectors []SparseVector
+}
+
+// SparseVector is a vector of which most values are 0.
+type SparseVector struct {
+	// Indices are where those are that are not, ascending: ids of the model's vocabulary.
+	Indices []uint32
+	// Values are what they are.
+	Values []float32
 }
 
 // Truncation says what to do with a text that has more tokens than the model takes.
@@ -88,7 +98,19 @@ func (c *Client) embedRequest(
 		Vectors:          vectors,
 		TokenCounts:      response.GetTokenCounts(),
 		TruncatedIndices: response.GetTruncatedIndices(),
+		SparseVectors:    sparseOf(response.GetSparseVectors()),
 	}, nil
+}
+
+func sparseOf(given []*panopev1.SparseVector) []SparseVector {
+	if len(given) == 0 {
+		return nil
+	}
+	vectors := make([]SparseVector, len(given))
+	for i, vector := range given {
+		vectors[i] = SparseVector{Indices: vector.GetIndices(), Values: vector.GetValues()}
+	}
+	return vectors
 }
 
 // vectorsOf reads count × dimensions little-endian 32-bit floats.

@@ -271,7 +271,7 @@ METHODS: Mapping[str, Operation] = {
     "TextEmbeddingsService.Decode": Operation(list[str], tei.DecodeBody, **_TEI),
     "TextEmbeddingsService.Rerank": Operation(list[classification.RankJson], classification.RankBody, **_TEI),
     "TextEmbeddingsService.Predict": Operation(_LABELS[0], classification.PredictBody, or_answers=_LABELS, **_TEI),
-    "TextEmbeddingsService.EmbedSparse": Operation(dict[str, Any], empty=True, error=tei.TextEmbeddingsErrorJson),
+    "TextEmbeddingsService.EmbedSparse": Operation(list[list[tei.SparseValueJson]], tei.EmbedSparseBody, **_TEI),
     "TextEmbeddingsService.Info": Operation(
         dict[str, Any], error=tei.TextEmbeddingsErrorJson, or_answers=(TextEmbeddingsInfoJson, TextGenerationInfoJson)
     ),

@@ -12,7 +12,7 @@ import pytest
 
 from panope.v1 import embed_service_pb2 as pb
 from panope_backends import errors as tree
-from panope_client import InvalidInputError, InvalidResponseError, NotFoundError
+from panope_client import Embeddings, InvalidInputError, InvalidResponseError, NotFoundError, SparseVector
 from panope_client.embed_messages import embeddings_of
 
 MODEL = "vendor/fake"
@@ -171,3 +171,11 @@ async def test_tokens_carry_ids_texts_and_offsets(client: Any, fake: Any) -> Non
 async def test_ids_are_joined_into_texts(client: Any, fake: Any) -> None:
     assert await client.detokenize([[104, 233], []], MODEL, skip_special_tokens=False) == ["hé", ""]
     assert fake.requests[0].HasField("skip_special_tokens")
+
+
+def test_sparse_vectors_have_no_dense_ones_beside_them() -> None:
+    sparse = [pb.SparseVector(indices=[7, 99], values=[0.5, 1.25]), pb.SparseVector()]
+    found = embeddings_of(pb.EmbedResponse(dimensions=100, token_counts=[3, 4], sparse_vectors=sparse))
+    assert (len(found), found.dimensions, found.vectors.shape) == (2, 100, (0, 100))
+    assert found.sparse_vectors == (SparseVector((7, 99), (0.5, 1.25)), SparseVector((), ()))
+    assert Embeddings.joined([found, found]).sparse_vectors == found.sparse_vectors * 2

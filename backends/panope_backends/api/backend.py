@@ -78,6 +78,9 @@ class ModelFacts:
             `remote_code` (Python files of its folder may run).
         has_adapter: whether the folder holds a LoRA adapter, as `panope_backends.lora` describes it, which the weights
             are to be run with.
+        head: what the model's own files have computed from its outputs, for the task `embed` alone: empty for token
+            vectors, or `splade-` with `max` or `sum` for how values of the vocabulary are pooled over tokens, and with
+            `-log` where the logarithm is taken twice.
     """
 
     name: str
@@ -87,6 +90,7 @@ class ModelFacts:
     config: Mapping[str, Any] = field(default_factory=dict)
     grants: tuple[str, ...] = ()
     has_adapter: bool = False
+    head: str = ""
 
 
 @dataclass(frozen=True)

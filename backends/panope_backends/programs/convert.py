@@ -12,6 +12,7 @@ model's memory, which only its end gives back.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -89,9 +90,9 @@ def convert(job: Job) -> Converted:
     # First, because it is quick and refuses what no conversion makes right.
     task = job.model.task
     tokenizer = tokenizer_to_add(task, folder) if task in ("embed", *CLASSIFIES) else None
-    place = _transformer_folder(folder) if task == "embed" else Path()
+    place, head = _transformer_of(folder) if task == "embed" else (Path(), "")
     (out / place).mkdir(parents=True, exist_ok=True)
-    backend.convert(job.model, conversion, folder / place, out / place)
+    backend.convert(dataclasses.replace(job.model, head=head), conversion, folder / place, out / place)
     _complete(folder, out, place)
     if task == "embed":
         _unpickle(out, is_granted="pickles" in job.model.grants)
@@ -118,12 +119,16 @@ def _conversion(job: Job, offered: Sequence[Conversion]) -> Conversion:
     )
 
 
-def _transformer_folder(folder: Path) -> Path:
-    """Where the weights to convert lie, within the model's folder: older models keep them in `0_Transformer`."""
+def _transformer_of(folder: Path) -> tuple[Path, str]:
+    """Where the weights to convert lie, within the model's folder, and the head that they are run with.
+
+    Older models keep them in `0_Transformer`.
+    """
     try:
-        return read_embed_files(folder).transformer_folder.relative_to(folder)
+        files = read_embed_files(folder)
     except PreconditionError:  # the load tells it; a conversion of the bare transformer may be right all the same
-        return Path()
+        return Path(), ""
+    return files.transformer_folder.relative_to(folder), files.model_head
 
 
 def _complete(folder: Path, out: Path, place: Path) -> None:

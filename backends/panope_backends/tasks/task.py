@@ -261,19 +261,25 @@ class ModelSource(Protocol):
     def settings(self) -> bytes:
         """The task's message with the server's settings of it; empty for tasks that have none."""
 
-    def load(self, config: Mapping[str, Any], folder: Path | None = None) -> TensorModel:
+    def load(self, config: Mapping[str, Any], folder: Path | None = None, *, head: str = "") -> TensorModel:
         """Loads the model on the backend and the device that the server chose.
 
         Args:
             config: its config.json.
             folder: of the weights; None for the variant's folder.
+            head: as of `ModelFacts`.
 
         Raises:
             PanopeError: why it cannot be loaded, or that the backend loads it as another kind.
         """
 
     def load_any(
-        self, config: Mapping[str, Any], folder: Path | None = None, *, options: LoadOptions | None = None
+        self,
+        config: Mapping[str, Any],
+        folder: Path | None = None,
+        *,
+        options: LoadOptions | None = None,
+        head: str = "",
     ) -> LoadedModel:
         """As `load`, whatever kind of model it becomes.
 
@@ -281,6 +287,7 @@ class ModelSource(Protocol):
             config: its config.json.
             folder: of the weights; None for the variant's folder.
             options: those that the task knows of; the server's precision and the cache folder are added.
+            head: as of `ModelFacts`.
         """
 
 

@@ -133,17 +133,22 @@ class FrameSource:
         self.settings = load.task_settings
         self.media_limits = MediaLimits(load.media_limits.max_image_bytes, load.media_limits.max_image_pixels)
 
-    def load(self, config: Mapping[str, Any], folder: Path | None = None) -> TensorModel:
+    def load(self, config: Mapping[str, Any], folder: Path | None = None, *, head: str = "") -> TensorModel:
         """Loads the model on the frame's backend and device; see `ModelSource`."""
-        return _require_tensors(self.load_any(config, folder), self._load)
+        return _require_tensors(self.load_any(config, folder, head=head), self._load)
 
     def load_any(
-        self, config: Mapping[str, Any], folder: Path | None = None, *, options: LoadOptions | None = None
+        self,
+        config: Mapping[str, Any],
+        folder: Path | None = None,
+        *,
+        options: LoadOptions | None = None,
+        head: str = "",
     ) -> LoadedModel:
         """As `load`, of any kind."""
         load = self._load
         architecture = next(iter(config.get("architectures") or ()), "")
-        facts = ModelFacts(load.model, load.format, load.task, architecture, config, tuple(load.grants))
+        facts = ModelFacts(load.model, load.format, load.task, architecture, config, tuple(load.grants), head=head)
         options = replace(
             options or LoadOptions(),
             precision=load.precision,

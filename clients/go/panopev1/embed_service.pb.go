@@ -230,9 +230,10 @@ type EmbedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model that answered.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// All vectors one after another in the order of the texts: `count` × `dimensions` little-endian 32-bit floats.
+	// All vectors one after another in the order of the texts: `count` × `dimensions` little-endian 32-bit floats. Empty for
+	// a model that gives sparse vectors.
 	Vectors []byte `protobuf:"bytes,2,opt,name=vectors,proto3" json:"vectors,omitempty"`
-	// The number of vectors.
+	// The number of vectors in `vectors`.
 	Count uint32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	// The number of values in each vector.
 	Dimensions uint32 `protobuf:"varint,4,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
@@ -240,8 +241,10 @@ type EmbedResponse struct {
 	TokenCounts []uint32 `protobuf:"varint,5,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
 	// The positions of texts that were cut, ascending.
 	TruncatedIndices []uint32 `protobuf:"varint,6,rep,packed,name=truncated_indices,json=truncatedIndices,proto3" json:"truncated_indices,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Of a model that gives sparse vectors, such as SPLADE: one for each text, of `dimensions` values. Of other models: none.
+	SparseVectors []*SparseVector `protobuf:"bytes,7,rep,name=sparse_vectors,json=sparseVectors,proto3" json:"sparse_vectors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EmbedResponse) Reset() {
@@ -316,6 +319,68 @@ func (x *EmbedResponse) GetTruncatedIndices() []uint32 {
 	return nil
 }
 
+func (x *EmbedResponse) GetSparseVectors() []*SparseVector {
+	if x != nil {
+		return x.SparseVectors
+	}
+	return nil
+}
+
+// A vector of which most values are 0: those that are not.
+type SparseVector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where they are, ascending: ids of the model's vocabulary.
+	Indices []uint32 `protobuf:"varint,1,rep,packed,name=indices,proto3" json:"indices,omitempty"`
+	// What they are, as many.
+	Values        []float32 `protobuf:"fixed32,2,rep,packed,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SparseVector) Reset() {
+	*x = SparseVector{}
+	mi := &file_panope_v1_embed_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SparseVector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SparseVector) ProtoMessage() {}
+
+func (x *SparseVector) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_embed_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SparseVector.ProtoReflect.Descriptor instead.
+func (*SparseVector) Descriptor() ([]byte, []int) {
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SparseVector) GetIndices() []uint32 {
+	if x != nil {
+		return x.Indices
+	}
+	return nil
+}
+
+func (x *SparseVector) GetValues() []float32 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 // One batch on a stream.
 type StreamEmbedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -329,7 +394,7 @@ type StreamEmbedRequest struct {
 
 func (x *StreamEmbedRequest) Reset() {
 	*x = StreamEmbedRequest{}
-	mi := &file_panope_v1_embed_service_proto_msgTypes[3]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -341,7 +406,7 @@ func (x *StreamEmbedRequest) String() string {
 func (*StreamEmbedRequest) ProtoMessage() {}
 
 func (x *StreamEmbedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_embed_service_proto_msgTypes[3]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -354,7 +419,7 @@ func (x *StreamEmbedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEmbedRequest.ProtoReflect.Descriptor instead.
 func (*StreamEmbedRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StreamEmbedRequest) GetId() string {
@@ -389,7 +454,7 @@ type StreamEmbedResponse struct {
 
 func (x *StreamEmbedResponse) Reset() {
 	*x = StreamEmbedResponse{}
-	mi := &file_panope_v1_embed_service_proto_msgTypes[4]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +466,7 @@ func (x *StreamEmbedResponse) String() string {
 func (*StreamEmbedResponse) ProtoMessage() {}
 
 func (x *StreamEmbedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_embed_service_proto_msgTypes[4]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +479,7 @@ func (x *StreamEmbedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEmbedResponse.ProtoReflect.Descriptor instead.
 func (*StreamEmbedResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StreamEmbedResponse) GetId() string {
@@ -482,7 +547,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_panope_v1_embed_service_proto_msgTypes[5]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -494,7 +559,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_embed_service_proto_msgTypes[5]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -507,7 +572,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -544,7 +609,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_panope_v1_embed_service_proto_msgTypes[6]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +621,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_embed_service_proto_msgTypes[6]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +634,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TokenizeResponse) GetModel() string {
@@ -603,7 +668,7 @@ type TokenizedText struct {
 
 func (x *TokenizedText) Reset() {
 	*x = TokenizedText{}
-	mi := &file_panope_v1_embed_service_proto_msgTypes[7]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +680,7 @@ func (x *TokenizedText) String() string {
 func (*TokenizedText) ProtoMessage() {}
 
 func (x *TokenizedText) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_embed_service_proto_msgTypes[7]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +693,7 @@ func (x *TokenizedText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizedText.ProtoReflect.Descriptor instead.
 func (*TokenizedText) Descriptor() ([]byte, []int) {
-	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TokenizedText) GetIds() []uint32 {
@@ -674,7 +739,7 @@ type DetokenizeRequest struct {
 
 func (x *DetokenizeRequest) Reset() {
 	*x = DetokenizeRequest{}
-	mi := &file_panope_v1_embed_service_proto_msgTypes[8]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +751,7 @@ func (x *DetokenizeRequest) String() string {
 func (*DetokenizeRequest) ProtoMessage() {}
 
 func (x *DetokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_embed_service_proto_msgTypes[8]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +764,7 @@ func (x *DetokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetokenizeRequest.ProtoReflect.Descriptor instead.
 func (*DetokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DetokenizeRequest) GetModel() string {
@@ -736,7 +801,7 @@ type DetokenizeResponse struct {
 
 func (x *DetokenizeResponse) Reset() {
 	*x = DetokenizeResponse{}
-	mi := &file_panope_v1_embed_service_proto_msgTypes[9]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +813,7 @@ func (x *DetokenizeResponse) String() string {
 func (*DetokenizeResponse) ProtoMessage() {}
 
 func (x *DetokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_embed_service_proto_msgTypes[9]
+	mi := &file_panope_v1_embed_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +826,7 @@ func (x *DetokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetokenizeResponse.ProtoReflect.Descriptor instead.
 func (*DetokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DetokenizeResponse) GetModel() string {
@@ -801,7 +866,7 @@ const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"\n" +
 	"_normalizeB\r\n" +
 	"\v_dimensionsB\x0e\n" +
-	"\f_prompt_name\"\xc5\x01\n" +
+	"\f_prompt_name\"\x85\x02\n" +
 	"\rEmbedResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\avectors\x18\x02 \x01(\fR\avectors\x12\x14\n" +
@@ -810,7 +875,11 @@ const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"dimensions\x18\x04 \x01(\rR\n" +
 	"dimensions\x12!\n" +
 	"\ftoken_counts\x18\x05 \x03(\rR\vtokenCounts\x12+\n" +
-	"\x11truncated_indices\x18\x06 \x03(\rR\x10truncatedIndices\"W\n" +
+	"\x11truncated_indices\x18\x06 \x03(\rR\x10truncatedIndices\x12>\n" +
+	"\x0esparse_vectors\x18\a \x03(\v2\x17.panope.v1.SparseVectorR\rsparseVectors\"@\n" +
+	"\fSparseVector\x12\x18\n" +
+	"\aindices\x18\x01 \x03(\rR\aindices\x12\x16\n" +
+	"\x06values\x18\x02 \x03(\x02R\x06values\"W\n" +
 	"\x12StreamEmbedRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x121\n" +
 	"\arequest\x18\x02 \x01(\v2\x17.panope.v1.EmbedRequestR\arequest\"\x97\x01\n" +
@@ -866,42 +935,44 @@ func file_panope_v1_embed_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_embed_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_embed_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_panope_v1_embed_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_panope_v1_embed_service_proto_goTypes = []any{
 	(Truncation)(0),             // 0: panope.v1.Truncation
 	(*TokenSequence)(nil),       // 1: panope.v1.TokenSequence
 	(*EmbedRequest)(nil),        // 2: panope.v1.EmbedRequest
 	(*EmbedResponse)(nil),       // 3: panope.v1.EmbedResponse
-	(*StreamEmbedRequest)(nil),  // 4: panope.v1.StreamEmbedRequest
-	(*StreamEmbedResponse)(nil), // 5: panope.v1.StreamEmbedResponse
-	(*TokenizeRequest)(nil),     // 6: panope.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),    // 7: panope.v1.TokenizeResponse
-	(*TokenizedText)(nil),       // 8: panope.v1.TokenizedText
-	(*DetokenizeRequest)(nil),   // 9: panope.v1.DetokenizeRequest
-	(*DetokenizeResponse)(nil),  // 10: panope.v1.DetokenizeResponse
-	(*StreamError)(nil),         // 11: panope.v1.StreamError
+	(*SparseVector)(nil),        // 4: panope.v1.SparseVector
+	(*StreamEmbedRequest)(nil),  // 5: panope.v1.StreamEmbedRequest
+	(*StreamEmbedResponse)(nil), // 6: panope.v1.StreamEmbedResponse
+	(*TokenizeRequest)(nil),     // 7: panope.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),    // 8: panope.v1.TokenizeResponse
+	(*TokenizedText)(nil),       // 9: panope.v1.TokenizedText
+	(*DetokenizeRequest)(nil),   // 10: panope.v1.DetokenizeRequest
+	(*DetokenizeResponse)(nil),  // 11: panope.v1.DetokenizeResponse
+	(*StreamError)(nil),         // 12: panope.v1.StreamError
 }
 var file_panope_v1_embed_service_proto_depIdxs = []int32{
 	1,  // 0: panope.v1.EmbedRequest.token_sequences:type_name -> panope.v1.TokenSequence
 	0,  // 1: panope.v1.EmbedRequest.truncation:type_name -> panope.v1.Truncation
-	2,  // 2: panope.v1.StreamEmbedRequest.request:type_name -> panope.v1.EmbedRequest
-	3,  // 3: panope.v1.StreamEmbedResponse.response:type_name -> panope.v1.EmbedResponse
-	11, // 4: panope.v1.StreamEmbedResponse.error:type_name -> panope.v1.StreamError
-	8,  // 5: panope.v1.TokenizeResponse.texts:type_name -> panope.v1.TokenizedText
-	1,  // 6: panope.v1.DetokenizeRequest.token_sequences:type_name -> panope.v1.TokenSequence
-	2,  // 7: panope.v1.EmbedService.Embed:input_type -> panope.v1.EmbedRequest
-	4,  // 8: panope.v1.EmbedService.StreamEmbed:input_type -> panope.v1.StreamEmbedRequest
-	6,  // 9: panope.v1.EmbedService.Tokenize:input_type -> panope.v1.TokenizeRequest
-	9,  // 10: panope.v1.EmbedService.Detokenize:input_type -> panope.v1.DetokenizeRequest
-	3,  // 11: panope.v1.EmbedService.Embed:output_type -> panope.v1.EmbedResponse
-	5,  // 12: panope.v1.EmbedService.StreamEmbed:output_type -> panope.v1.StreamEmbedResponse
-	7,  // 13: panope.v1.EmbedService.Tokenize:output_type -> panope.v1.TokenizeResponse
-	10, // 14: panope.v1.EmbedService.Detokenize:output_type -> panope.v1.DetokenizeResponse
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	4,  // 2: panope.v1.EmbedResponse.sparse_vectors:type_name -> panope.v1.SparseVector
+	2,  // 3: panope.v1.StreamEmbedRequest.request:type_name -> panope.v1.EmbedRequest
+	3,  // 4: panope.v1.StreamEmbedResponse.response:type_name -> panope.v1.EmbedResponse
+	12, // 5: panope.v1.StreamEmbedResponse.error:type_name -> panope.v1.StreamError
+	9,  // 6: panope.v1.TokenizeResponse.texts:type_name -> panope.v1.TokenizedText
+	1,  // 7: panope.v1.DetokenizeRequest.token_sequences:type_name -> panope.v1.TokenSequence
+	2,  // 8: panope.v1.EmbedService.Embed:input_type -> panope.v1.EmbedRequest
+	5,  // 9: panope.v1.EmbedService.StreamEmbed:input_type -> panope.v1.StreamEmbedRequest
+	7,  // 10: panope.v1.EmbedService.Tokenize:input_type -> panope.v1.TokenizeRequest
+	10, // 11: panope.v1.EmbedService.Detokenize:input_type -> panope.v1.DetokenizeRequest
+	3,  // 12: panope.v1.EmbedService.Embed:output_type -> panope.v1.EmbedResponse
+	6,  // 13: panope.v1.EmbedService.StreamEmbed:output_type -> panope.v1.StreamEmbedResponse
+	8,  // 14: panope.v1.EmbedService.Tokenize:output_type -> panope.v1.TokenizeResponse
+	11, // 15: panope.v1.EmbedService.Detokenize:output_type -> panope.v1.DetokenizeResponse
+	12, // [12:16] is the sub-list for method output_type
+	8,  // [8:12] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_embed_service_proto_init() }
@@ -911,19 +982,19 @@ func file_panope_v1_embed_service_proto_init() {
 	}
 	file_panope_v1_stream_error_proto_init()
 	file_panope_v1_embed_service_proto_msgTypes[1].OneofWrappers = []any{}
-	file_panope_v1_embed_service_proto_msgTypes[4].OneofWrappers = []any{
+	file_panope_v1_embed_service_proto_msgTypes[5].OneofWrappers = []any{
 		(*StreamEmbedResponse_Response)(nil),
 		(*StreamEmbedResponse_Error)(nil),
 	}
-	file_panope_v1_embed_service_proto_msgTypes[5].OneofWrappers = []any{}
-	file_panope_v1_embed_service_proto_msgTypes[8].OneofWrappers = []any{}
+	file_panope_v1_embed_service_proto_msgTypes[6].OneofWrappers = []any{}
+	file_panope_v1_embed_service_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_embed_service_proto_rawDesc), len(file_panope_v1_embed_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -674,7 +674,7 @@ type EmbedSpec struct {
 	MaxTokens uint32 `protobuf:"varint,2,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
 	// The prompts that `prompt_name` can name.
 	PromptNames []string `protobuf:"bytes,3,rep,name=prompt_names,json=promptNames,proto3" json:"prompt_names,omitempty"`
-	// How token vectors become one vector, such as `mean`.
+	// How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors.
 	Pooling string `protobuf:"bytes,4,opt,name=pooling,proto3" json:"pooling,omitempty"`
 	// Whether vectors have length 1 unless the request says otherwise.
 	Normalize bool `protobuf:"varint,5,opt,name=normalize,proto3" json:"normalize,omitempty"`

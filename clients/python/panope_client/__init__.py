@@ -37,7 +37,7 @@ from panope_client.errors import (
     UnavailableError,
 )
 from panope_client.generate_messages import GenerateOptions
-from panope_client.results import Embeddings, Health, Tokens
+from panope_client.results import Embeddings, Health, SparseVector, Tokens
 from panope_client.retry import RetryPolicy
 from panope_client.sync.client import Client
 
@@ -71,6 +71,7 @@ __all__ = [
     "RerankOptions",
     "RerankResponse",
     "RetryPolicy",
+    "SparseVector",
     "StreamChatResponse",
     "StreamGenerateResponse",
     "TextToText",

@@ -10,7 +10,7 @@ import numpy as np
 from panope.v1 import embed_service_pb2 as embed_pb
 from panope_client.arguments import check_options, iterated, request_of, value_of
 from panope_client.errors import InvalidArgumentError, InvalidResponseError
-from panope_client.results import Embeddings
+from panope_client.results import Embeddings, SparseVector
 from panope_client.token_messages import sequences_of
 
 Truncation = Literal["refuse", "end", "start"]
@@ -86,6 +86,9 @@ def embeddings_of(response: embed_pb.EmbedResponse) -> Embeddings:
         vectors=np.frombuffer(vectors, "<f4").reshape(count, dimensions),
         token_counts=tuple(response.token_counts),
         truncated_indices=tuple(response.truncated_indices),
+        sparse_vectors=tuple(
+            SparseVector(tuple(vector.indices), tuple(vector.values)) for vector in response.sparse_vectors
+        ),
     )
 
 

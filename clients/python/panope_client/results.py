@@ -10,6 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """A vector of which most values are 0.
+
+    Attributes:
+        indices: where those are that are not, ascending: ids of the model's vocabulary.
+        values: what they are.
+    """
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Embeddings:
     """The vectors of a batch.
@@ -19,15 +32,17 @@ class Embeddings:
         vectors: float32, `(texts, dimensions)`, in the order of the texts; read-only, a view of the response's bytes.
         token_counts: the tokens of each text as it was run, prompt and special tokens included.
         truncated_indices: the positions of texts that were cut, ascending.
+        sparse_vectors: of a model that gives sparse vectors, one for each text; then `vectors` has none.
     """
 
     model: str
     vectors: NDArray[np.float32]
     token_counts: tuple[int, ...]
     truncated_indices: tuple[int, ...]
+    sparse_vectors: tuple[SparseVector, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.token_counts)
 
     @property
     def dimensions(self) -> int:
@@ -53,6 +68,7 @@ class Embeddings:
                 for start, part in zip(starts, parts, strict=False)  # one start more than parts
                 for index in part.truncated_indices
             ),
+            sparse_vectors=tuple(vector for part in parts for vector in part.sparse_vectors),
         )
 
 

@@ -16,7 +16,7 @@ from panope_registry.inspect.file_bytes import Header
 _MOST_BYTES = 16 << 20
 
 _STATIC = "StaticEmbedding"
-_ENCODERS = ("Transformer", _STATIC)
+_ENCODERS = ("Transformer", "MLMTransformer", _STATIC)
 
 
 def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) -> None:

@@ -10,13 +10,14 @@ from zoo_models.architectures import ARCHITECTURES
 from zoo_models.case import Case
 from zoo_models.layouts import LAYOUTS
 from zoo_models.serving import ENGINES, outcome_on, quiet, reference_of
+from zoo_models.sparse import SPARSE_ENCODERS
 from zoo_models.static import STATIC_TABLES
 from zoo_models.tokenizer_settings import TOKENIZER_SETTINGS
 
 # Two libraries, a conversion and two engines, on whatever machine this is.
 pytestmark = pytest.mark.timeout(600)
 
-CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS, *STATIC_TABLES)
+CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS, *STATIC_TABLES, *SPARSE_ENCODERS)
 
 #: In the quick run: one for each kind of fault that was answered wrongly once.
 SAMPLE = frozenset(
@@ -29,6 +30,7 @@ SAMPLE = frozenset(
         "key: text max_length",
         "key: fill-mask",
         "static: model2vec",
+        "sparse: bert",
     }
 )
 

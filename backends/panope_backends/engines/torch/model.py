@@ -14,6 +14,7 @@ from panope_backends.engines.torch.tables import read_tables
 from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import InvalidInputError
 from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.text_graphs import SPARSE_OUTPUT
 
 
 def load_torch_model(model: ModelFacts, folder: Path, precision: str, threads: int) -> TensorModel:
@@ -75,6 +76,8 @@ def output_shape(module: Any, output: str) -> tuple[int, ...]:
     """Of what a model of transformers gives; -1 for the batch and its length."""
     if output == "last_hidden_state":
         return (-1, -1, module.config.hidden_size)
+    if output == SPARSE_OUTPUT:
+        return (-1, module.config.vocab_size)
     axes = (-1, -1) if type(module).__name__.endswith("ForTokenClassification") else (-1,)
     return (*axes, module.config.num_labels)
 

@@ -5,6 +5,7 @@ Used by the cpu engine to run it and by the openvino engine to convert it, so th
 in float32
 
     embed                `last_hidden_state`  batch × tokens × hidden size
+                         `sparse_embedding`   batch × vocabulary, with a sparse encoder's head (`ModelFacts.head`)
     classify, rerank     `logits`             batch × labels
     token-classify       `logits`             batch × tokens × labels
 """
@@ -18,8 +19,10 @@ from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
+from panope_backends.engines.torch.splade import PREFIX, with_splade
 from panope_backends.engines.torch.static_embedding import is_static, load_static, static_support
 from panope_backends.errors import PreconditionError
+from panope_backends.text_graphs import SPARSE_OUTPUT
 from panope_backends.weights_support import decoder_of
 
 
@@ -40,6 +43,7 @@ class Head:
 
 #: Loads a base model; code for other auto classes, such as a head's, is not asked for.
 _BASE = Head("AutoModel", "", "last_hidden_state")
+_SPARSE = Head("AutoModelForMaskedLM", "ForMaskedLM", SPARSE_OUTPUT)
 _TEXTS = Head("AutoModelForSequenceClassification", "ForSequenceClassification", "logits")
 _TOKENS = Head("AutoModelForTokenClassification", "ForTokenClassification", "logits")
 
@@ -49,7 +53,7 @@ _HEADS = {"": _BASE, "embed": _BASE, "classify": _TEXTS, "rerank": _TEXTS, "toke
 
 def transformer_support(model: ModelFacts) -> Support:
     """Says from facts alone whether `load_transformer` can work; transformers is imported for odd ones alone."""
-    head = _HEADS.get(model.task)
+    head = _head_of(model)
     if head is None:
         known = ", ".join(f"`{task}`" for task in _HEADS if task)
         return Support(Level.NONE, f"safetensors run for the tasks {known}, not for `{model.task}`")
@@ -64,6 +68,10 @@ def transformer_support(model: ModelFacts) -> Support:
     if decoder := decoder_of(model.config):
         return Support(Level.NONE, decoder)
     return Support(Level.FULL, "transformers runs the base model")
+
+
+def _head_of(model: ModelFacts) -> Head | None:
+    return _SPARSE if model.task == "embed" and model.head.startswith(PREFIX) else _HEADS.get(model.task)
 
 
 def _head_support(model: ModelFacts, head: Head) -> Support:
@@ -97,7 +105,7 @@ def load_transformer(
     support = transformer_support(model)
     if support.level is Level.NONE:
         raise PreconditionError(f"the model cannot be loaded: {support.reason}", reason="unsupported_model")
-    head = _HEADS[model.task]
+    head = _head_of(model) or _BASE
     if is_static(model) and head is _BASE:
         return load_static(folder, precision), ("input_ids",), head.output
     if head is _BASE:
@@ -106,6 +114,8 @@ def load_transformer(
         module = load_pretrained(model, folder, precision, auto_class, attention, may_lack="pooler")
     else:
         module = load_pretrained(model, folder, precision, head.auto_class, attention)
+    if head is _SPARSE:
+        return with_splade(module, model.head), _input_names(module), head.output
     return module, _input_names(module), head.output
 
 

@@ -128,7 +128,7 @@ def _tokenizer_settings(folder: Path) -> TokenizerSettings:
     content = read_json(folder / _TRANSFORMER, missing_ok=True)
     file = typed(content, TransformerFile, _TRANSFORMER)
     for key, value, allowed in (
-        ("transformer_task", file.transformer_task, ("sequence-classification",)),
+        ("transformer_task", file.transformer_task or "feature-extraction", ("sequence-classification",)),
         ("module_output_name", file.module_output_name, ("scores",)),
         ("query_length", file.query_length, (None,)),
         ("document_length", file.document_length, (None,)),

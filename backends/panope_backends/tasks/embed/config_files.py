@@ -14,20 +14,27 @@ tokenizer's own files say.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.modules_file import STATIC_CONFIG, HeadStep, read_modules
+from panope_backends.tasks.embed.modules_file import STATIC_CONFIG, HeadStep, Modules, read_modules
 from panope_backends.tasks.embed.sentence_files import (
+    ENCODES,
+    FILLS_MASKS,
     ModelFile,
     PoolingFile,
+    SpladeFile,
+    TransformerUse,
     call_max_tokens,
     read_transformer_file,
     tokenizer_arguments,
 )
 from panope_backends.tasks.json_files import read_json, shown, typed
+
+#: sentence-transformers' kinds of models that embed.
+_DENSE, _SPARSE = "SentenceTransformer", "SparseEncoder"
 
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
@@ -79,6 +86,8 @@ class EmbedFiles:
         default_dimensions: leading values to keep when a request does not say; None for all.
         pairs: whether the model takes two texts too, so that its tokenizer must put them together as transformers does.
         is_static: whether it is a table of token vectors, whose mean a text's vector is.
+        model_head: of a sparse encoder, as of `ModelFacts`.
+        max_active_dims: the most values that are not 0, of a sparse vector; None for any.
     """
 
     transformer_folder: Path
@@ -94,6 +103,13 @@ class EmbedFiles:
     default_dimensions: int | None = None
     pairs: bool = False
     is_static: bool = False
+    model_head: str = ""
+    max_active_dims: int | None = None
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether vectors are sparse."""
+        return bool(self.model_head)
 
 
 def read_embed_files(folder: Path) -> EmbedFiles:
@@ -107,16 +123,17 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     modules = read_modules(folder)
     encoder, is_static = modules.encoder, modules.is_static
     modes, pool_prompt = (("mean",), True) if modules.pooling is None else _pooling(modules.pooling)
+    head = "" if modules.splade is None else _splade(modules.splade)
     rest = list(modules.text_steps)
     normalize = False
     while rest and rest[-1].kind == "Normalize":
         normalize = True
         rest.pop()
-    model_file = _model_file(folder)
+    model_file = _model_file(folder, _SPARSE if head else _DENSE)
     return EmbedFiles(
         transformer_folder=encoder,
         config=STATIC_CONFIG if is_static else read_json(encoder / "config.json"),
-        tokenizer=TokenizerSettings() if is_static else _tokenizer_settings(encoder),
+        tokenizer=TokenizerSettings() if is_static else _tokenizer_settings(encoder, _use(modules)),
         pooling_modes=modes,
         pool_prompt=pool_prompt,
         token_steps=modules.token_steps,
@@ -126,6 +143,8 @@ def read_embed_files(folder: Path) -> EmbedFiles:
         default_prompt_name=model_file.default_prompt_name,
         default_dimensions=model_file.truncate_dim,
         is_static=is_static,
+        model_head=head,
+        max_active_dims=model_file.max_active_dims,
     )
 
 
@@ -142,8 +161,20 @@ def _plain_model(folder: Path) -> EmbedFiles:
     )
 
 
-def _tokenizer_settings(folder: Path) -> TokenizerSettings:
-    file, name = read_transformer_file(folder)
+def _use(modules: Modules) -> TransformerUse:
+    """What is run of the transformer."""
+    if modules.splade is None:
+        return ENCODES
+    return replace(FILLS_MASKS, default_task=FILLS_MASKS.task) if modules.is_masked else FILLS_MASKS
+
+
+def _splade(folder: Path) -> str:
+    file = typed(read_json(folder / "config.json"), SpladeFile, f"{folder.name}/config.json")
+    return f"splade-{file.pooling_strategy}" + ("-log" if file.activation_function == "log1p_relu" else "")
+
+
+def _tokenizer_settings(folder: Path, use: TransformerUse) -> TokenizerSettings:
+    file, name = read_transformer_file(folder, use)
     return TokenizerSettings(
         arguments=tokenizer_arguments(file, name),
         stated_tokens=file.max_seq_length,
@@ -152,11 +183,16 @@ def _tokenizer_settings(folder: Path) -> TokenizerSettings:
     )
 
 
-def _model_file(folder: Path) -> ModelFile:
+def _model_file(folder: Path, wanted: str) -> ModelFile:
     name = "config_sentence_transformers.json"
-    file = typed(read_json(folder / name, missing_ok=True), ModelFile, name)
-    if file.model_type != "SentenceTransformer":
-        raise PreconditionError(f"{name} is of a `{shown(file.model_type)}`; Panope runs `SentenceTransformer`")
+    content = read_json(folder / name, missing_ok=True)
+    file = typed(content, ModelFile, name)
+    if content.get("model_type", wanted) != wanted:
+        raise PreconditionError(f"{name} is of a `{shown(file.model_type)}`; its modules are those of a `{wanted}`")
+    if wanted == _SPARSE and file.truncate_dim is not None:
+        raise PreconditionError(f"{name} sets `truncate_dim`, which sparse vectors do not have")
+    if wanted != _SPARSE and file.max_active_dims is not None:
+        raise PreconditionError(f"{name} sets `max_active_dims`, which is of sparse vectors alone")
     default = file.default_prompt_name
     if default is not None and default not in file.prompts:
         raise PreconditionError(f"{name} names `{shown(default)}` as default prompt and has no such prompt")

@@ -61,6 +61,32 @@ class EmbedJob(SequenceJob):
         return message.SerializeToString()
 
 
+@dataclass(slots=True)
+class SparseJob(SequenceJob):
+    """One request to a sparse encoder."""
+
+    sequences: Sequence[TokenRow]
+    truncated: list[int]
+    most: int | None
+
+    def answer(self, rows: Rows) -> bytes:
+        """Keeps what is not 0, of that the largest where a number is stated."""
+        message = messages.EmbedOutput(
+            dimensions=rows.shape[1],
+            token_counts=[len(sequence.ids) for sequence in self.sequences],
+            truncated_indices=self.truncated,
+        )
+        for row in rows:
+            (indices,) = np.nonzero(row)
+            if self.most is not None and len(indices) > self.most:
+                largest = np.argpartition(-np.abs(row[indices]), self.most - 1)[: self.most]
+                indices = indices[np.sort(largest)]
+            message.sparse_counts.append(len(indices))
+            message.sparse_indices.extend(indices.tolist())
+            message.sparse_values.extend(row[indices].tolist())
+        return message.SerializeToString()
+
+
 #: What texts may be for, and the names of prompts for it, as sentence-transformers looks for them.
 PROMPTS: Mapping[str, Sequence[str]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
@@ -112,11 +138,11 @@ class EmbedSequenceTask(SequenceTask):
             dimensions=self._default_dimensions,
             max_tokens=self._max_tokens,
             prompt_names=sorted(self._prompts),
-            pooling="+".join(self._files.pooling_modes),
+            pooling=self._files.model_head or "+".join(self._files.pooling_modes),
             normalize=self._files.normalize or self._vectors.unit_length,
         )
 
-    def prepare(self, data: bytes) -> EmbedJob:
+    def prepare(self, data: bytes) -> EmbedJob | SparseJob:
         """Makes tokens of the texts and checks what was asked.
 
         Raises:
@@ -125,6 +151,8 @@ class EmbedSequenceTask(SequenceTask):
         message = messages.EmbedInput.FromString(data)
         if message.truncation not in TRUNCATIONS:
             raise InvalidInputError.at("truncation", "{field} must be one of {known}", known=", ".join(TRUNCATIONS))
+        if self._files.is_sparse:
+            _refuse_of_sparse(message)
         dimensions = self._dimensions(message)
         prompt = self._requested_prompt(message)
         if message.token_sequences:
@@ -132,6 +160,8 @@ class EmbedSequenceTask(SequenceTask):
         else:
             name, rows = "texts", self._tokenize(message, prompt)
         sequences, truncated = self._fit(rows, name, message, prompt)
+        if self._files.is_sparse:
+            return SparseJob(sequences, truncated, self._files.max_active_dims)
         if message.HasField("normalize") and not message.normalize and self._vectors.unit_length:
             raise InvalidInputError("the model's graph itself scales vectors to length 1", field="normalize")
         normalized = message.normalize if message.HasField("normalize") else self._files.normalize
@@ -262,3 +292,10 @@ class EmbedSequenceTask(SequenceTask):
             sequences.append(TokenRow(cut, prompt.tokens))
             truncated.append(index)
         return sequences, truncated
+
+
+def _refuse_of_sparse(message: messages.EmbedInput) -> None:
+    """What is not done to sparse vectors, as in sentence-transformers."""
+    for field in ("normalize", "dimensions"):
+        if message.HasField(field):
+            raise InvalidInputError.at(field, "{field} is not for the sparse vectors that the model gives")

@@ -25,7 +25,7 @@ class EmbedModule(TaskModule):
                 return _of_engine(found)
             found.close()
         files = read_embed_files(source.folder)
-        model = source.load(files.config, files.transformer_folder)
+        model = source.load(files.config, files.transformer_folder, head=files.model_head)
         # After the model: an engine that has imported transformers by now saves a process.
         prepared = prepared_tokenizer(source.folder, files, source.cache_folder)
         tokenizer = TextTokenizer(prepared)

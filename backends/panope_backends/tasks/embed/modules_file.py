@@ -17,8 +17,11 @@ STATIC_CONFIG: Mapping[str, Any] = {"architectures": [STATIC]}
 
 MODULES = (
     *("Transformer", "StaticEmbedding", "WeightedLayerPooling", "Pooling", "Dense", "LayerNorm", "Normalize"),
-    "Dropout",
+    *("Dropout", "MLMTransformer", "SpladePooling"),
 )
+
+#: The modules of sparse encoders; the first is older.
+_MASKED, _SPLADE = "MLMTransformer", "SpladePooling"
 
 #: More than any model has.
 _MOST_MODULES = 64
@@ -56,6 +59,8 @@ class Modules:
         token_steps: what is done to the vectors of tokens before they are pooled.
         pooling: the folder of the Pooling module; None for a table, whose vectors' mean it is.
         text_steps: what is done to the vectors of texts.
+        splade: the folder of the SpladePooling module of a sparse encoder, which has no other steps; None otherwise.
+        is_masked: whether the transformer is one for masked words though its own file does not say so.
     """
 
     encoder: Path
@@ -63,6 +68,8 @@ class Modules:
     token_steps: tuple[HeadStep, ...]
     pooling: Path | None
     text_steps: tuple[HeadStep, ...]
+    splade: Path | None = None
+    is_masked: bool = False
 
 
 def read_modules(folder: Path) -> Modules:
@@ -76,7 +83,11 @@ def read_modules(folder: Path) -> Modules:
     kinds = [step.kind for step in steps]
     if kinds[:1] == [STATIC] and not {"Transformer", STATIC, "Pooling", _OF_LAYERS} & set(kinds[1:]):
         return Modules(steps[0].folder, True, (), None, _run(steps[1:], folder))
-    if kinds[:1] != ["Transformer"] or kinds.count("Pooling") != 1 or {"Transformer", STATIC} & set(kinds[1:]):
+    if kinds in (["Transformer", _SPLADE], [_MASKED, _SPLADE]):
+        splade = steps[1].folder
+        return Modules(steps[0].folder, False, (), None, (), splade=splade, is_masked=kinds[0] == _MASKED)
+    first = {"Transformer", STATIC, _MASKED, _SPLADE}
+    if kinds[:1] != ["Transformer"] or kinds.count("Pooling") != 1 or first & set(kinds[1:]):
         raise _other_order(kinds)
     pooling = kinds.index("Pooling")
     before, after = steps[1:pooling], steps[pooling + 1 :]
@@ -103,7 +114,8 @@ def _steps(folder: Path) -> list[HeadStep]:
 def _other_order(kinds: Sequence[str]) -> PreconditionError:
     return PreconditionError(
         f"modules.json lists {', '.join(kinds) or 'no module'}; Panope runs Transformer and Pooling, or {STATIC} "
-        "alone, followed by Dense, LayerNorm, Normalize and Dropout, with Dense and Normalize of tokens before Pooling"
+        "alone, followed by Dense, LayerNorm, Normalize, Dropout, with Dense and Normalize of tokens before Pooling; "
+        f"and of sparse encoders Transformer and {_SPLADE}"
     )
 
 

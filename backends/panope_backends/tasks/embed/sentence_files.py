@@ -4,6 +4,7 @@
     sentence_bert_config.json           `TransformerFile`; six older names mean the same
     config_sentence_transformers.json   `ModelFile`
     N_Pooling/config.json               `PoolingFile`
+    N_SpladePooling/config.json         `SpladeFile`
     N_Normalize/config.json             `NormalizeFile`
     N_Dense/config.json                 `DenseFile`
     N_LayerNorm, N_Dropout              `LayerNormFile`, `DropoutFile`
@@ -15,8 +16,9 @@ A key that is missing here is refused: an embedding that is silently a little wr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -65,7 +67,7 @@ class TransformerFile(Struct):
     config_args: dict[str, Any] = {}
     config_kwargs: dict[str, Any] = {}
     processing_kwargs: dict[str, dict[str, Any]] = {}
-    transformer_task: str = "feature-extraction"
+    transformer_task: str | None = None
     modality_config: dict[str, Any] | None = None
     module_output_name: str = "token_embeddings"
     query_length: int | None = None
@@ -84,6 +86,7 @@ class ModelFile(Struct):
     default_prompt_name: str | None = None
     truncate_dim: Positive | None = None
     model_type: str = "SentenceTransformer"
+    max_active_dims: Positive | None = None
     # Without effect: what wrote the file, and how others compare vectors.
     version: Any = field(default=None, name="__version__")
     requirements: Any = None
@@ -103,6 +106,17 @@ class PoolingFile(Struct):
     pooling_mode_lasttoken: bool = False
     word_embedding_dimension: int | None = None
     embedding_dimension: int | None = None
+
+
+class SpladeFile(Struct):
+    """How values of the vocabulary are pooled over tokens; the size is that of the model anyway."""
+
+    pooling_strategy: Literal["max", "sum"] = "max"
+    activation_function: Literal["relu", "log1p_relu"] = "relu"
+    embedding_dimension: int | None = None
+    word_embedding_dimension: int | None = None
+    # Without effect: how much of a text is pooled at a time.
+    chunk_size: int | None = None
 
 
 class NormalizeFile(Struct):
@@ -145,8 +159,31 @@ class DropoutFile(Struct):
     dropout: float = 0.2
 
 
-def read_transformer_file(folder: Path) -> tuple[TransformerFile, str]:
+@dataclass(frozen=True)
+class TransformerUse:
+    """What of a transformer is run, in sentence-transformers' words.
+
+    Attributes:
+        task: that it is loaded for.
+        output: that it gives.
+        default_task: where the file says nothing.
+    """
+
+    task: str = "feature-extraction"
+    output: str = "last_hidden_state"
+    default_task: str = "feature-extraction"
+
+
+ENCODES = TransformerUse()
+FILLS_MASKS = TransformerUse("fill-mask", "logits")
+
+
+def read_transformer_file(folder: Path, use: TransformerUse = ENCODES) -> tuple[TransformerFile, str]:
     """The first that is there of `TRANSFORMER_FILES`, and its name.
+
+    Args:
+        folder: of the transformer.
+        use: what Panope runs of it.
 
     Raises:
         PreconditionError: it asks for what Panope cannot do; the message names the file and the key.
@@ -155,9 +192,10 @@ def read_transformer_file(folder: Path) -> tuple[TransformerFile, str]:
         content = read_json(folder / name, missing_ok=True)
         if content:
             file = typed(content, TransformerFile, name)
-            _refuse_other_ways(file, name)
-            _refuse_other_modalities(file, name)
+            _refuse_other_ways(file, name, use)
+            _refuse_other_modalities(file, name, use.output)
             return file, name
+    _refuse_other_ways(TransformerFile(), TRANSFORMER_FILES[0], use)
     return TransformerFile(), TRANSFORMER_FILES[0]
 
 
@@ -197,9 +235,9 @@ def tokenizer_arguments(file: TransformerFile, name: str) -> dict[str, Any]:
     return {key: value for key, value in given.items() if key not in _WITHOUT_EFFECT | {"use_fast"}}
 
 
-def _refuse_other_ways(file: TransformerFile, name: str) -> None:
+def _refuse_other_ways(file: TransformerFile, name: str, use: TransformerUse) -> None:
     only: Mapping[str, tuple[object, object]] = {
-        "transformer_task": (file.transformer_task, "feature-extraction"),
+        "transformer_task": (file.transformer_task or use.default_task, use.task),
         "module_output_name": (file.module_output_name, "token_embeddings"),
         "query_length": (file.query_length, None),
         "document_length": (file.document_length, None),
@@ -218,7 +256,7 @@ def _refuse_other_ways(file: TransformerFile, name: str) -> None:
         refuse_unknown(arguments, known_keys, name, inside)
 
 
-def _refuse_other_modalities(file: TransformerFile, name: str) -> None:
+def _refuse_other_modalities(file: TransformerFile, name: str, wanted: str) -> None:
     """Newer files say how each kind of input is run; only plain text through the encoder's last layer is."""
     modalities = file.modality_config
     if modalities is None:
@@ -228,8 +266,8 @@ def _refuse_other_modalities(file: TransformerFile, name: str) -> None:
     text = modalities.get("text")
     way = text if isinstance(text, dict) else {}
     output = way.get("method_output_name", "none")
-    if output not in ("last_hidden_state", ["last_hidden_state"]):
-        raise PreconditionError(f"{name} asks for the output `{shown(output)}`; Panope pools `last_hidden_state`")
+    if output not in (wanted, [wanted]):
+        raise PreconditionError(f"{name} asks for the output `{shown(output)}`; Panope pools `{wanted}`")
     if way.get("method", "forward") != "forward":
         raise PreconditionError(f"{name} asks for the method `{shown(way['method'])}`; Panope runs `forward`")
     refuse_unknown(way, {"method", "method_output_name", "format"}, name, "modality_config.text")

@@ -18,12 +18,15 @@ from panope_backends.tasks.embed.head import load_head, normalize
 from panope_backends.tasks.embed.pooling import pool
 from panope_backends.tasks.embed.running import run_whole
 from panope_backends.tasks.task import Rows, TokenRow
-from panope_backends.text_graphs import text_outputs, text_shape
+from panope_backends.text_graphs import TextOutputs, sparse_output, text_outputs, text_shape
 
 #: Vectors of one text that are this alike are the same; a quantized graph rounds each way on its own.
 _SAME_COSINE = 0.999
 
 _LENGTH_TOLERANCE = 1e-2
+
+#: Values of the vocabulary that a run may have for all of its tokens: 128 MiB in float32.
+_MOST_VALUES = 1 << 25
 
 
 class TextVectors:
@@ -44,12 +47,17 @@ class TextVectors:
     def __init__(self, files: EmbedFiles, model: TensorModel, *, pickles: bool = False) -> None:
         self._files = files
         self._model = model
-        self._outputs = text_outputs(model.outputs, files.config)
+        self._outputs = (
+            TextOutputs("", sparse_output(model.outputs))
+            if files.is_sparse
+            else text_outputs(model.outputs, files.config)
+        )
         self._batch = text_shape(model.inputs).batch
         self._token_steps = load_head(files.token_steps, pickles=pickles)
         self._head = load_head(files.head, pickles=pickles)
         self._pools = bool(self._outputs.tokens)
         self.unit_length = False
+        self._vocabulary = max((spec.shape[-1] for spec in model.outputs), default=0)
 
     def of(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
         """One vector for each text.
@@ -67,7 +75,7 @@ class TextVectors:
         Raises:
             PreconditionError: the graph's own vectors count, and the model's files ask for what they cannot give.
         """
-        if not self._outputs.sentence:
+        if not self._outputs.sentence or self._files.is_sparse:
             return
         finished = self._finished(arrays)
         if self._pools:
@@ -98,7 +106,12 @@ class TextVectors:
         return vectors
 
     def _finished(self, arrays: Arrays) -> Rows:
-        return self._run(arrays, self._outputs.sentence)
+        batch = self._batch
+        if self._files.is_sparse and not batch:
+            # An engine holds a value of each word of the vocabulary for each token.
+            size = arrays["input_ids"].shape[1] * self._vocabulary
+            batch = max(1, min(len(arrays["input_ids"]), _MOST_VALUES // max(1, size)))
+        return run_whole(self._model, arrays, self._outputs.sentence, batch)
 
     def _run(self, arrays: Arrays, output: str) -> Rows:
         return run_whole(self._model, arrays, output, self._batch)

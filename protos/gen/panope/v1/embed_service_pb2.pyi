@@ -135,12 +135,15 @@ class EmbedResponse(google.protobuf.message.Message):
     DIMENSIONS_FIELD_NUMBER: builtins.int
     TOKEN_COUNTS_FIELD_NUMBER: builtins.int
     TRUNCATED_INDICES_FIELD_NUMBER: builtins.int
+    SPARSE_VECTORS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model that answered."""
     vectors: builtins.bytes
-    """All vectors one after another in the order of the texts: `count` × `dimensions` little-endian 32-bit floats."""
+    """All vectors one after another in the order of the texts: `count` × `dimensions` little-endian 32-bit floats. Empty for
+    a model that gives sparse vectors.
+    """
     count: builtins.int
-    """The number of vectors."""
+    """The number of vectors in `vectors`."""
     dimensions: builtins.int
     """The number of values in each vector."""
     @property
@@ -151,6 +154,10 @@ class EmbedResponse(google.protobuf.message.Message):
     def truncated_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """The positions of texts that were cut, ascending."""
 
+    @property
+    def sparse_vectors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SparseVector]:
+        """Of a model that gives sparse vectors, such as SPLADE: one for each text, of `dimensions` values. Of other models: none."""
+
     def __init__(
         self,
         *,
@@ -160,10 +167,37 @@ class EmbedResponse(google.protobuf.message.Message):
         dimensions: builtins.int = ...,
         token_counts: collections.abc.Iterable[builtins.int] | None = ...,
         truncated_indices: collections.abc.Iterable[builtins.int] | None = ...,
+        sparse_vectors: collections.abc.Iterable[Global___SparseVector] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["count", b"count", "dimensions", b"dimensions", "model", b"model", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vectors", b"vectors"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "dimensions", b"dimensions", "model", b"model", "sparse_vectors", b"sparse_vectors", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vectors", b"vectors"]) -> None: ...
 
 Global___EmbedResponse: typing_extensions.TypeAlias = EmbedResponse
+
+@typing.final
+class SparseVector(google.protobuf.message.Message):
+    """A vector of which most values are 0: those that are not."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INDICES_FIELD_NUMBER: builtins.int
+    VALUES_FIELD_NUMBER: builtins.int
+    @property
+    def indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Where they are, ascending: ids of the model's vocabulary."""
+
+    @property
+    def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """What they are, as many."""
+
+    def __init__(
+        self,
+        *,
+        indices: collections.abc.Iterable[builtins.int] | None = ...,
+        values: collections.abc.Iterable[builtins.float] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["indices", b"indices", "values", b"values"]) -> None: ...
+
+Global___SparseVector: typing_extensions.TypeAlias = SparseVector
 
 @typing.final
 class StreamEmbedRequest(google.protobuf.message.Message):

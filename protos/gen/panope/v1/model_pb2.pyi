@@ -346,7 +346,7 @@ class EmbedSpec(google.protobuf.message.Message):
     max_tokens: builtins.int
     """The most tokens of one text, prompt and special tokens included."""
     pooling: builtins.str
-    """How token vectors become one vector, such as `mean`."""
+    """How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors."""
     normalize: builtins.bool
     """Whether vectors have length 1 unless the request says otherwise."""
     batching: builtins.str

@@ -24,7 +24,7 @@ MARKERS = (
 )
 
 #: What sentence-transformers calls its kinds of models.
-_SENTENCE_KINDS = {"SentenceTransformer": "embed", "CrossEncoder": "rerank", "SparseEncoder": ""}
+_SENTENCE_KINDS = {"SentenceTransformer": "embed", "CrossEncoder": "rerank", "SparseEncoder": "embed"}
 
 
 @dataclass(frozen=True)

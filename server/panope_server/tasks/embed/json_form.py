@@ -47,8 +47,10 @@ class EmbedJsonForm(JsonForm[EmbedInput, EmbedOutput]):
             prompt_name=value.prompt_name,
         )
 
-    def value_of(self, output: EmbedOutput) -> NDArray[np.float32]:
-        """One vector for each text, in order."""
+    def value_of(self, output: EmbedOutput) -> NDArray[np.float32] | list[dict[str, Any]]:
+        """One vector for each text, in order; of a sparse one, the values that are not 0 and where they are."""
+        if output.sparse_vectors:
+            return [{"indices": vector.indices, "values": vector.values} for vector in output.sparse_vectors]
         return np.frombuffer(output.vectors, "<f4").reshape(output.count, output.dimensions)
 
     def fields_of(self, value: object) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from typing import ClassVar
 
 from panope.worker.v1 import embed_pb2 as messages
@@ -12,7 +12,7 @@ from panope_backends.errors import Field, InvalidInputError
 from panope_backends.texts import check_characters
 from panope_server.config import Limits
 from panope_server.tasks.embed.json_form import EmbedJsonForm
-from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, EmbedSpec
+from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, EmbedSpec, SparseVector
 from panope_server.tasks.task import Usage, Workload
 from panope_server.tasks.texts import TRUNCATIONS, TextsTask, sequence_messages, text_cost
 from panope_server.tasks.validation import (
@@ -23,6 +23,9 @@ from panope_server.tasks.validation import (
     check_word,
 )
 from panope_server.tasks.workload import texts_workloads
+
+#: Of a value that is not 0, and of its place.
+_SPARSE_BYTES = 8
 
 
 class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
@@ -59,6 +62,7 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
             dimensions=message.dimensions,
             token_counts=list(message.token_counts),
             truncated_indices=list(message.truncated_indices),
+            sparse_vectors=_sparse_vectors(message),
         )
 
     def cost(self, task_input: EmbedInput, data: bytes) -> tuple[int, int]:
@@ -74,13 +78,15 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
             dimensions=parts[0].dimensions,
             token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
             truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
+            sparse_vectors=list(chain.from_iterable(part.sparse_vectors for part in parts)),
         )
 
     def answer_of(self, part: EmbedOutput, index: int) -> EmbedOutput:
         """One vector."""
         width = len(part.vectors) // part.count
         vector = part.vectors[index * width : (index + 1) * width]
-        return EmbedOutput(vector, 1, part.dimensions, part.token_counts[index : index + 1], [])
+        counts, sparse = part.token_counts[index : index + 1], part.sparse_vectors[index : index + 1]
+        return EmbedOutput(vector, 1, part.dimensions, counts, [], sparse)
 
     def validate(self, task_input: EmbedInput, limits: Limits) -> None:
         """Checks every field."""
@@ -115,4 +121,13 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
 
     def usage(self, output: EmbedOutput) -> Usage:
         """Tokens of the texts, and bytes of the vectors."""
-        return Usage(sum(output.token_counts), len(output.vectors))
+        sparse = sum(len(vector.indices) for vector in output.sparse_vectors)
+        return Usage(sum(output.token_counts), len(output.vectors) + sparse * _SPARSE_BYTES)
+
+
+def _sparse_vectors(message: messages.EmbedOutput) -> list[SparseVector]:
+    ends = [0, *accumulate(message.sparse_counts)]
+    return [
+        SparseVector(list(message.sparse_indices[start:end]), list(message.sparse_values[start:end]))
+        for start, end in pairwise(ends)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from panope_server.tasks.texts import TextsInput, TextsOutput
@@ -28,14 +28,27 @@ class EmbedInput(TextsInput):
 
 
 @dataclass(slots=True)
+class SparseVector:
+    """The values of a vector that are not 0, and where they are, ascending."""
+
+    indices: list[int]
+    values: list[float]
+
+
+@dataclass(slots=True)
 class EmbedOutput(TextsOutput):
-    """Vectors in the order of the texts: `count` × `dimensions` little-endian 32-bit floats."""
+    """Vectors in the order of the texts: `count` × `dimensions` little-endian 32-bit floats.
+
+    Attributes:
+        sparse_vectors: of a model that gives sparse vectors, one for each text; then `vectors` is empty.
+    """
 
     vectors: bytes
     count: int
     dimensions: int
     token_counts: list[int]
     truncated_indices: list[int]
+    sparse_vectors: list[SparseVector] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,11 @@ MODEL = "config_sentence_transformers.json"
             "method `enc",
         ),
         (BERT, {"modality_config": {"text": {"method_output_name": ["hidden_states", 1]}}}, "asks for the output"),
-        (MODEL, {"model_type": "SparseEncoder"}, "is of a `SparseEncoder`"),
+        (
+            MODEL,
+            {"model_type": "SparseEncoder"},
+            "is of a `SparseEncoder`; its modules are those of a `SentenceTransformer`",
+        ),
         (MODEL, {"prompt": "query: "}, "config_sentence_transformers.json sets `prompt`"),
         (MODEL, {"prompts": ["query: "]}, "wrong type for `prompts`"),
         (MODEL, {"truncate_dim": 0}, "wrong type for `truncate_dim`"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from zoo_models.case import WIDTH, Case
 
 _ROBERTA = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "type_vocab_size": 1}
@@ -134,7 +136,9 @@ def _encoder_decoders() -> list[Case]:
         "decoder_attention_heads": 4,
         **_DECODER,
     }
-    return [*cases, Case("bart", "bart", bart, "byte-level", refused=True)]
+    sentence_t5 = replace(cases[0], name="t5, dense, normalised", modules=("Pooling", "Dense", "Normalize"),
+                          files={"2_Dense/config.json": {"activation_function": "torch.nn.Identity"}})  # fmt: skip
+    return [*cases, sentence_t5, Case("bart", "bart", bart, "byte-level", refused=True)]
 
 
 ARCHITECTURES = (*_encoders(), *_decoders(), *_encoder_decoders())

@@ -16,6 +16,7 @@ WIDTH = 32
 VOCABULARY = 640
 
 _TYPE = "sentence_transformers.models."
+_SPARSE_TYPE = "sentence_transformers.sparse_encoder.models."
 
 #: Sizes under the names that most configurations take; each type's own are in the case.
 SIZES: Mapping[str, Any] = {
@@ -51,6 +52,7 @@ class Case:
         load_class: transformers' class that the weights are saved by; the base class unless given.
         refused: whether Panope refuses it on every engine; else it is served at least by the cpu engine.
         grants: that an admin gives the model.
+        splade: the SpladePooling module's config.json.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Case:
     load_class: str = "AutoModel"
     refused: bool = False
     grants: tuple[str, ...] = ()
+    splade: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Makes the folder: seeded weights, tokenizer, sentence-transformers' files."""
@@ -100,7 +103,8 @@ def _write_modules(folder: Path, case: Case) -> None:
     entries: list[dict[str, Any]] = [{"idx": 0, "name": "0", "path": "", "type": f"{_TYPE}Transformer"}]
     for index, kind in enumerate(case.modules or (), start=1):
         path = f"{index}_{kind}"
-        entries.append({"idx": index, "name": str(index), "path": path, "type": f"{_TYPE}{kind}"})
+        place = _SPARSE_TYPE if kind == "SpladePooling" else _TYPE
+        entries.append({"idx": index, "name": str(index), "path": path, "type": f"{place}{kind}"})
         (folder / path).mkdir(parents=True, exist_ok=True)
         _MODULES[kind](folder / path, case)
     _merge(folder / "modules.json", entries)
@@ -146,6 +150,7 @@ _MODULES: dict[str, Callable[[Path, Case], None]] = {
     "LayerNorm": _layer_norm,
     "Normalize": _nothing,
     "WeightedLayerPooling": _layer_pooling,
+    "SpladePooling": lambda folder, case: _merge(folder / "config.json", dict(case.splade)),
     "Dropout": lambda folder, case: _merge(folder / "config.json", {"dropout": 0.1}),
 }
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,11 +54,16 @@ class Outcome:
 def reference_of(folder: Path) -> Vectors:
     """sentence-transformers itself on the folder, each text alone, so that nothing is padded."""
     with quiet():
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer, SparseEncoder
 
-        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+        described = folder / "config_sentence_transformers.json"
+        is_sparse = described.is_file() and '"SparseEncoder"' in described.read_text()
+        model: Any = (SparseEncoder if is_sparse else SentenceTransformer)(
+            str(folder), device="cpu", local_files_only=True
+        )
         model.eval()
-        vectors: Vectors = model.encode(list(TEXTS), batch_size=1)
+        found = model.encode(list(TEXTS), batch_size=1)
+    vectors: Vectors = found.to_dense().numpy() if is_sparse else found
     return vectors
 
 
@@ -129,7 +135,17 @@ def _embed(loaded: ServedModel, texts: Sequence[str], truncation: str) -> Vector
     while batch := batcher.take():
         rows[batch] = loaded.sequences.run([job.sequences[index] for index in batch])
     result = embed_pb2.EmbedOutput.FromString(job.answer(rows))
-    return np.frombuffer(result.vectors, "<f4").reshape(-1, result.dimensions)
+    return (
+        _whole(result) if result.sparse_counts else np.frombuffer(result.vectors, "<f4").reshape(-1, result.dimensions)
+    )
+
+
+def _whole(result: embed_pb2.EmbedOutput) -> Vectors:
+    """Sparse vectors with the values that are 0."""
+    vectors = np.zeros((len(result.sparse_counts), result.dimensions), np.float32)
+    rows = np.repeat(np.arange(len(vectors)), list(result.sparse_counts))
+    vectors[rows, list(result.sparse_indices)] = list(result.sparse_values)
+    return vectors
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/score"): {"text_1": "a", "text_2": "b"},
     ("POST", "/score"): {"text_1": "a", "text_2": ["b"]},
     ("POST", "/v1/classify/{model=**}"): {"inputs": "a"},
-    ("POST", "/embed_sparse"): {},
+    ("POST", "/embed_sparse"): {"inputs": "a"},
     ("POST", "/v1/jobs/{job=*}/cancel"): {},
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
@@ -79,7 +79,7 @@ GENERATE = ("/v1/summarize/{model=**}", "/v1/translate/{model=**}")
 EVENTS = ("/v1/jobs/{job=*}/events", "/generate_stream", "/v1/generate_stream")
 #: Values for the variables of paths.
 VALUES = {"model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
-#: What these ask for is refused until there are models that do it.
+#: What these ask for no model here does.
 REFUSED = ("/embed_sparse",)
 
 

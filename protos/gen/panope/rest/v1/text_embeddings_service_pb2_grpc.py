@@ -176,7 +176,7 @@ class TextEmbeddingsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def EmbedSparse(self, request, context):
-        """Refused: no model here gives sparse vectors yet.
+        """Embeds a batch by a model that gives sparse vectors, such as SPLADE: the values that are not 0.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

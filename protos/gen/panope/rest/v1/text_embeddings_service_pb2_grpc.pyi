@@ -360,7 +360,7 @@ class TextEmbeddingsServiceStub(typing.Generic[_TextEmbeddingsServiceEmbedTextsT
     """Classifies a text, a pair of texts, or several of either."""
 
     EmbedSparse: _TextEmbeddingsServiceEmbedSparseType
-    """Refused: no model here gives sparse vectors yet."""
+    """Embeds a batch by a model that gives sparse vectors, such as SPLADE: the values that are not 0."""
 
     Info: _TextEmbeddingsServiceInfoType
     """Tells about the default model; loads it if need be."""
@@ -509,7 +509,7 @@ class TextEmbeddingsServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Refused: no model here gives sparse vectors yet."""
+        """Embeds a batch by a model that gives sparse vectors, such as SPLADE: the values that are not 0."""
 
     @abc.abstractmethod
     def Info(

@@ -127,6 +127,9 @@ class EmbedOutput(google.protobuf.message.Message):
     DIMENSIONS_FIELD_NUMBER: builtins.int
     TOKEN_COUNTS_FIELD_NUMBER: builtins.int
     TRUNCATED_INDICES_FIELD_NUMBER: builtins.int
+    SPARSE_COUNTS_FIELD_NUMBER: builtins.int
+    SPARSE_INDICES_FIELD_NUMBER: builtins.int
+    SPARSE_VALUES_FIELD_NUMBER: builtins.int
     vectors: builtins.bytes
     """All vectors one after another: little-endian 32-bit floats."""
     dimensions: builtins.int
@@ -139,6 +142,18 @@ class EmbedOutput(google.protobuf.message.Message):
     def truncated_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """The positions in the call of texts that were cut, ascending."""
 
+    @property
+    def sparse_counts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Of sparse vectors, how many values each has that are not 0; then `vectors` is empty."""
+
+    @property
+    def sparse_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Where those values are, one text after another: ascending for each."""
+
+    @property
+    def sparse_values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """What they are."""
+
     def __init__(
         self,
         *,
@@ -146,7 +161,10 @@ class EmbedOutput(google.protobuf.message.Message):
         dimensions: builtins.int = ...,
         token_counts: collections.abc.Iterable[builtins.int] | None = ...,
         truncated_indices: collections.abc.Iterable[builtins.int] | None = ...,
+        sparse_counts: collections.abc.Iterable[builtins.int] | None = ...,
+        sparse_indices: collections.abc.Iterable[builtins.int] | None = ...,
+        sparse_values: collections.abc.Iterable[builtins.float] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vectors", b"vectors"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "sparse_counts", b"sparse_counts", "sparse_indices", b"sparse_indices", "sparse_values", b"sparse_values", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vectors", b"vectors"]) -> None: ...
 
 Global___EmbedOutput: typing_extensions.TypeAlias = EmbedOutput

@@ -74,10 +74,11 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         return pb.EmbedResponse(
             model=model,
             vectors=answer.vectors,
-            count=answer.count,
+            count=0 if answer.sparse_vectors else answer.count,
             dimensions=answer.dimensions,
             token_counts=answer.token_counts,
             truncated_indices=answer.truncated_indices,
+            sparse_vectors=[pb.SparseVector(indices=v.indices, values=v.values) for v in answer.sparse_vectors],
         )
 
     async def _run(self, model: str, context: Context, task_input: Input, kind: type[T], method: str) -> tuple[T, str]:

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from panope_backends.errors import InternalError
+from panope_backends.errors import InternalError, PreconditionError
 from panope_server.tasks.embed import EmbedOutput
 
 Matrix = NDArray[np.float32]
@@ -25,7 +25,17 @@ _PIECE_VALUES = 16384
 
 
 def matrix_of(answer: EmbedOutput) -> Matrix:
-    """The vectors as `count` × `dimensions`."""
+    """The vectors as `count` × `dimensions`.
+
+    Raises:
+        PreconditionError: the model gives sparse vectors, which the route does not hold.
+    """
+    if answer.sparse_vectors:
+        raise PreconditionError(
+            "the model gives sparse vectors, which this route does not hold; /embed_sparse, /v1/infer and EmbedService "
+            "do",
+            reason="sparse_vectors",
+        )
     matrix = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
     if not np.isfinite(matrix).all():
         raise InternalError("the model gave a vector with NaN or Infinity")

@@ -79,6 +79,34 @@ class EmbedAllBody(Struct, forbid_unknown_fields=True):
     truncate: bool = False
 
 
+class EmbedSparseBody(Struct, forbid_unknown_fields=True):
+    """POST /embed_sparse.
+
+    Attributes:
+        inputs: A text, or texts.
+        truncate: Whether to cut a text that is too long instead of refusing it.
+        truncation_direction: The side that is cut, with `truncate`.
+        prompt_name: The name of one of the model's prompts, put before each text.
+    """
+
+    inputs: Texts
+    truncate: bool | None = None
+    truncation_direction: Literal["left", "right", "Left", "Right"] | None = None
+    prompt_name: str | None = None
+
+
+class SparseValueJson(TypedDict):
+    """A value of a sparse vector that is not 0.
+
+    Attributes:
+        index: where it is: an id of the model's vocabulary.
+        value: what it is.
+    """
+
+    index: int
+    value: float
+
+
 class TextEmbeddingsErrorJson(TypedDict):
     """An error of the routes of Text Embeddings Inference.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import NoReturn
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import text_embeddings_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody, ModelTaskPathWithBody, NoPath
-from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.errors import InvalidInputError
 from panope_server.config import Settings
 from panope_server.pipeline.call import Call
 from panope_server.tasks.task import Input
@@ -20,8 +19,9 @@ from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.classification.classify import TASKS as CLASSIFICATIONS
 from panope_server.transport.rest.classification.classify import Asked, Classifying
+from panope_server.transport.rest.embedding.inputs import Input as TextsOfBody
 from panope_server.transport.rest.embedding.inputs import read_input
-from panope_server.transport.rest.embedding.options import Wanted
+from panope_server.transport.rest.embedding.options import EmbedOptions, Wanted
 from panope_server.transport.rest.embedding.run import answered, embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
 from panope_server.transport.rest.generation.responses import Responder
@@ -34,9 +34,16 @@ from panope_server.transport.rest.json.responses import encoded_response, in_pie
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.text_embeddings.errors import in_its_shape
 from panope_server.transport.rest.text_embeddings.info import info_json
-from panope_server.transport.rest.text_embeddings.schemas import DecodeBody, EmbedAllBody, SimilarityBody, TokenizeBody
+from panope_server.transport.rest.text_embeddings.schemas import (
+    DecodeBody,
+    EmbedAllBody,
+    EmbedSparseBody,
+    SimilarityBody,
+    TokenizeBody,
+)
 from panope_server.transport.rest.text_embeddings.scores import predict, rank
 from panope_server.transport.rest.text_embeddings.similarity import similarities, similarity_work
+from panope_server.transport.rest.text_embeddings.sparse_vectors import sparse_json
 from panope_server.transport.rest.text_embeddings.token_vectors import token_vectors
 from panope_server.transport.rest.text_embeddings.tokens import tokens_json
 from panope_server.transport.rest.text_generation.errors import in_its_shape as in_generations_shape
@@ -55,6 +62,7 @@ _SIMILARITY = RequestBody(SimilarityBody)
 _TOKENIZE = RequestBody(TokenizeBody)
 _DECODE = RequestBody(DecodeBody)
 _EMBED_ALL = RequestBody(EmbedAllBody)
+_EMBED_SPARSE = RequestBody(EmbedSparseBody)
 
 
 class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
@@ -156,9 +164,21 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
 
     @in_its_shape
     async def EmbedSparse(self, request: HttpBody, context: Context) -> HttpBody:
-        """Refuses."""
-        self._unknown(context)
-        _refuse("sparse embeddings")
+        """Gives sparse vectors."""
+        unknown = self._unknown(context)
+        body = await off_loop(len(request.data), _EMBED_SPARSE.read, request, unknown)
+        single = isinstance(body.inputs, str)
+        options = EmbedOptions(
+            truncate=body.truncate, truncation_direction=body.truncation_direction, prompt_name=body.prompt_name
+        )
+        wanted = Wanted(options)
+        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+        task_input = wanted.embed_input(TextsOfBody(texts, [], single=single), direction_alone=True)
+        call = _call(context, "", task_input, "EmbedSparse")
+        answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=single)
+        printed = await off_loop(len(answer.sparse_vectors) << 12, sparse_json, answer)
+        unknown.tell(context)
+        return encoded_response(printed)
 
     @in_its_shape
     async def Info(self, request: NoPath, context: Context) -> HttpBody:
@@ -253,9 +273,3 @@ def _interface(method: str) -> str:
 
 def _call(context: Context, model: str, task_input: Input, method: str, options: CallOptions | None = None) -> Call:
     return call_with(options, context, model=model, task_input=task_input, task=_TASK, interface=_interface(method))
-
-
-def _refuse(task: str) -> NoReturn:
-    raise PreconditionError(
-        f"no model of this server does `{task}`: the task is not served yet", reason="task_not_served"
-    )

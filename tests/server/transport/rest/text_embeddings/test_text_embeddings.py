@@ -96,6 +96,8 @@ def test_a_sentence_that_is_refused_is_named_as_the_body_has_it(edge, field, tol
         ("/tokenize", {"inputs": "a", "prompt_name": "q"}, "unknown field `prompt_name`"),
         ("/decode", {"ids": "abc"}, "`ids` must be token ids"),
         ("/embed_all", {"inputs": "a", "truncate": True}, "`truncate` must be `false`"),
+        ("/embed_sparse", {"inputs": "a", "normalize": True}, "unknown field `normalize`"),
+        ("/embed_sparse", {"inputs": ["a", ""]}, "`inputs[1]`"),
         ("/embed", b'{"inputs": "a", "inputs": "b"}', "`inputs` is given twice"),
     ],
 )
@@ -109,10 +111,10 @@ def test_what_cannot_be_done_is_refused_as_the_server_does_it(edge, path, body, 
 @pytest.mark.parametrize(
     ("path", "body", "task"),
     [
-        ("/embed_sparse", {"inputs": "a"}, "`sparse embeddings`"),
+        ("/embed_sparse", {"inputs": "a"}, "the model gives no sparse vectors"),
     ],
 )
-def test_a_task_that_is_not_served_is_refused_in_the_servers_shape(edge, path, body, task):
+def test_what_the_model_does_not_give_is_refused_in_the_servers_shape(edge, path, body, task):
     reply = edge.post(path, body)
     assert (reply.status, set(reply.json), reply.json["error_type"]) == (400, {"error", "error_type"}, "Validation")
     assert task in reply.json["error"]

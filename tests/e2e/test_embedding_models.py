@@ -1,0 +1,138 @@
+"""Other models that embed, in real workers behind a real Envoy: a table of token vectors, and a sparse encoder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from panope_backends.testing.models import tiny_classifier
+from panope_client import Client, InvalidInputError
+from panope_registry.session import RegistrySession
+
+# Workers with PyTorch, a conversion, and the library that they are compared with.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+TABLE, SPARSE = "acme/table", "acme/splade"
+TEXTS = ["the quick fox runs over the river bank", "a dog sleeps"]
+
+
+#: Where the library has its modules.
+_USUAL = "sentence_transformers.models."
+_PLACES = {"SpladePooling": "sentence_transformers.sparse_encoder.models."}
+
+
+def _modules(folder: Path, **kinds: str) -> None:
+    listed = [
+        {"idx": number, "name": str(number), "path": path, "type": f"{_PLACES.get(kind, _USUAL)}{kind}"}
+        for number, (kind, path) in enumerate(kinds.items())
+    ]
+    (folder / "modules.json").write_text(json.dumps(listed))
+
+
+def _table(folder: Path) -> None:
+    tiny_classifier(folder, "classify", ("a", "b"))
+    for name in ("config.json", "tokenizer_config.json", "model.safetensors"):
+        (folder / name).unlink()
+    vectors = np.random.default_rng(0).standard_normal((64, 16), dtype=np.float32)
+    save_file({"embeddings": vectors}, folder / "model.safetensors")
+    _modules(folder, StaticEmbedding=".", Normalize="1_Normalize")
+
+
+def _sparse(folder: Path) -> None:
+    import transformers
+
+    tiny_classifier(folder, "classify", ("a", "b"))
+    config = transformers.AutoConfig.from_pretrained(folder)
+    transformers.AutoModelForMaskedLM.from_config(config).save_pretrained(folder)
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"transformer_task": "fill-mask"}))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"model_type": "SparseEncoder"}))
+    (folder / "1_SpladePooling").mkdir()
+    (folder / "1_SpladePooling/config.json").write_text(json.dumps({"pooling_strategy": "max"}))
+    _modules(folder, Transformer="", SpladePooling="1_SpladePooling")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    made = {}
+    for name, write in ((TABLE, _table), (SPARSE, _sparse)):
+        made[name] = tmp_path_factory.mktemp("model")
+        write(made[name])
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(make_servers: Any, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("embedding-models")
+    home = folder / "home"
+    session = RegistrySession.open(home / "registry.sqlite3", home)
+    for name, path in folders.items():
+        session.registry.import_folder(path, name)
+    session.close()
+    servers = make_servers(folder, folder)
+    try:
+        yield servers.start(home=home, demo=False)
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server: Any) -> Iterator[Client]:
+    with Client(server.grpc_address, timeout=300) as made:
+        yield made
+
+
+@pytest.mark.parametrize("backend", ["cpu", "openvino"])
+def test_a_table_embeds_as_by_sentence_transformers(client: Client, folders: dict[str, Path], backend: str) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    client.load(TABLE, backend=backend, precision="fp32")
+    expected = SentenceTransformer(str(folders[TABLE]), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(client.embed(TEXTS, TABLE).vectors, expected, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def expected(folders: dict[str, Path]) -> np.ndarray:
+    from sentence_transformers import SparseEncoder
+
+    found: np.ndarray = SparseEncoder(str(folders[SPARSE]), device="cpu").encode(TEXTS, batch_size=1).to_dense().numpy()
+    return found
+
+
+def _same(indices: Any, values: Any, row: np.ndarray) -> None:
+    assert list(indices) == np.nonzero(row)[0].tolist()
+    np.testing.assert_allclose(list(values), row[np.nonzero(row)], rtol=1e-3, atol=1e-4)
+
+
+def test_sparse_vectors_are_the_same_by_every_way_in(server: Any, client: Client, expected: np.ndarray) -> None:
+    client.load(SPARSE, precision="fp32")
+    found = client.embed(TEXTS, SPARSE)
+    assert (len(found), found.vectors.shape, found.dimensions) == (2, (0, expected.shape[1]), expected.shape[1])
+    for row, vector, value in zip(expected, found.sparse_vectors, client.infer_value(TEXTS, SPARSE), strict=True):
+        _same(vector.indices, vector.values, row)
+        _same([int(index) for index in value["indices"]], value["values"], row)
+    command = [sys.executable, "-m", "panope_server", "embed", SPARSE, *TEXTS, "--address", server.grpc_address]
+    printed = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True).stdout
+    for row, told in zip(expected, json.loads(printed), strict=True):
+        _same(told["indices"], told["values"], row)
+
+
+def test_what_sparse_vectors_do_not_have_is_refused_by_name(server: Any, client: Client) -> None:
+    client.load(SPARSE, precision="fp32")
+    refused = httpx.post(f"{server.http_url}/v1/embeddings", json={"model": SPARSE, "input": TEXTS})
+    assert refused.status_code == 400
+    assert "sparse vectors, which this route does not hold" in refused.json()["error"]["message"]
+    with pytest.raises(InvalidInputError, match="normalize"):
+        client.embed(TEXTS, SPARSE, normalize=True)
+    with pytest.raises(InvalidInputError, match="dimensions"):
+        client.embed(TEXTS, SPARSE, dimensions=8)
+    with pytest.raises(InvalidInputError, match="tokens"):
+        client.embed(["fox " * 200], SPARSE)
