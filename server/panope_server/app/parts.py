@@ -151,7 +151,7 @@ def build_pipeline(
         ),
         Deadline(settings.limits),
         validate,
-        Resolve(AuthorizedDirectory(models.directory, visibility)),
+        Resolve(AuthorizedDirectory(models.call_directory, Visibility(models.call_directory))),
         ReadValue(validate.check),
         Authorise(authenticator),
         Rate(limits.limiter, limits),

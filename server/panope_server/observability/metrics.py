@@ -74,6 +74,12 @@ class Metrics:
         self.instances = InstanceMetrics()
         self.registry.register(self.instances)
         self.instance_restarts = self._counter("instance_restarts", "Workers started again.", "model", "reason")
+        self.circuit_breaker_openings = self._counter(
+            "circuit_breaker_openings",
+            "Circuit breakers that opened: of a model that could not be loaded, or of an instance that failed.",
+            "model",
+            "breaker",
+        )
         self.loaded_models = LoadedModelsMetrics(self.registry, SECONDS)
         self.event_loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")
         self.response_cache_hits = self._counter(

@@ -239,9 +239,14 @@ def _logged(call: Call, outcome: Outcome, seconds: float, usage: Usage, prompt: 
         principal=current_principal().name,
         interface=call.interface,
         session=call.session or None,
-        error_message=cut(outcome.message, MAX_MESSAGE_BYTES) or None,
-        prompt=prompt.replace("\0", "�") or None,
+        error_message=_storable(cut(outcome.message, MAX_MESSAGE_BYTES)) or None,
+        prompt=_storable(prompt) or None,
     )
+
+
+def _storable(text: str) -> str:
+    """A text as databases take it: what one call has sent must not keep the rows of others from being written."""
+    return text.replace("\0", "�")
 
 
 def _label(call: Call) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from panope_backends.errors import NotFoundError
@@ -30,18 +31,29 @@ class ResolvedName:
         return f"{self.model}@{self.variant[:SHOWN_DIGITS]}" if self.variant else self.model
 
 
-class NameResolver:
-    """Follows the aliases."""
+OnAliases = Callable[[Mapping[str, ResolvedName], Mapping[str, ResolvedName]], None]
 
-    def __init__(self, aliases: Aliases) -> None:
+
+class NameResolver:
+    """Follows the aliases.
+
+    Args:
+        on_read: told after each read of all: alias -> what it meant before, and what it means now.
+    """
+
+    def __init__(self, aliases: Aliases, on_read: OnAliases = lambda _before, _now: None) -> None:
         self._aliases = aliases
+        self._on_read = on_read
         self._known = LastKnown[ResolvedName]()
 
     async def refresh(self) -> bool:
         """Reads all aliases again; False when that should be done once more, as of `LastKnown.replace`."""
         begun = self._known.begin()
         entries = await call_registry(self._aliases.list)
-        return self._known.replace(begun, {entry.name: _resolved(entry) for entry in entries})
+        before = self._known.values
+        is_whole = self._known.replace(begun, {entry.name: _resolved(entry) for entry in entries})
+        self._on_read(before, self._known.values)
+        return is_whole
 
     async def find(self, alias: str) -> ResolvedName | None:
         """Returns where an alias points; None when there is none of that name."""

@@ -241,7 +241,7 @@ async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, resol
 
     async def full(made: Call) -> None:
         made.resolved = resolved()
-        raise OverloadedError("full")
+        raise OverloadedError("no room for `a\0b`")
 
     async def unknown(_: Call) -> None:
         raise NotFoundError("no such model")
@@ -256,3 +256,4 @@ async def test_calls_are_kept_with_where_they_ran_and_how_they_ended(call, resol
         ("acme/tiny", "", "", "embed", "overloaded", 0),
     ], "a name that the registry does not know is not kept"
     assert "hello" not in str(kept)
+    assert kept[1].error_message == "no room for `a�b`", "PostgreSQL takes no NUL"

@@ -34,6 +34,9 @@ class Listener(Tenant, Protocol):
     def responsiveness_changed(self, instance: ModelInstance) -> None:
         """The instance does not answer, or answers again, as its state says."""
 
+    def breaker_opened(self, instance: ModelInstance) -> None:
+        """The instance is given no requests for a while, because most of them failed."""
+
     def lost(self, instance: ModelInstance, suspects: Collection[bytes]) -> None:
         """The worker's socket has ended; the calls that it held have failed.
 
@@ -173,3 +176,4 @@ class ModelInstance(ABC):
         if self.breaker.record(entry.caller, has_failed=isinstance(failure, InternalError | AvailabilityError)):
             seconds = round(self.breaker.seconds_left, 3)
             _log.error("breaker_opened", instance=self.name, model=self.plan.model, duration_seconds=seconds)
+            self.listener.breaker_opened(self)

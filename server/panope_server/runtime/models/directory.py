@@ -12,7 +12,7 @@ from panope_registry.registry import ModelEntry, ModelFilter, Registry
 from panope_server.runtime.async_registry.last_known import LastKnown
 from panope_server.runtime.async_registry.threads import call_registry
 from panope_server.runtime.models.model_views import pick
-from panope_server.runtime.names import NameResolver, ResolvedName
+from panope_server.runtime.names import NameResolver, OnAliases, ResolvedName
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,19 @@ class ModelDirectory:
 
     Args:
         default_model: of calls that name none; empty for the only model of their task.
+        on_aliases: as `on_read` of `NameResolver`.
     """
 
-    def __init__(self, registry: Registry, aliases: Aliases, default_model: str = "") -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        aliases: Aliases,
+        default_model: str = "",
+        on_aliases: OnAliases = lambda _before, _now: None,
+    ) -> None:
         self._registry = registry
         self._default_model = default_model
-        self._resolver = NameResolver(aliases)
+        self._resolver = NameResolver(aliases, on_aliases)
         self._known = LastKnown[ModelEntry]()
         self._names: list[str] = []
         self._change_token: int | None = None

@@ -48,6 +48,7 @@ class ModelLoader:
     ) -> None:
         self._guests_of = guests_of
         self._names_to_load = settings.load
+        self._lazy_load = settings.lazy_load
         self._models = settings.models
         self._keep_alive: dict[str, float | None] = {}  # as each call asks
         self._directory = directory
@@ -129,6 +130,19 @@ class ModelLoader:
             runtime = self._runtimes.get(key)
             if (runtime is None or runtime.may_be_tried_again) and not self._runtimes.is_closing:
                 self._startup_loads.begin(name)
+
+    def load_moved(self, aliases: Sequence[tuple[str, ResolvedName]]) -> None:
+        """Begins to load what aliases point to since they were moved, where calls may load models.
+
+        Args:
+            aliases: with what they point to.
+        """
+        for alias, resolved in aliases if self._lazy_load else ():
+            runtime = self._runtimes.get(resolved.key)
+            is_unloaded = runtime is None or (runtime.state is ModelState.UNLOADED and not runtime.found_no_room)
+            is_rested = runtime is not None and runtime.may_be_tried_again
+            if (is_unloaded or is_rested) and not self._runtimes.is_closing:
+                self._startup_loads.begin(alias)
 
     def retry_failed(self) -> None:
         """Begins to load what the settings name and failed, once its pause is over."""

@@ -20,6 +20,7 @@ from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.models.adapter_hosts import AdapterHosts
+from panope_server.runtime.models.alias_moves import AliasMoves, CallDirectory
 from panope_server.runtime.models.directory import ModelDirectory
 from panope_server.runtime.models.dispatcher import ModelDispatcher
 from panope_server.runtime.models.loader import ModelLoader
@@ -92,6 +93,7 @@ class ModelManager:
 
     Attributes:
         directory: which models exist, and what names mean.
+        call_directory: what names mean to calls: that of an alias which was moved, until the new target serves.
         runtimes: what runs.
         dispatcher: runs calls.
         loader: loads and unloads.
@@ -112,7 +114,11 @@ class ModelManager:
             max_bytes=settings.models.memory_bytes,
             max_models=settings.models.max_loaded_models,
         )
-        self.directory = ModelDirectory(dependencies.registry, dependencies.aliases, settings.default_model)
+        self._moves = AliasMoves(lambda key: self.runtimes.is_serving(key))
+        self.directory = ModelDirectory(
+            dependencies.registry, dependencies.aliases, settings.default_model, self._moves.changed
+        )
+        self.call_directory = CallDirectory(self.directory, self._moves)
         downloads = Downloads(self.directory.fresh_entry, dependencies.jobs, dependencies.store, self._machine_bytes)
         builds = BuildJobs(
             dependencies.jobs,
@@ -177,10 +183,29 @@ class ModelManager:
     async def refresh(self) -> None:
         """Sees now what changed in the registry, and not within a second."""
         if await self.directory.refresh():
-            self._on_aliases(self.directory.alias_keys())
-            self.runtimes.remove_unless(self.directory.exists)
+            self._tell_aliases()
+            self._remove_unmeant()
             self.loader.load_from_settings()
+            self._follow_moves()
         self.runtimes.reload_changed(self.directory.known_entry)
+
+    def _remove_unmeant(self) -> None:
+        """Ends what no name means any more, unless it answers for an alias whose target does not serve yet."""
+        self.runtimes.remove_unless(lambda resolved: self.directory.exists(resolved) or self._moves.holds(resolved))
+
+    def _follow_moves(self) -> None:
+        """Has the targets of moved aliases loaded, and ends what they have replaced."""
+        before = len(self._moves)
+        self.loader.load_moved(self._moves.to_load())
+        if len(self._moves) < before:
+            self._remove_unmeant()
+            self._tell_aliases()
+
+    def _tell_aliases(self) -> None:
+        """Tells what answers for each alias."""
+        keys = self.directory.alias_keys()
+        targets = {alias: target.key for alias in keys if (target := self._moves.target(alias)) is not None}
+        self._on_aliases({**keys, **targets})
 
     async def list(
         self, only: ModelFilter = EVERY_MODEL, *, loaded: bool | None = None, after: str = "", limit: int = 100
@@ -219,6 +244,7 @@ class ModelManager:
                 self.memory.settle()  # what had to go and was in use may go by now
                 await self.refresh()
                 self.loader.retry_failed()
+                self._follow_moves()
             except Exception as error:  # a database that is away must not end the server; models go on serving
                 _log.warning("registry_unreachable", error=type(error).__name__)
 

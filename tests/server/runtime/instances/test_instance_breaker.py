@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from instance_doubles import bench, run
+from instance_doubles import MODEL, bench, run
 
 from panope_backends.errors import AvailabilityError, InternalError, InvalidInputError
 from panope_server.config import Workers
@@ -94,6 +94,8 @@ async def test_calls_of_a_model_whose_only_instance_fails_are_refused_at_once_un
         worker.fail(frame_id, InternalError("the device failed"))
     await made.settle()
     assert breaker.state is made.runtime.breaker.state is BreakerState.OPEN
+    opened = {"model": MODEL, "breaker": "instance"}
+    assert made.metrics.registry.get_sample_value("panope_circuit_breaker_openings_total", opened) == 1
     with pytest.raises(AvailabilityError, match="most of its requests failed") as refused:
         await run(made.runtime, EmbedInput(["b"]))
     assert (refused.value.reason, refused.value.retry_after_seconds) == ("model_failing", PAUSES.base_seconds)

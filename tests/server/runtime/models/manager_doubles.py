@@ -68,7 +68,7 @@ class Rig:
 
     async def embed(self, name: str, *, keep_alive: float | None = None, until: asyncio.Event | None = None) -> str:
         """Calls what a name means, and takes the answer when it may; the key that it ran under."""
-        model = await self.manager.directory.resolve(name)
+        model = await self.manager.call_directory.resolve(name)
         assert model.task == "embed"
         parts: list[bytes] = []
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from manager_doubles import MODEL, PRINCIPAL, MakeRig
 
@@ -18,7 +19,10 @@ from panope_registry.testing.forget import forget_model
 from panope_server.runtime.async_registry import threads
 from panope_server.runtime.models import manager as module
 from panope_server.runtime.models.circuit_breaker import PAUSES
+from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.runtime.placement.load_planner import LoadPlanner
+from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import ModelState
 
 
@@ -85,6 +89,58 @@ async def test_an_alias_that_is_to_be_loaded_is_loaded_again_where_it_is_moved(m
     key = f"{MODEL}@{digest[:12]}"
     await made.until(lambda: (key, ModelState.SERVING) in made.states)
     assert made.manager.loader.not_ready() == {}
+
+
+async def test_what_an_alias_was_moved_from_answers_until_the_new_target_serves(managers: MakeRig) -> None:
+    made = managers()
+    digest = made.add_model()
+    old, new = f"{MODEL}@{digest[:12]}", "acme/next"
+    made.add_models(new)
+    made.aliases.set("prod", MODEL, variant_digest=digest, expected="", **PRINCIPAL)
+    await made.manager.start()
+    assert await made.embed("prod") == old
+    (pid,) = made.pids(old)
+    answered: list[str] = []
+
+    async def keep_calling() -> None:
+        while answered[-10:] != [new] * 10:
+            key = await made.embed("prod")
+            assert key != new or new in made.serving(), "no call waits for the load"
+            answered.append(key)
+
+    callers = [asyncio.create_task(keep_calling()) for _ in range(4)]
+    made.aliases.set("prod", new, expected=None, **PRINCIPAL)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*callers)
+    assert old in answered
+    await made.until(lambda: made.serving() == {new})
+    await made.until(lambda: not psutil.pid_exists(pid))
+    assert made.states.index((new, ModelState.SERVING)) < made.states.index((old, ModelState.UNLOADING))
+    assert made.manager.metrics.loaded_models.totals.misses == 1, "the first call's"
+
+
+async def test_an_alias_that_is_moved_to_what_cannot_be_loaded_answers_as_before(
+    managers: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = managers()
+    made.add_models("acme/old", "acme/broken")
+    plan = LoadPlanner.plan
+
+    async def plan_all_but_one(planner: LoadPlanner, resolved: ResolvedName, *more: Any) -> LoadPlan:
+        if resolved.model == "acme/broken":
+            raise PreconditionError("it is broken")
+        return await plan(planner, resolved, *more)
+
+    monkeypatch.setattr(LoadPlanner, "plan", plan_all_but_one)
+    made.aliases.set("prod", "acme/old", expected="", **PRINCIPAL)
+    await made.manager.start()
+    assert await made.embed("prod") == "acme/old"
+    made.aliases.set("prod", "acme/broken", expected=None, **PRINCIPAL)
+    await made.until(lambda: ("acme/broken", ModelState.FAILED) in made.states)
+    assert await made.embed("prod") == "acme/old"
+    made.aliases.set("prod", "acme/old", expected=None, **PRINCIPAL)
+    await made.until(lambda: not len(made.manager._moves))
+    assert await made.embed("prod") == "acme/old"
 
 
 async def test_calls_right_after_an_import_never_hear_that_the_model_was_unloaded(

@@ -56,6 +56,7 @@ class InstanceGroup:
         self.capacity_freed = owner.capacity_freed
         self.answered = owner.answered
         self.responsiveness_changed = owner.responsiveness_changed
+        self.breaker_opened = owner.breaker_opened
         self.lost = owner.lost
         self._supervisors = [
             InstanceSupervisor(name, plan, workers, self, partial(find_instance, place))

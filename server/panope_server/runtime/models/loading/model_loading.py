@@ -110,6 +110,11 @@ class ModelLoading:
         return self.pool.breaker if own.state is BreakerState.CLOSED else own
 
     @property
+    def found_no_room(self) -> bool:
+        """Whether its last load was refused because others have the memory."""
+        return self._no_room_until > 0
+
+    @property
     def may_be_tried_again(self) -> bool:
         """Whether a load failed, or found no room, and its pause is over; what has served is loaded again by itself."""
         if self.state is ModelState.UNLOADED:
@@ -149,6 +154,12 @@ class ModelLoading:
             self._metrics.instance_restarts.labels(self.name, "crash").inc()
             if not self.pool.instances:
                 self._set(ModelState.LOADING, "its worker ended and is being started again")
+
+    @contained
+    def breaker_opened(self, instance: ModelInstance) -> None:
+        """An instance is given no requests for a while."""
+        del instance
+        self._metrics.circuit_breaker_openings.labels(self.name, "instance").inc()
 
     @contained
     def responsiveness_changed(self, instance: ModelInstance) -> None:
@@ -297,6 +308,7 @@ class ModelLoading:
         if self.state is ModelState.FAILED:
             return
         self._breaker.record_failure(error)
+        self._metrics.circuit_breaker_openings.labels(self.name, "model").inc()
         _log.error("model_failed", model=self.name, reason=error.reason, error=error.message)
         self._groups.fail()
         self._set(ModelState.FAILED, error.message)
