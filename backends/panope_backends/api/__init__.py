@@ -6,8 +6,8 @@ returns is one of four kinds of model:
 
     TensorModel   named arrays to named arrays, once a call: encoders, detectors, …
     StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples; with an
-                  encoder it is an EncoderDecoderModel, and one that runs adapters beside its weights an
-                  AdaptableStepModel
+                  encoder it is an EncoderDecoderModel, one that runs adapters beside its weights an
+                  AdaptableStepModel, and one that sees images an ImageTextModel
     TokenModel    prompts, or conversations, to tokens or texts: an engine that samples itself, or a server elsewhere
     EmbeddingModel  texts to vectors: an engine that tokenizes itself, or a server elsewhere
 
@@ -57,7 +57,9 @@ from panope_backends.api.generation import (
     TokenLogprobs,
 )
 from panope_backends.api.generation_statistics import TOKEN_INTERVAL_BOUNDS, GenerationStatistics
+from panope_backends.api.image_text_model import ImageTextModel
 from panope_backends.api.loaded_model import LoadedModel
+from panope_backends.api.prompt_image import PromptImage
 from panope_backends.api.step_batch import StepBatch, StepSequence
 from panope_backends.api.step_model import CacheSpec, StepModel
 from panope_backends.api.tensor_model import Arrays, TensorModel, TensorSpec
@@ -87,10 +89,12 @@ __all__ = [
     "Grammar",
     "GrammarKind",
     "Level",
+    "ImageTextModel",
     "LoadOptions",
     "LoadedModel",
     "Logprob",
     "ModelFacts",
+    "PromptImage",
     "SamplingParams",
     "SourceSpec",
     "StepBatch",

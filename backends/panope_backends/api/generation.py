@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from panope_backends.api.conversation import Conversation, ToolCallDelta
+from panope_backends.api.prompt_image import PromptImage
 from panope_backends.errors import InvalidInputError, PanopeError
 
 
@@ -113,6 +114,7 @@ class GenerationRequest:
             of their own leave the others to those. It is nothing to honour.
         conversation: in place of a prompt, for models that make their prompts of conversations themselves.
         adapter: what names the content of the adapter that it is run with, such as a digest; empty for none.
+        images: that stand in the prompt's tokens, in the order of their places; empty for none.
     """
 
     id: int
@@ -139,6 +141,7 @@ class GenerationRequest:
     given: frozenset[str] = frozenset()
     conversation: Conversation | None = None
     adapter: str = ""
+    images: tuple[PromptImage, ...] = ()
 
     @property
     def context_token_ids(self) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ class StepSequence:
         sampled: which of `tokens` logits are wanted of, by index, from the end when negative.
         source: what an encoder-decoder looks at; all sequences of a batch have one, or none has.
         adapter: the number of the adapter that it is run with; 0 for none.
+        image_prompt: the number of its prompt at a model that sees images; None for a prompt without any.
     """
 
     tokens: Integers
@@ -32,6 +33,7 @@ class StepSequence:
     sampled: Sequence[int] = (-1,)
     source: int | None = None
     adapter: int = 0
+    image_prompt: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,8 @@ class StepBatch:
         sources: int32 `[n]`, the source of each sequence at an encoder-decoder; None at any other.
         adapters: int32 `[n]`, the number of each sequence's adapter at a model that takes them, 0 for none; None where
             no sequence has one.
+        image_prompts: int32 `[n]`, the number of each sequence's prompt at a model that sees images, -1 for one without
+            images; None where no sequence has any.
     """
 
     tokens: np.ndarray[Any, Any]
@@ -62,6 +66,7 @@ class StepBatch:
     sampled: np.ndarray[Any, Any]
     sources: np.ndarray[Any, Any] | None = None
     adapters: np.ndarray[Any, Any] | None = None
+    image_prompts: np.ndarray[Any, Any] | None = None
 
     @classmethod
     def of(cls, sequences: Sequence[StepSequence]) -> StepBatch:
@@ -76,6 +81,7 @@ class StepBatch:
         ]
         sources = [sequence.source for sequence in sequences if sequence.source is not None]
         adapters = [sequence.adapter for sequence in sequences]
+        prompts = [-1 if sequence.image_prompt is None else sequence.image_prompt for sequence in sequences]
         return cls(
             tokens=_joined([sequence.tokens for sequence in sequences], np.int64),
             token_begins=token_begins,
@@ -85,6 +91,7 @@ class StepBatch:
             sampled=np.array(sampled, np.int64),
             sources=np.array(sources, np.int32) if sources else None,
             adapters=np.array(adapters, np.int32) if any(adapters) else None,
+            image_prompts=np.array(prompts, np.int32) if max(prompts, default=-1) >= 0 else None,
         )
 
     @cached_property

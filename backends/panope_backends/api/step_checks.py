@@ -11,6 +11,8 @@ from panope_backends.errors import InvalidInputError
 if TYPE_CHECKING:
     import numpy as np
 
+    from panope_backends.api.prompt_image import PromptImage
+
 
 def check_batch(batch: StepBatch, *, vocab_size: int, max_positions: int, block_size: int, blocks: int) -> None:
     """Checks all that native code would not.
@@ -76,6 +78,26 @@ def check_source(source: int, tokens: Integers, *, sources: int, max_length: int
     if not 1 <= len(tokens) <= max_length:
         raise InvalidInputError(f"a source has from 1 to {max_length} tokens", field="tokens")
     _require_below(np.asarray(tokens), vocab_size, "tokens", "token ids")
+
+
+def check_images(tokens: Integers, images: Sequence[PromptImage], *, image_token_id: int) -> None:
+    """Checks that the places of images are those of their tokens, all of them and no others.
+
+    Raises:
+        InvalidInputError: the field `images`.
+    """
+    import numpy as np
+
+    places = [np.asarray(image.places, np.int64) for image in images]
+    found = np.flatnonzero(np.asarray(tokens) == image_token_id)
+    if any(not len(each) for each in places) or not np.array_equal(np.concatenate(places or [found[:0]]), found):
+        raise InvalidInputError.at(
+            "images",
+            "{field}: the prompt has {found:,} tokens that stand for images, and {count:,} images with {places:,} places",
+            found=len(found),
+            count=len(images),
+            places=sum(map(len, places)),
+        )
 
 
 def _check_shapes(batch: StepBatch) -> None:

@@ -16,6 +16,7 @@ from panope_backends.api import (
     EncoderDecoderModel,
     GenerationRequest,
     GenerationStatistics,
+    ImageTextModel,
     SamplingParams,
     StepModel,
     TokenDelta,
@@ -37,6 +38,7 @@ _HONOURED = frozenset(field.name for kind in (GenerationRequest, SamplingParams)
     "prompt",
     "conversation",
     "adapter",
+    "images",
 }
 _OF_ENCODERS = frozenset({"decoder_token_ids"})
 #: The prompt passes no head, so that nothing is said of its tokens.
@@ -70,6 +72,8 @@ class GenerationEngine(TokenModel):
         self._draft_tokens = settings.draft_tokens if model.rewinds else 0
         if not model.rewinds:  # a state that took a wrong guess in cannot go back
             self.honoured -= {"lookup_tokens", "lookup_max_ngram"}
+        if isinstance(model, ImageTextModel):
+            self.honoured |= {"images"}
         self._adapters = Adapters(model)
         self.max_adapters = self._adapters.most
         if self.max_adapters:
@@ -99,6 +103,8 @@ class GenerationEngine(TokenModel):
             slots=self.slots,
             max_source_length=self.max_source_length,
         )
+        if isinstance(self._model, ImageTextModel):
+            self._model.check_images(request.prompt_token_ids, request.images)
         with self._changed:
             self._require_room(request)
         active = activate(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Items
 from time import perf_counter
 
-from panope_backends.api import EncoderDecoderModel, FinishReason, StepModel, TokenDelta
+from panope_backends.api import EncoderDecoderModel, FinishReason, ImageTextModel, StepModel, TokenDelta
 from panope_backends.errors import InternalError, PanopeError
 from panope_backends.generation.answer import continue_answer, end_answer
 from panope_backends.generation.decoding import Array, Decoding
@@ -18,6 +18,7 @@ from panope_backends.generation.reading import Reading, read
 from panope_backends.generation.sampling.sampler import NO_TOKEN, SampledToken, logits_not_finite
 from panope_backends.generation.scheduling.block_keys import BlockKeys
 from panope_backends.generation.scheduling.block_manager import BlockManager
+from panope_backends.generation.scheduling.images import Images
 from panope_backends.generation.scheduling.scheduler import Scheduler
 from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
 from panope_backends.generation.scheduling.sources import Sources
@@ -43,7 +44,11 @@ class StepLoop:
         self.steps = self.failed_steps = self.completion_tokens = 0
         self.drafted_tokens = self.accepted_tokens = 0
         self._copies: dict[Sequence, tuple[int, int]] = {}
-        self._sources = Sources(model) if isinstance(model, EncoderDecoderModel) else None
+        self._readers: list[Sources | Images] = []
+        if isinstance(model, EncoderDecoderModel):
+            self._readers.append(Sources(model))
+        if isinstance(model, ImageTextModel):
+            self._readers.append(Images(model))
         self._model = model
         self._decoding = decoding
 
@@ -60,8 +65,9 @@ class StepLoop:
         """Runs one step; what the answers have more."""
         parts = self.scheduler.schedule()
         deltas: list[TokenDelta] = []
-        if self._sources is not None:
-            parts, deltas = self._encoded(parts, self._sources)
+        for reader in self._readers:
+            parts, failed = self._prepared(parts, reader)
+            deltas += failed
         if not parts:
             return deltas
         self.steps += 1
@@ -89,13 +95,17 @@ class StepLoop:
         for sequence in [*self.scheduler.running, *self.scheduler.waiting]:
             self.scheduler.remove(sequence)
 
-    def _encoded(self, parts: Items[StepPart], sources: Sources) -> tuple[list[StepPart], list[TokenDelta]]:
-        """The parts whose texts the encoder has read, and the ends of those whose texts it could not read."""
+    def _prepared(
+        self, parts: Items[StepPart], reader: Sources | Images
+    ) -> tuple[list[StepPart], list[TokenDelta]]:
+        """The parts whose texts or images the model has read, and the ends of those that it could not read."""
         kept: list[StepPart] = []
         deltas: list[TokenDelta] = []
         for part in parts:
             try:
-                sources.encode(part.sequence.request)
+                reader.prepare(part.sequence.request, part.begin, part.end)
+            except PanopeError as error:
+                deltas += self._failed(part.sequence, error)
             except Exception as error:
                 failure = InternalError("the model could not read the prompt", reason="step_failed")
                 failure.__cause__ = error
@@ -216,10 +226,10 @@ class StepLoop:
         return delta
 
     def _remove(self, sequence: Sequence) -> None:
-        """Forgets a sequence that has ended, and after the last one of a request what its encoder has read."""
+        """Forgets a sequence that has ended, and after the last one of a request what the model has read for it."""
         self.scheduler.remove(sequence)
-        if self._sources is not None and not sequence.request.open:
-            self._sources.release(sequence.request)
+        for reader in self._readers if not sequence.request.open else ():
+            reader.release(sequence.request)
 
 
 def _log_failure(message: str, error: Exception) -> None:

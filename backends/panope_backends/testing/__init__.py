@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from panope_backends.testing.checksum_encoder_decoder import ChecksumEncoderDecoder, ChecksumEncoderDecoderBackend
+from panope_backends.testing.checksum_image_text_model import ChecksumImageTextModel, checksum_image
 from panope_backends.testing.checksum_step_model import ChecksumBackend, ChecksumStepModel, RunningChecksumStepModel
 from panope_backends.testing.doubles import (
     BlendingBackend,
@@ -33,6 +34,7 @@ __all__ = [
     "ChecksumBackend",
     "ChecksumEncoderDecoder",
     "ChecksumEncoderDecoderBackend",
+    "ChecksumImageTextModel",
     "ChecksumStepModel",
     "ConverterContract",
     "CrashBackend",
@@ -48,6 +50,7 @@ __all__ = [
     "StepModelContract",
     "TensorModelContract",
     "TokenModelContract",
+    "checksum_image",
 ]
 
 

@@ -93,7 +93,7 @@ def test_answers_are_those_of_a_plain_loop(
         assert (usage.prompt_tokens, usage.cached_tokens) == (len(request.prompt_token_ids), 0)
     # Once each, pre-emptions and several answers notwithstanding.
     assert sorted(model.encoded_tokens) == sorted(len(request.prompt_token_ids) for request in numbered)
-    assert sorted(engine._loop._sources._free) == list(range(SLOTS))  # type: ignore[union-attr]  # it has sources
+    assert sorted(engine._loop._readers[0]._free) == list(range(SLOTS))
     assert engine._loop.manager.pool.used == 0
 
 

@@ -35,6 +35,7 @@ from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
 from panope_backends.errors import PreconditionError
@@ -192,6 +193,8 @@ def _generate_support(model: ModelFacts, device: Device) -> Support:
         return Support(Level.FULL, "OpenVINO runs the encoder, and the decoder over blocks of its cache")
     if refusal := paging_refusal(model.config):
         return Support(Level.NONE, refusal)
+    if has_vision(model.config):
+        return Support(Level.PARTIAL, "OpenVINO runs the decoder alone: its images are read by the backend `cpu`")
     return Support(Level.FULL, "OpenVINO runs decoders with paged attention on every processor")
 
 

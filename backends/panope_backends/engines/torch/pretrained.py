@@ -13,7 +13,7 @@ import io
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def load_pretrained(
     folder: Path,
     precision: str,
     auto_class: str,
-    attention: str | None = None,
+    attention: str | Mapping[str, str] | None = None,
     *,
     may_lack: str = "",
 ) -> Any:
@@ -87,7 +87,8 @@ def load_pretrained(
         folder: its files; an adapter in it (`lora.FOLDER`) is merged into the weights.
         precision: `fp32`, `bf16` or `fp16`, which the weights are brought to.
         auto_class: the one of transformers' auto classes that loads it.
-        attention: transformers' name for a way to compute attention; None for the fastest that the model has.
+        attention: transformers' name for a way to compute attention, or one for each part of the model that is named;
+            None for the fastest that the model has.
         may_lack: a part of the model, by its name, whose weights may be missing, as it is not run.
 
     Raises:

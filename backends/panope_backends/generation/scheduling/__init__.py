@@ -6,4 +6,5 @@ pace            how many tokens a step may have
 step            the parts of a step, as the batch that a step model computes
 block_manager   gives blocks to sequences and takes them back, over the pool, the tables and the keys
 sources         gives the requests of an encoder-decoder what its encoder has read
+images          has a model that sees images read them when their places are computed
 """

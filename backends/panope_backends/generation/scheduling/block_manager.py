@@ -156,7 +156,10 @@ class BlockManager:
         return found
 
     def _extend(self, keys: BlockKeys, sequence: Sequence, blocks: int) -> None:
-        keys.extend(sequence.chain, sequence.tokens, blocks, origin=sequence.request.cache_origin)
+        request = sequence.request
+        keys.extend(
+            sequence.chain, sequence.tokens, blocks, origin=request.cache_origin, images=request.given.images
+        )
 
 
 def _pending(chain: Items[bytes], known: int, full: int, other: Sequence) -> int:

@@ -18,7 +18,7 @@ from operator import attrgetter
 
 from panope_backends.generation.scheduling.block_manager import BlockManager
 from panope_backends.generation.scheduling.pace import Pace
-from panope_backends.generation.scheduling.sequence import Sequence
+from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
 from panope_backends.generation.scheduling.step import StepPart
 from panope_backends.generation.settings import GenerationSettings
 
@@ -26,6 +26,9 @@ _RANK = attrgetter("rank")
 
 #: Steps within which the prompts that wait should be computed, as far as `max_step_tokens` allows.
 _BACKLOG_STEPS = 4
+
+#: Images that are read in one step: everybody who is in it waits for them.
+_STEP_IMAGES = 1
 
 #: Waiting for another sequence to compute a common beginning pays where that is this part of the work, or more.
 _WORTH_WAITING = 4
@@ -181,6 +184,7 @@ class _Step:
         self.parts: dict[Sequence, StepPart] = {}
         self._tokens = tokens
         self._score_rows = score_rows
+        self._images = _STEP_IMAGES
 
     @property
     def room(self) -> int:
@@ -198,10 +202,20 @@ class _Step:
             if scored > self._score_rows:
                 scored = self._score_rows
                 end = request.scored + scored
+        end = self._up_to_images(request, begin, end)
         if end > begin:
+            scored = min(scored, max(0, end - request.scored))
             self._tokens -= end - begin + request.unread_tokens  # an encoder reads its text in one piece
             self._score_rows -= scored
             self.parts[sequence] = StepPart(sequence, begin, end, scored, end == len(sequence.tokens))
+
+    def _up_to_images(self, request: ActiveRequest, begin: int, end: int) -> int:
+        """Where a part ends that has no more images to be read than the step may still have."""
+        unread = request.unread_images(begin, end) if request.given.images else []
+        if len(unread) > self._images:
+            end = max(begin, request.given.images[unread[self._images]].begin)
+        self._images -= min(len(unread), self._images) if end > begin else 0
+        return end
 
     def add_drafts(self, part: StepPart, drafts: list[int]) -> None:
         """Adds guesses to a part."""

@@ -79,6 +79,8 @@ class ActiveRequest:
         source: where an encoder-decoder keeps what its encoder read; None before that, and at any other model.
         unread_tokens: that its encoder is still to read.
         adapter: the number of the adapter that its sequences are run with; 0 for none.
+        image_prompt: the number under which the model keeps its images; None before it is told of them.
+        read_images: those of its images, by index, that the model has read.
     """
 
     given: GenerationRequest
@@ -93,6 +95,8 @@ class ActiveRequest:
     source: int | None = None
     unread_tokens: int = 0
     adapter: int = 0
+    image_prompt: int | None = None
+    read_images: set[int] = field(default_factory=set)
 
     @property
     def prompt_length(self) -> int:
@@ -114,6 +118,14 @@ class ActiveRequest:
     def is_scoring(self) -> bool:
         """Whether log-probabilities of the prompt are missing; the logits of its last token tell none."""
         return self.given.prompt_logprobs is not None and self.scored < self.prompt_length - 1
+
+    def unread_images(self, begin: int, end: int) -> list[int]:
+        """The images, by index, that are not read and have a place between two positions."""
+        return [
+            index
+            for index, image in enumerate(self.given.images)
+            if index not in self.read_images and image.begin < end and image.end > begin
+        ]
 
     def drawing(self, sequence: Sequence) -> list[Sequence]:
         """The answers that draw a token when `sequence` does: all of them the first time."""

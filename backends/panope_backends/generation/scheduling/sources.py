@@ -17,8 +17,9 @@ class Sources:
         self._model = model
         self._free = list(range(model.sources))[::-1]
 
-    def encode(self, request: ActiveRequest) -> None:
-        """Lets the encoder read a request's prompt, once."""
+    def prepare(self, request: ActiveRequest, begin: int, end: int) -> None:
+        """Lets the encoder read a request's prompt, once, whichever positions of the decoder's a step computes."""
+        del begin, end
         if request.source is not None:
             return
         source = self._free[-1]

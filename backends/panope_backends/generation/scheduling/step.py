@@ -70,6 +70,7 @@ def batch_of(parts: Items[StepPart], block_size: int) -> StepBatch:
         sampled=np.array(sampled, np.int64),
         sources=_sources(parts),
         adapters=_adapters(parts),
+        image_prompts=_image_prompts(parts),
     )
 
 
@@ -77,6 +78,14 @@ def _adapters(parts: Items[StepPart]) -> np.ndarray[Any, Any] | None:
     """The adapters of the sequences, by number; None where no sequence has one."""
     adapters = [part.sequence.request.adapter for part in parts]
     return np.array(adapters, np.int32) if any(adapters) else None
+
+
+def _image_prompts(parts: Items[StepPart]) -> np.ndarray[Any, Any] | None:
+    """The numbers of prompts with images, -1 for those without; None where no sequence has any."""
+    numbers = [part.sequence.request.image_prompt for part in parts]
+    if not any(number is not None for number in numbers):
+        return None
+    return np.array([-1 if number is None else number for number in numbers], np.int32)
 
 
 def _sources(parts: Items[StepPart]) -> np.ndarray[Any, Any] | None:

@@ -13,7 +13,7 @@ from panope_backends.tasks.generate.answer_text import AnswerText
 from panope_backends.tasks.generate.pieces import AnswerPieces
 from panope_backends.tasks.task import TokenJob
 
-_PROMPTS = ("prompt", "prompt_token_ids", "conversation")
+_PROMPTS = ("prompt", "prompt_token_ids", "conversation", "images")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from panope_backends.tasks.generate.defaults import read_defaults
 from panope_backends.tasks.generate.loading.adapters import GenerateAdapters
 from panope_backends.tasks.generate.loading.answering import Answering
 from panope_backends.tasks.generate.loading.engine import token_model
+from panope_backends.tasks.generate.loading.images import images_of
 from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.json_files import read_json
@@ -55,9 +56,12 @@ def _complete(
     prepared = prepared_tokenizer(source.folder, source.cache_folder) if has_vocabulary(source.folder) else None
     encoder = None if prepared is None else TextEncoder(prepared)
     defaults = read_defaults(source.folder, config)
+    images, no_images = images_of(source, config, loaded, prepared, encoder)
     model, check = token_model(loaded, encoder, defaults, settings, source.max_memory_bytes, source.variant_digest)
+    if images is None:
+        model.honoured -= {"images"}
     trial(model)
-    answering = Answering(model, loaded, check, settings, config)
+    answering = Answering(model, loaded, check, settings, config, images, no_images)
     made = answering.of(prepared, encoder, defaults.honoured_by(model.honoured))
     adapters = None
     if isinstance(model, GenerationEngine) and model.max_adapters and prepared is not None:

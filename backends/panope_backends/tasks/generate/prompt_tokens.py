@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from panope.worker.v1.generate_pb2 import GenerateInput
+from panope_backends.api import PromptImage
 from panope_backends.errors import InvalidInputError
+from panope_backends.tasks.generate.images.processor import PreparedImage
+from panope_backends.tasks.generate.images.prompt_images import PromptImages
 from panope_backends.tasks.generate.text_to_text import TextForm
 from panope_backends.tasks.generate.tokenizer.languages import around
 from panope_backends.texts import most_characters
@@ -88,6 +91,22 @@ class PromptTokens:
         if most is not None:
             body = body[: max(0, most - len(before) - len(behind))]
         return [*codes, *before, *body, *behind]
+
+    def of_conversation(
+        self, text: str, images: Sequence[PreparedImage], by: PromptImages, message: GenerateInput
+    ) -> tuple[tuple[int, ...], tuple[PromptImage, ...]]:
+        """The tokens of a rendered conversation whose model sees images, and the images with their places.
+
+        Raises:
+            InvalidInputError: it is too long, or is to be cut, which would cut images.
+        """
+        if images and message.HasField("truncate_prompt_tokens"):
+            raise InvalidInputError.at(
+                "truncate_prompt_tokens", "{field} cannot be honoured beside images", reason="unsupported_field"
+            )
+        cut = message.truncate_prompt_tokens if message.HasField("truncate_prompt_tokens") else 0
+        ids, placed = by.tokens(self._readable(text, "messages", cut), images)
+        return self._fitting(ids, "messages", message), placed
 
     def of_ids(self, ids: Sequence[int], path: str, message: GenerateInput) -> tuple[int, ...]:
         """The tokens of a prompt that is tokens already.

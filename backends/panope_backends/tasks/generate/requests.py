@@ -12,7 +12,9 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.generate.answer_text import PlainText
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
 from panope_backends.tasks.generate.chat.chat_text import ChatText
+from panope_backends.tasks.generate.chat.conversations import image_paths
 from panope_backends.tasks.generate.defaults import GenerationDefaults
+from panope_backends.tasks.generate.images.prompt_images import PromptImages, require_as_many
 from panope_backends.tasks.generate.job import GenerateJob, Prompt, located
 from panope_backends.tasks.generate.options import grammar_of, request_of
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
@@ -35,6 +37,7 @@ class GenerateRequests:
         chat: makes prompts of conversations; None for a model without a chat template.
         forms: what becomes of texts that an encoder reads.
         adapter: that the model runs requests with, by its digest; empty for none.
+        images: makes prompts with images; None for a model that sees none.
     """
 
     model: TokenModel
@@ -44,6 +47,7 @@ class GenerateRequests:
     chat: ChatTemplate | None = None
     forms: TextForms = field(default_factory=TextForms)
     adapter: str = ""
+    images: PromptImages | None = None
 
     def prepare(self, data: bytes) -> Job:
         """The job of a message.
@@ -71,7 +75,14 @@ class GenerateRequests:
                 reason="unsupported_field",
             )
         prompt: dict[str, Any] = {"prompt": asked.text}
-        if self.tokens is not None:
+        if self.tokens is not None and self.images is not None:
+            files, paths = message.conversation.images, image_paths(message.conversation)
+            require_as_many(files, paths)
+            ids, images = self.tokens.of_conversation(
+                asked.text, self.images.prepared(files, paths), self.images, message
+            )
+            prompt = {"prompt_token_ids": ids, "images": images}
+        elif self.tokens is not None:
             ids = self.tokens.of_text(asked.text, "messages", message, add_special_tokens=False)
             prompt = {"prompt_token_ids": ids}
         request = replace(request_of(message, self.defaults, **prompt), grammar=grammar)
@@ -85,6 +96,11 @@ class GenerateRequests:
     def _conversation(self, message: GenerateInput) -> GenerateJob:
         """The job of an engine that makes its prompts itself, and parts its answers."""
         given = message.conversation
+        if given.images:
+            path = next(iter(image_paths(given)), "messages")
+            raise InvalidInputError.at(
+                path, "{field} is an image, and the model's engine is sent text alone", reason="unsupported_content"
+            )
         if message.HasField("truncate_prompt_tokens"):
             raise _not_without_tokenizer("truncate_prompt_tokens")
         conversation = Conversation(

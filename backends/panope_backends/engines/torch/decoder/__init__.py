@@ -5,6 +5,7 @@ loading            the model, with its head
 attention          the function that hands a layer's attention to whoever computes it
 pages              keys and values in pages, and attention over them
 paged_model        the step model of decoders whose every layer attends by it
+image_text         the step model of those whose prompts have images
 state_model        the step model of all others: transformers' own cache for each sequence
-step_models        which of the two a model gets
+step_models        which of these a model gets
 """

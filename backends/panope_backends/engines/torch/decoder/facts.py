@@ -10,6 +10,7 @@ from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.torch.pretrained import files_refusal
 
 AUTO_CLASS = "AutoModelForCausalLM"
+IMAGE_TEXT_CLASS = "AutoModelForImageTextToText"
 
 #: Types whose sequences cannot go on by themselves.
 _STATE_ELSEWHERE = frozenset({"recurrent_gemma", "rwkv", "xlstm"})
@@ -20,7 +21,7 @@ _GROWING_ROTATIONS = frozenset({"dynamic", "longrope", "su"})
 
 def decoder_refusal(model: ModelFacts) -> str:
     """Why a model is not loaded as a decoder at all; empty when it may be."""
-    if refusal := files_refusal(model, AUTO_CLASS):
+    if refusal := files_refusal(model, IMAGE_TEXT_CLASS if has_vision(model.config) else AUTO_CLASS):
         return refusal
     if model.config.get("is_encoder_decoder"):
         return "it has an encoder, and is no decoder alone"
@@ -28,6 +29,11 @@ def decoder_refusal(model: ModelFacts) -> str:
     if kind in _STATE_ELSEWHERE:
         return f"models of the type `{kind}` keep their state outside of the cache that transformers gives sequences"
     return ""
+
+
+def has_vision(config: Mapping[str, Any]) -> bool:
+    """Whether a model has a vision tower, by its config.json."""
+    return isinstance(config.get("vision_config"), Mapping)
 
 
 def max_positions(config: Any) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import ModelFacts
-from panope_backends.engines.torch.decoder.facts import AUTO_CLASS, decoder_refusal
+from panope_backends.engines.torch.decoder.facts import AUTO_CLASS, IMAGE_TEXT_CLASS, decoder_refusal, has_vision
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
 
@@ -14,21 +14,35 @@ LOGITS_TOLERANCE = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.05}
 """How far logits of the same tokens may differ from each other in a trial at loading, as a part of the largest."""
 
 
-def load_decoder(model: ModelFacts, folder: Path, precision: str, attention: str | None) -> Any:
+def load_decoder(
+    model: ModelFacts, folder: Path, precision: str, attention: str | None, *, vision: bool = False
+) -> Any:
     """Loads a decoder, ready to run.
 
     Args:
         model: what is known of it.
         folder: its files.
         precision: that its weights are brought to.
-        attention: transformers' name for a way to compute attention; None for the fastest that the model has.
+        attention: transformers' name for a way to compute attention; None for the fastest that the model has. A vision
+            tower that is loaded too has the fastest in any case.
+        vision: whether the vision tower of a model that has one is loaded too.
 
     Raises:
         PreconditionError: as `load_pretrained`, or it is no decoder.
     """
     if refusal := decoder_refusal(model):
         raise PreconditionError(f"the model cannot be loaded: {refusal}", reason="unsupported_model")
-    return load_pretrained(model, folder, precision, AUTO_CLASS, attention)
+    if not (vision and sees_images(model)):
+        return load_pretrained(model, folder, precision, AUTO_CLASS, attention)
+    of_decoder = None if attention is None else {"text_config": attention}
+    return load_pretrained(model, folder, precision, IMAGE_TEXT_CLASS, of_decoder)
+
+
+def sees_images(model: ModelFacts) -> bool:
+    """Whether transformers has the model's type among those that see images."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    return has_vision(model.config) and model.config.get("model_type") in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 
 def vocab_size_of(module: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,7 @@ class TorchStepModel(AdaptableStepModel):
         self._adapters.begin(batch)
         with torch.inference_mode():
             made = self._module(
-                input_ids=torch.tensor(batch.tokens)[None],
-                position_ids=torch.from_numpy(batch.positions)[None],
-                use_cache=False,
-                logits_to_keep=torch.tensor(batch.sampled),
+                **self._inputs(batch), use_cache=False, logits_to_keep=torch.tensor(batch.sampled)
             )
             logits: Array = made.logits[0].float().contiguous().numpy()
         return logits
@@ -94,6 +91,13 @@ class TorchStepModel(AdaptableStepModel):
         self._pages.free()
         self._adapters.free()
         del self._module
+
+    def _inputs(self, batch: StepBatch) -> Mapping[str, Any]:
+        """What the module is given of a step's tokens."""
+        return {
+            "input_ids": torch.tensor(batch.tokens)[None],
+            "position_ids": torch.from_numpy(batch.positions)[None],
+        }
 
 
 def paged_layers(module: Any) -> list[AttentionLayer]:

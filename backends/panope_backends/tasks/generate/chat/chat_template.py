@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from panope.worker.v1 import generate_pb2 as wire
 from panope_backends.api import Grammar
 from panope_backends.errors import Field, InvalidInputError
 from panope_backends.tasks.generate.chat.answer_grammars import after_reasoning, calls_grammar, strict_grammar
 from panope_backends.tasks.generate.chat.chat_text import ChatFormat
-from panope_backends.tasks.generate.chat.conversations import kwargs_of, messages_of, tools_of
+from panope_backends.tasks.generate.chat.conversations import Seen, kwargs_of, messages_of, plain_texts, tools_of
 from panope_backends.tasks.generate.chat.reasoning import reasoning_marks
 from panope_backends.tasks.generate.chat.render import RenderRequest, Setup
 from panope_backends.tasks.generate.chat.render_process import RenderProcess
@@ -62,6 +64,8 @@ class ChatTemplate:
         self.facts = facts
         self.tools = tool_format(facts.text)
         self.reasoning = reasoning_marks(facts.text)
+        self.seen = Seen()
+        """How the model sees images."""
         self._process = process
         self._special_ids = special_ids
         self._seconds = seconds
@@ -82,14 +86,14 @@ class ChatTemplate:
         if tools and not (self.facts.has_tools or self.facts.has_tools_in_message):
             raise InvalidInputError.at("tools", "{field} are not known to the model's chat template")
         request = RenderRequest(
-            messages=messages_of(conversation, self.facts, tools),
+            messages=messages_of(conversation, self.facts, tools, self.seen),
             tools=tools,
             kwargs=kwargs_of(conversation, self.facts),
             continues=conversation.continue_final_message,
             seconds=self._seconds,
             characters=self._characters,
         )
-        text = self._process.render(request)
+        text = self._rendered(request)
         callable_tools = _callable(tools or [], conversation.tool_choice)
         form = self._form(text, callable_tools, parallel=conversation.parallel_tool_calls)
         return ChatPrompt(text, form, self._grammar(conversation, callable_tools, form, grammar))
@@ -97,6 +101,15 @@ class ChatTemplate:
     def close(self) -> None:
         """Ends the process."""
         self._process.close()
+
+    def _rendered(self, request: RenderRequest) -> str:
+        if not self.seen.placeholder:
+            return self._process.render(request)
+        texts = msgspec.structs.replace(request, messages=plain_texts(request.messages))
+        try:
+            return self._process.render(request)
+        except InvalidInputError:
+            return self._process.render(texts)
 
     def _form(self, text: str, tools: Sequence[Mapping[str, Any]], *, parallel: bool) -> ChatFormat:
         marks = self.reasoning

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,8 +21,24 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _WITH_TOOLS = "You are a helpful assistant with some tools."
 
 
+@dataclass(frozen=True)
+class Seen:
+    """How a model sees images.
+
+    Attributes:
+        placeholder: the text that stands for one in its prompts; empty where it sees none.
+        refusal: why it sees none.
+    """
+
+    placeholder: str = ""
+    refusal: str = "this model takes text alone"
+
+
 def messages_of(
-    conversation: wire.Conversation, facts: TemplateFacts, tools: list[dict[str, Any]] | None = None
+    conversation: wire.Conversation,
+    facts: TemplateFacts,
+    tools: list[dict[str, Any]] | None = None,
+    seen: Seen = Seen(),  # noqa: B008 - frozen
 ) -> list[dict[str, Any]]:
     """The messages for a template.
 
@@ -29,6 +46,7 @@ def messages_of(
         conversation: of the server's message.
         facts: of the template.
         tools: that are put into the first message where the template reads them there.
+        seen: how the model sees images. Of one that does, contents are lists of parts, as its templates read them.
 
     Raises:
         InvalidInputError: naming the message at fault.
@@ -41,7 +59,9 @@ def messages_of(
             raise InvalidInputError.at(f"messages[{index}].role", "{field} is missing")
         if message["role"] == "developer" and not facts.has_developer:
             message["role"] = "system"
-        message["content"] = _text_of(message.get("content"), index)
+        if seen.placeholder:
+            _require_no_placeholder(message, f"messages[{index}]", seen.placeholder)
+        message["content"] = _content_of(message.get("content"), f"messages[{index}]", seen)
         for place, call in enumerate(message.get("tool_calls") or ()):
             _open_arguments(call, f"messages[{index}].tool_calls[{place}].function.arguments")
     if tools and facts.has_tools_in_message:
@@ -79,20 +99,69 @@ def kwargs_of(conversation: wire.Conversation, facts: TemplateFacts) -> dict[str
     return kwargs
 
 
-def _text_of(content: object, index: int) -> str:
-    """Content that is text, whole or in parts; parts stand on lines of their own."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    parts: list[str] = []
-    for place, part in enumerate(content if isinstance(content, list) else [content]):
-        if not (isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)):
+def image_paths(conversation: wire.Conversation) -> list[str]:
+    """Where the images of a conversation are, in their order."""
+    messages: list[dict[str, Any]] = _decoded(_OBJECTS, conversation.messages_json, "messages")
+    return [
+        f"messages[{index}].content[{place}]"
+        for index, message in enumerate(messages)
+        for place, part in enumerate(message["content"] if isinstance(message.get("content"), list) else ())
+        if _is_image(part)
+    ]
+
+
+def plain_texts(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same messages, with contents without images as texts: some templates read those of some roles so alone."""
+    return [
+        message
+        if any(_is_image(part) for part in message["content"])
+        else {**message, "content": "\n".join(part["text"] for part in message["content"])}
+        for message in messages
+    ]
+
+
+def _content_of(content: object, path: str, seen: Seen) -> str | list[dict[str, str]]:
+    """Content as templates read it: text, whose parts stand on lines of their own, or parts where images may be."""
+    parts: list[dict[str, str]] = []
+    given = [] if content is None else content if isinstance(content, list) else [{"type": "text", "text": content}]
+    for place, part in enumerate(given):
+        if seen.placeholder and _is_image(part):
+            parts.append({"type": "image"})
+        elif isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str):
+            parts.append({"type": "text", "text": part["text"]})
+        else:
             raise InvalidInputError.at(
-                f"messages[{index}].content[{place}]", "{field} is not text, and this model takes text alone"
+                f"{path}.content[{place}]",
+                "{field} is not text, and {refusal}",
+                reason="unsupported_content",
+                refusal=seen.refusal,
             )
-        parts.append(part["text"])
-    return "\n".join(parts)
+    return parts if seen.placeholder else "\n".join(part["text"] for part in parts)
+
+
+def _is_image(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("type") == "image"
+
+
+def _require_no_placeholder(message: Mapping[str, Any], path: str, placeholder: str) -> None:
+    """Refuses what would pass for an image."""
+    if any(placeholder in text for text in _texts(message)):
+        raise InvalidInputError.at(
+            path, "{field} has the text {placeholder!r}, which stands for images in this model's prompts",
+            reason="unsupported_content", placeholder=placeholder,
+        )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from (key, *_texts(each))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
 
 
 def _open_arguments(call: object, path: str) -> None:

@@ -96,9 +96,7 @@ class Renderer:
 
     def _text(self, request: RenderRequest) -> str | None:
         messages = [_with_reasoning(message) for message in request.messages]
-        ending = messages[-1].get("content", "") if request.continues else ""
-        if request.continues:
-            messages[-1]["content"] = f"{ending}{_MARK}"
+        ending = _marked(messages[-1]) if request.continues else ""
         text = self._template(request.tools).render(
             messages=messages,
             tools=request.tools,
@@ -117,6 +115,18 @@ class Renderer:
         if name not in self._compiled:
             self._compiled[name] = self._environment.from_string(self._setup.templates[name])
         return self._compiled[name]
+
+
+def _marked(message: dict[str, Any]) -> str:
+    """Marks the end of a message, and gives what it ended with before."""
+    content = message.get("content", "")
+    if not isinstance(content, list):
+        message["content"] = f"{content}{_MARK}"
+        return str(content)
+    last = content[-1] if content and content[-1].get("type") == "text" else {"type": "text", "text": ""}
+    others = content[:-1] if content and content[-1] is last else content
+    message["content"] = [*others, {**last, "text": f"{last['text']}{_MARK}"}]
+    return str(last["text"])
 
 
 def _with_reasoning(message: dict[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec.structs import replace as replace_fields
+
 from panope.worker.v1 import generate_pb2 as messages
 from panope_backends.api import LoadedModel, TextCodec, TokenModel
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate, chat_template
 from panope_backends.tasks.generate.chat.chat_tokenizer import chat_tokenizer
+from panope_backends.tasks.generate.chat.conversations import Seen
 from panope_backends.tasks.generate.chat.render import Setup
 from panope_backends.tasks.generate.defaults import GenerationDefaults
+from panope_backends.tasks.generate.images.prompt_images import PromptImages
 from panope_backends.tasks.generate.loading.facts import facts_of
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
 from panope_backends.tasks.generate.requests import Check, GenerateRequests
@@ -49,6 +53,8 @@ class Answering:
         check: refuses what the model cannot honour.
         settings: of the server.
         config: of the model.
+        images: makes prompts with images; None for a model that sees none.
+        no_images: why it sees none.
     """
 
     model: TokenModel
@@ -56,6 +62,8 @@ class Answering:
     check: Check
     settings: messages.GenerateSettings
     config: Mapping[str, Any]
+    images: PromptImages | None = None
+    no_images: str = ""
 
     def of(
         self,
@@ -74,13 +82,18 @@ class Answering:
         """
         model = self.model
         codec = self.loaded if encoder is None and isinstance(self.loaded, TextCodec) else None
-        chat = self._chat_template(*_template_of(prepared, encoder, codec))
+        setup, special_ids = _template_of(prepared, encoder, codec)
+        if self.images is not None and self.images.processor.chat_templates:
+            setup = replace_fields(setup, templates=dict(self.images.processor.chat_templates))
+        chat = self._chat_template(setup, special_ids)
+        if chat is not None:
+            chat.seen = self._seen()
         forms = TextForms(bool(model.max_source_length), defaults, tasks=task_settings(self.config))
         if prepared is not None:
             told = {name: getattr(prepared, name) for name in ("languages", "target_codes", "language_pair")}
             forms = replace(forms, **told)
         tokens = self._prompt_tokens(encoder, codec)
-        requests = GenerateRequests(model, defaults, self.check, tokens, chat, forms, adapter)
+        requests = GenerateRequests(model, defaults, self.check, tokens, chat, forms, adapter, self.images)
         others = (
             tokenizer_requests(encoder, model.max_source_length or model.max_positions)
             if encoder is not None
@@ -91,6 +104,11 @@ class Answering:
         facts = facts_of(model, self.loaded, defaults, chat, forms).SerializeToString()
         end = chat.close if chat is not None else lambda: None
         return Answers({"generate": requests.prepare, **others}, facts, end)
+
+    def _seen(self) -> Seen:
+        if self.images is not None:
+            return Seen(self.images.placeholder)
+        return Seen(refusal=self.no_images) if self.no_images else Seen()
 
     def _prompt_tokens(self, encoder: TextEncoder | None, codec: TextCodec | None) -> PromptTokens | None:
         model, reader = self.model, encoder or codec
