@@ -48,6 +48,17 @@ func UserMessage(text string) *panopev1.ChatMessage {
 	return textMessage(panopev1.ChatRole_CHAT_ROLE_USER, text)
 }
 
+// UserMessageWithImages is a message of the user's with pictures, as files, before its text; for models that see images.
+func UserMessageWithImages(text string, images ...[]byte) *panopev1.ChatMessage {
+	message := &panopev1.ChatMessage{Role: panopev1.ChatRole_CHAT_ROLE_USER}
+	for _, file := range images {
+		image := &panopev1.Image{Source: &panopev1.Image_Content{Content: file}}
+		message.Content = append(message.Content, &panopev1.ContentPart{Part: &panopev1.ContentPart_Image{Image: image}})
+	}
+	message.Content = append(message.Content, &panopev1.ContentPart{Part: &panopev1.ContentPart_Text{Text: text}})
+	return message
+}
+
 // SystemMessage is a message of the operator's.
 func SystemMessage(text string) *panopev1.ChatMessage {
 	return textMessage(panopev1.ChatRole_CHAT_ROLE_SYSTEM, text)

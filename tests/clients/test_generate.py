@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +133,7 @@ async def test_a_tool_choice_may_be_a_rule(client: Any, fake: Any, choice: str, 
         ({"role": "robot", "content": "a"}, "messages[0].role"),
         ({"role": "user", "content": "a", "colour": "red"}, "messages[0].colour"),
         ({"role": "user", "content": [{"type": "image_url"}]}, "messages[0].content[0]"),
+        ({"role": "user", "content": [{"type": "image", "image": Path("/none")}]}, "messages[0].content[0].image"),
         ("hello", "messages[0]"),
     ],
 )
@@ -139,6 +141,19 @@ async def test_a_message_that_is_none_is_refused_by_its_place(client: Any, messa
     with pytest.raises(InvalidArgumentError) as refusal:
         await client.chat([message], MODEL)
     assert refusal.value.field == field
+
+
+async def test_images_of_messages_are_files_paths_and_urls(client: Any, fake: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"by path")
+    content = [
+        {"type": "image", "image": b"file"},
+        {"type": "image", "image": tmp_path / "a.png"},
+        {"type": "image_url", "image_url": {"url": "data:,"}},
+        {"type": "text", "text": "what?"},
+    ]
+    await client.chat([{"role": "user", "content": content}], MODEL)
+    images = [part.image for part in fake.requests[0].messages[0].content[:3]]
+    assert [(image.content, image.uri) for image in images] == [(b"file", ""), (b"by path", ""), (b"", "data:,")]
 
 
 async def test_pieces_come_as_they_are_made_and_the_last_has_the_usage(client: Any) -> None:

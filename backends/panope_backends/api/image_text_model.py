@@ -1,12 +1,12 @@
 """Decoders that see images: a step model whose prompts have places where an image stands for a token.
 
 Prompts. A prompt with images has a number, which the caller chooses and each step of its sequences names
-(`StepBatch.image_prompts`). `open_prompt` says what the prompt is, `close_prompt` that its number is of no use any more.
+(`StepBatch.image_prompts`). `open_prompt` says what the prompt is, `close_prompt` frees its number.
 Several sequences may name the same one, as answers to one request do.
 
 Images. `read_image` runs the vision tower over one image and keeps what stands in its places, until the prompt is
-closed: the image is read once, however often its places are computed. A step may compute places of images that were read,
-and no others. Behind the prompt, in the answer, the token `image_token_id` is a token like any other.
+closed: the image is read once, however often its places are computed. A step may compute places of images that were
+read, and no others. Behind the prompt, in the answer, the token `image_token_id` is a token like any other.
 
 Blocks. What a block holds depends on the images whose places it has or that stand before it: blocks are shared by
 sequences only where these are the same. The caller sees to that, as it owns the blocks.

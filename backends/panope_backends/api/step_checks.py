@@ -93,7 +93,7 @@ def check_images(tokens: Integers, images: Sequence[PromptImage], *, image_token
     if any(not len(each) for each in places) or not np.array_equal(np.concatenate(places or [found[:0]]), found):
         raise InvalidInputError.at(
             "images",
-            "{field}: the prompt has {found:,} tokens that stand for images, and {count:,} images with {places:,} places",
+            "{field}: the prompt has {found:,} tokens that stand for images, and {count:,} images of {places:,} tokens",
             found=len(found),
             count=len(images),
             places=sum(map(len, places)),

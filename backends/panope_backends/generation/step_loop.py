@@ -95,9 +95,7 @@ class StepLoop:
         for sequence in [*self.scheduler.running, *self.scheduler.waiting]:
             self.scheduler.remove(sequence)
 
-    def _prepared(
-        self, parts: Items[StepPart], reader: Sources | Images
-    ) -> tuple[list[StepPart], list[TokenDelta]]:
+    def _prepared(self, parts: Items[StepPart], reader: Sources | Images) -> tuple[list[StepPart], list[TokenDelta]]:
         """The parts whose texts or images the model has read, and the ends of those that it could not read."""
         kept: list[StepPart] = []
         deltas: list[TokenDelta] = []

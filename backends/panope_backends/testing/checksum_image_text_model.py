@@ -10,13 +10,13 @@ import numpy as np
 from panope_backends.api import ImageTextModel, PromptImage, StepBatch
 from panope_backends.api.step_batch import Integers
 from panope_backends.errors import InvalidInputError
-from panope_backends.testing.checksum_step_model import Array, ChecksumStepModel
+from panope_backends.testing.checksum_step_model import ChecksumStepModel
 
 _MOST = 1 << 16
 
 
 class ChecksumImageTextModel(ChecksumStepModel, ImageTextModel):
-    """An image is one number, `inputs["number"]`; a cell at its place holds that number and how many places were before.
+    """An image is one number, `inputs["number"]`; the cells of its places tell it and how many were before.
 
     Args:
         config: as of `ChecksumStepModel`, and `image_token_id` (63).

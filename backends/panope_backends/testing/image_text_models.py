@@ -1,4 +1,4 @@
-"""Small seeded image-text models of several families for tests, with their processors. Needs transformers and Pillow."""
+"""Small seeded image-text models of several families for tests, with processors. Needs transformers and Pillow."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ _TEMPLATE = (
 IMAGE_TEXT_FAMILIES: Mapping[str, tuple[str, Sequence[str]]] = {
     "llava": ("<image>", ("<image>",)),
     "qwen2-vl": ("<|vision_start|><|image_pad|><|vision_end|>", ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>")),
-    "idefics3": ("<image>", ("<image>", "<fake_token_around_image>", "<global-img>", "<row_1_col_1>", "<end_of_utterance>")),
+    "idefics3": (
+        "<image>",
+        ("<image>", "<fake_token_around_image>", "<global-img>", "<row_1_col_1>", "<end_of_utterance>"),
+    ),
 }
 
 
@@ -94,13 +97,20 @@ def _tokenizer(special: Sequence[str]) -> Any:
     characters = sorted(pre_tokenizers.ByteLevel.alphabet())
     kept = [character for character in characters if character.isascii() or character in "ĠĊ"]
     vocabulary = {**_SPECIAL, **{each: number for number, each in enumerate(kept, len(_SPECIAL))}}
-    made = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    made = Tokenizer(
+        models.BPE(
+            vocabulary,
+            [],
+            unk_token="<unk>",  # noqa: S106 - a token of texts
+        )
+    )
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
-    made.add_special_tokens([AddedToken(each, special=True) for each in (*_SPECIAL, *special, "<|user|>", "<|assistant|>")])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
+    made.add_special_tokens(
+        [AddedToken(each, special=True) for each in (*_SPECIAL, *special, "<|user|>", "<|assistant|>")]
     )
+    names = dict(zip(("pad_token", "bos_token", "eos_token", "unk_token"), _SPECIAL, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=made, **names)
 
 
 def _config(family: str, tokenizer: Any) -> Any:
@@ -121,7 +131,14 @@ def _config(family: str, tokenizer: Any) -> Any:
         return AutoConfig.for_model(
             "qwen2_vl",
             text_config={"model_type": "qwen2_vl_text", **_TEXT, "rope_parameters": rope},
-            vision_config={"depth": 2, "embed_dim": 32, "hidden_size": 64, "num_heads": 2, "patch_size": 4, "mlp_ratio": 2},
+            vision_config={
+                "depth": 2,
+                "embed_dim": 32,
+                "hidden_size": 64,
+                "num_heads": 2,
+                "patch_size": 4,
+                "mlp_ratio": 2,
+            },
             image_token_id=ids("<|image_pad|>"),
             video_token_id=ids("<|video_pad|>"),
             vision_start_token_id=ids("<|vision_start|>"),

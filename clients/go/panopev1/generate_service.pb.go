@@ -1003,7 +1003,7 @@ func (x *ContentPart) GetText() string {
 	return ""
 }
 
-func (x *ContentPart) GetImage() *ImagePart {
+func (x *ContentPart) GetImage() *Image {
 	if x != nil {
 		if x, ok := x.Part.(*ContentPart_Image); ok {
 			return x.Image
@@ -1022,59 +1022,13 @@ type ContentPart_Text struct {
 }
 
 type ContentPart_Image struct {
-	// A picture.
-	Image *ImagePart `protobuf:"bytes,2,opt,name=image,proto3,oneof"`
+	// A picture, for models that see images: those whose `honoured` in `/v1/models/{model}/info` has `images`.
+	Image *Image `protobuf:"bytes,2,opt,name=image,proto3,oneof"`
 }
 
 func (*ContentPart_Text) isContentPart_Part() {}
 
 func (*ContentPart_Image) isContentPart_Part() {}
-
-// A picture in a message.
-type ImagePart struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The picture as a file: PNG, JPEG or WebP.
-	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ImagePart) Reset() {
-	*x = ImagePart{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ImagePart) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ImagePart) ProtoMessage() {}
-
-func (x *ImagePart) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ImagePart.ProtoReflect.Descriptor instead.
-func (*ImagePart) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *ImagePart) GetData() []byte {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
 
 // A function that the model may call.
 type Tool struct {
@@ -1093,7 +1047,7 @@ type Tool struct {
 
 func (x *Tool) Reset() {
 	*x = Tool{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[11]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1059,7 @@ func (x *Tool) String() string {
 func (*Tool) ProtoMessage() {}
 
 func (x *Tool) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[11]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1072,7 @@ func (x *Tool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tool.ProtoReflect.Descriptor instead.
 func (*Tool) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{11}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Tool) GetName() string {
@@ -1165,7 +1119,7 @@ type ToolChoice struct {
 
 func (x *ToolChoice) Reset() {
 	*x = ToolChoice{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[12]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1177,7 +1131,7 @@ func (x *ToolChoice) String() string {
 func (*ToolChoice) ProtoMessage() {}
 
 func (x *ToolChoice) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[12]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1190,7 +1144,7 @@ func (x *ToolChoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolChoice.ProtoReflect.Descriptor instead.
 func (*ToolChoice) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{12}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ToolChoice) GetChoice() isToolChoice_Choice {
@@ -1253,7 +1207,7 @@ type ToolCall struct {
 
 func (x *ToolCall) Reset() {
 	*x = ToolCall{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[13]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1265,7 +1219,7 @@ func (x *ToolCall) String() string {
 func (*ToolCall) ProtoMessage() {}
 
 func (x *ToolCall) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[13]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1278,7 +1232,7 @@ func (x *ToolCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCall.ProtoReflect.Descriptor instead.
 func (*ToolCall) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{13}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ToolCall) GetIndex() uint32 {
@@ -1324,7 +1278,7 @@ type ChatResponse struct {
 
 func (x *ChatResponse) Reset() {
 	*x = ChatResponse{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[14]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1336,7 +1290,7 @@ func (x *ChatResponse) String() string {
 func (*ChatResponse) ProtoMessage() {}
 
 func (x *ChatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[14]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +1303,7 @@ func (x *ChatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatResponse.ProtoReflect.Descriptor instead.
 func (*ChatResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{14}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ChatResponse) GetModel() string {
@@ -1400,7 +1354,7 @@ type ChatAnswer struct {
 
 func (x *ChatAnswer) Reset() {
 	*x = ChatAnswer{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[15]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1366,7 @@ func (x *ChatAnswer) String() string {
 func (*ChatAnswer) ProtoMessage() {}
 
 func (x *ChatAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[15]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1379,7 @@ func (x *ChatAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatAnswer.ProtoReflect.Descriptor instead.
 func (*ChatAnswer) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{15}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ChatAnswer) GetIndex() uint32 {
@@ -1502,7 +1456,7 @@ type StreamChatRequest struct {
 
 func (x *StreamChatRequest) Reset() {
 	*x = StreamChatRequest{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[16]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1514,7 +1468,7 @@ func (x *StreamChatRequest) String() string {
 func (*StreamChatRequest) ProtoMessage() {}
 
 func (x *StreamChatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[16]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1527,7 +1481,7 @@ func (x *StreamChatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamChatRequest.ProtoReflect.Descriptor instead.
 func (*StreamChatRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{16}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StreamChatRequest) GetRequest() *ChatRequest {
@@ -1552,7 +1506,7 @@ type StreamChatResponse struct {
 
 func (x *StreamChatResponse) Reset() {
 	*x = StreamChatResponse{}
-	mi := &file_panope_v1_generate_service_proto_msgTypes[17]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1518,7 @@ func (x *StreamChatResponse) String() string {
 func (*StreamChatResponse) ProtoMessage() {}
 
 func (x *StreamChatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generate_service_proto_msgTypes[17]
+	mi := &file_panope_v1_generate_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1531,7 @@ func (x *StreamChatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamChatResponse.ProtoReflect.Descriptor instead.
 func (*StreamChatResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{17}
+	return file_panope_v1_generate_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StreamChatResponse) GetModel() string {
@@ -1605,7 +1559,7 @@ var File_panope_v1_generate_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_generate_service_proto_rawDesc = "" +
 	"\n" +
-	" panope/v1/generate_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x1apanope/v1/generation.proto\"\xd4\x02\n" +
+	" panope/v1/generate_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x1apanope/v1/generation.proto\x1a\x15panope/v1/media.proto\"\xd4\x02\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aprompts\x18\x02 \x03(\tR\aprompts\x12B\n" +
@@ -1665,13 +1619,11 @@ const file_panope_v1_generate_service_proto_rawDesc = "" +
 	"tool_calls\x18\x04 \x03(\v2\x13.panope.v1.ToolCallR\ttoolCalls\x12 \n" +
 	"\ftool_call_id\x18\x05 \x01(\tR\n" +
 	"toolCallId\x12\x1c\n" +
-	"\treasoning\x18\x06 \x01(\tR\treasoning\"Y\n" +
+	"\treasoning\x18\x06 \x01(\tR\treasoning\"U\n" +
 	"\vContentPart\x12\x14\n" +
-	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12,\n" +
-	"\x05image\x18\x02 \x01(\v2\x14.panope.v1.ImagePartH\x00R\x05imageB\x06\n" +
-	"\x04part\"\x1f\n" +
-	"\tImagePart\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"}\n" +
+	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12(\n" +
+	"\x05image\x18\x02 \x01(\v2\x10.panope.v1.ImageH\x00R\x05imageB\x06\n" +
+	"\x04part\"}\n" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12'\n" +
@@ -1745,7 +1697,7 @@ func file_panope_v1_generate_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_generate_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_panope_v1_generate_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_panope_v1_generate_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_panope_v1_generate_service_proto_goTypes = []any{
 	(TextTask)(0),                  // 0: panope.v1.TextTask
 	(ChatRole)(0),                  // 1: panope.v1.ChatRole
@@ -1760,61 +1712,61 @@ var file_panope_v1_generate_service_proto_goTypes = []any{
 	(*ChatRequest)(nil),            // 10: panope.v1.ChatRequest
 	(*ChatMessage)(nil),            // 11: panope.v1.ChatMessage
 	(*ContentPart)(nil),            // 12: panope.v1.ContentPart
-	(*ImagePart)(nil),              // 13: panope.v1.ImagePart
-	(*Tool)(nil),                   // 14: panope.v1.Tool
-	(*ToolChoice)(nil),             // 15: panope.v1.ToolChoice
-	(*ToolCall)(nil),               // 16: panope.v1.ToolCall
-	(*ChatResponse)(nil),           // 17: panope.v1.ChatResponse
-	(*ChatAnswer)(nil),             // 18: panope.v1.ChatAnswer
-	(*StreamChatRequest)(nil),      // 19: panope.v1.StreamChatRequest
-	(*StreamChatResponse)(nil),     // 20: panope.v1.StreamChatResponse
-	(*TokenSequence)(nil),          // 21: panope.v1.TokenSequence
-	(*GenerationOptions)(nil),      // 22: panope.v1.GenerationOptions
-	(*GenerationUsage)(nil),        // 23: panope.v1.GenerationUsage
-	(*TokenLogprobs)(nil),          // 24: panope.v1.TokenLogprobs
-	(FinishReason)(0),              // 25: panope.v1.FinishReason
+	(*Tool)(nil),                   // 13: panope.v1.Tool
+	(*ToolChoice)(nil),             // 14: panope.v1.ToolChoice
+	(*ToolCall)(nil),               // 15: panope.v1.ToolCall
+	(*ChatResponse)(nil),           // 16: panope.v1.ChatResponse
+	(*ChatAnswer)(nil),             // 17: panope.v1.ChatAnswer
+	(*StreamChatRequest)(nil),      // 18: panope.v1.StreamChatRequest
+	(*StreamChatResponse)(nil),     // 19: panope.v1.StreamChatResponse
+	(*TokenSequence)(nil),          // 20: panope.v1.TokenSequence
+	(*GenerationOptions)(nil),      // 21: panope.v1.GenerationOptions
+	(*GenerationUsage)(nil),        // 22: panope.v1.GenerationUsage
+	(*TokenLogprobs)(nil),          // 23: panope.v1.TokenLogprobs
+	(FinishReason)(0),              // 24: panope.v1.FinishReason
+	(*Image)(nil),                  // 25: panope.v1.Image
 }
 var file_panope_v1_generate_service_proto_depIdxs = []int32{
-	21, // 0: panope.v1.GenerateRequest.prompt_token_ids:type_name -> panope.v1.TokenSequence
-	22, // 1: panope.v1.GenerateRequest.options:type_name -> panope.v1.GenerationOptions
+	20, // 0: panope.v1.GenerateRequest.prompt_token_ids:type_name -> panope.v1.TokenSequence
+	21, // 1: panope.v1.GenerateRequest.options:type_name -> panope.v1.GenerationOptions
 	4,  // 2: panope.v1.GenerateRequest.text_to_text:type_name -> panope.v1.TextToText
 	0,  // 3: panope.v1.TextToText.task:type_name -> panope.v1.TextTask
 	6,  // 4: panope.v1.GenerateResponse.completions:type_name -> panope.v1.Completion
-	23, // 5: panope.v1.GenerateResponse.usage:type_name -> panope.v1.GenerationUsage
-	24, // 6: panope.v1.Completion.logprobs:type_name -> panope.v1.TokenLogprobs
-	24, // 7: panope.v1.Completion.prompt_logprobs:type_name -> panope.v1.TokenLogprobs
-	25, // 8: panope.v1.Completion.finish_reason:type_name -> panope.v1.FinishReason
+	22, // 5: panope.v1.GenerateResponse.usage:type_name -> panope.v1.GenerationUsage
+	23, // 6: panope.v1.Completion.logprobs:type_name -> panope.v1.TokenLogprobs
+	23, // 7: panope.v1.Completion.prompt_logprobs:type_name -> panope.v1.TokenLogprobs
+	24, // 8: panope.v1.Completion.finish_reason:type_name -> panope.v1.FinishReason
 	7,  // 9: panope.v1.Completion.stop:type_name -> panope.v1.Stop
 	3,  // 10: panope.v1.StreamGenerateRequest.request:type_name -> panope.v1.GenerateRequest
 	6,  // 11: panope.v1.StreamGenerateResponse.deltas:type_name -> panope.v1.Completion
-	23, // 12: panope.v1.StreamGenerateResponse.usage:type_name -> panope.v1.GenerationUsage
+	22, // 12: panope.v1.StreamGenerateResponse.usage:type_name -> panope.v1.GenerationUsage
 	11, // 13: panope.v1.ChatRequest.messages:type_name -> panope.v1.ChatMessage
-	14, // 14: panope.v1.ChatRequest.tools:type_name -> panope.v1.Tool
-	15, // 15: panope.v1.ChatRequest.tool_choice:type_name -> panope.v1.ToolChoice
-	22, // 16: panope.v1.ChatRequest.options:type_name -> panope.v1.GenerationOptions
+	13, // 14: panope.v1.ChatRequest.tools:type_name -> panope.v1.Tool
+	14, // 15: panope.v1.ChatRequest.tool_choice:type_name -> panope.v1.ToolChoice
+	21, // 16: panope.v1.ChatRequest.options:type_name -> panope.v1.GenerationOptions
 	1,  // 17: panope.v1.ChatMessage.role:type_name -> panope.v1.ChatRole
 	12, // 18: panope.v1.ChatMessage.content:type_name -> panope.v1.ContentPart
-	16, // 19: panope.v1.ChatMessage.tool_calls:type_name -> panope.v1.ToolCall
-	13, // 20: panope.v1.ContentPart.image:type_name -> panope.v1.ImagePart
+	15, // 19: panope.v1.ChatMessage.tool_calls:type_name -> panope.v1.ToolCall
+	25, // 20: panope.v1.ContentPart.image:type_name -> panope.v1.Image
 	2,  // 21: panope.v1.ToolChoice.mode:type_name -> panope.v1.ToolMode
-	18, // 22: panope.v1.ChatResponse.answers:type_name -> panope.v1.ChatAnswer
-	23, // 23: panope.v1.ChatResponse.usage:type_name -> panope.v1.GenerationUsage
-	16, // 24: panope.v1.ChatAnswer.tool_calls:type_name -> panope.v1.ToolCall
-	24, // 25: panope.v1.ChatAnswer.logprobs:type_name -> panope.v1.TokenLogprobs
-	24, // 26: panope.v1.ChatAnswer.prompt_logprobs:type_name -> panope.v1.TokenLogprobs
-	25, // 27: panope.v1.ChatAnswer.finish_reason:type_name -> panope.v1.FinishReason
+	17, // 22: panope.v1.ChatResponse.answers:type_name -> panope.v1.ChatAnswer
+	22, // 23: panope.v1.ChatResponse.usage:type_name -> panope.v1.GenerationUsage
+	15, // 24: panope.v1.ChatAnswer.tool_calls:type_name -> panope.v1.ToolCall
+	23, // 25: panope.v1.ChatAnswer.logprobs:type_name -> panope.v1.TokenLogprobs
+	23, // 26: panope.v1.ChatAnswer.prompt_logprobs:type_name -> panope.v1.TokenLogprobs
+	24, // 27: panope.v1.ChatAnswer.finish_reason:type_name -> panope.v1.FinishReason
 	7,  // 28: panope.v1.ChatAnswer.stop:type_name -> panope.v1.Stop
 	10, // 29: panope.v1.StreamChatRequest.request:type_name -> panope.v1.ChatRequest
-	18, // 30: panope.v1.StreamChatResponse.deltas:type_name -> panope.v1.ChatAnswer
-	23, // 31: panope.v1.StreamChatResponse.usage:type_name -> panope.v1.GenerationUsage
+	17, // 30: panope.v1.StreamChatResponse.deltas:type_name -> panope.v1.ChatAnswer
+	22, // 31: panope.v1.StreamChatResponse.usage:type_name -> panope.v1.GenerationUsage
 	3,  // 32: panope.v1.GenerateService.Generate:input_type -> panope.v1.GenerateRequest
 	8,  // 33: panope.v1.GenerateService.StreamGenerate:input_type -> panope.v1.StreamGenerateRequest
 	10, // 34: panope.v1.GenerateService.Chat:input_type -> panope.v1.ChatRequest
-	19, // 35: panope.v1.GenerateService.StreamChat:input_type -> panope.v1.StreamChatRequest
+	18, // 35: panope.v1.GenerateService.StreamChat:input_type -> panope.v1.StreamChatRequest
 	5,  // 36: panope.v1.GenerateService.Generate:output_type -> panope.v1.GenerateResponse
 	9,  // 37: panope.v1.GenerateService.StreamGenerate:output_type -> panope.v1.StreamGenerateResponse
-	17, // 38: panope.v1.GenerateService.Chat:output_type -> panope.v1.ChatResponse
-	20, // 39: panope.v1.GenerateService.StreamChat:output_type -> panope.v1.StreamChatResponse
+	16, // 38: panope.v1.GenerateService.Chat:output_type -> panope.v1.ChatResponse
+	19, // 39: panope.v1.GenerateService.StreamChat:output_type -> panope.v1.StreamChatResponse
 	36, // [36:40] is the sub-list for method output_type
 	32, // [32:36] is the sub-list for method input_type
 	32, // [32:32] is the sub-list for extension type_name
@@ -1829,6 +1781,7 @@ func file_panope_v1_generate_service_proto_init() {
 	}
 	file_panope_v1_embed_service_proto_init()
 	file_panope_v1_generation_proto_init()
+	file_panope_v1_media_proto_init()
 	file_panope_v1_generate_service_proto_msgTypes[0].OneofWrappers = []any{}
 	file_panope_v1_generate_service_proto_msgTypes[4].OneofWrappers = []any{
 		(*Stop_Text)(nil),
@@ -1839,7 +1792,7 @@ func file_panope_v1_generate_service_proto_init() {
 		(*ContentPart_Text)(nil),
 		(*ContentPart_Image)(nil),
 	}
-	file_panope_v1_generate_service_proto_msgTypes[12].OneofWrappers = []any{
+	file_panope_v1_generate_service_proto_msgTypes[11].OneofWrappers = []any{
 		(*ToolChoice_Mode)(nil),
 		(*ToolChoice_Name)(nil),
 	}
@@ -1849,7 +1802,7 @@ func file_panope_v1_generate_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_generate_service_proto_rawDesc), len(file_panope_v1_generate_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   18,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1.embed_service_pb2 import TokenSequence
 from panope.v1.generation_pb2 import GenerationOptions, Grammar, PromptLookup, SamplingParams
+from panope.v1.media_pb2 import Image
 from panope_client.arguments import check_names, check_options, iterated, request_of
 from panope_client.errors import InvalidArgumentError
 from panope_client.token_messages import sequences_of
@@ -16,7 +19,8 @@ from panope_client.token_messages import sequences_of
 #: A prompt, several of them, or the token ids of several.
 Prompts = str | Sequence[str] | Sequence[Sequence[int]]
 
-#: Messages as OpenAI writes them, or as the protocol has them.
+#: Messages as OpenAI writes them, or as the protocol has them. A part of a content may be an image by itself:
+#: `{"type": "image", "image": …}` with a file's bytes, or its path.
 Messages = Sequence[Mapping[str, Any] | pb.ChatMessage]
 
 #: Functions as OpenAI writes them, or as the protocol has them.
@@ -210,8 +214,24 @@ def _content(given: Any, field: str) -> list[pb.ContentPart]:
         elif isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str):
             parts.append(pb.ContentPart(text=part["text"]))
         else:
-            raise InvalidArgumentError(f"`{field}[{place}]` must be a text part", field=f"{field}[{place}]")
+            parts.append(pb.ContentPart(image=_image(part, f"{field}[{place}]")))
     return parts
+
+
+def _image(part: Any, field: str) -> Image:
+    """`{"type": "image_url", "image_url": {"url": …}}` as OpenAI writes it, or `{"type": "image", "image": …}`."""
+    match part:
+        case {"type": "image_url", "image_url": str(url)} | {"type": "image_url", "image_url": {"url": str(url)}}:
+            return Image(uri=url)
+        case {"type": "image", "image": bytes(content)}:
+            return Image(content=content)
+        case {"type": "image", "image": os.PathLike() as path}:
+            try:
+                return Image(content=Path(path).read_bytes())
+            except OSError as error:
+                reason = error.strerror or "it cannot be read"
+                raise InvalidArgumentError(f"`{field}.image`: {reason}", field=f"{field}.image") from error
+    raise InvalidArgumentError(f"`{field}` must be a text part or an image part", field=field)
 
 
 def _call(given: Any, field: str) -> pb.ToolCall:

@@ -65,9 +65,7 @@ def test_answers_are_those_of_a_plain_loop(asked: list[tuple[list[Any], int, int
     step_tokens = data.draw(st.sampled_from([1, 7, 64]))
     drafts = data.draw(st.sampled_from([0, 3]))
     engine = core(model, blocks, slots=14, step_tokens=step_tokens, max_step_tokens=64, draft_tokens=drafts)
-    requests = [
-        request_of(number, *prompt, max_tokens=most, n=n) for number, (prompt, most, n) in enumerate(asked)
-    ]
+    requests = [request_of(number, *prompt, max_tokens=most, n=n) for number, (prompt, most, n) in enumerate(asked)]
     deltas = []
     for request in requests:
         engine.submit(request)

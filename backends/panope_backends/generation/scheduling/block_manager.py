@@ -157,9 +157,7 @@ class BlockManager:
 
     def _extend(self, keys: BlockKeys, sequence: Sequence, blocks: int) -> None:
         request = sequence.request
-        keys.extend(
-            sequence.chain, sequence.tokens, blocks, origin=request.cache_origin, images=request.given.images
-        )
+        keys.extend(sequence.chain, sequence.tokens, blocks, origin=request.cache_origin, images=request.given.images)
 
 
 def _pending(chain: Items[bytes], known: int, full: int, other: Sequence) -> int:

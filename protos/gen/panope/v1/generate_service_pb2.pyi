@@ -11,6 +11,7 @@ import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import panope.v1.embed_service_pb2
 import panope.v1.generation_pb2
+import panope.v1.media_pb2
 import sys
 import typing
 
@@ -470,38 +471,20 @@ class ContentPart(google.protobuf.message.Message):
     text: builtins.str
     """Text."""
     @property
-    def image(self) -> Global___ImagePart:
-        """A picture."""
+    def image(self) -> panope.v1.media_pb2.Image:
+        """A picture, for models that see images: those whose `honoured` in `/v1/models/{model}/info` has `images`."""
 
     def __init__(
         self,
         *,
         text: builtins.str = ...,
-        image: Global___ImagePart | None = ...,
+        image: panope.v1.media_pb2.Image | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["image", b"image", "part", b"part", "text", b"text"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["image", b"image", "part", b"part", "text", b"text"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["text", "image"] | None: ...
 
 Global___ContentPart: typing_extensions.TypeAlias = ContentPart
-
-@typing.final
-class ImagePart(google.protobuf.message.Message):
-    """A picture in a message."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    DATA_FIELD_NUMBER: builtins.int
-    data: builtins.bytes
-    """The picture as a file: PNG, JPEG or WebP."""
-    def __init__(
-        self,
-        *,
-        data: builtins.bytes = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["data", b"data"]) -> None: ...
-
-Global___ImagePart: typing_extensions.TypeAlias = ImagePart
 
 @typing.final
 class Tool(google.protobuf.message.Message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,6 +32,10 @@ def run(
     model: Model,
     prompt: Annotated[str | None, typer.Argument(help="Asked once; without it a chat begins.")] = None,
     system: Annotated[str, typer.Option(help="What the model is told beforehand.")] = "",
+    image: Annotated[
+        list[Path] | None,
+        typer.Option(help="A picture to ask about; may be repeated.", exists=True, dir_okay=False, readable=True),
+    ] = None,
     temperature: Temperature = None,
     top_p: TopP = None,
     top_k: TopK = None,
@@ -42,6 +47,7 @@ def run(
     options = ChatOptions(temperature, top_p, top_k, max_tokens, seed)
     with client_at(address) as client:
         conversation = Conversation(lambda messages, given: _answer(client, model, messages, given), options, system)
+        conversation.images += [path.read_bytes() for path in image or ()]
         if prompt is None and sys.stdin.isatty():
             _chat(conversation, address_for(address))
             return

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from panope_server.cli.chat.options import ChatOptions
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 Answer = Callable[[list[Message], ChatOptions], Iterator[str]]
 """The pieces of the model's answer to a conversation; closing it early ends the generation."""
 
 HELP = """\
+/image FILE       a picture to go with what is said next, for models that see images
 /set NAME VALUE   temperature, top_p, top_k, max_tokens, seed (`default` unsets one), or system
 /show             the options and the system message
 /clear            begin anew
@@ -29,16 +32,21 @@ class Conversation:
         answer: asks the model.
         options: of answers to come.
         system: what the model is told beforehand; empty for nothing.
+        images: pictures that go with what is said next, as files.
     """
 
     answer: Answer
     options: ChatOptions = field(default_factory=ChatOptions)
     system: str = ""
     messages: list[Message] = field(default_factory=list)
+    images: list[bytes] = field(default_factory=list)
 
     def say(self, text: str, show: Callable[[str], None]) -> None:
         """Says something, and shows the answer piece by piece; one that is interrupted stays as far as it came."""
-        self.messages.append({"role": "user", "content": text})
+        pictures = [{"type": "image", "image": image} for image in self.images]
+        self.messages.append(
+            {"role": "user", "content": [*pictures, {"type": "text", "text": text}] if pictures else text}
+        )
         system = [{"role": "system", "content": self.system}] if self.system else []
         pieces: list[str] = []
         stream = self.answer([*system, *self.messages], self.options)
@@ -55,6 +63,7 @@ class Conversation:
             if (close := getattr(stream, "close", None)) is not None:
                 close()
         self.messages.append({"role": "assistant", "content": "".join(pieces)})
+        self.images.clear()
 
     def command(self, line: str) -> str | None:
         """Does what a line that begins with `/` says; what to print, or None to end the chat."""
@@ -64,7 +73,10 @@ class Conversation:
                 return None
             case "/clear":
                 self.messages.clear()
+                self.images.clear()
                 return "begun anew"
+            case "/image":
+                return self._attach(rest.strip())
             case "/show":
                 return self._shown()
             case "/set":
@@ -73,6 +85,13 @@ class Conversation:
                 return HELP
             case _:
                 return f"there is no command `{name}`\n{HELP}"
+
+    def _attach(self, path: str) -> str:
+        try:
+            self.images.append(Path(path).expanduser().read_bytes())
+        except OSError as error:
+            return f"{path}: {error.strerror or 'it cannot be read'}"
+        return f"{len(self.images)} to go with what is said next"
 
     def _set(self, name: str, text: str) -> str:
         text = text.strip()

@@ -32,6 +32,7 @@ def canonical_form(task_input: GenerateInput, facts: object) -> Canonical | None
     size = sum(map(len, task_input.prompts)) + _TOKEN_BYTES * sum(map(len, task_input.prompt_token_ids))
     if conversation is not None:
         size += len(conversation.messages) + len(conversation.tools)
+        size += sum(image.size_bytes for image in conversation.images)
     return Canonical((), [asked], size)
 
 

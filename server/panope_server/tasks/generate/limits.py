@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
+
+import msgspec
 
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits
@@ -14,6 +17,7 @@ from panope_server.tasks.generate.types import (
     Sampling,
     TextToText,
 )
+from panope_server.tasks.images import check_image
 from panope_server.tasks.validation import MAX_TOKEN_ID, check_length
 
 MAX_PROMPTS = 128
@@ -96,12 +100,34 @@ def check_conversation(conversation: Conversation, limits: Limits) -> None:
         _check_most(size, limits.max_message_bytes, name, "{field} has {value:,} bytes; the limit is {most:,}")
     if not conversation.messages:
         raise InvalidInputError.at("messages", "{field} is empty; give at least one")
+    _check_images(conversation, limits)
     choice = conversation.tool_choice
     check_length(choice, "tool_choice", MAX_TOOL_CHOICE_CHARACTERS)
     if choice not in ("auto", "none", "required") and not choice.removeprefix("name:") != choice:
         raise InvalidInputError.at("tool_choice", "{field} must be auto, none, required or the name of a tool")
     if choice not in ("auto", "none") and not conversation.tools:
         raise InvalidInputError.at("tool_choice", "{field} needs {tools}", tools=Field("tools"))
+
+
+def _check_images(conversation: Conversation, limits: Limits) -> None:
+    most = limits.media.max_images
+    _check_most(len(conversation.images), most, "messages", "{field} have {value:,} images; the limit is {most:,}")
+    for index, image in enumerate(conversation.images):
+        try:
+            check_image(image, limits.media, "")
+        except InvalidInputError:
+            check_image(image, limits.media, _image_path(conversation.messages, index))
+
+
+def _image_path(messages: bytes, number: int) -> str:
+    """Where an image of a conversation is."""
+    paths = (
+        f"messages[{index}].content[{place}]"
+        for index, message in enumerate(msgspec.json.decode(messages))
+        for place, part in enumerate(message["content"] if isinstance(message["content"], list) else ())
+        if part["type"] == "image"
+    )
+    return next(islice(paths, number, None))
 
 
 def check_options(options: GenerationOptions) -> None:

@@ -18,6 +18,7 @@ from panope_server.tasks.generate.types import (
     TokenLogprobs,
     ToolCallDelta,
 )
+from panope_server.tasks.images import image_messages
 from panope_server.tasks.texts import sequence_messages
 
 #: As the message and the types have them; None there is for unset.
@@ -104,6 +105,7 @@ def conversation_message(conversation: Conversation) -> messages.Conversation:
         parallel_tool_calls=conversation.parallel_tool_calls,
         template_kwargs_json=conversation.template_kwargs,
         continue_final_message=conversation.continue_final_message,
+        images=image_messages(conversation.images),
     )
 
 

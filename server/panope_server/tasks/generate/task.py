@@ -18,6 +18,7 @@ from panope_server.tasks.generate.json_form import GenerateJsonForm
 from panope_server.tasks.generate.limits import check_input
 from panope_server.tasks.generate.messages import input_message, output_of, spec_of
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec
+from panope_server.tasks.images import image_work
 from panope_server.tasks.task import Canonical, Task, Usage
 
 #: Of the memory that is free, the part that a cache takes which nobody gave a size.
@@ -57,7 +58,9 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
     def work(self, task_input: GenerateInput, items: int, size_bytes: int) -> int:
         """The tokens of all answers at their longest, and a part of those that are only read, which are cheaper."""
         most = task_input.options.max_tokens
-        return items * (_TOKENS_OF_ANSWER if most is None else most) + size_bytes // _BYTES_READ_OF_UNIT
+        images = [] if task_input.conversation is None else task_input.conversation.images
+        of_texts = max(0, size_bytes - sum(image.size_bytes for image in images)) // _BYTES_READ_OF_UNIT
+        return items * (_TOKENS_OF_ANSWER if most is None else most) + of_texts + image_work(images)
 
     def priority(self, task_input: GenerateInput) -> int:
         """As the caller says."""

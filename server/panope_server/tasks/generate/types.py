@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from panope_server.tasks.images import Image
 from panope_server.tasks.task import Input, Output
 
 GrammarKind = Literal["json_object", "json_schema", "regex", "lark"]
@@ -82,6 +83,8 @@ class Conversation:
         tool_choice: `auto`, `none`, `required`, or `name:` and the tool's name.
         template_kwargs: a JSON object; empty for none.
         continue_final_message: whether the last message, the assistant's, is continued.
+        images: of all parts that are images, in their order. A content with images is a list of parts in `messages`,
+            `{"type": "text", "text": …}` and `{"type": "image"}`.
     """
 
     messages: bytes
@@ -90,6 +93,7 @@ class Conversation:
     parallel_tool_calls: bool = True
     template_kwargs: bytes = b""
     continue_final_message: bool = False
+    images: list[Image] = field(default_factory=list)
 
 
 @dataclass(slots=True)

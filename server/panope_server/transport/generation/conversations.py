@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import Conversation
+from panope_server.tasks.images import Image
 
 MAX_MESSAGES = 4096
 MAX_TOOLS = 128
@@ -36,15 +37,25 @@ class CalledToolJson(Struct):
     type: Literal["function"] = "function"
 
 
+class TextPartJson(Struct, tag_field="type", tag="text"):
+    """A text."""
+
+    text: str
+
+
+class ImagePartJson(Struct, tag_field="type", tag="image"):
+    """An image, whose bytes go apart."""
+
+
 class MessageJson(Struct, omit_defaults=True, kw_only=True):
     """One message.
 
     Attributes:
-        content: empty where the assistant said nothing and called tools.
+        content: empty where the assistant said nothing and called tools; parts where one of them is an image.
     """
 
     role: Role
-    content: str
+    content: str | list[TextPartJson | ImagePartJson]
     name: str = ""
     reasoning: str = ""
     tool_calls: list[CalledToolJson] = []
@@ -72,6 +83,20 @@ class ToolJson(Struct):
     type: Literal["function"] = "function"
 
 
+def content_of(parts: Sequence[str | Image], images: list[Image]) -> str | list[TextPartJson | ImagePartJson]:
+    """The content of a message.
+
+    Args:
+        parts: of it; texts alone are joined by line breaks.
+        images: of the conversation; those of the parts are added.
+    """
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) == len(parts):
+        return "\n".join(texts)
+    images += [part for part in parts if isinstance(part, Image)]
+    return [TextPartJson(part) if isinstance(part, str) else ImagePartJson() for part in parts]
+
+
 def conversation(
     messages: Sequence[MessageJson],
     *,
@@ -81,6 +106,7 @@ def conversation(
     parallel_tool_calls: bool = True,
     template_kwargs: bytes = b"",
     continue_final_message: bool = False,
+    images: Sequence[Image] = (),
 ) -> Conversation:
     """A conversation of the messages.
 
@@ -92,6 +118,7 @@ def conversation(
         parallel_tool_calls: whether several may be called in one answer.
         template_kwargs: a JSON object; empty for none.
         continue_final_message: whether the last message is continued.
+        images: of all parts that are images, in their order.
 
     Raises:
         InvalidInputError: what no model can answer; `messages` or `tools` names it.
@@ -109,6 +136,7 @@ def conversation(
         parallel_tool_calls=parallel_tool_calls,
         template_kwargs=template_kwargs,
         continue_final_message=continue_final_message,
+        images=list(images),
     )
 
 

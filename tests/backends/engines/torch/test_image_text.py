@@ -107,12 +107,12 @@ def test_greedy_answers_are_those_of_generate_in_company_and_alone(family: Famil
     ]
     expected = {request.id: answer for request, answer in asked}
     assert len({tuple(answer) for answer in expected.values()}) > 4  # images change what is answered
-    # So few blocks that sequences are pre-empted, and steps so short that they end within images.
+    # So few blocks that those of a higher priority pre-empt others, and steps so short that they end within images.
     longest = max(len(request.prompt_token_ids) for request, _ in asked) + TOKENS
-    blocks = 2 * -(-longest // 32)
-    company = family.engine(blocks, slots=9, step_tokens=24, max_step_tokens=24)
-    assert answers(company, [request for request, _ in asked], apart=2) == expected
-    assert company.statistics().preemptions or blocks > 8
+    company = family.engine(2 + -(-longest // 32), slots=9, step_tokens=24, max_step_tokens=24)
+    urgent = [replace(request, priority=number % 3) for number, (request, _) in enumerate(asked)]
+    assert answers(company, urgent, apart=2) == expected
+    assert company.statistics().preemptions
     alone = family.engine(40, slots=1)
     for request, answer in asked[:4]:
         assert answers(alone, [request], apart=1) == {request.id: answer}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,9 @@ class Model:
     def __call__(self, messages: list[Message], options: ChatOptions) -> Iterator[str]:
         self.asked.append((list(messages), options))
         try:
-            for number, word in enumerate(messages[-1]["content"].split()):
+            content = messages[-1]["content"]
+            text = content if isinstance(content, str) else content[-1]["text"]
+            for number, word in enumerate(text.split()):
                 if number == self.fails_after:
                     raise self.error
                 yield word
@@ -94,3 +97,19 @@ def test_a_conversation_begins_anew_and_ends(conversation: Conversation) -> None
     assert conversation.messages == []
     assert conversation.command("/?") == HELP
     assert conversation.command("/bye") is None
+
+
+def test_pictures_go_with_what_is_said_next(conversation: Conversation, model: Model, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"file")
+    assert "No such file" in str(conversation.command("/image /none.png"))
+    assert conversation.command(f"/image {tmp_path / 'a.png'}") == "1 to go with what is said next"
+    model.error, model.fails_after = RuntimeError(), 0
+    with pytest.raises(RuntimeError):
+        conversation.say("what is it", print)
+    model.fails_after = -1
+    conversation.say("what is it", print)  # asked again, with the picture
+    picture = {"type": "image", "image": b"file"}
+    assert model.asked[-1][0][-1]["content"] == [picture, {"type": "text", "text": "what is it"}]
+    conversation.say("and now", print)
+    assert model.asked[-1][0][-1]["content"] == "and now"
+    assert model.asked[-1][0][0]["content"][0] == picture

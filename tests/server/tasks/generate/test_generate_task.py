@@ -22,8 +22,13 @@ from panope_server.tasks.generate.types import (
     Sampling,
     ToolCallDelta,
 )
+from panope_server.tasks.images import Image
 
 TASK = GenerateTask()
+SEEN = (
+    b'[{"role": "user", "content": [{"type": "image"}]},'
+    b' {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}]'
+)
 CONFIG = {
     "num_hidden_layers": 4,
     "num_attention_heads": 8,
@@ -94,6 +99,9 @@ def test_values_at_the_ends_of_their_ranges_are_taken() -> None:
         (GenerateInput(prompt_token_ids=[[1], []]), "prompt_token_ids[1]"),
         (GenerateInput(prompt_token_ids=[[1 << 31]]), "prompt_token_ids[0]"),
         (GenerateInput(conversation=Conversation(b"")), "messages"),
+        (GenerateInput(conversation=Conversation(b"[{}]", images=[Image(b"a")] * 65)), "messages"),
+        (GenerateInput(conversation=Conversation(SEEN, images=[Image(b"a"), Image()])), "messages[1].content[1]"),
+        (GenerateInput(conversation=Conversation(SEEN, images=[Image(bytes(17 << 20))])), "messages[0].content[0]"),
         (GenerateInput(conversation=Conversation(b"[]", tool_choice="maybe")), "tool_choice"),
         (GenerateInput(conversation=Conversation(b"[]", tool_choice="required")), "tool_choice"),
         (GenerateInput(conversation=Conversation(b"[{}]"), echo=True), "echo"),

@@ -14,6 +14,7 @@ from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generate_service_pb2_grpc as pb_grpc
 from panope.v1 import generation_pb2 as generation
 from panope.v1.embed_service_pb2 import TokenSequence
+from panope.v1.media_pb2 import Image
 from panope_backends.errors import InvalidInputError
 from panope_server.access.authentication import AnonymousAccess
 from panope_server.observability.metrics import Metrics
@@ -223,9 +224,25 @@ async def test_what_is_said_thought_and_called_is_told_apart(served: Served) -> 
 
 
 USER = pb.ChatMessage(role=pb.CHAT_ROLE_USER, content=[pb.ContentPart(text="a")])
-PICTURE = pb.ChatMessage(
-    role=pb.CHAT_ROLE_USER, content=[pb.ContentPart(text="a"), pb.ContentPart(image=pb.ImagePart(data=b"x"))]
-)
+
+
+def with_image(image: Image) -> pb.ChatMessage:
+    return pb.ChatMessage(role=pb.CHAT_ROLE_USER, content=[pb.ContentPart(text="a"), pb.ContentPart(image=image)])
+
+
+async def test_images_go_apart_from_messages_in_their_order(served: Served) -> None:
+    served.parts = whole(GenerateDelta(text="a"))
+    messages = [with_image(Image(content=b"file")), USER, with_image(Image(uri="data:;base64,aGk="))]
+    await served.stub.Chat(pb.ChatRequest(model=MODEL, messages=messages))
+    given = served.inputs[0].conversation
+    assert given is not None
+    parts = [{"type": "text", "text": "a"}, {"type": "image"}]
+    assert json.loads(given.messages) == [
+        {"role": "user", "content": parts},
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": parts},
+    ]
+    assert [(image.content, image.data_url) for image in given.images] == [(b"file", ""), (b"", "data:;base64,aGk=")]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +250,10 @@ PICTURE = pb.ChatMessage(
     [
         (pb.ChatRequest(messages=[USER]), "model"),
         (pb.ChatRequest(model=MODEL), "messages"),
-        (pb.ChatRequest(model=MODEL, messages=[PICTURE]), "messages[0].content[1].image"),
+        (
+            pb.ChatRequest(model=MODEL, messages=[with_image(Image(uri="https://a.example/b.png"))]),
+            "messages[0].content[1].image.uri",
+        ),
         (pb.ChatRequest(model=MODEL, messages=[USER, pb.ChatMessage()]), "messages[1].role"),
         (pb.ChatRequest(model=MODEL, messages=[pb.ChatMessage(role=99)]), "messages[0].role"),
         (pb.ChatRequest(model=MODEL, messages=[pb.ChatMessage(role=4)]), "messages[0].tool_call_id"),

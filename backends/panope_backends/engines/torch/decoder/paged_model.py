@@ -62,9 +62,7 @@ class TorchStepModel(AdaptableStepModel):
         self._pages.begin(Step(batch))
         self._adapters.begin(batch)
         with torch.inference_mode():
-            made = self._module(
-                **self._inputs(batch), use_cache=False, logits_to_keep=torch.tensor(batch.sampled)
-            )
+            made = self._module(**self._inputs(batch), use_cache=False, logits_to_keep=torch.tensor(batch.sampled))
             logits: Array = made.logits[0].float().contiguous().numpy()
         return logits
 

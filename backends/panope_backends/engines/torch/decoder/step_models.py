@@ -10,10 +10,10 @@ from panope_backends.api import LoadOptions, ModelFacts, StepModel
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.torch.decoder.attention import ATTENTION
 from panope_backends.engines.torch.decoder.facts import max_positions
+from panope_backends.engines.torch.decoder.image_text.model import TorchImageTextModel, image_token_id_of
 from panope_backends.engines.torch.decoder.loading import load_decoder, sees_images
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel, paged_layers
 from panope_backends.engines.torch.decoder.state_model import TorchStateModel
-from panope_backends.engines.torch.decoder.image_text.model import TorchImageTextModel, image_token_id_of
 
 
 def load_step_model(
@@ -40,7 +40,7 @@ def load_step_model(
         if layers and positions:
             options = options or LoadOptions()
             most = options.max_adapters if model.format == "safetensors" else 0
-            reads_images = sees_images(model) and image_token_id_of(module.config) is not None
+            reads_images = sees_images(model) and image_token_id_of(module.config) >= 0
             kind = TorchImageTextModel if reads_images else TorchStepModel
             return kind(module, layers, precision, positions, most, options.max_adapter_rank)
         del module

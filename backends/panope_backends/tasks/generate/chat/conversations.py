@@ -38,7 +38,7 @@ def messages_of(
     conversation: wire.Conversation,
     facts: TemplateFacts,
     tools: list[dict[str, Any]] | None = None,
-    seen: Seen = Seen(),  # noqa: B008 - frozen
+    seen: Seen = Seen(),
 ) -> list[dict[str, Any]]:
     """The messages for a template.
 
@@ -147,8 +147,10 @@ def _require_no_placeholder(message: Mapping[str, Any], path: str, placeholder: 
     """Refuses what would pass for an image."""
     if any(placeholder in text for text in _texts(message)):
         raise InvalidInputError.at(
-            path, "{field} has the text {placeholder!r}, which stands for images in this model's prompts",
-            reason="unsupported_content", placeholder=placeholder,
+            path,
+            "{field} has the text {placeholder!r}, which stands for images in this model's prompts",
+            reason="unsupported_content",
+            placeholder=placeholder,
         )
 
 

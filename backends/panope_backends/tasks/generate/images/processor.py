@@ -1,4 +1,4 @@
-"""A model's own processor, as transformers has it: arrays for the vision tower, and the text that an image has places in.
+"""A model's own processor, as transformers has it: arrays for the vision tower, and a text with an image's places.
 
 Needs transformers and Pillow; torch for nothing that transformers does without it.
 """
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 #: What a processor gives of texts; all else is of images.
-_OF_TEXTS = frozenset({"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets"})
+_OF_TEXTS = frozenset(
+    {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "text_replacement_offsets"}
+)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
+from panope.worker.v1 import media_pb2 as messages
 from panope_backends.api import PromptImage
 from panope_backends.errors import InvalidInputError
-from panope_backends.media.images import decode_image
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import trial_picture
 from panope_backends.tasks.generate.images.processor import PreparedImage, PromptImageProcessor
+from panope_backends.tasks.pictures import read_image
 
 #: The reason by which OpenAI's clients know a prompt that is too long.
 _TOO_LONG = "context_length_exceeded"
@@ -49,15 +50,15 @@ class PromptImages:
         """What a rendered conversation has for each image."""
         return self.processor.placeholder
 
-    def prepared(self, files: Sequence[bytes], paths: Sequence[str]) -> list[PreparedImage]:
+    def prepared(self, files: Sequence[messages.Image], paths: Sequence[str]) -> list[PreparedImage]:
         """Decodes images, one after another, and has the processor prepare each.
 
         Raises:
             InvalidInputError: one cannot be read; the field is its path.
         """
         made, places = [], 0
-        for data, path in zip(files, paths, strict=True):
-            image = self.processor.prepare(decode_image(data, path, self.limits), path)
+        for file, path in zip(files, paths, strict=True):
+            image = self.processor.prepare(read_image(file, path, self.limits), path)
             places += image.text.count(self.placeholder)
             if places >= self.max_positions:
                 raise self._too_long(path, places)
@@ -98,9 +99,7 @@ class PromptImages:
         if sum(counts) != len(places) or 0 in counts:
             raise InvalidInputError.at("messages", "{field} have an image that has no place in the model's prompts")
         parts = np.split(places, np.cumsum(counts)[:-1]) if images else []
-        return tuple(
-            PromptImage(part, image.inputs, image.digest) for part, image in zip(parts, images, strict=True)
-        )
+        return tuple(PromptImage(part, image.inputs, image.digest) for part, image in zip(parts, images, strict=True))
 
     def _too_long(self, path: str, places: int) -> InvalidInputError:
         return InvalidInputError.at(
@@ -112,7 +111,7 @@ class PromptImages:
         )
 
 
-def require_as_many(files: Sequence[bytes], paths: Sequence[str]) -> None:
+def require_as_many(files: Sequence[messages.Image], paths: Sequence[str]) -> None:
     """Refuses parts of messages without a file, and files without a part.
 
     Raises:
@@ -120,5 +119,8 @@ def require_as_many(files: Sequence[bytes], paths: Sequence[str]) -> None:
     """
     if len(files) != len(paths):
         raise InvalidInputError.at(
-            "messages", "{field} have {parts} parts that are images, and {files} files", parts=len(paths), files=len(files)
+            "messages",
+            "{field} have {parts} parts that are images, and {files} files",
+            parts=len(paths),
+            files=len(files),
         )

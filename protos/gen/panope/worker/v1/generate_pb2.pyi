@@ -8,6 +8,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import panope.worker.v1.media_pb2
 import panope.worker.v1.tokenize_pb2
 import sys
 import typing
@@ -281,8 +282,11 @@ class Conversation(google.protobuf.message.Message):
     PARALLEL_TOOL_CALLS_FIELD_NUMBER: builtins.int
     TEMPLATE_KWARGS_JSON_FIELD_NUMBER: builtins.int
     CONTINUE_FINAL_MESSAGE_FIELD_NUMBER: builtins.int
+    IMAGES_FIELD_NUMBER: builtins.int
     messages_json: builtins.bytes
-    """A list of messages as OpenAI writes them: `role`, `content`, `name`, `tool_calls`, `tool_call_id`, `reasoning`."""
+    """A list of messages as OpenAI writes them: `role`, `content`, `name`, `tool_calls`, `tool_call_id`, `reasoning`. Where
+    a content has images it is a list of parts: `{"type": "text", "text": …}` and `{"type": "image"}`.
+    """
     tools_json: builtins.bytes
     """A list of tools as OpenAI writes them; empty for none."""
     tool_choice: builtins.str
@@ -293,6 +297,10 @@ class Conversation(google.protobuf.message.Message):
     """An object of values for the template; empty for none."""
     continue_final_message: builtins.bool
     """Whether the last message is continued."""
+    @property
+    def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.worker.v1.media_pb2.Image]:
+        """Of all parts that are images, in the order of messages and parts."""
+
     def __init__(
         self,
         *,
@@ -302,8 +310,9 @@ class Conversation(google.protobuf.message.Message):
         parallel_tool_calls: builtins.bool = ...,
         template_kwargs_json: builtins.bytes = ...,
         continue_final_message: builtins.bool = ...,
+        images: collections.abc.Iterable[panope.worker.v1.media_pb2.Image] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["continue_final_message", b"continue_final_message", "messages_json", b"messages_json", "parallel_tool_calls", b"parallel_tool_calls", "template_kwargs_json", b"template_kwargs_json", "tool_choice", b"tool_choice", "tools_json", b"tools_json"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["continue_final_message", b"continue_final_message", "images", b"images", "messages_json", b"messages_json", "parallel_tool_calls", b"parallel_tool_calls", "template_kwargs_json", b"template_kwargs_json", "tool_choice", b"tool_choice", "tools_json", b"tools_json"]) -> None: ...
 
 Global___Conversation: typing_extensions.TypeAlias = Conversation
 

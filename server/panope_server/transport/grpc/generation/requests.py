@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw
 
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generation_pb2 as generation
+from panope.v1 import media_pb2 as media
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import (
     GenerateInput,
@@ -20,6 +21,7 @@ from panope_server.tasks.generate.types import (
     TextTask,
     TextToText,
 )
+from panope_server.tasks.images import Image, image_of_uri
 from panope_server.transport.generation.conversations import (
     CalledFunctionJson,
     CalledToolJson,
@@ -27,6 +29,7 @@ from panope_server.transport.generation.conversations import (
     MessageJson,
     Role,
     ToolJson,
+    content_of,
     conversation,
 )
 from panope_server.transport.generation.names import GenerationNames
@@ -105,9 +108,11 @@ def _text_to_text(given: pb.TextToText) -> TextToText:
 
 def chat_input(request: pb.ChatRequest, *, stream: bool) -> GenerateInput:
     """What a request to answer a conversation asks for."""
+    images: list[Image] = []
     try:
         talk = conversation(
-            [_message(message, f"messages[{index}]") for index, message in enumerate(request.messages)],
+            [_message(message, f"messages[{index}]", images) for index, message in enumerate(request.messages)],
+            images=images,
             tools=[_tool(tool, index) for index, tool in enumerate(request.tools)],
             tool_choice=_tool_mode(request.tool_choice),
             tool_name=request.tool_choice.name,
@@ -166,10 +171,10 @@ def _grammar(given: generation.Grammar) -> tuple[GrammarKind | None, str]:
     return _GRAMMARS[name], value if isinstance(value, str) else ""
 
 
-def _message(message: pb.ChatMessage, field: str) -> MessageJson:
+def _message(message: pb.ChatMessage, field: str, images: list[Image]) -> MessageJson:
     return MessageJson(
         role=known(_ROLES, message.role, f"{field}.role"),
-        content="\n".join(_texts(message.content, field)),
+        content=content_of(list(_parts(message.content, field)), images),
         name=message.name,
         reasoning=message.reasoning,
         tool_calls=[
@@ -179,19 +184,21 @@ def _message(message: pb.ChatMessage, field: str) -> MessageJson:
     )
 
 
-def _texts(content: Sequence[pb.ContentPart], field: str) -> Iterator[str]:
+def _parts(content: Sequence[pb.ContentPart], field: str) -> Iterator[str | Image]:
     for index, part in enumerate(content):
         match part.WhichOneof("part"):
             case "text":
                 yield part.text
+            case "image":
+                yield _image(part.image, f"{field}.content[{index}].image")
             case None:
                 raise InvalidInputError(f"`{field}.content[{index}]` is empty", field=f"{field}.content[{index}]")
-            case name:
-                raise InvalidInputError(
-                    f"`{field}.content[{index}].{name}`: models here read text alone",
-                    field=f"{field}.content[{index}].{name}",
-                    reason="unsupported_content",
-                )
+
+
+def _image(given: media.Image, field: str) -> Image:
+    if given.WhichOneof("source") == "uri":
+        return image_of_uri(given.uri, f"{field}.uri")
+    return Image(content=given.content)
 
 
 def _tool(tool: pb.Tool, index: int) -> ToolJson:

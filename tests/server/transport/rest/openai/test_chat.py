@@ -253,7 +253,43 @@ def test_the_text_of_a_defect_reaches_nobody(edge):
     assert "secret" not in str(error)
 
 
-@pytest.mark.parametrize("kind", ["image_url", "input_audio", "video_url", "file"])
+def said(*parts):
+    return {**BODY, "messages": [{"role": "user", "content": list(parts)}]}
+
+
+def image_url(url, **more):
+    return {"type": "image_url", "image_url": {"url": url, **more}}
+
+
+TEXT = {"type": "text", "text": "a"}
+
+
+def test_images_go_apart_from_messages_in_their_order(edge):
+    reply = edge.post(
+        PATH, said(image_url("data:,1", detail="auto"), TEXT, {"type": "image_url", "image_url": "data:,2"})
+    )
+    assert reply.status == 200, reply.body
+    conversation = edge.instances.calls[0].input.conversation
+    assert json.loads(conversation.messages)[0]["content"] == [{"type": "image"}, TEXT, {"type": "image"}]
+    assert [image.data_url for image in conversation.images] == ["data:,1", "data:,2"]
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        (image_url("https://a.example/b.png"), "image_url.url"),
+        (image_url("file:///etc/passwd"), "image_url.url"),
+        (image_url("data:,x", detail="high"), "image_url.detail"),
+        ({"type": "image_url", "image_url": "http://a.example"}, "image_url"),
+    ],
+)
+def test_images_elsewhere_and_other_details_are_refused_by_their_place(edge, part, field):
+    reply = edge.post(PATH, said(TEXT, part))
+    assert (reply.status, reply.error["param"]) == (400, f"messages[0].content[1].{field}")
+    assert edge.instances.calls == []
+
+
+@pytest.mark.parametrize("kind", ["input_audio", "video_url", "file"])
 def test_what_no_model_here_reads_is_refused_by_its_place(edge, kind):
     content = [{"type": "text", "text": "a"}, {"type": kind, kind: {"url": "data:,"}}]
     reply = edge.post(PATH, {**BODY, "messages": [{"role": "user", "content": content}]})

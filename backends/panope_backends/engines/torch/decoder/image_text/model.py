@@ -10,10 +10,10 @@ import torch
 from panope_backends.api import ImageTextModel, PromptImage, StepBatch
 from panope_backends.api.step_batch import Integers
 from panope_backends.engines.torch.decoder.attention import AttentionLayer
-from panope_backends.engines.torch.decoder.paged_model import TorchStepModel
 from panope_backends.engines.torch.decoder.image_text.prompts import Prompt
 from panope_backends.engines.torch.decoder.image_text.trial import compare, expected_logits
 from panope_backends.engines.torch.decoder.image_text.vision_tower import VisionTower
+from panope_backends.engines.torch.decoder.paged_model import TorchStepModel
 from panope_backends.errors import InvalidInputError
 
 
@@ -39,7 +39,7 @@ class TorchImageTextModel(TorchStepModel, ImageTextModel):
         max_adapter_rank: int = 0,
     ) -> None:
         super().__init__(module, layers, precision, max_positions, max_adapters, max_adapter_rank)
-        self.image_token_id = int(image_token_id_of(module.config))
+        self.image_token_id = image_token_id_of(module.config)
         self._tower = VisionTower(module)
         self._prompts: dict[int, Prompt] = {}
 
@@ -90,7 +90,8 @@ class TorchImageTextModel(TorchStepModel, ImageTextModel):
         return {"inputs_embeds": embeddings[None], "position_ids": positions}
 
 
-def image_token_id_of(config: Any) -> int | None:
-    """The token that stands for images; None for a model that has none."""
+def image_token_id_of(config: Any) -> int:
+    """The token that stands for images; -1, which no token is, for a model that has none."""
     found = getattr(config, "image_token_id", None)
-    return getattr(config, "image_token_index", None) if found is None else found
+    found = getattr(config, "image_token_index", None) if found is None else found
+    return found if isinstance(found, int) else -1

@@ -12,9 +12,9 @@ import torch
 from panope_backends.api import PromptImage, StepBatch, StepSequence
 from panope_backends.api.step_batch import Integers
 from panope_backends.engines.torch.decoder.attention import ATTENTION
+from panope_backends.engines.torch.decoder.image_text.vision_tower import tensors_of
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
 from panope_backends.engines.torch.decoder.pages import BLOCK_SIZE
-from panope_backends.engines.torch.decoder.image_text.vision_tower import tensors_of
 from panope_backends.errors import PanopeError, PreconditionError
 
 Array = np.ndarray[Any, Any]

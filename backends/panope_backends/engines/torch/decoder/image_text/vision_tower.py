@@ -1,4 +1,4 @@
-"""What a model of transformers makes of an image: vectors that stand in the places of its tokens, and their positions."""
+"""What a model of transformers makes of an image: vectors for the places of its tokens, and their positions."""
 
 from __future__ import annotations
 

@@ -9,12 +9,14 @@ from msgspec import UNSET, Raw
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import Conversation, GenerateInput, GenerationOptions
+from panope_server.tasks.images import Image, image_of_uri
 from panope_server.transport.generation.conversations import (
     CalledFunctionJson,
     CalledToolJson,
     FunctionJson,
     MessageJson,
     ToolJson,
+    content_of,
     conversation,
 )
 from panope_server.transport.generation.names import GenerationNames
@@ -38,7 +40,6 @@ _EFFORT = "reasoning_effort"
 
 #: What the parts are called that no model here reads.
 _UNREAD: tuple[tuple[type[ContentPart], str], ...] = (
-    (ImagePart, "image_url"),
     (AudioPart, "input_audio"),
     (VideoPart, "video_url"),
     (FilePart, "file"),
@@ -93,8 +94,10 @@ def conversation_of(body: ChatBody) -> Conversation:
     if body.add_generation_prompt is not None and body.add_generation_prompt == continued:
         raise _refusal("add_generation_prompt", "must be the contrary of `continue_final_message`")
     named = body.tool_choice if isinstance(body.tool_choice, NamedToolBody) else None
+    images: list[Image] = []
     return conversation(
-        [_message(message, f"messages[{index}]") for index, message in enumerate(body.messages)],
+        [_message(message, f"messages[{index}]", images) for index, message in enumerate(body.messages)],
+        images=images,
         tools=[ToolJson(_function(tool.function)) for tool in body.tools or ()],
         tool_choice=body.tool_choice if isinstance(body.tool_choice, str) else "",
         tool_name=named.function.name if named else "",
@@ -104,11 +107,11 @@ def conversation_of(body: ChatBody) -> Conversation:
     )
 
 
-def _message(body: MessageBody, field: str) -> MessageJson:
+def _message(body: MessageBody, field: str, images: list[Image]) -> MessageJson:
     if body.reasoning and body.reasoning_content not in (None, "", body.reasoning):
         raise _refusal(f"{field}.reasoning_content", f"and `{field}.reasoning` differ")
     content = body.content
-    said = content if isinstance(content, str) else "\n".join(_texts(content or [], field))
+    said = content if isinstance(content, str) else content_of(list(_parts(content or [], field)), images)
     return MessageJson(
         role=body.role,
         content=said or body.refusal or "",
@@ -122,19 +125,37 @@ def _message(body: MessageBody, field: str) -> MessageJson:
     )
 
 
-def _texts(parts: list[ContentPart], field: str) -> Iterator[str]:
+def _parts(parts: list[ContentPart], field: str) -> Iterator[str | Image]:
     for index, part in enumerate(parts):
         match part:
             case TextPart():
                 yield part.text
             case RefusalPart():
                 yield part.refusal
+            case ImagePart():
+                yield _image(part, f"{field}.content[{index}].image_url")
             case _:
                 name = next(name for kind, name in _UNREAD if isinstance(part, kind))
                 where = f"{field}.content[{index}].{name}"
                 raise InvalidInputError(
-                    f"`{where}`: models here read text alone", field=where, reason="unsupported_content"
+                    f"`{where}`: models here read texts and pictures alone",
+                    field=where,
+                    reason="unsupported_content",
                 )
+
+
+def _image(part: ImagePart, field: str) -> Image:
+    given = part.image_url
+    if isinstance(given, str):
+        return image_of_uri(given, field)
+    if given.detail not in (None, "auto"):
+        where = f"{field}.detail"
+        raise InvalidInputError(
+            f"`{where}` must be `auto`: pictures are read as the model's own processor is set",
+            field=where,
+            reason="unsupported_field",
+        )
+    return image_of_uri(given.url, f"{field}.url")
 
 
 def _function(body: FunctionBody) -> FunctionJson:

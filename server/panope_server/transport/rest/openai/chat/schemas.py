@@ -26,10 +26,22 @@ class RefusalPart(Struct, forbid_unknown_fields=True, tag_field="type", tag="ref
     refusal: str
 
 
-class ImagePart(Struct, forbid_unknown_fields=True, tag_field="type", tag="image_url"):
-    """A picture; refused: models here read text alone."""
+class ImageUrlBody(Struct, forbid_unknown_fields=True):
+    """Where a picture is.
 
-    image_url: Raw
+    Attributes:
+        url: The file in base64: `data:image/png;base64,…`.
+        detail: Only `auto`: a picture is read as the model's own processor is set.
+    """
+
+    url: str
+    detail: str | None = None
+
+
+class ImagePart(Struct, forbid_unknown_fields=True, tag_field="type", tag="image_url"):
+    """A picture, for models that see images."""
+
+    image_url: str | ImageUrlBody
 
 
 class AudioPart(Struct, forbid_unknown_fields=True, tag_field="type", tag="input_audio"):
@@ -77,7 +89,7 @@ class MessageBody(Struct, forbid_unknown_fields=True):
     """A message of the conversation.
 
     Attributes:
-        content: What is said: a text, or several, which are joined by line breaks.
+        content: What is said: a text, or several, which are joined by line breaks, and pictures.
         name: Who of several with the same role.
         tool_calls: What the assistant called.
         tool_call_id: The call whose result this is, of the role `tool`.

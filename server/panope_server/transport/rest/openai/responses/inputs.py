@@ -162,7 +162,7 @@ def _text(content: str | Sequence[ItemText] | None, field: str) -> str:
         if part.type in _UNREAD:
             where = f"{field}[{index}].{part.type}"
             raise InvalidInputError(
-                f"`{where}`: models here read text alone", field=where, reason="unsupported_content"
+                f"`{where}`: send what is no text to /v1/chat/completions", field=where, reason="unsupported_content"
             )
     return "\n".join(part.text or part.refusal or "" for part in content)
 
