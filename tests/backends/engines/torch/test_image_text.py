@@ -35,6 +35,7 @@ class Family:
     """One family's model, on both sides."""
 
     def __init__(self, folder: Path, family: str) -> None:
+        torch.set_num_threads(1)  # more of them wait for each other longer than they compute
         self.facts = tiny_image_text_model(folder, family)
         self.folder = folder
         self.processor: PromptImageProcessor = load_processor(folder, self.facts.config)
@@ -44,7 +45,7 @@ class Family:
         self.vocabulary = TokenVocabulary(Tokenizer.from_file(str(folder / "tokenizer.json")))
 
     def loaded(self, facts: ModelFacts) -> TorchImageTextModel:
-        model = load_step_model(facts, self.folder, "fp32", 0)
+        model = load_step_model(facts, self.folder, "fp32", 1)
         assert isinstance(model, TorchImageTextModel)
         return model
 

@@ -89,6 +89,26 @@ class Generator:
         return delta
 
 
+@pytest.fixture(scope="module")
+def loaded_from() -> Callable[..., Generator]:
+    """Loads a model of a folder with what loads its weights."""
+
+    def load(
+        folder: Path, cache: Path, load_model: Callable[[LoadOptions | None], LoadedModel], **given: Any
+    ) -> Generator:
+        class Loading(Source):
+            def load_any(
+                self, config: Mapping[str, Any], folder: Path | None = None, *, options: LoadOptions | None = None
+            ) -> LoadedModel:
+                return load_model(options)
+
+        source = Loading(folder, "", messages.GenerateSettings(slots=4, step_tokens=64, prefix_cache=True), cache)
+        vars(source).update(given)
+        return Generator(GenerateModule().load(source))
+
+    return load
+
+
 @pytest.fixture
 def byte_model(tmp_path: Path) -> Path:
     """A folder whose tokenizer has a token for each byte, puts `<bos>` first and knows ChatML."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import Generator, Source
 from panope.worker.v1 import generate_pb2 as messages
 from panope.worker.v1.media_pb2 import Image as ImageMessage
-from panope_backends.api import LoadedModel, LoadOptions
+from panope_backends.api import ModelFacts
 from panope_backends.engines.torch.decoder.image_text.model import TorchImageTextModel
 from panope_backends.engines.torch.decoder.step_models import load_step_model
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.generate.images.processor import load_processor
-from panope_backends.tasks.generate.module import GenerateModule
 from panope_backends.testing.image_text_models import tiny_image_text_model
 
 
@@ -36,31 +34,27 @@ def file_of(image: Image.Image) -> bytes:
     return written.getvalue()
 
 
-class TorchSource(Source):
-    """Loads in PyTorch."""
-
-    media_limits = MediaLimits(max_image_bytes=100_000, max_image_pixels=10_000)
-
-    def __init__(self, folder: Path, facts: Any, cache: Path) -> None:
-        settings = messages.GenerateSettings(slots=4, step_tokens=64, max_step_tokens=64, prefix_cache=True)
-        super().__init__(folder, "", settings, cache)
-        self._facts = facts
-
-    def load_any(
-        self, config: Mapping[str, Any], folder: Path | None = None, *, options: LoadOptions | None = None
-    ) -> LoadedModel:
-        return load_step_model(self._facts, self.folder, "fp32", 0, options)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("llava")
+    tiny_image_text_model(made, "llava")
+    return made
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> TorchSource:
-    folder = tmp_path_factory.mktemp("llava")
-    return TorchSource(folder, tiny_image_text_model(folder, "llava"), tmp_path_factory.mktemp("cache"))
+def load(loaded_from: Callable[..., Any], folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Any]:
+    config = json.loads((folder / "config.json").read_text())
+    facts = ModelFacts("acme/llava", "safetensors", "generate", config["architectures"][0], config)
+    limits = MediaLimits(max_image_bytes=100_000, max_image_pixels=10_000)
+    cache = tmp_path_factory.mktemp("cache")
+    return lambda: loaded_from(
+        folder, cache, lambda options: load_step_model(facts, folder, "fp32", 1, options), media_limits=limits
+    )
 
 
 @pytest.fixture(scope="module")
-def model(source: TorchSource) -> Iterator[Generator]:
-    made = Generator(GenerateModule().load(source))
+def model(load: Callable[[], Any]) -> Iterator[Any]:
+    made = load()
     yield made
     made.task.close()
 
@@ -79,7 +73,7 @@ def text(words: str) -> dict[str, str]:
     return {"type": "text", "text": words}
 
 
-def test_the_prompt_is_that_of_the_models_own_processor(model: Generator, source: TorchSource) -> None:
+def test_the_prompt_is_that_of_the_models_own_processor(model: Any, folder: Path) -> None:
     images = [picture(1), picture(2, 50), picture(1)]
     contents = [[text("a"), IMAGE, text("b"), IMAGE], "so?", [IMAGE, text("and?")]]
     job = model.job(**talk(*contents, images=images))
@@ -89,7 +83,7 @@ def test_the_prompt_is_that_of_the_models_own_processor(model: Generator, source
         {"role": "user", "content": [{"type": "image", "image": images[2]}, text("and?")]},
     ]
     said[0]["content"][3] = {"type": "image", "image": images[1]}  # type: ignore[index]  # a list
-    processor = load_processor(source.folder, source._facts.config)._processor
+    processor = load_processor(folder, {"model_type": "llava"})._processor
     expected = processor.apply_chat_template(said, tokenize=True, return_dict=True, add_generation_prompt=True)
     (request,) = job.requests
     assert list(request.prompt_token_ids) == expected["input_ids"][0]
@@ -99,7 +93,7 @@ def test_the_prompt_is_that_of_the_models_own_processor(model: Generator, source
     assert np.array_equal(pixels, np.asarray(expected["pixel_values"]))
 
 
-def test_usage_counts_the_tokens_of_images_and_answers_depend_on_them(model: Generator) -> None:
+def test_usage_counts_the_tokens_of_images_and_answers_depend_on_them(model: Any) -> None:
     asked = [talk([IMAGE, text("what?")], images=[picture(seed)]) for seed in (1, 2, 1)]
     first, second, again = (model.run(**each)[-1] for each in asked)
     assert first.usage.prompt_tokens == len(model.job(**asked[0]).requests[0].prompt_token_ids) > 9
@@ -108,7 +102,7 @@ def test_usage_counts_the_tokens_of_images_and_answers_depend_on_them(model: Gen
     assert "images" in model.facts.honoured
 
 
-def test_texts_alone_are_answered_too(model: Generator) -> None:
+def test_texts_alone_are_answered_too(model: Any) -> None:
     assert model.answer(**talk("what?")).token_ids
     assert model.answer(prompts=["what?"], max_tokens=3).token_ids
 
@@ -130,20 +124,20 @@ def test_texts_alone_are_answered_too(model: Generator) -> None:
     ],
 )
 def test_what_is_wrong_with_images_is_told_by_its_place(
-    model: Generator, asked: dict[str, Any], field: str, words: str
+    model: Any, asked: dict[str, Any], field: str, words: str
 ) -> None:
     with pytest.raises(InvalidInputError) as refusal:
         model.job(**asked)
     assert (refusal.value.field, words in refusal.value.message) == (field, True), refusal.value
 
 
-def test_a_place_without_an_image_is_refused_in_prompts(model: Generator) -> None:
+def test_a_place_without_an_image_is_refused_in_prompts(model: Any) -> None:
     with pytest.raises(InvalidInputError) as refusal:
         model.run(prompts=["a <image> b"], max_tokens=2)
     assert refusal.value.field == "images"
 
 
-def test_a_message_is_continued_behind_its_image(model: Generator) -> None:
+def test_a_message_is_continued_behind_its_image(model: Any) -> None:
     said = [IMAGE, text("what?")], [text("It is")]
     (request,) = model.job(**talk(*said, images=[picture(1)], continue_final_message=True)).requests
     (whole,) = model.job(**talk(*said, images=[picture(1)])).requests
@@ -152,13 +146,13 @@ def test_a_message_is_continued_behind_its_image(model: Generator) -> None:
 
 
 def test_a_model_whose_images_differ_answers_texts_and_says_why_no_images(
-    source: TorchSource, monkeypatch: pytest.MonkeyPatch
+    load: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def differs(*_: Any) -> None:
         raise PreconditionError("images of this model are not read: they differ", reason="unsupported_model")
 
     monkeypatch.setattr(TorchImageTextModel, "prove", differs)
-    texts = Generator(GenerateModule().load(source))
+    texts = load()
     assert texts.answer(**talk("what?")).token_ids
     assert "images" not in texts.facts.honoured
     with pytest.raises(InvalidInputError) as refusal:

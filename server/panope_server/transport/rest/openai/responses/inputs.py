@@ -141,6 +141,7 @@ def _add(messages: list[MessageJson], item: Item, field: str) -> None:
             messages.append(MessageJson(role="tool", content=output, tool_call_id=call_id))
         case _ if item.role == "assistant":
             assistant = _assistant(messages)
+            assert isinstance(assistant.content, str)  # no item has images
             assistant.content = _joined(assistant.content, _text(item.content, f"{field}.content"))
         case _ if item.role is None:
             raise _refusal(f"{field}.role", "is missing")
