@@ -24,6 +24,8 @@ MODEL = "acme/tiny-llava"
 QUESTION = "what is it?"
 TOKENS = 8
 
+pytestmark = pytest.mark.timeout(600)  # a worker with PyTorch starts, and so does the library here
+
 
 def png(seed: int, side: int = 40) -> bytes:
     random = np.random.default_rng(seed)

@@ -10,10 +10,8 @@ from typing import Any
 from panope_backends.api import ModelFacts
 
 POSITIONS = 400
-VOCABULARY = 199
 
 _TEXT: Mapping[str, Any] = {
-    "vocab_size": VOCABULARY,
     "hidden_size": 64,
     "intermediate_size": 128,
     "num_hidden_layers": 2,
@@ -116,12 +114,12 @@ def _tokenizer(special: Sequence[str]) -> Any:
 def _config(family: str, tokenizer: Any) -> Any:
     from transformers import AutoConfig
 
-    ids = tokenizer.convert_tokens_to_ids
+    ids, text = tokenizer.convert_tokens_to_ids, {**_TEXT, "vocab_size": len(tokenizer)}
     if family == "llava":
         return AutoConfig.for_model(
             "llava",
             vision_config=dict(_CLIP),
-            text_config={"model_type": "llama", **_TEXT},
+            text_config={"model_type": "llama", **text},
             image_token_id=ids("<image>"),
             image_seq_length=9,
             tie_word_embeddings=False,
@@ -130,7 +128,7 @@ def _config(family: str, tokenizer: Any) -> Any:
         rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
         return AutoConfig.for_model(
             "qwen2_vl",
-            text_config={"model_type": "qwen2_vl_text", **_TEXT, "rope_parameters": rope},
+            text_config={"model_type": "qwen2_vl_text", **text, "rope_parameters": rope},
             vision_config={
                 "depth": 2,
                 "embed_dim": 32,
@@ -146,7 +144,7 @@ def _config(family: str, tokenizer: Any) -> Any:
         )
     return AutoConfig.for_model(
         "idefics3",
-        text_config={"model_type": "llama", **_TEXT},
+        text_config={"model_type": "llama", **text},
         vision_config={
             "hidden_size": 32,
             "intermediate_size": 64,
