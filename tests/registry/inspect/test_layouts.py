@@ -46,14 +46,17 @@ def modules(*kinds: str, first: str = "") -> str:
 
 
 def _every_kind() -> set[str]:
-    """The modules that the library has, read and not imported."""
+    """The modules that the library has for dense and sparse encoders, read and not imported."""
     library = importlib.util.find_spec("sentence_transformers")
     assert library is not None
     assert library.origin is not None
-    source = Path(library.origin).parent / "sentence_transformer/modules/__init__.py"
-    named = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Assign)]
-    (listed,) = [ast.literal_eval(node.value) for node in named if ast.unparse(node.targets[0]) == "__all__"]
-    return set(listed)
+    found: set[str] = set()
+    for kind in ("sentence_transformer", "sparse_encoder"):
+        source = Path(library.origin).parent / kind / "modules/__init__.py"
+        named = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Assign)]
+        (listed,) = [ast.literal_eval(node.value) for node in named if ast.unparse(node.targets[0]) == "__all__"]
+        found |= set(listed)
+    return found
 
 
 def test_the_modules_that_are_run_are_the_librarys() -> None:
@@ -130,6 +133,20 @@ def test_a_table_of_token_vectors_is_a_model_that_embeds(
     assert (found.task, found.architecture) == ("embed", "StaticEmbedding")
     assert found.reasons["architecture"] == "modules.json lists StaticEmbedding"
     assert [weights.folder for weights in found.weight_sets] == [where.rstrip("/")]
+
+
+def test_a_sparse_encoder_is_a_model_that_embeds(make_model: MakeModel) -> None:
+    folder = make_model(
+        files={
+            "config.json": json.dumps({**BERT, "architectures": ["BertForMaskedLM"]}),
+            "modules.json": modules("Transformer", "SpladePooling"),
+            "1_SpladePooling/config.json": '{"pooling_strategy": "max"}',
+            "sentence_bert_config.json": '{"transformer_task": "fill-mask"}',
+            "config_sentence_transformers.json": '{"model_type": "SparseEncoder"}',
+        }
+    )
+    found = _understand(folder)
+    assert (found.task, found.architecture) == ("embed", "BertForMaskedLM")
 
 
 def _pickled_step(make_model: MakeModel) -> Path:
