@@ -26,6 +26,12 @@ from panope_server.transport.rest.embedding import inputs
 from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
 from panope_server.transport.rest.hugging_face.errors import HuggingFaceErrorJson
+from panope_server.transport.rest.hugging_face.image_text.schemas import (
+    PictureBody,
+    PictureTextJson,
+    QuestionAnswerJson,
+    QuestionBody,
+)
 from panope_server.transport.rest.hugging_face.text_to_text.schemas import (
     SummaryBody,
     SummaryJson,
@@ -249,6 +255,10 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.SummarizeModel": Operation(list[SummaryJson], SummaryBody, waits=True),
     "HuggingFaceService.Translate": Operation(list[TranslationJson], TranslationBody, waits=True),
     "HuggingFaceService.TranslateModel": Operation(list[TranslationJson], TranslationBody, waits=True),
+    "HuggingFaceService.AnswerVisualQuestion": Operation(list[QuestionAnswerJson], QuestionBody, waits=True),
+    "HuggingFaceService.AnswerVisualQuestionModel": Operation(list[QuestionAnswerJson], QuestionBody, waits=True),
+    "HuggingFaceService.DescribeImage": Operation(list[PictureTextJson], PictureBody, waits=True),
+    "HuggingFaceService.DescribeImageModel": Operation(list[PictureTextJson], PictureBody, waits=True),
     "ClassificationService.Classify": Operation(
         _ENTITIES[0],
         classification.ClassifyBody,

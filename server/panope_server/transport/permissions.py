@@ -97,7 +97,19 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         ("Classify", "ClassifyModel", "ScoreTexts", "RerankDocuments"), INFERENCE
     ),
     "panope.rest.v1.HuggingFaceService": dict.fromkeys(
-        ("Embed", "EmbedModel", "Summarize", "SummarizeModel", "Translate", "TranslateModel"), INFERENCE
+        (
+            "Embed",
+            "EmbedModel",
+            "Summarize",
+            "SummarizeModel",
+            "Translate",
+            "TranslateModel",
+            "AnswerVisualQuestion",
+            "AnswerVisualQuestionModel",
+            "DescribeImage",
+            "DescribeImageModel",
+        ),
+        INFERENCE,
     ),
     "panope.rest.v1.JobService": _JOBS,
     "panope.rest.v1.OpenAiGenerationService": dict.fromkeys(

@@ -64,6 +64,10 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/score"): {"text_1": "a", "text_2": ["b"]},
     ("POST", "/v1/classify/{model=**}"): {"inputs": "a"},
     ("POST", "/embed_sparse"): {"inputs": "a"},
+    ("POST", "/v1/visual-question-answering"): {"inputs": "YQ==", "question": "a"},
+    ("POST", "/v1/visual-question-answering/{model=**}"): {"inputs": "YQ==", "question": "a"},
+    ("POST", "/v1/image-to-text"): {"inputs": "YQ=="},
+    ("POST", "/v1/image-to-text/{model=**}"): {"inputs": "YQ=="},
     ("POST", "/v1/jobs/{job=*}/cancel"): {},
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
@@ -74,7 +78,9 @@ LABELLED = ("/v1/classify/{model=**}",)
 #: What these ask for is done later, by a job.
 ACCEPTED = ("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants")
 #: Models that these name generate.
-GENERATE = ("/v1/summarize/{model=**}", "/v1/translate/{model=**}")
+GENERATE = tuple(
+    f"/v1/{task}/{{model=**}}" for task in ("summarize", "translate", "visual-question-answering", "image-to-text")
+)
 #: Answers of these are streams of events.
 EVENTS = ("/v1/jobs/{job=*}/events", "/generate_stream", "/v1/generate_stream")
 #: Values for the variables of paths.

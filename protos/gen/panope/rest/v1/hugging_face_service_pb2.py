@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)panope/rest/v1/hugging_face_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xd6\x04\n\x12HuggingFaceService\x12I\n\x05\x45mbed\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/embed:\x01*\x12i\n\nEmbedModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"\"\x82\xd3\xe4\x93\x02\x1c\"\x14/v1/embed/{model=**}:\x04\x62ody\x12Q\n\tSummarize\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/summarize:\x01*\x12q\n\x0eSummarizeModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/summarize/{model=**}:\x04\x62ody\x12Q\n\tTranslate\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/translate:\x01*\x12q\n\x0eTranslateModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/translate/{model=**}:\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)panope/rest/v1/hugging_face_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xa9\x08\n\x12HuggingFaceService\x12I\n\x05\x45mbed\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/embed:\x01*\x12i\n\nEmbedModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"\"\x82\xd3\xe4\x93\x02\x1c\"\x14/v1/embed/{model=**}:\x04\x62ody\x12Q\n\tSummarize\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/summarize:\x01*\x12q\n\x0eSummarizeModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/summarize/{model=**}:\x04\x62ody\x12Q\n\tTranslate\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/translate:\x01*\x12q\n\x0eTranslateModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/translate/{model=**}:\x04\x62ody\x12l\n\x14\x41nswerVisualQuestion\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"(\x82\xd3\xe4\x93\x02\"\"\x1d/v1/visual-question-answering:\x01*\x12\x8c\x01\n\x19\x41nswerVisualQuestionModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"6\x82\xd3\xe4\x93\x02\x30\"(/v1/visual-question-answering/{model=**}:\x04\x62ody\x12Y\n\rDescribeImage\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/image-to-text:\x01*\x12y\n\x12\x44\x65scribeImageModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"*\x82\xd3\xe4\x93\x02$\"\x1c/v1/image-to-text/{model=**}:\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HUGGINGFACESERVICE'].methods_by_name['Translate']._serialized_options = b'\202\323\344\223\002\022\"\r/v1/translate:\001*'
   _globals['_HUGGINGFACESERVICE'].methods_by_name['TranslateModel']._loaded_options = None
   _globals['_HUGGINGFACESERVICE'].methods_by_name['TranslateModel']._serialized_options = b'\202\323\344\223\002 \"\030/v1/translate/{model=**}:\004body'
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['AnswerVisualQuestion']._loaded_options = None
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['AnswerVisualQuestion']._serialized_options = b'\202\323\344\223\002\"\"\035/v1/visual-question-answering:\001*'
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['AnswerVisualQuestionModel']._loaded_options = None
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['AnswerVisualQuestionModel']._serialized_options = b'\202\323\344\223\0020\"(/v1/visual-question-answering/{model=**}:\004body'
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['DescribeImage']._loaded_options = None
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['DescribeImage']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/image-to-text:\001*'
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['DescribeImageModel']._loaded_options = None
+  _globals['_HUGGINGFACESERVICE'].methods_by_name['DescribeImageModel']._serialized_options = b'\202\323\344\223\002$\"\034/v1/image-to-text/{model=**}:\004body'
   _globals['_HUGGINGFACESERVICE']._serialized_start=146
-  _globals['_HUGGINGFACESERVICE']._serialized_end=744
+  _globals['_HUGGINGFACESERVICE']._serialized_end=1211
 # @@protoc_insertion_point(module_scope)

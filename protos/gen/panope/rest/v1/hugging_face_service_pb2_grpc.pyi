@@ -122,11 +122,91 @@ _HuggingFaceServiceTranslateModelType = typing_extensions.TypeVar(
     ],
 )
 
-class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _HuggingFaceServiceEmbedModelType, _HuggingFaceServiceSummarizeType, _HuggingFaceServiceSummarizeModelType, _HuggingFaceServiceTranslateType, _HuggingFaceServiceTranslateModelType]):
+_HuggingFaceServiceAnswerVisualQuestionType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceAnswerVisualQuestionType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_HuggingFaceServiceAnswerVisualQuestionModelType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceAnswerVisualQuestionModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_HuggingFaceServiceDescribeImageType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceDescribeImageType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_HuggingFaceServiceDescribeImageModelType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceDescribeImageModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _HuggingFaceServiceEmbedModelType, _HuggingFaceServiceSummarizeType, _HuggingFaceServiceSummarizeModelType, _HuggingFaceServiceTranslateType, _HuggingFaceServiceTranslateModelType, _HuggingFaceServiceAnswerVisualQuestionType, _HuggingFaceServiceAnswerVisualQuestionModelType, _HuggingFaceServiceDescribeImageType, _HuggingFaceServiceDescribeImageModelType]):
     """Hugging Face's REST bodies. The model is named in the path, in the body, or is the only one of its task."""
 
     @typing.overload
     def __init__(self: HuggingFaceServiceStub[
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
         grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
@@ -179,6 +259,22 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Embed: _HuggingFaceServiceEmbedType
@@ -199,7 +295,39 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     TranslateModel: _HuggingFaceServiceTranslateModelType
     """As Translate, with the model in the path."""
 
+    AnswerVisualQuestion: _HuggingFaceServiceAnswerVisualQuestionType
+    """Answers a question about a picture: the body of InferenceClient.visual_question_answering, a list with `answer` and
+    `score` back.
+    """
+
+    AnswerVisualQuestionModel: _HuggingFaceServiceAnswerVisualQuestionModelType
+    """As AnswerVisualQuestion, with the model in the path."""
+
+    DescribeImage: _HuggingFaceServiceDescribeImageType
+    """Writes what is in a picture: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
+    with `generated_text` back.
+    """
+
+    DescribeImageModel: _HuggingFaceServiceDescribeImageModelType
+    """As DescribeImage, with the model in the path."""
+
 HuggingFaceServiceAsyncStub: typing_extensions.TypeAlias = HuggingFaceServiceStub[
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
     grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -276,5 +404,41 @@ class HuggingFaceServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """As Translate, with the model in the path."""
+
+    @abc.abstractmethod
+    def AnswerVisualQuestion(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Answers a question about a picture: the body of InferenceClient.visual_question_answering, a list with `answer` and
+        `score` back.
+        """
+
+    @abc.abstractmethod
+    def AnswerVisualQuestionModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """As AnswerVisualQuestion, with the model in the path."""
+
+    @abc.abstractmethod
+    def DescribeImage(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Writes what is in a picture: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
+        with `generated_text` back.
+        """
+
+    @abc.abstractmethod
+    def DescribeImageModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """As DescribeImage, with the model in the path."""
 
 def add_HuggingFaceServiceServicer_to_server(servicer: HuggingFaceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,88 @@
+"""Pictures and questions as input of task `generate`: conversations of one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.generate.types import GenerateInput, GenerationOptions, Sampling
+from panope_server.tasks.images import Image, image_of_base64, image_of_uri
+from panope_server.transport.generation.conversations import MessageJson, content_of, conversation
+from panope_server.transport.generation.names import GenerationNames
+from panope_server.transport.rest.hugging_face.image_text.schemas import (
+    PictureBody,
+    QuestionBody,
+    QuestionInputs,
+    QuestionParameters,
+)
+
+#: As Text Generation Inference has it.
+_TOKENS = 100
+
+#: Of the only message, whose first part is the picture.
+_NAMES: Mapping[str, str] = {"max_tokens": "parameters.max_new_tokens"}
+
+
+class PictureNames(GenerationNames):
+    """What a body calls the fields of its input."""
+
+    def __init__(self) -> None:
+        super().__init__(_NAMES)
+
+    def __call__(self, path: str) -> str:
+        """What the body calls a field: of the message, `inputs` holds all."""
+        return "inputs" if path.startswith("messages") else super().__call__(path)
+
+
+NAMES = PictureNames()
+
+
+def question_input(body: QuestionBody) -> GenerateInput:
+    """What a body asks for; the log-probabilities of the answer tell its score.
+
+    Raises:
+        InvalidInputError: there is no question, or there are two pictures.
+    """
+    given = body.inputs
+    if isinstance(given, QuestionInputs):
+        picture, question = given.image, given.question
+        if body.question not in (None, question):
+            raise _refusal("question", "and `inputs.question` differ")
+    else:
+        if body.question is None:
+            raise _refusal("question", "is missing")
+        picture, question = given, body.question
+    if body.image not in (None, picture):
+        raise _refusal("image", "and the picture of `inputs` differ")
+    parameters = body.parameters or QuestionParameters()
+    return _input([image_of(picture), question], parameters.max_new_tokens, logprobs=0)
+
+
+def picture_input(image: Image, max_tokens: int | None = None) -> GenerateInput:
+    """What is asked of a picture without words."""
+    return _input([image], max_tokens)
+
+
+def picture_of(body: PictureBody) -> GenerateInput:
+    """What a body with options asks for."""
+    return picture_input(image_of(body.inputs), None if body.parameters is None else body.parameters.max_new_tokens)
+
+
+def image_of(text: str) -> Image:
+    """A picture in base64, or a URL.
+
+    Raises:
+        InvalidInputError: the URL is no data URL.
+    """
+    return image_of_uri(text, "inputs") if ":" in text[:16] else image_of_base64(text)
+
+
+def _input(parts: list[str | Image], max_tokens: int | None, logprobs: int | None = None) -> GenerateInput:
+    images: list[Image] = []
+    message = MessageJson(role="user", content=content_of(parts, images))
+    options = GenerationOptions(sampling=Sampling(temperature=0.0), max_tokens=max_tokens or _TOKENS, logprobs=logprobs)
+    return GenerateInput(conversation=conversation([message], images=images), options=options)
+
+
+def _refusal(field: str, complaint: str) -> InvalidInputError:
+    return InvalidInputError(f"`{field}` {complaint}", field=field)

@@ -1,0 +1,100 @@
+"""The bodies of questions about pictures and of texts of pictures, and what is answered."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Meta, Struct
+
+from panope_server.transport.rest.hugging_face.schemas import CallOptions
+
+_Text = Annotated[str, Meta(min_length=1)]
+_Tokens = Annotated[int, Meta(ge=1, le=(1 << 31) - 1)]
+
+
+class QuestionInputs(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A picture and a question, as the Inference API's description has them.
+
+    Attributes:
+        image: The picture's file in base64, or a data URL.
+        question: About it.
+    """
+
+    image: _Text
+    question: _Text
+
+
+class QuestionParameters(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How a question is answered.
+
+    Attributes:
+        max_new_tokens: The most tokens of the answer. Default: 100.
+        top_k: Only 1: a model that writes gives one answer.
+    """
+
+    max_new_tokens: _Tokens | None = None
+    top_k: Literal[1] | None = None
+
+
+class QuestionBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /v1/visual-question-answering: what InferenceClient.visual_question_answering sends, and `model`.
+
+    Attributes:
+        inputs: A picture, its file in base64 or a data URL, beside `question`; or both in an object.
+        question: About the picture.
+        image: The picture once more, as that client sends it.
+        model: Absent for the model of the path, or for the default model.
+        parameters: How the question is answered.
+        options: How to treat the call.
+    """
+
+    inputs: _Text | QuestionInputs
+    question: _Text | None = None
+    image: _Text | None = None
+    model: _Text | None = None
+    parameters: QuestionParameters | None = None
+    options: CallOptions | None = None
+
+
+class PictureParameters(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How a picture's text is written.
+
+    Attributes:
+        max_new_tokens: The most tokens of the text. Default: 100.
+    """
+
+    max_new_tokens: _Tokens | None = None
+
+
+class PictureBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /v1/image-to-text with options; InferenceClient.image_to_text sends the picture's file alone.
+
+    Attributes:
+        inputs: The picture's file in base64, or a data URL.
+        model: Absent for the model of the path, or for the default model.
+        parameters: How the text is written.
+        options: How to treat the call.
+    """
+
+    inputs: _Text
+    model: _Text | None = None
+    parameters: PictureParameters | None = None
+    options: CallOptions | None = None
+
+
+class QuestionAnswerJson(TypedDict):
+    """An answer.
+
+    Attributes:
+        answer: The text.
+        score: The probability of its tokens together, from 0 to 1.
+    """
+
+    answer: str
+    score: float
+
+
+class PictureTextJson(TypedDict):
+    """What a model writes of a picture."""
+
+    generated_text: str

@@ -1,0 +1,89 @@
+"""Answers questions about pictures, and writes what is in them."""
+
+from __future__ import annotations
+
+import math
+
+import orjson
+from google.api.httpbody_pb2 import HttpBody
+
+from panope_backends.errors import CallerError
+from panope_server.pipeline.call import Call
+from panope_server.tasks.generate.types import GenerateDelta, GenerateInput, GenerateOutput
+from panope_server.tasks.images import Image
+from panope_server.transport.generation.names import TASK
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.hugging_face.image_text.inputs import (
+    NAMES,
+    picture_input,
+    picture_of,
+    question_input,
+)
+from panope_server.transport.rest.hugging_face.image_text.schemas import (
+    PictureBody,
+    PictureTextJson,
+    QuestionAnswerJson,
+    QuestionBody,
+)
+from panope_server.transport.rest.hugging_face.schemas import CallOptions
+from panope_server.transport.rest.json.query import unknown_of
+from panope_server.transport.rest.json.requests import JSON, RequestBody, off_loop
+from panope_server.transport.rest.json.responses import encoded_response
+
+_QUESTION = RequestBody(QuestionBody)
+_PICTURE = RequestBody(PictureBody)
+
+
+class PictureWriter:
+    """Answers bodies with pictures.
+
+    Args:
+        pipeline: runs calls.
+        report_unknown: whether unknown fields are passed over and told of.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, report_unknown: bool) -> None:
+        self._pipeline = pipeline
+        self._report_unknown = report_unknown
+
+    async def answer(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
+        """Answers the question of a body with the model of the path, or of the body."""
+        unknown = unknown_of(context, report=self._report_unknown)
+        body = await off_loop(len(request.data), _QUESTION.read, request, unknown)
+        call = _call(question_input(body), body.options, context, model_of(body.model, path_model), interface)
+        delta = await self._run(call)
+        unknown.tell(context)
+        score = math.exp(sum(each.chosen.logprob for each in delta.logprobs))
+        return encoded_response(orjson.dumps([QuestionAnswerJson(answer=delta.text, score=score)]))
+
+    async def write(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
+        """Writes what is in a picture: the whole body where it is no JSON."""
+        unknown = unknown_of(context, report=self._report_unknown)
+        if _is_json(request):
+            body = await off_loop(len(request.data), _PICTURE.read, request, unknown)
+            call = _call(picture_of(body), body.options, context, model_of(body.model, path_model), interface)
+        else:
+            call = _call(picture_input(Image(content=request.data)), None, context, path_model, interface)
+        delta = await self._run(call)
+        unknown.tell(context)
+        return encoded_response(orjson.dumps([PictureTextJson(generated_text=delta.text)]))
+
+    async def _run(self, call: Call) -> GenerateDelta:
+        try:
+            output = await self._pipeline.run(call)
+        except CallerError as error:
+            raise error.renamed(NAMES) from None
+        assert isinstance(output, GenerateOutput)
+        return output.deltas[0]
+
+
+def _is_json(request: HttpBody) -> bool:
+    """Whether a body is no picture's file; clients send files without a type too."""
+    kind = request.content_type.partition(";")[0].strip().lower()
+    return kind == JSON or (not kind and request.data.lstrip()[:1] in (b"", b"{"))
+
+
+def _call(task_input: GenerateInput, options: CallOptions | None, context: Context, model: str, interface: str) -> Call:
+    return call_with(options, context, model=model, task_input=task_input, task=TASK, interface=interface)
