@@ -20,6 +20,7 @@ import (
 type Client struct {
 	conn     *grpc.ClientConn
 	classify panopev1.ClassifyServiceClient
+	detect   panopev1.DetectServiceClient
 	embed    panopev1.EmbedServiceClient
 	generate panopev1.GenerateServiceClient
 	infer    panopev1.InferServiceClient
@@ -92,6 +93,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 	return &Client{
 		conn:     conn,
 		classify: panopev1.NewClassifyServiceClient(conn),
+		detect:   panopev1.NewDetectServiceClient(conn),
 		embed:    panopev1.NewEmbedServiceClient(conn),
 		generate: panopev1.NewGenerateServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),

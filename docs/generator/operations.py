@@ -22,6 +22,7 @@ from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.rest.classification import inputs as classification_inputs
 from panope_server.transport.rest.classification import schemas as classification
 from panope_server.transport.rest.classification import vllm_schemas as vllm
+from panope_server.transport.rest.detection import schemas as detection
 from panope_server.transport.rest.embedding import inputs
 from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
@@ -271,6 +272,8 @@ METHODS: Mapping[str, Operation] = {
     "ClassificationService.RerankDocuments": Operation(
         classification.RerankJson, classification.RerankBody, waits=True
     ),
+    "DetectionService.Detect": Operation(list[detection.DetectionJson], detection.DetectBody, waits=True),
+    "DetectionService.DetectModel": Operation(list[detection.DetectionJson], detection.DetectBody, waits=True),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),

@@ -15,6 +15,7 @@ from panope_backends.tasks.task import TaskModule
 _BUILT_IN = {
     "": "panope_backends.tasks.tensors.module:TensorModule",
     "classify": "panope_backends.tasks.classify.module:ClassifyModule",
+    "detect": "panope_backends.tasks.detect.module:DetectModule",
     "embed": "panope_backends.tasks.embed.module:EmbedModule",
     "generate": "panope_backends.tasks.generate.module:GenerateModule",
     "rerank": "panope_backends.tasks.classify.module:RerankModule",

@@ -184,23 +184,11 @@ def tiny_classifier(folder: Path, task: str, labels: Sequence[str], **changes: A
     """
     import torch
     import transformers
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words = {word: index for index, word in enumerate([*special, *WORDS.split(), ".", ","])}
-    tokenizer = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))  # noqa: S106 - no password
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.add_special_tokens(special)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 2), ("[SEP]", 3)]
-    )
-    tokenizer.save(str(folder / "tokenizer.json"))
-    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64, **names}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    vocabulary = word_tokenizer(folder, 64)
     named = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
     sizes: Mapping[str, Any] = {
-        "vocab_size": len(words),
+        "vocab_size": vocabulary,
         "hidden_size": 32,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
@@ -214,6 +202,30 @@ def tiny_classifier(folder: Path, task: str, labels: Sequence[str], **changes: A
     getattr(transformers, _HEADS[task]).from_config(config).save_pretrained(folder)
     parsed = json.loads((folder / "config.json").read_text())
     return ModelFacts(f"test/tiny-{task}", "safetensors", task, parsed["architectures"][0], parsed)
+
+
+def word_tokenizer(folder: Path, max_tokens: int) -> int:
+    """Writes a tokenizer of words; how many it knows.
+
+    Args:
+        folder: where to.
+        max_tokens: of one text.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = {word: index for index, word in enumerate([*special, *WORDS.split(), ".", ","])}
+    tokenizer = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))  # noqa: S106 - no password
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(special)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_tokens, **names}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return len(words)
 
 
 def keep_tokenizer(folder: Path, max_tokens: int) -> None:

@@ -921,11 +921,158 @@ func (x *ClassifyZeroShotResponse) GetTruncatedIndices() []uint32 {
 	return nil
 }
 
+// Pictures and how to classify them.
+type ClassifyImagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name, `vendor/name`. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The pictures, 1 to `limits.media.max_images`.
+	Images []*Image `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
+	// Labels of the caller's own, none empty and none twice, up to 256: required for a model that compares pictures with
+	// texts, and refused by others.
+	CandidateLabels []string `protobuf:"bytes,3,rep,name=candidate_labels,json=candidateLabels,proto3" json:"candidate_labels,omitempty"`
+	// What is said of a picture, with `{}` in the place of the label. Default: `This is a photo of {}.`
+	HypothesisTemplate *string `protobuf:"bytes,4,opt,name=hypothesis_template,json=hypothesisTemplate,proto3,oneof" json:"hypothesis_template,omitempty"`
+	// What makes scores of the model's values. Default: as the model's files say.
+	Function ScoreFunction `protobuf:"varint,5,opt,name=function,proto3,enum=panope.v1.ScoreFunction" json:"function,omitempty"`
+	// How many labels to tell of each picture, those of the highest scores; at least 1. Default: all.
+	TopK          *uint32 `protobuf:"varint,6,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClassifyImagesRequest) Reset() {
+	*x = ClassifyImagesRequest{}
+	mi := &file_panope_v1_classify_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassifyImagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassifyImagesRequest) ProtoMessage() {}
+
+func (x *ClassifyImagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_classify_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassifyImagesRequest.ProtoReflect.Descriptor instead.
+func (*ClassifyImagesRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_classify_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ClassifyImagesRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ClassifyImagesRequest) GetImages() []*Image {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
+func (x *ClassifyImagesRequest) GetCandidateLabels() []string {
+	if x != nil {
+		return x.CandidateLabels
+	}
+	return nil
+}
+
+func (x *ClassifyImagesRequest) GetHypothesisTemplate() string {
+	if x != nil && x.HypothesisTemplate != nil {
+		return *x.HypothesisTemplate
+	}
+	return ""
+}
+
+func (x *ClassifyImagesRequest) GetFunction() ScoreFunction {
+	if x != nil {
+		return x.Function
+	}
+	return ScoreFunction_SCORE_FUNCTION_UNSPECIFIED
+}
+
+func (x *ClassifyImagesRequest) GetTopK() uint32 {
+	if x != nil && x.TopK != nil {
+		return *x.TopK
+	}
+	return 0
+}
+
+// The labels of each picture.
+type ClassifyImagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answered.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// In the order of the pictures.
+	Classifications []*Classification `protobuf:"bytes,2,rep,name=classifications,proto3" json:"classifications,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ClassifyImagesResponse) Reset() {
+	*x = ClassifyImagesResponse{}
+	mi := &file_panope_v1_classify_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassifyImagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassifyImagesResponse) ProtoMessage() {}
+
+func (x *ClassifyImagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_classify_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassifyImagesResponse.ProtoReflect.Descriptor instead.
+func (*ClassifyImagesResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_classify_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ClassifyImagesResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ClassifyImagesResponse) GetClassifications() []*Classification {
+	if x != nil {
+		return x.Classifications
+	}
+	return nil
+}
+
 var File_panope_v1_classify_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_classify_service_proto_rawDesc = "" +
 	"\n" +
-	" panope/v1/classify_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\"\xf1\x01\n" +
+	" panope/v1/classify_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x15panope/v1/media.proto\"\xf1\x01\n" +
 	"\x0fClassifyRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05texts\x18\x02 \x03(\tR\x05texts\x12!\n" +
@@ -990,7 +1137,19 @@ const file_panope_v1_classify_service_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12C\n" +
 	"\x0fclassifications\x18\x02 \x03(\v2\x19.panope.v1.ClassificationR\x0fclassifications\x12!\n" +
 	"\ftoken_counts\x18\x03 \x03(\rR\vtokenCounts\x12+\n" +
-	"\x11truncated_indices\x18\x04 \x03(\rR\x10truncatedIndices*\x80\x01\n" +
+	"\x11truncated_indices\x18\x04 \x03(\rR\x10truncatedIndices\"\xaa\x02\n" +
+	"\x15ClassifyImagesRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12(\n" +
+	"\x06images\x18\x02 \x03(\v2\x10.panope.v1.ImageR\x06images\x12)\n" +
+	"\x10candidate_labels\x18\x03 \x03(\tR\x0fcandidateLabels\x124\n" +
+	"\x13hypothesis_template\x18\x04 \x01(\tH\x00R\x12hypothesisTemplate\x88\x01\x01\x124\n" +
+	"\bfunction\x18\x05 \x01(\x0e2\x18.panope.v1.ScoreFunctionR\bfunction\x12\x18\n" +
+	"\x05top_k\x18\x06 \x01(\rH\x01R\x04topK\x88\x01\x01B\x16\n" +
+	"\x14_hypothesis_templateB\b\n" +
+	"\x06_top_k\"s\n" +
+	"\x16ClassifyImagesResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12C\n" +
+	"\x0fclassifications\x18\x02 \x03(\v2\x19.panope.v1.ClassificationR\x0fclassifications*\x80\x01\n" +
 	"\rScoreFunction\x12\x1e\n" +
 	"\x1aSCORE_FUNCTION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SCORE_FUNCTION_SOFTMAX\x10\x01\x12\x1a\n" +
@@ -1002,11 +1161,12 @@ const file_panope_v1_classify_service_proto_rawDesc = "" +
 	"\x12AGGREGATION_SIMPLE\x10\x02\x12\x15\n" +
 	"\x11AGGREGATION_FIRST\x10\x03\x12\x17\n" +
 	"\x13AGGREGATION_AVERAGE\x10\x04\x12\x13\n" +
-	"\x0fAGGREGATION_MAX\x10\x052\x8a\x02\n" +
+	"\x0fAGGREGATION_MAX\x10\x052\xe1\x02\n" +
 	"\x0fClassifyService\x12C\n" +
 	"\bClassify\x12\x1a.panope.v1.ClassifyRequest\x1a\x1b.panope.v1.ClassifyResponse\x12U\n" +
 	"\x0eClassifyTokens\x12 .panope.v1.ClassifyTokensRequest\x1a!.panope.v1.ClassifyTokensResponse\x12[\n" +
-	"\x10ClassifyZeroShot\x12\".panope.v1.ClassifyZeroShotRequest\x1a#.panope.v1.ClassifyZeroShotResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x10ClassifyZeroShot\x12\".panope.v1.ClassifyZeroShotRequest\x1a#.panope.v1.ClassifyZeroShotResponse\x12U\n" +
+	"\x0eClassifyImages\x12 .panope.v1.ClassifyImagesRequest\x1a!.panope.v1.ClassifyImagesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_classify_service_proto_rawDescOnce sync.Once
@@ -1021,7 +1181,7 @@ func file_panope_v1_classify_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_classify_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_classify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_panope_v1_classify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_panope_v1_classify_service_proto_goTypes = []any{
 	(ScoreFunction)(0),               // 0: panope.v1.ScoreFunction
 	(Aggregation)(0),                 // 1: panope.v1.Aggregation
@@ -1036,31 +1196,39 @@ var file_panope_v1_classify_service_proto_goTypes = []any{
 	(*ClassifyTokensResponse)(nil),   // 10: panope.v1.ClassifyTokensResponse
 	(*ClassifyZeroShotRequest)(nil),  // 11: panope.v1.ClassifyZeroShotRequest
 	(*ClassifyZeroShotResponse)(nil), // 12: panope.v1.ClassifyZeroShotResponse
-	(Truncation)(0),                  // 13: panope.v1.Truncation
+	(*ClassifyImagesRequest)(nil),    // 13: panope.v1.ClassifyImagesRequest
+	(*ClassifyImagesResponse)(nil),   // 14: panope.v1.ClassifyImagesResponse
+	(Truncation)(0),                  // 15: panope.v1.Truncation
+	(*Image)(nil),                    // 16: panope.v1.Image
 }
 var file_panope_v1_classify_service_proto_depIdxs = []int32{
-	13, // 0: panope.v1.ClassifyRequest.truncation:type_name -> panope.v1.Truncation
+	15, // 0: panope.v1.ClassifyRequest.truncation:type_name -> panope.v1.Truncation
 	0,  // 1: panope.v1.ClassifyRequest.function:type_name -> panope.v1.ScoreFunction
 	3,  // 2: panope.v1.Classification.labels:type_name -> panope.v1.LabelScore
 	4,  // 3: panope.v1.ClassifyResponse.classifications:type_name -> panope.v1.Classification
 	1,  // 4: panope.v1.ClassifyTokensRequest.aggregation:type_name -> panope.v1.Aggregation
 	6,  // 5: panope.v1.ClassifyTokensRequest.ignored:type_name -> panope.v1.IgnoredLabels
-	13, // 6: panope.v1.ClassifyTokensRequest.truncation:type_name -> panope.v1.Truncation
+	15, // 6: panope.v1.ClassifyTokensRequest.truncation:type_name -> panope.v1.Truncation
 	8,  // 7: panope.v1.TextEntities.entities:type_name -> panope.v1.TextEntity
 	9,  // 8: panope.v1.ClassifyTokensResponse.texts:type_name -> panope.v1.TextEntities
-	13, // 9: panope.v1.ClassifyZeroShotRequest.truncation:type_name -> panope.v1.Truncation
+	15, // 9: panope.v1.ClassifyZeroShotRequest.truncation:type_name -> panope.v1.Truncation
 	4,  // 10: panope.v1.ClassifyZeroShotResponse.classifications:type_name -> panope.v1.Classification
-	2,  // 11: panope.v1.ClassifyService.Classify:input_type -> panope.v1.ClassifyRequest
-	7,  // 12: panope.v1.ClassifyService.ClassifyTokens:input_type -> panope.v1.ClassifyTokensRequest
-	11, // 13: panope.v1.ClassifyService.ClassifyZeroShot:input_type -> panope.v1.ClassifyZeroShotRequest
-	5,  // 14: panope.v1.ClassifyService.Classify:output_type -> panope.v1.ClassifyResponse
-	10, // 15: panope.v1.ClassifyService.ClassifyTokens:output_type -> panope.v1.ClassifyTokensResponse
-	12, // 16: panope.v1.ClassifyService.ClassifyZeroShot:output_type -> panope.v1.ClassifyZeroShotResponse
-	14, // [14:17] is the sub-list for method output_type
-	11, // [11:14] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	16, // 11: panope.v1.ClassifyImagesRequest.images:type_name -> panope.v1.Image
+	0,  // 12: panope.v1.ClassifyImagesRequest.function:type_name -> panope.v1.ScoreFunction
+	4,  // 13: panope.v1.ClassifyImagesResponse.classifications:type_name -> panope.v1.Classification
+	2,  // 14: panope.v1.ClassifyService.Classify:input_type -> panope.v1.ClassifyRequest
+	7,  // 15: panope.v1.ClassifyService.ClassifyTokens:input_type -> panope.v1.ClassifyTokensRequest
+	11, // 16: panope.v1.ClassifyService.ClassifyZeroShot:input_type -> panope.v1.ClassifyZeroShotRequest
+	13, // 17: panope.v1.ClassifyService.ClassifyImages:input_type -> panope.v1.ClassifyImagesRequest
+	5,  // 18: panope.v1.ClassifyService.Classify:output_type -> panope.v1.ClassifyResponse
+	10, // 19: panope.v1.ClassifyService.ClassifyTokens:output_type -> panope.v1.ClassifyTokensResponse
+	12, // 20: panope.v1.ClassifyService.ClassifyZeroShot:output_type -> panope.v1.ClassifyZeroShotResponse
+	14, // 21: panope.v1.ClassifyService.ClassifyImages:output_type -> panope.v1.ClassifyImagesResponse
+	18, // [18:22] is the sub-list for method output_type
+	14, // [14:18] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_classify_service_proto_init() }
@@ -1069,17 +1237,19 @@ func file_panope_v1_classify_service_proto_init() {
 		return
 	}
 	file_panope_v1_embed_service_proto_init()
+	file_panope_v1_media_proto_init()
 	file_panope_v1_classify_service_proto_msgTypes[0].OneofWrappers = []any{}
 	file_panope_v1_classify_service_proto_msgTypes[5].OneofWrappers = []any{}
 	file_panope_v1_classify_service_proto_msgTypes[6].OneofWrappers = []any{}
 	file_panope_v1_classify_service_proto_msgTypes[9].OneofWrappers = []any{}
+	file_panope_v1_classify_service_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_classify_service_proto_rawDesc), len(file_panope_v1_classify_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,13 +22,14 @@ const (
 	ClassifyService_Classify_FullMethodName         = "/panope.v1.ClassifyService/Classify"
 	ClassifyService_ClassifyTokens_FullMethodName   = "/panope.v1.ClassifyService/ClassifyTokens"
 	ClassifyService_ClassifyZeroShot_FullMethodName = "/panope.v1.ClassifyService/ClassifyZeroShot"
+	ClassifyService_ClassifyImages_FullMethodName   = "/panope.v1.ClassifyService/ClassifyImages"
 )
 
 // ClassifyServiceClient is the client API for ClassifyService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Says which labels fit texts, pairs of texts, and parts of texts.
+// Says which labels fit texts, pairs of texts, parts of texts, and pictures.
 type ClassifyServiceClient interface {
 	// Classifies texts, or pairs of texts, by the model's own labels.
 	//
@@ -43,6 +44,12 @@ type ClassifyServiceClient interface {
 	//
 	// Errors: as Classify, and FAILED_PRECONDITION for a model none of whose labels starts with `entail`.
 	ClassifyZeroShot(ctx context.Context, in *ClassifyZeroShotRequest, opts ...grpc.CallOption) (*ClassifyZeroShotResponse, error)
+	// Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+	// CLIP and SigLIP do.
+	//
+	// Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+	// `limits.media`.
+	ClassifyImages(ctx context.Context, in *ClassifyImagesRequest, opts ...grpc.CallOption) (*ClassifyImagesResponse, error)
 }
 
 type classifyServiceClient struct {
@@ -83,11 +90,21 @@ func (c *classifyServiceClient) ClassifyZeroShot(ctx context.Context, in *Classi
 	return out, nil
 }
 
+func (c *classifyServiceClient) ClassifyImages(ctx context.Context, in *ClassifyImagesRequest, opts ...grpc.CallOption) (*ClassifyImagesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClassifyImagesResponse)
+	err := c.cc.Invoke(ctx, ClassifyService_ClassifyImages_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClassifyServiceServer is the server API for ClassifyService service.
 // All implementations must embed UnimplementedClassifyServiceServer
 // for forward compatibility.
 //
-// Says which labels fit texts, pairs of texts, and parts of texts.
+// Says which labels fit texts, pairs of texts, parts of texts, and pictures.
 type ClassifyServiceServer interface {
 	// Classifies texts, or pairs of texts, by the model's own labels.
 	//
@@ -102,6 +119,12 @@ type ClassifyServiceServer interface {
 	//
 	// Errors: as Classify, and FAILED_PRECONDITION for a model none of whose labels starts with `entail`.
 	ClassifyZeroShot(context.Context, *ClassifyZeroShotRequest) (*ClassifyZeroShotResponse, error)
+	// Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+	// CLIP and SigLIP do.
+	//
+	// Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+	// `limits.media`.
+	ClassifyImages(context.Context, *ClassifyImagesRequest) (*ClassifyImagesResponse, error)
 	mustEmbedUnimplementedClassifyServiceServer()
 }
 
@@ -120,6 +143,9 @@ func (UnimplementedClassifyServiceServer) ClassifyTokens(context.Context, *Class
 }
 func (UnimplementedClassifyServiceServer) ClassifyZeroShot(context.Context, *ClassifyZeroShotRequest) (*ClassifyZeroShotResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ClassifyZeroShot not implemented")
+}
+func (UnimplementedClassifyServiceServer) ClassifyImages(context.Context, *ClassifyImagesRequest) (*ClassifyImagesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ClassifyImages not implemented")
 }
 func (UnimplementedClassifyServiceServer) mustEmbedUnimplementedClassifyServiceServer() {}
 func (UnimplementedClassifyServiceServer) testEmbeddedByValue()                         {}
@@ -196,6 +222,24 @@ func _ClassifyService_ClassifyZeroShot_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClassifyService_ClassifyImages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClassifyImagesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifyServiceServer).ClassifyImages(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifyService_ClassifyImages_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifyServiceServer).ClassifyImages(ctx, req.(*ClassifyImagesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClassifyService_ServiceDesc is the grpc.ServiceDesc for ClassifyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -214,6 +258,10 @@ var ClassifyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ClassifyZeroShot",
 			Handler:    _ClassifyService_ClassifyZeroShot_Handler,
+		},
+		{
+			MethodName: "ClassifyImages",
+			Handler:    _ClassifyService_ClassifyImages_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -7,7 +7,13 @@ with Client("localhost:8001") as client:
     print(embeddings.vectors.shape)
 """
 
-from panope.v1.classify_service_pb2 import ClassifyResponse, ClassifyTokensResponse, ClassifyZeroShotResponse
+from panope.v1.classify_service_pb2 import (
+    ClassifyImagesResponse,
+    ClassifyResponse,
+    ClassifyTokensResponse,
+    ClassifyZeroShotResponse,
+)
+from panope.v1.detect_service_pb2 import DetectResponse
 from panope.v1.generate_service_pb2 import (
     ChatResponse,
     GenerateResponse,
@@ -37,6 +43,7 @@ from panope_client.errors import (
     UnavailableError,
 )
 from panope_client.generate_messages import GenerateOptions
+from panope_client.image_messages import ClassifyImagesOptions, DetectOptions
 from panope_client.results import Embeddings, Health, SparseVector, Tokens
 from panope_client.retry import RetryPolicy
 from panope_client.sync.client import Client
@@ -44,6 +51,8 @@ from panope_client.sync.client import Client
 __all__ = [
     "AsyncClient",
     "ChatResponse",
+    "ClassifyImagesOptions",
+    "ClassifyImagesResponse",
     "ClassifyOptions",
     "ClassifyResponse",
     "ClassifyTokensOptions",
@@ -51,6 +60,8 @@ __all__ = [
     "ClassifyZeroShotResponse",
     "Client",
     "DeadlineError",
+    "DetectOptions",
+    "DetectResponse",
     "Device",
     "EmbedOptions",
     "Embeddings",

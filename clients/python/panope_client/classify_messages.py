@@ -103,7 +103,7 @@ def classify_request(texts: Sequence[str], model: str, options: ClassifyOptions)
         texts=texts,
         second_texts=options.get("second_texts", ()),
         truncation=truncation_of(options),
-        function=_function(options.get("function")),
+        function=function_of(options.get("function")),
         top_k=options.get("top_k"),
     )
 
@@ -163,10 +163,11 @@ def rerank_request(query: str, documents: Sequence[str], model: str, options: Re
         documents=documents,
         top_n=options.get("top_n"),
         truncation=truncation_of(options),
-        function=_function(options.get("function")),
+        function=function_of(options.get("function")),
         return_documents=options.get("return_documents", False),
     )
 
 
-def _function(word: str | None) -> classify_pb.ScoreFunction.ValueType:
+def function_of(word: str | None) -> classify_pb.ScoreFunction.ValueType:
+    """What makes scores of a model's values; None for what its files say."""
     return classify_pb.SCORE_FUNCTION_UNSPECIFIED if word is None else value_of(word, _FUNCTIONS, "function")

@@ -13,6 +13,8 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.access.scopes import ADMIN, ANY, INFER, RESOURCES
 from panope_registry.names import shown
 from panope_server.tasks.classify.task import ClassifyTask
+from panope_server.tasks.classify_images import ClassifyImagesTask
+from panope_server.tasks.detect import DetectTask
 from panope_server.tasks.embed.task import EmbedTask
 from panope_server.tasks.generate.task import GenerateTask
 from panope_server.tasks.rerank import RerankTask
@@ -46,6 +48,7 @@ def register(task: AnyTask) -> None:
 
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
+    *(ClassifyImagesTask, DetectTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),
 ):
     register(_kind())

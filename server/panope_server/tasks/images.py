@@ -22,9 +22,6 @@ PIXELS_OF_UNIT = 16 * 16
 #: What every picture costs, however small its file: models scale it to a size of their own.
 UNITS_OF_IMAGE = 256
 
-#: Pictures that go to a worker as one request: decoded, they wait for the device in its memory.
-MAX_REQUEST_IMAGES = 8
-
 
 @dataclass(slots=True, frozen=True)
 class Image:

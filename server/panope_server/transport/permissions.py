@@ -80,7 +80,10 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "grpc.reflection.v1.ServerReflection": _REFLECTION,
     "grpc.reflection.v1alpha.ServerReflection": _REFLECTION,
     "panope.v1.AliasService": _ALIASES,
-    "panope.v1.ClassifyService": dict.fromkeys(("Classify", "ClassifyTokens", "ClassifyZeroShot"), INFERENCE),
+    "panope.v1.ClassifyService": dict.fromkeys(
+        ("Classify", "ClassifyTokens", "ClassifyZeroShot", "ClassifyImages"), INFERENCE
+    ),
+    "panope.v1.DetectService": {"Detect": INFERENCE},
     "panope.v1.EmbedService": dict.fromkeys(("Embed", "StreamEmbed", "Tokenize", "Detokenize"), INFERENCE),
     "panope.v1.GenerateService": dict.fromkeys(("Generate", "StreamGenerate", "Chat", "StreamChat"), INFERENCE),
     "panope.v1.InferService": dict.fromkeys(("Infer", "StreamInfer"), INFERENCE),
@@ -96,6 +99,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.rest.v1.ClassificationService": dict.fromkeys(
         ("Classify", "ClassifyModel", "ScoreTexts", "RerankDocuments"), INFERENCE
     ),
+    "panope.rest.v1.DetectionService": dict.fromkeys(("Detect", "DetectModel"), INFERENCE),
     "panope.rest.v1.HuggingFaceService": dict.fromkeys(
         (
             "Embed",

@@ -38,6 +38,7 @@ from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
+from panope_backends.engines.torch.vision import vision_head
 from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"
@@ -90,6 +91,8 @@ class OpenVinoBackend(Backend):
             return Support(Level.NONE, device.reason)
         if model.format in TORCH_FORMATS and (unknown := unknown_type(model)):
             return Support(Level.NONE, unknown, is_final=True)
+        if model.format in TORCH_FORMATS and vision_head(model) is not None:
+            return Support(Level.NONE, "models of pictures are not converted to OpenVINO's format", is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if model.task == GENERATE:

@@ -24,6 +24,7 @@ from panope_backends.engines.torch.decoder.facts import decoder_support
 from panope_backends.engines.torch.encoder_decoder.facts import encoder_decoder_support, is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.transformer import transformer_support
+from panope_backends.engines.torch.vision import load_vision_model, vision_head, vision_support
 from panope_backends.errors import PreconditionError
 
 #: The package that each format needs, and the extra of Panope's that brings it.
@@ -76,7 +77,8 @@ class CpuBackend(Backend):
         if model.format in TORCH_FORMATS:
             if model.task == GENERATE:
                 return (encoder_decoder_support if is_encoder_decoder(model.config) else decoder_support)(model)
-            return transformer_support(model)
+            head = vision_head(model)
+            return transformer_support(model) if head is None else vision_support(model, head)
         if model.task == GENERATE:
             return Support(Level.NONE, f"decoders are run from safetensors, not from `{model.format}`")
         return Support(Level.FULL, "ONNX Runtime runs every ONNX model")
@@ -98,6 +100,8 @@ class CpuBackend(Backend):
             from panope_backends.engines.torch.model import load_torch_model  # it brings torch
 
             precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
+            if (head := vision_head(model)) is not None:
+                return load_vision_model(model, head, folder, precision, threads)
             return load_torch_model(model, folder, precision, threads)
         if model.format == "onnx":
             from panope_backends.engines.onnx.model import load_onnx_model  # it brings onnxruntime

@@ -73,7 +73,7 @@ def read_classify_files(folder: Path) -> ClassifyFiles:
     return ClassifyFiles(
         text=EmbedFiles(folder, config, _tokenizer_settings(folder), pairs=True),
         labels=labels,
-        function=_function(config, len(labels)),
+        function=function_of(config, len(labels)),
         rerank_function=_rerank_function(folder, config),
         entailment=next((i for i, label in enumerate(labels) if label.lower().startswith(_ENTAILS)), None),
     )
@@ -96,7 +96,8 @@ def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(label) for label in found)
 
 
-def _function(config: Mapping[str, Any], labels: int) -> Function:
+def function_of(config: Mapping[str, Any], labels: int) -> Function:
+    """What makes scores of a model's values, as transformers' pipelines choose it."""
     problem = config.get("problem_type")
     if problem == "regression":
         return "none"

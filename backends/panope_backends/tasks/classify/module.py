@@ -5,9 +5,11 @@ from __future__ import annotations
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import ClassifyFiles, read_classify_files
+from panope_backends.tasks.classify.image_models import takes_images
 from panope_backends.tasks.classify.requests import ClassifyRequests
 from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 from panope_backends.tasks.tokenize.requests import tokenizer_requests
 
@@ -18,7 +20,11 @@ class ClassifyModule(TaskModule):
     name = "classify"
 
     def load(self, source: ModelSource) -> LoadedTask:
-        """Loads the model and classifies a short text."""
+        """Loads the model and classifies a short text, or a picture where it is a model of pictures."""
+        if takes_images(read_json(source.folder / "config.json")):
+            from panope_backends.tasks.classify.images import load_image_classifier  # it brings Pillow
+
+            return load_image_classifier(source)
         files = read_classify_files(source.folder)
         model = source.load(files.config)
         tokenizer, max_tokens = load_tokenizer(files, source)

@@ -6,6 +6,7 @@ from panope_client.aio.classify_calls import AsyncClassifyCalls
 from panope_client.aio.embed_calls import AsyncEmbedCalls
 from panope_client.aio.generate_calls import AsyncGenerateCalls
 from panope_client.aio.health_calls import AsyncHealthCalls
+from panope_client.aio.image_calls import AsyncImageCalls
 from panope_client.aio.infer_calls import AsyncInferCalls
 from panope_client.aio.job_calls import AsyncJobCalls
 from panope_client.aio.model_calls import AsyncModelCalls
@@ -16,6 +17,7 @@ class AsyncClient(
     AsyncEmbedCalls,
     AsyncGenerateCalls,
     AsyncClassifyCalls,
+    AsyncImageCalls,
     AsyncInferCalls,
     AsyncModelCalls,
     AsyncJobCalls,

@@ -12,6 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from panope.v1.classify_service_pb2_grpc import ClassifyServiceStub
+from panope.v1.detect_service_pb2_grpc import DetectServiceStub
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.generate_service_pb2_grpc import GenerateServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
@@ -49,6 +50,7 @@ class AsyncConnection:
         self._channel = open_channel(address, credentials)
         self._embed = EmbedServiceStub(self._channel)
         self._classify = ClassifyServiceStub(self._channel)
+        self._detect = DetectServiceStub(self._channel)
         self._rerank = RerankServiceStub(self._channel)
         self._generate = GenerateServiceStub(self._channel)
         self._infer = InferServiceStub(self._channel)

@@ -7,6 +7,7 @@ from panope_client.sync.classify_calls import ClassifyCalls
 from panope_client.sync.embed_calls import EmbedCalls
 from panope_client.sync.generate_calls import GenerateCalls
 from panope_client.sync.health_calls import HealthCalls
+from panope_client.sync.image_calls import ImageCalls
 from panope_client.sync.infer_calls import InferCalls
 from panope_client.sync.job_calls import JobCalls
 from panope_client.sync.model_calls import ModelCalls
@@ -17,6 +18,7 @@ class Client(
     EmbedCalls,
     GenerateCalls,
     ClassifyCalls,
+    ImageCalls,
     InferCalls,
     ModelCalls,
     JobCalls,

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from panope.v1 import embed_service_pb2 as panope_dot_v1_dot_embed__service__pb2
+from panope.v1 import media_pb2 as panope_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n panope/v1/classify_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\"\xba\x01\n\x0f\x43lassifyRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x14\n\x0csecond_texts\x18\x03 \x03(\t\x12)\n\ntruncation\x18\x04 \x01(\x0e\x32\x15.panope.v1.Truncation\x12*\n\x08\x66unction\x18\x05 \x01(\x0e\x32\x18.panope.v1.ScoreFunction\x12\x12\n\x05top_k\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_top_k\"*\n\nLabelScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"7\n\x0e\x43lassification\x12%\n\x06labels\x18\x01 \x03(\x0b\x32\x15.panope.v1.LabelScore\"\x86\x01\n\x10\x43lassifyResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x32\n\x0f\x63lassifications\x18\x02 \x03(\x0b\x32\x19.panope.v1.Classification\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r\"\x1f\n\rIgnoredLabels\x12\x0e\n\x06labels\x18\x01 \x03(\t\"\xd8\x01\n\x15\x43lassifyTokensRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12+\n\x0b\x61ggregation\x18\x03 \x01(\x0e\x32\x16.panope.v1.Aggregation\x12)\n\x07ignored\x18\x04 \x01(\x0b\x32\x18.panope.v1.IgnoredLabels\x12\x13\n\x06stride\x18\x05 \x01(\rH\x00\x88\x01\x01\x12)\n\ntruncation\x18\x06 \x01(\x0e\x32\x15.panope.v1.TruncationB\t\n\x07_stride\"r\n\nTextEntity\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0c\n\x04word\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\r\x12\x0b\n\x03\x65nd\x18\x05 \x01(\r\x12\x12\n\x05index\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_index\"7\n\x0cTextEntities\x12\'\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x15.panope.v1.TextEntity\"\x80\x01\n\x16\x43lassifyTokensResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12&\n\x05texts\x18\x02 \x03(\x0b\x32\x17.panope.v1.TextEntities\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r\"\xcb\x01\n\x17\x43lassifyZeroShotRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x18\n\x10\x63\x61ndidate_labels\x18\x03 \x03(\t\x12 \n\x13hypothesis_template\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x0bmulti_label\x18\x05 \x01(\x08\x12)\n\ntruncation\x18\x06 \x01(\x0e\x32\x15.panope.v1.TruncationB\x16\n\x14_hypothesis_template\"\x8e\x01\n\x18\x43lassifyZeroShotResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x32\n\x0f\x63lassifications\x18\x02 \x03(\x0b\x32\x19.panope.v1.Classification\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r*\x80\x01\n\rScoreFunction\x12\x1e\n\x1aSCORE_FUNCTION_UNSPECIFIED\x10\x00\x12\x1a\n\x16SCORE_FUNCTION_SOFTMAX\x10\x01\x12\x1a\n\x16SCORE_FUNCTION_SIGMOID\x10\x02\x12\x17\n\x13SCORE_FUNCTION_NONE\x10\x03*\x9d\x01\n\x0b\x41ggregation\x12\x1b\n\x17\x41GGREGATION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41GGREGATION_NONE\x10\x01\x12\x16\n\x12\x41GGREGATION_SIMPLE\x10\x02\x12\x15\n\x11\x41GGREGATION_FIRST\x10\x03\x12\x17\n\x13\x41GGREGATION_AVERAGE\x10\x04\x12\x13\n\x0f\x41GGREGATION_MAX\x10\x05\x32\x8a\x02\n\x0f\x43lassifyService\x12\x43\n\x08\x43lassify\x12\x1a.panope.v1.ClassifyRequest\x1a\x1b.panope.v1.ClassifyResponse\x12U\n\x0e\x43lassifyTokens\x12 .panope.v1.ClassifyTokensRequest\x1a!.panope.v1.ClassifyTokensResponse\x12[\n\x10\x43lassifyZeroShot\x12\".panope.v1.ClassifyZeroShotRequest\x1a#.panope.v1.ClassifyZeroShotResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n panope/v1/classify_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x15panope/v1/media.proto\"\xba\x01\n\x0f\x43lassifyRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x14\n\x0csecond_texts\x18\x03 \x03(\t\x12)\n\ntruncation\x18\x04 \x01(\x0e\x32\x15.panope.v1.Truncation\x12*\n\x08\x66unction\x18\x05 \x01(\x0e\x32\x18.panope.v1.ScoreFunction\x12\x12\n\x05top_k\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_top_k\"*\n\nLabelScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"7\n\x0e\x43lassification\x12%\n\x06labels\x18\x01 \x03(\x0b\x32\x15.panope.v1.LabelScore\"\x86\x01\n\x10\x43lassifyResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x32\n\x0f\x63lassifications\x18\x02 \x03(\x0b\x32\x19.panope.v1.Classification\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r\"\x1f\n\rIgnoredLabels\x12\x0e\n\x06labels\x18\x01 \x03(\t\"\xd8\x01\n\x15\x43lassifyTokensRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12+\n\x0b\x61ggregation\x18\x03 \x01(\x0e\x32\x16.panope.v1.Aggregation\x12)\n\x07ignored\x18\x04 \x01(\x0b\x32\x18.panope.v1.IgnoredLabels\x12\x13\n\x06stride\x18\x05 \x01(\rH\x00\x88\x01\x01\x12)\n\ntruncation\x18\x06 \x01(\x0e\x32\x15.panope.v1.TruncationB\t\n\x07_stride\"r\n\nTextEntity\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0c\n\x04word\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\r\x12\x0b\n\x03\x65nd\x18\x05 \x01(\r\x12\x12\n\x05index\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_index\"7\n\x0cTextEntities\x12\'\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x15.panope.v1.TextEntity\"\x80\x01\n\x16\x43lassifyTokensResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12&\n\x05texts\x18\x02 \x03(\x0b\x32\x17.panope.v1.TextEntities\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r\"\xcb\x01\n\x17\x43lassifyZeroShotRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x18\n\x10\x63\x61ndidate_labels\x18\x03 \x03(\t\x12 \n\x13hypothesis_template\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x0bmulti_label\x18\x05 \x01(\x08\x12)\n\ntruncation\x18\x06 \x01(\x0e\x32\x15.panope.v1.TruncationB\x16\n\x14_hypothesis_template\"\x8e\x01\n\x18\x43lassifyZeroShotResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x32\n\x0f\x63lassifications\x18\x02 \x03(\x0b\x32\x19.panope.v1.Classification\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r\"\xe6\x01\n\x15\x43lassifyImagesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x06images\x18\x02 \x03(\x0b\x32\x10.panope.v1.Image\x12\x18\n\x10\x63\x61ndidate_labels\x18\x03 \x03(\t\x12 \n\x13hypothesis_template\x18\x04 \x01(\tH\x00\x88\x01\x01\x12*\n\x08\x66unction\x18\x05 \x01(\x0e\x32\x18.panope.v1.ScoreFunction\x12\x12\n\x05top_k\x18\x06 \x01(\rH\x01\x88\x01\x01\x42\x16\n\x14_hypothesis_templateB\x08\n\x06_top_k\"[\n\x16\x43lassifyImagesResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x32\n\x0f\x63lassifications\x18\x02 \x03(\x0b\x32\x19.panope.v1.Classification*\x80\x01\n\rScoreFunction\x12\x1e\n\x1aSCORE_FUNCTION_UNSPECIFIED\x10\x00\x12\x1a\n\x16SCORE_FUNCTION_SOFTMAX\x10\x01\x12\x1a\n\x16SCORE_FUNCTION_SIGMOID\x10\x02\x12\x17\n\x13SCORE_FUNCTION_NONE\x10\x03*\x9d\x01\n\x0b\x41ggregation\x12\x1b\n\x17\x41GGREGATION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41GGREGATION_NONE\x10\x01\x12\x16\n\x12\x41GGREGATION_SIMPLE\x10\x02\x12\x15\n\x11\x41GGREGATION_FIRST\x10\x03\x12\x17\n\x13\x41GGREGATION_AVERAGE\x10\x04\x12\x13\n\x0f\x41GGREGATION_MAX\x10\x05\x32\xe1\x02\n\x0f\x43lassifyService\x12\x43\n\x08\x43lassify\x12\x1a.panope.v1.ClassifyRequest\x1a\x1b.panope.v1.ClassifyResponse\x12U\n\x0e\x43lassifyTokens\x12 .panope.v1.ClassifyTokensRequest\x1a!.panope.v1.ClassifyTokensResponse\x12[\n\x10\x43lassifyZeroShot\x12\".panope.v1.ClassifyZeroShotRequest\x1a#.panope.v1.ClassifyZeroShotResponse\x12U\n\x0e\x43lassifyImages\x12 .panope.v1.ClassifyImagesRequest\x1a!.panope.v1.ClassifyImagesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,32 +34,36 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.classify_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
-  _globals['_SCOREFUNCTION']._serialized_start=1413
-  _globals['_SCOREFUNCTION']._serialized_end=1541
-  _globals['_AGGREGATION']._serialized_start=1544
-  _globals['_AGGREGATION']._serialized_end=1701
-  _globals['_CLASSIFYREQUEST']._serialized_start=79
-  _globals['_CLASSIFYREQUEST']._serialized_end=265
-  _globals['_LABELSCORE']._serialized_start=267
-  _globals['_LABELSCORE']._serialized_end=309
-  _globals['_CLASSIFICATION']._serialized_start=311
-  _globals['_CLASSIFICATION']._serialized_end=366
-  _globals['_CLASSIFYRESPONSE']._serialized_start=369
-  _globals['_CLASSIFYRESPONSE']._serialized_end=503
-  _globals['_IGNOREDLABELS']._serialized_start=505
-  _globals['_IGNOREDLABELS']._serialized_end=536
-  _globals['_CLASSIFYTOKENSREQUEST']._serialized_start=539
-  _globals['_CLASSIFYTOKENSREQUEST']._serialized_end=755
-  _globals['_TEXTENTITY']._serialized_start=757
-  _globals['_TEXTENTITY']._serialized_end=871
-  _globals['_TEXTENTITIES']._serialized_start=873
-  _globals['_TEXTENTITIES']._serialized_end=928
-  _globals['_CLASSIFYTOKENSRESPONSE']._serialized_start=931
-  _globals['_CLASSIFYTOKENSRESPONSE']._serialized_end=1059
-  _globals['_CLASSIFYZEROSHOTREQUEST']._serialized_start=1062
-  _globals['_CLASSIFYZEROSHOTREQUEST']._serialized_end=1265
-  _globals['_CLASSIFYZEROSHOTRESPONSE']._serialized_start=1268
-  _globals['_CLASSIFYZEROSHOTRESPONSE']._serialized_end=1410
-  _globals['_CLASSIFYSERVICE']._serialized_start=1704
-  _globals['_CLASSIFYSERVICE']._serialized_end=1970
+  _globals['_SCOREFUNCTION']._serialized_start=1762
+  _globals['_SCOREFUNCTION']._serialized_end=1890
+  _globals['_AGGREGATION']._serialized_start=1893
+  _globals['_AGGREGATION']._serialized_end=2050
+  _globals['_CLASSIFYREQUEST']._serialized_start=102
+  _globals['_CLASSIFYREQUEST']._serialized_end=288
+  _globals['_LABELSCORE']._serialized_start=290
+  _globals['_LABELSCORE']._serialized_end=332
+  _globals['_CLASSIFICATION']._serialized_start=334
+  _globals['_CLASSIFICATION']._serialized_end=389
+  _globals['_CLASSIFYRESPONSE']._serialized_start=392
+  _globals['_CLASSIFYRESPONSE']._serialized_end=526
+  _globals['_IGNOREDLABELS']._serialized_start=528
+  _globals['_IGNOREDLABELS']._serialized_end=559
+  _globals['_CLASSIFYTOKENSREQUEST']._serialized_start=562
+  _globals['_CLASSIFYTOKENSREQUEST']._serialized_end=778
+  _globals['_TEXTENTITY']._serialized_start=780
+  _globals['_TEXTENTITY']._serialized_end=894
+  _globals['_TEXTENTITIES']._serialized_start=896
+  _globals['_TEXTENTITIES']._serialized_end=951
+  _globals['_CLASSIFYTOKENSRESPONSE']._serialized_start=954
+  _globals['_CLASSIFYTOKENSRESPONSE']._serialized_end=1082
+  _globals['_CLASSIFYZEROSHOTREQUEST']._serialized_start=1085
+  _globals['_CLASSIFYZEROSHOTREQUEST']._serialized_end=1288
+  _globals['_CLASSIFYZEROSHOTRESPONSE']._serialized_start=1291
+  _globals['_CLASSIFYZEROSHOTRESPONSE']._serialized_end=1433
+  _globals['_CLASSIFYIMAGESREQUEST']._serialized_start=1436
+  _globals['_CLASSIFYIMAGESREQUEST']._serialized_end=1666
+  _globals['_CLASSIFYIMAGESRESPONSE']._serialized_start=1668
+  _globals['_CLASSIFYIMAGESRESPONSE']._serialized_end=1759
+  _globals['_CLASSIFYSERVICE']._serialized_start=2053
+  _globals['_CLASSIFYSERVICE']._serialized_end=2406
 # @@protoc_insertion_point(module_scope)

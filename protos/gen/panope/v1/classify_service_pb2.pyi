@@ -10,6 +10,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import panope.v1.embed_service_pb2
+import panope.v1.media_pb2
 import sys
 import typing
 
@@ -451,3 +452,76 @@ class ClassifyZeroShotResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["classifications", b"classifications", "model", b"model", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices"]) -> None: ...
 
 Global___ClassifyZeroShotResponse: typing_extensions.TypeAlias = ClassifyZeroShotResponse
+
+@typing.final
+class ClassifyImagesRequest(google.protobuf.message.Message):
+    """Pictures and how to classify them."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    IMAGES_FIELD_NUMBER: builtins.int
+    CANDIDATE_LABELS_FIELD_NUMBER: builtins.int
+    HYPOTHESIS_TEMPLATE_FIELD_NUMBER: builtins.int
+    FUNCTION_FIELD_NUMBER: builtins.int
+    TOP_K_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name, `vendor/name`. Required."""
+    hypothesis_template: builtins.str
+    """What is said of a picture, with `{}` in the place of the label. Default: `This is a photo of {}.`"""
+    function: Global___ScoreFunction.ValueType
+    """What makes scores of the model's values. Default: as the model's files say."""
+    top_k: builtins.int
+    """How many labels to tell of each picture, those of the highest scores; at least 1. Default: all."""
+    @property
+    def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.media_pb2.Image]:
+        """The pictures, 1 to `limits.media.max_images`."""
+
+    @property
+    def candidate_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Labels of the caller's own, none empty and none twice, up to 256: required for a model that compares pictures with
+        texts, and refused by others.
+        """
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        images: collections.abc.Iterable[panope.v1.media_pb2.Image] | None = ...,
+        candidate_labels: collections.abc.Iterable[builtins.str] | None = ...,
+        hypothesis_template: builtins.str | None = ...,
+        function: Global___ScoreFunction.ValueType = ...,
+        top_k: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_hypothesis_template", b"_hypothesis_template", "_top_k", b"_top_k", "hypothesis_template", b"hypothesis_template", "top_k", b"top_k"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_hypothesis_template", b"_hypothesis_template", "_top_k", b"_top_k", "candidate_labels", b"candidate_labels", "function", b"function", "hypothesis_template", b"hypothesis_template", "images", b"images", "model", b"model", "top_k", b"top_k"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_hypothesis_template", b"_hypothesis_template"]) -> typing.Literal["hypothesis_template"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_top_k", b"_top_k"]) -> typing.Literal["top_k"] | None: ...
+
+Global___ClassifyImagesRequest: typing_extensions.TypeAlias = ClassifyImagesRequest
+
+@typing.final
+class ClassifyImagesResponse(google.protobuf.message.Message):
+    """The labels of each picture."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    CLASSIFICATIONS_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answered."""
+    @property
+    def classifications(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Classification]:
+        """In the order of the pictures."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        classifications: collections.abc.Iterable[Global___Classification] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["classifications", b"classifications", "model", b"model"]) -> None: ...
+
+Global___ClassifyImagesResponse: typing_extensions.TypeAlias = ClassifyImagesResponse

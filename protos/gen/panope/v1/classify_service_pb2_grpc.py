@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClassifyServiceStub(object):
-    """Says which labels fit texts, pairs of texts, and parts of texts.
+    """Says which labels fit texts, pairs of texts, parts of texts, and pictures.
     """
 
     def __init__(self, channel):
@@ -50,10 +50,15 @@ class ClassifyServiceStub(object):
                 request_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyZeroShotRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyZeroShotResponse.FromString,
                 _registered_method=True)
+        self.ClassifyImages = channel.unary_unary(
+                '/panope.v1.ClassifyService/ClassifyImages',
+                request_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyImagesRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyImagesResponse.FromString,
+                _registered_method=True)
 
 
 class ClassifyServiceServicer(object):
-    """Says which labels fit texts, pairs of texts, and parts of texts.
+    """Says which labels fit texts, pairs of texts, parts of texts, and pictures.
     """
 
     def Classify(self, request, context):
@@ -84,6 +89,17 @@ class ClassifyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ClassifyImages(self, request, context):
+        """Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+        CLIP and SigLIP do.
+
+        Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+        `limits.media`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClassifyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +118,11 @@ def add_ClassifyServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyZeroShotRequest.FromString,
                     response_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyZeroShotResponse.SerializeToString,
             ),
+            'ClassifyImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClassifyImages,
+                    request_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyImagesRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyImagesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'panope.v1.ClassifyService', rpc_method_handlers)
@@ -111,7 +132,7 @@ def add_ClassifyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClassifyService(object):
-    """Says which labels fit texts, pairs of texts, and parts of texts.
+    """Says which labels fit texts, pairs of texts, parts of texts, and pictures.
     """
 
     @staticmethod
@@ -185,6 +206,33 @@ class ClassifyService(object):
             '/panope.v1.ClassifyService/ClassifyZeroShot',
             panope_dot_v1_dot_classify__service__pb2.ClassifyZeroShotRequest.SerializeToString,
             panope_dot_v1_dot_classify__service__pb2.ClassifyZeroShotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClassifyImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.ClassifyService/ClassifyImages',
+            panope_dot_v1_dot_classify__service__pb2.ClassifyImagesRequest.SerializeToString,
+            panope_dot_v1_dot_classify__service__pb2.ClassifyImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

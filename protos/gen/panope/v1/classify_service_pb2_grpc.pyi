@@ -73,8 +73,24 @@ _ClassifyServiceClassifyZeroShotType = typing_extensions.TypeVar(
     ],
 )
 
-class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _ClassifyServiceClassifyTokensType, _ClassifyServiceClassifyZeroShotType]):
-    """Says which labels fit texts, pairs of texts, and parts of texts."""
+_ClassifyServiceClassifyImagesType = typing_extensions.TypeVar(
+    '_ClassifyServiceClassifyImagesType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyImagesRequest,
+        panope.v1.classify_service_pb2.ClassifyImagesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyImagesRequest,
+        panope.v1.classify_service_pb2.ClassifyImagesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyImagesRequest,
+        panope.v1.classify_service_pb2.ClassifyImagesResponse,
+    ],
+)
+
+class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _ClassifyServiceClassifyTokensType, _ClassifyServiceClassifyZeroShotType, _ClassifyServiceClassifyImagesType]):
+    """Says which labels fit texts, pairs of texts, parts of texts, and pictures."""
 
     @typing.overload
     def __init__(self: ClassifyServiceStub[
@@ -89,6 +105,10 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
         grpc.UnaryUnaryMultiCallable[
             panope.v1.classify_service_pb2.ClassifyZeroShotRequest,
             panope.v1.classify_service_pb2.ClassifyZeroShotResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.classify_service_pb2.ClassifyImagesRequest,
+            panope.v1.classify_service_pb2.ClassifyImagesResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -105,6 +125,10 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.classify_service_pb2.ClassifyZeroShotRequest,
             panope.v1.classify_service_pb2.ClassifyZeroShotResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.classify_service_pb2.ClassifyImagesRequest,
+            panope.v1.classify_service_pb2.ClassifyImagesResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -126,6 +150,14 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
     Errors: as Classify, and FAILED_PRECONDITION for a model none of whose labels starts with `entail`.
     """
 
+    ClassifyImages: _ClassifyServiceClassifyImagesType
+    """Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+    CLIP and SigLIP do.
+
+    Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+    `limits.media`.
+    """
+
 ClassifyServiceAsyncStub: typing_extensions.TypeAlias = ClassifyServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.classify_service_pb2.ClassifyRequest,
@@ -139,10 +171,14 @@ ClassifyServiceAsyncStub: typing_extensions.TypeAlias = ClassifyServiceStub[
         panope.v1.classify_service_pb2.ClassifyZeroShotRequest,
         panope.v1.classify_service_pb2.ClassifyZeroShotResponse,
     ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyImagesRequest,
+        panope.v1.classify_service_pb2.ClassifyImagesResponse,
+    ],
 ]
 
 class ClassifyServiceServicer(metaclass=abc.ABCMeta):
-    """Says which labels fit texts, pairs of texts, and parts of texts."""
+    """Says which labels fit texts, pairs of texts, parts of texts, and pictures."""
 
     @abc.abstractmethod
     def Classify(
@@ -175,6 +211,19 @@ class ClassifyServiceServicer(metaclass=abc.ABCMeta):
         entails another (natural language inference).
 
         Errors: as Classify, and FAILED_PRECONDITION for a model none of whose labels starts with `entail`.
+        """
+
+    @abc.abstractmethod
+    def ClassifyImages(
+        self,
+        request: panope.v1.classify_service_pb2.ClassifyImagesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.classify_service_pb2.ClassifyImagesResponse, collections.abc.Awaitable[panope.v1.classify_service_pb2.ClassifyImagesResponse]]:
+        """Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+        CLIP and SigLIP do.
+
+        Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+        `limits.media`.
         """
 
 def add_ClassifyServiceServicer_to_server(servicer: ClassifyServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -70,6 +70,11 @@ class ClassifySpec:
     batching: str
 
 
+def classifies_images(architecture: str) -> bool:
+    """Whether a model of the task takes pictures, told from its class: CLIP's kin have no head."""
+    return architecture.endswith(("ForImageClassification", "Model"))
+
+
 def spec_of(ready: wire.Ready) -> ClassifySpec:
     """What a worker tells of a model with labels."""
     facts = messages.ClassifyFacts.FromString(ready.facts)

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2
 from panope.v1 import (
     alias_service_pb2,
     classify_service_pb2,
+    detect_service_pb2,
     embed_service_pb2,
     generate_service_pb2,
     infer_service_pb2,
@@ -29,7 +30,9 @@ from panope_server.transport.grpc.registry.usage_servicer import UsageServicer
 from panope_server.transport.grpc.texts.classify_servicer import ClassifyServicer
 from panope_server.transport.grpc.texts.embed_servicer import EmbedServicer
 from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
+from panope_server.transport.grpc.vision.detect_servicer import DetectServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
+from panope_server.transport.rest.detection.servicer import DetectionServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
 from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer
 from panope_server.transport.rest.openai.servicer import OpenAiServicer
@@ -45,6 +48,7 @@ from panope_server.transport.services import Services
 PUBLIC_SERVICES: list[str] = [
     alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
     classify_service_pb2.DESCRIPTOR.services_by_name["ClassifyService"].full_name,
+    detect_service_pb2.DESCRIPTOR.services_by_name["DetectService"].full_name,
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
     generate_service_pb2.DESCRIPTOR.services_by_name["GenerateService"].full_name,
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
@@ -64,6 +68,7 @@ class _Servicer(Protocol):
 SERVICERS: tuple[type[_Servicer], ...] = (
     EmbedServicer,
     ClassifyServicer,
+    DetectServicer,
     RerankServicer,
     GenerateServicer,
     InferServicer,
@@ -75,6 +80,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     OpenAiGenerationServicer,
     HuggingFaceServicer,
     ClassificationServicer,
+    DetectionServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

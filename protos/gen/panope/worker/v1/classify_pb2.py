@@ -22,35 +22,40 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from panope.worker.v1 import media_pb2 as panope_dot_worker_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpanope/worker/v1/classify.proto\x12\x10panope.worker.v1\"_\n\rClassifyFacts\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\x12\x10\n\x08\x66unction\x18\x03 \x01(\t\x12\x18\n\x10\x65ntailment_label\x18\x04 \x01(\t\"\x8d\x01\n\rClassifyInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x14\n\x0csecond_texts\x18\x02 \x03(\t\x12\x12\n\ntruncation\x18\x03 \x01(\t\x12\x10\n\x08\x66unction\x18\x04 \x01(\t\x12\x12\n\x05top_k\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0b\x66irst_index\x18\x06 \x01(\rB\x08\n\x06_top_k\"\x83\x01\n\x0e\x43lassifyOutput\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\x12\x11\n\tlabel_ids\x18\x03 \x03(\r\x12\x0e\n\x06scores\x18\x04 \x03(\x02\x12\x14\n\x0ctoken_counts\x18\x05 \x03(\r\x12\x19\n\x11truncated_indices\x18\x06 \x03(\r\"\x93\x01\n\rZeroShotInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x18\n\x10\x63\x61ndidate_labels\x18\x02 \x03(\t\x12\x1b\n\x13hypothesis_template\x18\x03 \x01(\t\x12\x13\n\x0bmulti_label\x18\x04 \x01(\x08\x12\x12\n\ntruncation\x18\x05 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x06 \x01(\r\"Q\n\x0eZeroShotOutput\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"{\n\x0bRerankInput\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x03(\t\x12\x12\n\ntruncation\x18\x03 \x01(\t\x12\x10\n\x08\x66unction\x18\x04 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x05 \x01(\r\x12\x0f\n\x07queries\x18\x06 \x03(\t\"O\n\x0cRerankOutput\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"\x98\x01\n\x12TokenClassifyInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x12\n\ntruncation\x18\x02 \x01(\t\x12\x13\n\x0b\x61ggregation\x18\x03 \x01(\t\x12\x15\n\rignore_labels\x18\x04 \x03(\t\x12\x13\n\x06stride\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0b\x66irst_index\x18\x06 \x01(\rB\t\n\x07_stride\"q\n\x13TokenClassifyOutput\x12)\n\x05texts\x18\x01 \x03(\x0b\x32\x1a.panope.worker.v1.Entities\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"6\n\x08\x45ntities\x12*\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x18.panope.worker.v1.Entity\"n\n\x06\x45ntity\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0c\n\x04word\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\r\x12\x0b\n\x03\x65nd\x18\x05 \x01(\r\x12\x12\n\x05index\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_indexb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpanope/worker/v1/classify.proto\x12\x10panope.worker.v1\x1a\x1cpanope/worker/v1/media.proto\"u\n\rClassifyFacts\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\x12\x10\n\x08\x66unction\x18\x03 \x01(\t\x12\x18\n\x10\x65ntailment_label\x18\x04 \x01(\t\x12\x14\n\x0ctakes_images\x18\x05 \x01(\x08\"\x8d\x01\n\rClassifyInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x14\n\x0csecond_texts\x18\x02 \x03(\t\x12\x12\n\ntruncation\x18\x03 \x01(\t\x12\x10\n\x08\x66unction\x18\x04 \x01(\t\x12\x12\n\x05top_k\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0b\x66irst_index\x18\x06 \x01(\rB\x08\n\x06_top_k\"\x83\x01\n\x0e\x43lassifyOutput\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\x12\x11\n\tlabel_ids\x18\x03 \x03(\r\x12\x0e\n\x06scores\x18\x04 \x03(\x02\x12\x14\n\x0ctoken_counts\x18\x05 \x03(\r\x12\x19\n\x11truncated_indices\x18\x06 \x03(\r\"\x93\x01\n\rZeroShotInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x18\n\x10\x63\x61ndidate_labels\x18\x02 \x03(\t\x12\x1b\n\x13hypothesis_template\x18\x03 \x01(\t\x12\x13\n\x0bmulti_label\x18\x04 \x01(\x08\x12\x12\n\ntruncation\x18\x05 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x06 \x01(\r\"Q\n\x0eZeroShotOutput\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"{\n\x0bRerankInput\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x03(\t\x12\x12\n\ntruncation\x18\x03 \x01(\t\x12\x10\n\x08\x66unction\x18\x04 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x05 \x01(\r\x12\x0f\n\x07queries\x18\x06 \x03(\t\"O\n\x0cRerankOutput\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"\x98\x01\n\x12TokenClassifyInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x12\n\ntruncation\x18\x02 \x01(\t\x12\x13\n\x0b\x61ggregation\x18\x03 \x01(\t\x12\x15\n\rignore_labels\x18\x04 \x03(\t\x12\x13\n\x06stride\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0b\x66irst_index\x18\x06 \x01(\rB\t\n\x07_stride\"q\n\x13TokenClassifyOutput\x12)\n\x05texts\x18\x01 \x03(\x0b\x32\x1a.panope.worker.v1.Entities\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"6\n\x08\x45ntities\x12*\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x18.panope.worker.v1.Entity\"n\n\x06\x45ntity\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0c\n\x04word\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\r\x12\x0b\n\x03\x65nd\x18\x05 \x01(\r\x12\x12\n\x05index\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_index\"\xba\x01\n\x13\x43lassifyImagesInput\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Image\x12\x10\n\x08\x66unction\x18\x02 \x01(\t\x12\x12\n\x05top_k\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x18\n\x10\x63\x61ndidate_labels\x18\x04 \x03(\t\x12\x1b\n\x13hypothesis_template\x18\x05 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x06 \x01(\rB\x08\n\x06_top_k\"X\n\x14\x43lassifyImagesOutput\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\x12\x11\n\tlabel_ids\x18\x03 \x03(\r\x12\x0e\n\x06scores\x18\x04 \x03(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.worker.v1.classify_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CLASSIFYFACTS']._serialized_start=53
-  _globals['_CLASSIFYFACTS']._serialized_end=148
-  _globals['_CLASSIFYINPUT']._serialized_start=151
-  _globals['_CLASSIFYINPUT']._serialized_end=292
-  _globals['_CLASSIFYOUTPUT']._serialized_start=295
-  _globals['_CLASSIFYOUTPUT']._serialized_end=426
-  _globals['_ZEROSHOTINPUT']._serialized_start=429
-  _globals['_ZEROSHOTINPUT']._serialized_end=576
-  _globals['_ZEROSHOTOUTPUT']._serialized_start=578
-  _globals['_ZEROSHOTOUTPUT']._serialized_end=659
-  _globals['_RERANKINPUT']._serialized_start=661
-  _globals['_RERANKINPUT']._serialized_end=784
-  _globals['_RERANKOUTPUT']._serialized_start=786
-  _globals['_RERANKOUTPUT']._serialized_end=865
-  _globals['_TOKENCLASSIFYINPUT']._serialized_start=868
-  _globals['_TOKENCLASSIFYINPUT']._serialized_end=1020
-  _globals['_TOKENCLASSIFYOUTPUT']._serialized_start=1022
-  _globals['_TOKENCLASSIFYOUTPUT']._serialized_end=1135
-  _globals['_ENTITIES']._serialized_start=1137
-  _globals['_ENTITIES']._serialized_end=1191
-  _globals['_ENTITY']._serialized_start=1193
-  _globals['_ENTITY']._serialized_end=1303
+  _globals['_CLASSIFYFACTS']._serialized_start=83
+  _globals['_CLASSIFYFACTS']._serialized_end=200
+  _globals['_CLASSIFYINPUT']._serialized_start=203
+  _globals['_CLASSIFYINPUT']._serialized_end=344
+  _globals['_CLASSIFYOUTPUT']._serialized_start=347
+  _globals['_CLASSIFYOUTPUT']._serialized_end=478
+  _globals['_ZEROSHOTINPUT']._serialized_start=481
+  _globals['_ZEROSHOTINPUT']._serialized_end=628
+  _globals['_ZEROSHOTOUTPUT']._serialized_start=630
+  _globals['_ZEROSHOTOUTPUT']._serialized_end=711
+  _globals['_RERANKINPUT']._serialized_start=713
+  _globals['_RERANKINPUT']._serialized_end=836
+  _globals['_RERANKOUTPUT']._serialized_start=838
+  _globals['_RERANKOUTPUT']._serialized_end=917
+  _globals['_TOKENCLASSIFYINPUT']._serialized_start=920
+  _globals['_TOKENCLASSIFYINPUT']._serialized_end=1072
+  _globals['_TOKENCLASSIFYOUTPUT']._serialized_start=1074
+  _globals['_TOKENCLASSIFYOUTPUT']._serialized_end=1187
+  _globals['_ENTITIES']._serialized_start=1189
+  _globals['_ENTITIES']._serialized_end=1243
+  _globals['_ENTITY']._serialized_start=1245
+  _globals['_ENTITY']._serialized_end=1355
+  _globals['_CLASSIFYIMAGESINPUT']._serialized_start=1358
+  _globals['_CLASSIFYIMAGESINPUT']._serialized_end=1544
+  _globals['_CLASSIFYIMAGESOUTPUT']._serialized_start=1546
+  _globals['_CLASSIFYIMAGESOUTPUT']._serialized_end=1634
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import panope.worker.v1.media_pb2
 import sys
 import typing
 
@@ -33,12 +34,15 @@ class ClassifyFacts(google.protobuf.message.Message):
     MAX_TOKENS_FIELD_NUMBER: builtins.int
     FUNCTION_FIELD_NUMBER: builtins.int
     ENTAILMENT_LABEL_FIELD_NUMBER: builtins.int
+    TAKES_IMAGES_FIELD_NUMBER: builtins.int
     max_tokens: builtins.int
     """The most tokens of one text, or of two with those between them."""
     function: builtins.str
     """What makes scores of the model's values by default: `softmax`, `sigmoid` or `none`."""
     entailment_label: builtins.str
     """The label that says that the first text entails the second, without which there is no task `zero-shot`."""
+    takes_images: builtins.bool
+    """Whether it is a model of pictures; one without labels compares them with texts."""
     @property
     def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The labels, by their ids."""
@@ -50,8 +54,9 @@ class ClassifyFacts(google.protobuf.message.Message):
         max_tokens: builtins.int = ...,
         function: builtins.str = ...,
         entailment_label: builtins.str = ...,
+        takes_images: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["entailment_label", b"entailment_label", "function", b"function", "labels", b"labels", "max_tokens", b"max_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["entailment_label", b"entailment_label", "function", b"function", "labels", b"labels", "max_tokens", b"max_tokens", "takes_images", b"takes_images"]) -> None: ...
 
 Global___ClassifyFacts: typing_extensions.TypeAlias = ClassifyFacts
 
@@ -430,3 +435,83 @@ class Entity(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_index", b"_index"]) -> typing.Literal["index"] | None: ...
 
 Global___Entity: typing_extensions.TypeAlias = Entity
+
+@typing.final
+class ClassifyImagesInput(google.protobuf.message.Message):
+    """Pictures to classify, of task `classify-images`."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    IMAGES_FIELD_NUMBER: builtins.int
+    FUNCTION_FIELD_NUMBER: builtins.int
+    TOP_K_FIELD_NUMBER: builtins.int
+    CANDIDATE_LABELS_FIELD_NUMBER: builtins.int
+    HYPOTHESIS_TEMPLATE_FIELD_NUMBER: builtins.int
+    FIRST_INDEX_FIELD_NUMBER: builtins.int
+    function: builtins.str
+    """What makes scores of the model's values; empty for what the model's files say."""
+    top_k: builtins.int
+    """How many labels to tell of each picture. Default: all."""
+    hypothesis_template: builtins.str
+    """What is said of a picture, with `{}` in the place of the label; empty for the default."""
+    first_index: builtins.int
+    """The position in the call of the first picture."""
+    @property
+    def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.worker.v1.media_pb2.Image]:
+        """The pictures."""
+
+    @property
+    def candidate_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Labels of the caller's own, for models that compare pictures with texts."""
+
+    def __init__(
+        self,
+        *,
+        images: collections.abc.Iterable[panope.worker.v1.media_pb2.Image] | None = ...,
+        function: builtins.str = ...,
+        top_k: builtins.int | None = ...,
+        candidate_labels: collections.abc.Iterable[builtins.str] | None = ...,
+        hypothesis_template: builtins.str = ...,
+        first_index: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_top_k", b"_top_k", "top_k", b"top_k"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_top_k", b"_top_k", "candidate_labels", b"candidate_labels", "first_index", b"first_index", "function", b"function", "hypothesis_template", b"hypothesis_template", "images", b"images", "top_k", b"top_k"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_top_k", b"_top_k"]) -> typing.Literal["top_k"] | None: ...
+
+Global___ClassifyImagesInput: typing_extensions.TypeAlias = ClassifyImagesInput
+
+@typing.final
+class ClassifyImagesOutput(google.protobuf.message.Message):
+    """The labels of each picture."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: builtins.int
+    TOP_K_FIELD_NUMBER: builtins.int
+    LABEL_IDS_FIELD_NUMBER: builtins.int
+    SCORES_FIELD_NUMBER: builtins.int
+    top_k: builtins.int
+    """How many are told of each picture."""
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """All labels, by their ids."""
+
+    @property
+    def label_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """`top_k` for each picture in order: the ids of its labels, that of the highest score first."""
+
+    @property
+    def scores(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """The scores of those."""
+
+    def __init__(
+        self,
+        *,
+        labels: collections.abc.Iterable[builtins.str] | None = ...,
+        top_k: builtins.int = ...,
+        label_ids: collections.abc.Iterable[builtins.int] | None = ...,
+        scores: collections.abc.Iterable[builtins.float] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["label_ids", b"label_ids", "labels", b"labels", "scores", b"scores", "top_k", b"top_k"]) -> None: ...
+
+Global___ClassifyImagesOutput: typing_extensions.TypeAlias = ClassifyImagesOutput

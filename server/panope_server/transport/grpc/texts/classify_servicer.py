@@ -10,11 +10,13 @@ import grpc
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import classify_service_pb2_grpc as pb_grpc
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, Function, LabelScore
+from panope_server.tasks.classify_images import ClassifyImagesInput, ClassifyImagesOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Aggregation, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.grpc.fields import known
 from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
+from panope_server.transport.grpc.vision.images import images_of
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
@@ -105,6 +107,18 @@ class ClassifyServicer(pb_grpc.ClassifyServiceServicer):
             token_counts=answer.token_counts,
             truncated_indices=answer.truncated_indices,
         )
+
+    async def ClassifyImages(self, request: pb.ClassifyImagesRequest, context: Context) -> pb.ClassifyImagesResponse:
+        """Classifies pictures."""
+        task_input = ClassifyImagesInput(
+            images_of(request.images),
+            candidate_labels=list(request.candidate_labels),
+            hypothesis_template=request.hypothesis_template,
+            function=known(_FUNCTIONS, request.function, "function"),
+            top_k=request.top_k if request.HasField("top_k") else None,
+        )
+        answer, model = await self._run(request.model, context, task_input, ClassifyImagesOutput, "ClassifyImages")
+        return pb.ClassifyImagesResponse(model=model, classifications=map(_classification, answer.images))
 
     async def _run(
         self, model: str, context: Context, task_input: Input, kind: type[T], method: str, task: str = "classify"

@@ -8,18 +8,23 @@ from typing import Any
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError, NotFoundError
+from panope_server.pipeline.call import Call
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput
 from panope_server.tasks.classify.json_form import labels_value
+from panope_server.tasks.classify.types import classifies_images
+from panope_server.tasks.classify_images import ClassifyImagesInput, ClassifyImagesOutput
+from panope_server.tasks.images import Image
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
-from panope_server.transport.rest.classification.inputs import Texts, read_inputs, truncation_of
+from panope_server.transport.rest.classification.inputs import Texts, read_inputs, read_text, truncation_of
 from panope_server.transport.rest.classification.schemas import ClassifyBody, ClassifyParameters
 from panope_server.transport.rest.embedding.run import answered
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.outline import Outline
+from panope_server.transport.rest.hugging_face.picture_bodies import is_picture, picture_in, picture_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
@@ -30,17 +35,29 @@ TEXTS, TOKENS, ZERO_SHOT = "text-classification", "token-classification", "zero-
 TASKS = {TEXTS: "classify", TOKENS: "token-classify", ZERO_SHOT: "classify"}
 """Each with the task of the models that do it."""
 
+IMAGE_TASKS = frozenset({"image-classification", "zero-shot-image-classification"})
+"""Its words for those of pictures."""
+
 _OWN = {
     TEXTS: ("function_to_apply", "top_k"),
     TOKENS: ("aggregation_strategy", "ignore_labels", "stride"),
     ZERO_SHOT: ("candidate_labels", "hypothesis_template", "multi_label"),
 }
 _BODY = RequestBody(ClassifyBody)
-_NAMES = {"texts": "inputs", "second_texts": "inputs", "function": "parameters.function_to_apply"} | {
+_NAMES = {
+    "texts": "inputs",
+    "second_texts": "inputs",
+    "images": "inputs",
+    "function": "parameters.function_to_apply",
+} | {
     name: f"parameters.{name}"
     for name in ("top_k", "ignore_labels", "stride", "candidate_labels", "hypothesis_template", "multi_label")
 }
-_NAMES |= {"aggregation": "parameters.aggregation_strategy", "truncation": "parameters.truncate"}
+_NAMES |= {
+    "aggregation": "parameters.aggregation_strategy",
+    "function": "parameters.function_to_apply",
+    "truncation": "parameters.truncate",
+}
 
 #: Parameters that nothing else has: `top_k` is one of generation too.
 _RECOGNISED = frozenset(name for names in _OWN.values() for name in names) - {"top_k"}
@@ -75,10 +92,19 @@ class Classifying:
 
     async def answer(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
         """Reads a body and answers it."""
+        if is_picture(request, context):
+            return await self._of_picture(asked, request, context, unknown)
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
         model = model_of(body.model, asked.path_model)
-        texts = await off_loop(len(request.data), read_inputs, body.inputs)
         parameters = body.parameters or ClassifyParameters()
+        if asked.task in IMAGE_TASKS or (not asked.task and await self._takes_images(model)):
+            image = picture_in(await off_loop(len(request.data), read_text, body.inputs), "inputs")
+            asks = images_input_of(image, parameters)
+            call = call_with(
+                body.options, context, model=model, task_input=asks, task="classify", interface=asked.interface
+            )
+            return await self._labels(call, unknown, context)
+        texts = await off_loop(len(request.data), read_inputs, body.inputs)
         task = asked.task or await self._task(model, parameters)
         task_input = input_of(task, texts, parameters)
         call = call_with(
@@ -87,6 +113,19 @@ class Classifying:
         output = await answered(self._pipeline, call, _NAMES, single=texts.single)
         unknown.tell(context)
         return json_response(value_of(output, task_input, single=texts.single))
+
+    async def _of_picture(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
+        task_input = images_input_of(picture_of(request), ClassifyParameters())
+        call = call_with(
+            None, context, model=asked.path_model, task_input=task_input, task="classify", interface=asked.interface
+        )
+        return await self._labels(call, unknown, context)
+
+    async def _labels(self, call: Call, unknown: UnknownFields, context: Context) -> HttpBody:
+        output = await answered(self._pipeline, call, _NAMES, single=True)
+        assert isinstance(output, ClassifyImagesOutput)
+        unknown.tell(context)
+        return json_response(labels_value(output.images[0]))
 
     async def recognises(self, path_model: str, outline: Outline, *, generates: bool) -> bool:
         """Whether a body on a path of every task is for a model that classifies.
@@ -110,6 +149,14 @@ class Classifying:
             return given
         # Where there is no such model, the call says so.
         return TOKENS if await self._task_of(model) == TASKS[TOKENS] else TEXTS
+
+    async def _takes_images(self, model: str) -> bool:
+        """Whether a model, or the default one, classifies pictures."""
+        try:
+            view = await self._models.get(model or await self._models.default_for("classify") or "")
+        except NotFoundError:
+            return False
+        return view.task == "classify" and classifies_images(view.architecture)
 
     async def _task_of(self, model: str) -> str:
         """The task of a model, or of the default one; empty where there is none."""
@@ -161,6 +208,27 @@ def input_of(task: str, texts: Texts, parameters: ClassifyParameters) -> Input:
         hypothesis_template=parameters.hypothesis_template or DEFAULT_TEMPLATE,
         multi_label=bool(parameters.multi_label),
         truncation=truncation,
+    )
+
+
+def images_input_of(image: Image, parameters: ClassifyParameters) -> ClassifyImagesInput:
+    """What a body with a picture asks for.
+
+    Raises:
+        InvalidInputError: a parameter of texts.
+    """
+    own = ("function_to_apply", "top_k", "candidate_labels", "hypothesis_template")
+    for name in parameters.__struct_fields__:
+        if name not in own and getattr(parameters, name) is not None:
+            raise InvalidInputError(
+                f"`parameters.{name}` is of texts, and this is a picture", field=f"parameters.{name}"
+            )
+    return ClassifyImagesInput(
+        [image],
+        candidate_labels=_labels(parameters.candidate_labels),
+        hypothesis_template=parameters.hypothesis_template or "",
+        function=parameters.function_to_apply or "",
+        top_k=parameters.top_k,
     )
 
 

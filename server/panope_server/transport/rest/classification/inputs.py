@@ -17,6 +17,7 @@ INPUTS = (Text, PairJson, Annotated[list[Text], _Some], Annotated[list[PairJson]
 """What `inputs` of the Inference API may be."""
 
 _Input = Text | PairJson | Annotated[list[Text | PairJson], _Some]
+_TEXT = msgspec.json.Decoder(Text)
 _INPUT = msgspec.json.Decoder(_Input)
 
 PREDICT_INPUTS = (
@@ -58,6 +59,11 @@ def read_inputs(raw: Raw) -> Texts:
     if pairs:
         return Texts([pair.text for pair in pairs], [pair.text_pair for pair in pairs], single)
     return Texts([item for item in items if isinstance(item, str)], [], single)
+
+
+def read_text(raw: Raw) -> str:
+    """`inputs` of the Inference API, where they are a picture in base64."""
+    return decoded(_TEXT, raw, Text, "inputs")
 
 
 def read_predict_inputs(raw: Raw) -> Texts:

@@ -1,0 +1,129 @@
+"""Models that classify pictures: by their own labels, or by texts that the caller brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from panope.worker.v1 import classify_pb2 as messages
+from panope_backends.api import Arrays
+from panope_backends.errors import InvalidInputError
+from panope_backends.media.processors import load_image_processor
+from panope_backends.tasks.classify.files import function_of, labels_of
+from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
+from panope_backends.tasks.classify.image_models import compares
+from panope_backends.tasks.classify.label_texts import DEFAULT_TEMPLATE, LabelTexts, load_label_texts
+from panope_backends.tasks.json_files import read_json
+from panope_backends.tasks.pictures import PicturePreparer
+from panope_backends.tasks.stacked_arrays import StackedArrays
+from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource
+
+TASK = "classify-images"
+_LOGITS = "logits"
+
+_TRIAL_LABELS = ("a cat", "a dog")
+
+
+def load_image_classifier(source: ModelSource) -> LoadedTask:
+    """Loads the model and classifies a picture.
+
+    Raises:
+        PreconditionError: why it cannot be served.
+    """
+    config = read_json(source.folder / "config.json")
+    model = source.load(config)
+    pictures = PicturePreparer(load_image_processor(source.folder), source.media_limits)
+    texts = load_label_texts(source.folder, config, [spec.name for spec in model.inputs]) if compares(config) else None
+    labels = () if texts else labels_of(config)
+    made = ImageRequests(pictures, labels, _function(config, texts is not None, len(labels)), texts)
+    runs = StackedArrays(model, (_LOGITS,), made.sample)
+    runs.trial()
+    facts = messages.ClassifyFacts(labels=labels, function=made.function, takes_images=True)
+    return LoadedTask(model, config, {TASK: made.classify}, facts=facts.SerializeToString(), arrays=runs)
+
+
+def _function(config: Mapping[str, Any], open_labels: bool, labels: int) -> Function:
+    """As transformers' pipelines choose it."""
+    if open_labels:
+        return "sigmoid" if str(config.get("model_type")).startswith("siglip") else "softmax"
+    return function_of(config, labels)
+
+
+@dataclass(slots=True)
+class ClassifyImagesJob(ArrayJob):
+    """The labels of pictures."""
+
+    items: Sequence[ArrayItem]
+    labels: Sequence[str]
+    function: Function
+    top_k: int
+
+    def answer(self, rows: Sequence[Arrays]) -> bytes:
+        """The highest scores first; of equal ones the label that comes first."""
+        scores = scores_of(np.stack([row[_LOGITS] for row in rows]), self.function)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.top_k]
+        message = messages.ClassifyImagesOutput(
+            labels=self.labels,
+            top_k=order.shape[1],
+            label_ids=order.ravel().tolist(),
+            scores=np.take_along_axis(scores, order, axis=1).ravel().tolist(),
+        )
+        return message.SerializeToString()
+
+
+class ImageRequests:
+    """Prepares requests to one model.
+
+    Args:
+        pictures: decodes and scales.
+        labels: of the model; empty where the caller brings them.
+        function: of the scores, unless a request says otherwise.
+        texts: makes tokens of the caller's labels; None for a model with labels of its own.
+    """
+
+    def __init__(
+        self, pictures: PicturePreparer, labels: Sequence[str], function: Function, texts: LabelTexts | None
+    ) -> None:
+        self.function = function
+        self._pictures = pictures
+        self._labels = labels
+        self._texts = texts
+
+    def sample(self, number: int) -> ArrayItem:
+        """A picture to try with, beside two labels where the model needs some."""
+        item = self._pictures.sample(number)
+        return item if self._texts is None else self._texts.beside(item, _TRIAL_LABELS, DEFAULT_TEMPLATE)
+
+    def classify(self, data: bytes) -> ClassifyImagesJob:
+        """A job of task `classify-images`."""
+        message = messages.ClassifyImagesInput.FromString(data)
+        function = message.function or self.function
+        if function not in FUNCTIONS:
+            raise InvalidInputError.at("function", "{field} must be one of {known}", known=", ".join(FUNCTIONS))
+        labels = self._labels_of(message)
+        prepared = self._pictures.prepared(message.images, message.first_index)
+        items = [each.item for each in prepared]
+        if self._texts is not None:
+            template = message.hypothesis_template or DEFAULT_TEMPLATE
+            items = self._texts.beside_all(items, labels, template)
+        top_k = min(message.top_k, len(labels)) if message.HasField("top_k") else len(labels)
+        return ClassifyImagesJob(items, labels, function, top_k)
+
+    def _labels_of(self, message: messages.ClassifyImagesInput) -> Sequence[str]:
+        given = list(message.candidate_labels)
+        if self._texts is None:
+            if given:
+                raise InvalidInputError.at(
+                    "candidate_labels", "{field} are for models that compare pictures with texts, as CLIP does"
+                )
+            if message.hypothesis_template:
+                raise InvalidInputError.at("hypothesis_template", "{field} goes with `candidate_labels` alone")
+            return self._labels
+        if not given:
+            raise InvalidInputError.at(
+                "candidate_labels", "{field} is empty; this model compares pictures with texts, so give some"
+            )
+        return given

@@ -1,0 +1,1 @@
+"""The task detect: from pictures to what stands in them, and where."""

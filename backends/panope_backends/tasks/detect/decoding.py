@@ -1,0 +1,61 @@
+"""What detectors say, as boxes: the post-processing of transformers' detectors, in NumPy.
+
+Sources: `post_process_object_detection` of transformers 5 for DETR, YOLOS and Table Transformer (a softmax over the
+labels and one more class, which says that nothing is there), and for Deformable and Conditional DETR, RT-DETR and
+D-FINE (a sigmoid for each label; the highest scores over all boxes and labels).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from panope_backends.tasks.classify.functions import scores_of
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Boxes of one picture, the highest score first.
+
+    Attributes:
+        scores: one a box, 0 to 1.
+        labels: the ids of their labels.
+        corners: boxes × 4: left, top, right, bottom, in pixels.
+    """
+
+    scores: Floats
+    labels: NDArray[Any]
+    corners: Floats
+
+    def over(self, threshold: float, most: int) -> Boxes:
+        """Those whose scores are higher, and no more than so many."""
+        kept = np.flatnonzero(self.scores > threshold)[:most]
+        return Boxes(self.scores[kept], self.labels[kept], self.corners[kept])
+
+
+def decode_boxes(logits: Floats, boxes: Floats, labels: int, width: int, height: int) -> Boxes:
+    """The boxes of one picture.
+
+    Args:
+        logits: boxes × classes, the model's own values.
+        boxes: boxes × 4: centre, width and height, in parts of the picture.
+        labels: that the model has.
+        width: of the picture, in pixels.
+        height: the same.
+    """
+    centre, half = boxes[:, :2], boxes[:, 2:] / 2
+    corners = np.concatenate([centre - half, centre + half], axis=1) * np.array([width, height] * 2, np.float32)
+    if logits.shape[1] > labels:
+        given = scores_of(logits, "softmax")[:, :-1]
+        best, which, where = given.max(axis=1), given.argmax(axis=1), np.arange(len(given))
+    else:
+        flat = scores_of(logits, "sigmoid").ravel()
+        order = np.argsort(-flat, kind="stable")[: len(boxes)]
+        best, which, where = flat[order], order % logits.shape[1], order // logits.shape[1]
+    order = np.argsort(-best, kind="stable")
+    return Boxes(best[order], which[order], corners[where[order]])

@@ -1,0 +1,166 @@
+"""Tiny seeded models of pictures, as their makers would publish them. Needs transformers and PyTorch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from panope_backends.testing.models import word_tokenizer
+
+#: Pixels of a side that the classifiers scale to.
+SIDE = 32
+
+LABELS = ("cat", "dog", "coffee", "horse", "rocket")
+
+_IMAGENET: Mapping[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+
+#: Of `word_tokenizer`.
+_TEXT_ENDS = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+
+
+def tiny_vision_model(folder: Path, kind: str, *, seed: int = 0) -> None:
+    """Writes a model with its processor.
+
+    Args:
+        folder: where to.
+        kind: one of `VISION_KINDS`.
+        seed: of its weights.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    processor = VISION_KINDS[kind](folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+
+
+def _saved(folder: Path, config: Any, kind: str) -> None:
+    import torch
+    import transformers
+
+    model = getattr(transformers, kind)(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(4)  # so that pictures differ in what is said of them
+    model.save_pretrained(folder)
+
+
+def _labelled() -> dict[str, Any]:
+    return {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}
+
+
+def _vit(folder: Path) -> dict[str, Any]:
+    from transformers import ViTConfig
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    _saved(folder, ViTConfig(image_size=SIDE, patch_size=8, **sizes, **_labelled()), "ViTForImageClassification")
+    return {"image_processor_type": "ViTImageProcessor", "size": {"height": SIDE, "width": SIDE}, "do_normalize": True}
+
+
+def _swin(folder: Path) -> dict[str, Any]:
+    from transformers import SwinConfig
+
+    sizes = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4}
+    _saved(folder, SwinConfig(image_size=SIDE, patch_size=4, **sizes, **_labelled()), "SwinForImageClassification")
+    return {"image_processor_type": "ViTImageProcessor", "size": {"height": SIDE, "width": SIDE}, **_IMAGENET}
+
+
+def _convnext(folder: Path) -> dict[str, Any]:
+    from transformers import ConvNextConfig
+
+    sizes = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
+    _saved(folder, ConvNextConfig(**sizes, **_labelled()), "ConvNextForImageClassification")
+    size = {"shortest_edge": 64}
+    return {"image_processor_type": "ConvNextImageProcessor", "size": size, "crop_pct": 0.875, **_IMAGENET}
+
+
+def _clip(folder: Path) -> dict[str, Any]:
+    from transformers import CLIPConfig
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    text = {**sizes, "vocab_size": word_tokenizer(folder, 40), "max_position_embeddings": 40, **_TEXT_ENDS}
+    vision = {**sizes, "image_size": SIDE, "patch_size": 8}
+    _saved(folder, CLIPConfig(text_config=text, vision_config=vision, projection_dim=24), "CLIPModel")
+    side = {"height": SIDE, "width": SIDE}
+    return {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": SIDE}, "crop_size": side}
+
+
+def _siglip(folder: Path) -> dict[str, Any]:
+    from transformers import SiglipConfig
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    text = {**sizes, "vocab_size": word_tokenizer(folder, 64), "max_position_embeddings": 64, **_TEXT_ENDS}
+    vision = {**sizes, "image_size": SIDE, "patch_size": 8}
+    _saved(folder, SiglipConfig(text_config=text, vision_config=vision), "SiglipModel")
+    return {"image_processor_type": "SiglipImageProcessor", "size": {"height": SIDE, "width": SIDE}}
+
+
+def _resnet() -> Any:
+    from transformers import ResNetConfig
+
+    sizes = {"embedding_size": 8, "hidden_sizes": [8, 12, 16, 24], "depths": [1, 1, 1, 1], "layer_type": "basic"}
+    return ResNetConfig(**sizes, out_features=["stage2", "stage3", "stage4"])
+
+
+def _detr(folder: Path) -> dict[str, Any]:
+    from transformers import DetrConfig
+
+    sizes = {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "num_queries": 12}
+    backbone = {"use_timm_backbone": False, "use_pretrained_backbone": False, "backbone_config": _resnet_last()}
+    _saved(folder, DetrConfig(**sizes, **heads, **backbone, **_labelled()), "DetrForObjectDetection")
+    size = {"shortest_edge": 64, "longest_edge": 128}
+    return {"image_processor_type": "DetrImageProcessor", "format": "coco_detection", "size": size, **_IMAGENET}
+
+
+def _resnet_last() -> Any:
+    config = _resnet()
+    config.out_features = ["stage4"]
+    return config
+
+
+def _yolos(folder: Path) -> dict[str, Any]:
+    from transformers import YolosConfig
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    tokens = {"image_size": [64, 96], "patch_size": 16, "num_detection_tokens": 10}
+    _saved(folder, YolosConfig(**sizes, **tokens, **_labelled()), "YolosForObjectDetection")
+    size = {"shortest_edge": 64, "longest_edge": 128}
+    return {"image_processor_type": "YolosImageProcessor", "format": "coco_detection", "size": size, **_IMAGENET}
+
+
+def _rt_detr(folder: Path) -> dict[str, Any]:
+    from transformers import RTDetrConfig, RTDetrResNetConfig
+
+    backbone = RTDetrResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 12, 16, 24],
+        depths=[1, 1, 1, 1],
+        layer_type="basic",
+        out_features=["stage2", "stage3", "stage4"],
+    )
+    sizes = {"encoder_hidden_dim": 32, "d_model": 32, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "num_queries": 20}
+    layers = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    inputs = {"encoder_in_channels": [12, 16, 24], "decoder_in_channels": [32, 32, 32], "num_denoising": 0}
+    config = RTDetrConfig(
+        backbone_config=backbone, use_pretrained_backbone=False, **sizes, **layers, **inputs, **_labelled()
+    )
+    _saved(folder, config, "RTDetrForObjectDetection")
+    size = {"height": 64, "width": 64}
+    return {"image_processor_type": "RTDetrImageProcessor", "size": size, "do_normalize": False}
+
+
+#: What writes a model and gives its preprocessor_config.json, by the name of its kind.
+VISION_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    "vit": _vit,
+    "swin": _swin,
+    "convnext": _convnext,
+    "clip": _clip,
+    "siglip": _siglip,
+    "detr": _detr,
+    "yolos": _yolos,
+    "rt_detr": _rt_detr,
+}

@@ -1,0 +1,55 @@
+"""Calls that look at pictures."""
+
+# ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Unpack
+
+from panope.v1.classify_service_pb2 import ClassifyImagesResponse
+from panope.v1.detect_service_pb2 import DetectResponse
+from panope_client.aio.connection import AsyncConnection
+from panope_client.image_messages import (
+    ClassifyImagesOptions,
+    DetectOptions,
+    Picture,
+    classify_images_request,
+    detect_request,
+)
+
+
+class AsyncImageCalls(AsyncConnection):
+    """The calls of `AsyncClient` on models of pictures."""
+
+    async def classify_images(
+        self,
+        images: Iterable[Picture],
+        model: str,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[ClassifyImagesOptions],
+    ) -> ClassifyImagesResponse:
+        """Classifies pictures, by the model's labels or by the caller's.
+
+        Args:
+            images: files as bytes, paths or `data:` URLs; at least one, no more than the server's limit.
+            model: `vendor/name`, of the task `classify`, of pictures.
+            timeout: see the class.
+            options: see `ClassifyImagesOptions`.
+        """
+        request = classify_images_request(images, model, options)
+        return await self._call(self._classify.ClassifyImages, request, timeout)
+
+    async def detect(
+        self, images: Iterable[Picture], model: str, *, timeout: float | None = None, **options: Unpack[DetectOptions]
+    ) -> DetectResponse:
+        """Finds things in pictures.
+
+        Args:
+            images: as of `classify_images`.
+            model: `vendor/name`, of the task `detect`.
+            timeout: see the class.
+            options: see `DetectOptions`.
+        """
+        return await self._call(self._detect.Detect, detect_request(images, model, options), timeout)

@@ -1,0 +1,104 @@
+"""Pictures, and requests about them, from arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias, TypedDict
+
+from panope.v1 import classify_service_pb2 as classify_pb
+from panope.v1 import detect_service_pb2 as detect_pb
+from panope.v1.media_pb2 import Image
+from panope_client.arguments import check_options, iterated, request_of
+from panope_client.classify_messages import Function, function_of
+from panope_client.errors import InvalidArgumentError
+
+Picture: TypeAlias = bytes | str | PathLike[str]
+"""A file as bytes, its path, or a `data:` URL."""
+
+_DATA = "data:"
+
+
+class ClassifyImagesOptions(TypedDict, total=False):
+    """How to classify pictures.
+
+    Attributes:
+        candidate_labels: labels of the caller's own, for models that compare pictures with texts.
+        hypothesis_template: what is said of a picture, with `{}` in the place of a label.
+        function: what makes scores of the model's values; as the model's files say by default.
+        top_k: how many labels to tell of each picture; default all.
+    """
+
+    candidate_labels: Sequence[str]
+    hypothesis_template: str | None
+    function: Function | None
+    top_k: int | None
+
+
+class DetectOptions(TypedDict, total=False):
+    """How to look for things.
+
+    Attributes:
+        threshold: tells of what has a higher score, 0 to 1; 0.5 by default.
+        max_detections: how many to tell of each picture; default all, up to 1,000.
+    """
+
+    threshold: float | None
+    max_detections: int | None
+
+
+def classify_images_request(
+    images: Iterable[Picture], model: str, options: ClassifyImagesOptions
+) -> classify_pb.ClassifyImagesRequest:
+    """Makes the request to classify pictures.
+
+    Raises:
+        InvalidArgumentError: an argument is unknown or has a wrong value, or a file cannot be read.
+    """
+    check_options(options, ClassifyImagesOptions)
+    return request_of(
+        classify_pb.ClassifyImagesRequest,
+        model=model,
+        images=_images(images),
+        candidate_labels=options.get("candidate_labels", ()),
+        hypothesis_template=options.get("hypothesis_template"),
+        function=function_of(options.get("function")),
+        top_k=options.get("top_k"),
+    )
+
+
+def detect_request(images: Iterable[Picture], model: str, options: DetectOptions) -> detect_pb.DetectRequest:
+    """Makes the request to look for things in pictures.
+
+    Raises:
+        InvalidArgumentError: as above.
+    """
+    check_options(options, DetectOptions)
+    return request_of(
+        detect_pb.DetectRequest,
+        model=model,
+        images=_images(images),
+        threshold=options.get("threshold"),
+        max_detections=options.get("max_detections"),
+    )
+
+
+def _images(images: Iterable[Picture]) -> list[Image]:
+    if isinstance(images, bytes | str):
+        raise InvalidArgumentError("`images` must be a list of pictures", field="images")
+    return [_image(image, f"images[{index}]") for index, image in enumerate(iterated(images, "images"))]
+
+
+def _image(image: object, field: str) -> Image:
+    if isinstance(image, bytes):
+        return Image(content=image)
+    if isinstance(image, str) and image.startswith(_DATA):
+        return Image(uri=image)
+    if not isinstance(image, str | PathLike):
+        raise InvalidArgumentError(f"`{field}` must be bytes, a path or a `data:` URL", field=field)
+    try:
+        return Image(content=Path(image).read_bytes())
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise InvalidArgumentError(f"`{field}` names a file that cannot be read: {reason}", field=field) from error

@@ -1,0 +1,54 @@
+# Generated from panope_client/aio/image_calls.py by clients/python/generate.py; do not edit.
+"""Calls that look at pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Unpack
+
+from panope.v1.classify_service_pb2 import ClassifyImagesResponse
+from panope.v1.detect_service_pb2 import DetectResponse
+from panope_client.image_messages import (
+    ClassifyImagesOptions,
+    DetectOptions,
+    Picture,
+    classify_images_request,
+    detect_request,
+)
+from panope_client.sync.connection import Connection
+
+
+class ImageCalls(Connection):
+    """The calls of `Client` on models of pictures."""
+
+    def classify_images(
+        self,
+        images: Iterable[Picture],
+        model: str,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[ClassifyImagesOptions],
+    ) -> ClassifyImagesResponse:
+        """Classifies pictures, by the model's labels or by the caller's.
+
+        Args:
+            images: files as bytes, paths or `data:` URLs; at least one, no more than the server's limit.
+            model: `vendor/name`, of the task `classify`, of pictures.
+            timeout: see the class.
+            options: see `ClassifyImagesOptions`.
+        """
+        request = classify_images_request(images, model, options)
+        return self._call(self._classify.ClassifyImages, request, timeout)
+
+    def detect(
+        self, images: Iterable[Picture], model: str, *, timeout: float | None = None, **options: Unpack[DetectOptions]
+    ) -> DetectResponse:
+        """Finds things in pictures.
+
+        Args:
+            images: as of `classify_images`.
+            model: `vendor/name`, of the task `detect`.
+            timeout: see the class.
+            options: see `DetectOptions`.
+        """
+        return self._call(self._detect.Detect, detect_request(images, model, options), timeout)

@@ -1,0 +1,1 @@
+"""The routes that look for things in pictures."""

@@ -1,0 +1,57 @@
+"""The bodies of detection, and what is answered."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from msgspec import Meta, Struct
+
+from panope_server.tasks.detect import MAX_DETECTIONS
+from panope_server.transport.rest.hugging_face.schemas import CallOptions
+
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class DetectParameters(Struct, forbid_unknown_fields=True):
+    """How to look, in the words of the Inference API.
+
+    Attributes:
+        threshold: Tells of what has a higher score. Default: 0.5.
+        max_detections: How many to tell of, those of the highest scores. Default: all, up to 1,000.
+    """
+
+    threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
+    max_detections: Annotated[int, Meta(ge=1, le=MAX_DETECTIONS)] | None = None
+
+
+class DetectBody(Struct, forbid_unknown_fields=True):
+    """POST /v1/detect: what InferenceClient.object_detection sends, and `model`.
+
+    Attributes:
+        inputs: A picture in base64, or as a `data:` URL.
+        model: Absent for the model of the path, or for the only model of the task.
+        parameters: How to look.
+        options: How to treat the call.
+    """
+
+    inputs: Text
+    model: Text | None = None
+    parameters: DetectParameters | None = None
+    options: CallOptions | None = None
+
+
+class BoxJson(TypedDict):
+    """A rectangle, in whole pixels of the picture as it is shown."""
+
+    xmin: int
+    ymin: int
+    xmax: int
+    ymax: int
+
+
+class DetectionJson(TypedDict):
+    """One thing in the picture."""
+
+    label: str
+    score: float
+    box: BoxJson

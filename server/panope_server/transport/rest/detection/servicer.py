@@ -1,0 +1,76 @@
+"""Serves the routes that look for things in pictures."""
+
+from __future__ import annotations
+
+import grpc
+from google.api.httpbody_pb2 import HttpBody
+
+from panope.rest.v1 import detection_service_pb2_grpc as pb_grpc
+from panope.rest.v1.path_pb2 import ModelPathWithBody
+from panope_server.tasks.detect import DEFAULT_THRESHOLD, DetectInput, Detection, DetectOutput
+from panope_server.tasks.images import Image
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.detection.schemas import DetectBody, DetectionJson, DetectParameters
+from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.hugging_face.picture_bodies import is_picture, picture_in, picture_of
+from panope_server.transport.rest.hugging_face.schemas import CallOptions
+from panope_server.transport.rest.json.query import unknown_of
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.responses import json_response
+from panope_server.transport.services import Services
+
+_BODY = RequestBody(DetectBody)
+_NAMES = {"images": "inputs", "threshold": "parameters.threshold", "max_detections": "parameters.max_detections"}
+
+
+class DetectionServicer(pb_grpc.DetectionServiceServicer):
+    """Serves panope.rest.v1.DetectionService."""
+
+    def __init__(self, pipeline: Pipeline, *, report_unknown: bool = False) -> None:
+        self._pipeline = pipeline
+        self._report_unknown = report_unknown
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        report = services.settings.unknown_fields == "report"
+        pb_grpc.add_DetectionServiceServicer_to_server(cls(services.pipeline, report_unknown=report), server)
+
+    async def Detect(self, request: HttpBody, context: Context) -> HttpBody:
+        """Detects with the model of the body."""
+        return await self._detect("", request, context, "DetectionService/Detect")
+
+    async def DetectModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Detects with the model of the path."""
+        return await self._detect(request.model, request.body, context, "DetectionService/DetectModel")
+
+    async def _detect(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
+        unknown = unknown_of(context, report=self._report_unknown)
+        options: CallOptions | None = None
+        if is_picture(request, context):
+            model, task_input = path_model, _input(picture_of(request), DetectParameters())
+        else:
+            body = await off_loop(len(request.data), _BODY.read, request, unknown)
+            options, model = body.options, model_of(body.model, path_model)
+            task_input = _input(picture_in(body.inputs, "inputs"), body.parameters or DetectParameters())
+        call = call_with(options, context, model=model, task_input=task_input, task="detect", interface=interface)
+        output = await answered(self._pipeline, call, _NAMES, single=True)
+        assert isinstance(output, DetectOutput)
+        unknown.tell(context)
+        return json_response([_detection(found) for found in output.images[0].detections])
+
+
+def _input(image: Image, parameters: DetectParameters) -> DetectInput:
+    threshold = DEFAULT_THRESHOLD if parameters.threshold is None else parameters.threshold
+    return DetectInput([image], threshold=threshold, max_detections=parameters.max_detections)
+
+
+def _detection(found: Detection) -> DetectionJson:
+    box = found.box
+    return {
+        "label": found.label,
+        "score": found.score,
+        "box": {"xmin": int(box.x_min), "ymin": int(box.y_min), "xmax": int(box.x_max), "ymax": int(box.y_max)},
+    }
