@@ -7,11 +7,15 @@ from __future__ import annotations
 from client_doubles.calls import Calls, Context
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import classify_service_pb2_grpc as pb_grpc
+from panope.v1 import detect_service_pb2 as detect_pb
+from panope.v1 import detect_service_pb2_grpc as detect_grpc
 from panope.v1 import rerank_service_pb2 as rerank_pb
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
 
 
-class ClassifyServicer(Calls, pb_grpc.ClassifyServiceServicer, rerank_grpc.RerankServiceServicer):
+class ClassifyServicer(
+    Calls, pb_grpc.ClassifyServiceServicer, rerank_grpc.RerankServiceServicer, detect_grpc.DetectServiceServicer
+):
     """Each text is its own label, each document scores by its place."""
 
     async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:
@@ -30,6 +34,17 @@ class ClassifyServicer(Calls, pb_grpc.ClassifyServiceServicer, rerank_grpc.Reran
         await self.enter(request, context)
         labels = [pb.LabelScore(label=label, score=0.5) for label in request.candidate_labels]
         return pb.ClassifyZeroShotResponse(model=request.model, classifications=[pb.Classification(labels=labels)])
+
+    async def ClassifyImages(self, request: pb.ClassifyImagesRequest, context: Context) -> pb.ClassifyImagesResponse:
+        await self.enter(request, context)
+        labels = [pb.LabelScore(label=label, score=0.5) for label in request.candidate_labels]
+        return pb.ClassifyImagesResponse(model=request.model, classifications=[pb.Classification(labels=labels)])
+
+    async def Detect(self, request: detect_pb.DetectRequest, context: Context) -> detect_pb.DetectResponse:
+        await self.enter(request, context)
+        return detect_pb.DetectResponse(
+            model=request.model, images=[detect_pb.ImageDetections() for _ in request.images]
+        )
 
     async def Rerank(self, request: rerank_pb.RerankRequest, context: Context) -> rerank_pb.RerankResponse:
         await self.enter(request, context)

@@ -21,6 +21,7 @@ from client_doubles.job_servicer import JobServicer
 from client_doubles.registry_servicer import RegistryServicer
 from client_doubles.usage_servicer import UsageServicer
 from panope.v1 import classify_service_pb2_grpc as classify_grpc
+from panope.v1 import detect_service_pb2_grpc as detect_grpc
 from panope.v1 import embed_service_pb2_grpc as embed_grpc
 from panope.v1 import generate_service_pb2_grpc as generate_grpc
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
@@ -59,6 +60,7 @@ class FakeServer(
         server = grpc.aio.server(options=[(f"grpc.{name}", value) for name, value in options.items()])
         classify_grpc.add_ClassifyServiceServicer_to_server(self, server)
         rerank_grpc.add_RerankServiceServicer_to_server(self, server)
+        detect_grpc.add_DetectServiceServicer_to_server(self, server)
         embed_grpc.add_EmbedServiceServicer_to_server(self, server)
         generate_grpc.add_GenerateServiceServicer_to_server(self, server)
         infer_grpc.add_InferServiceServicer_to_server(self, server)

@@ -7,10 +7,14 @@ from typing import Literal, NamedTuple
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
+from panope_registry.inspect.tasks.known import head_of
 from panope_server.tasks.texts import BatchInput, TextsOutput
 
 Function = Literal["", "softmax", "sigmoid", "none"]
 """What makes scores of a model's values; empty for what the model's files say."""
+
+#: What transformers calls the tasks of classes that take pictures.
+_OF_IMAGES = frozenset({"image-classification", "zero-shot-image-classification"})
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
 
@@ -71,8 +75,8 @@ class ClassifySpec:
 
 
 def classifies_images(architecture: str) -> bool:
-    """Whether a model of the task takes pictures, told from its class: CLIP's kin have no head."""
-    return architecture.endswith(("ForImageClassification", "Model"))
+    """Whether a model of the task takes pictures, told from its class."""
+    return head_of(architecture) in _OF_IMAGES
 
 
 def spec_of(ready: wire.Ready) -> ClassifySpec:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
-from rest_doubles.models import GENERATOR
+from rest_doubles.models import DETECTOR, GENERATOR
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -59,6 +59,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/rerank"): {"query": "a", "documents": ["b", {"text": "c"}]},
     ("POST", "/v2/rerank"): {"query": "a", "documents": ["b"], "top_n": 1},
     ("POST", "/v1/classify"): {"inputs": "a"},
+    **{("POST", f"/v1{path}detect"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
+    ("POST", "/v1/detect/{model=**}"): {"inputs": "YQ=="},
     ("POST", "/classify"): {"input": "a"},
     ("POST", "/v1/score"): {"text_1": "a", "text_2": "b"},
     ("POST", "/score"): {"text_1": "a", "text_2": ["b"]},
@@ -75,6 +77,7 @@ BODIES: dict[tuple[str, str], object] = {
 ONE_SEGMENT = "{model=*}"
 #: These are of models with labels.
 LABELLED = ("/v1/classify/{model=**}",)
+DETECT = ("/v1/detect/{model=**}",)
 #: What these ask for is done later, by a job.
 ACCEPTED = ("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants")
 #: Models that these name generate.
@@ -96,6 +99,7 @@ def name_of(route: RestRoute) -> str:
 @pytest.mark.parametrize("route", rest_routes(), ids=name_of)
 def test_every_route_reaches_its_method(edge, route):
     known = "labels/classifier" if route.template in LABELLED else "acme/embedder"
+    known = DETECTOR if route.template in DETECT else known
     known = GENERATOR if route.template in GENERATE else known
     model = "single" if ONE_SEGMENT in route.template else known
     edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, LabelScore
+from panope_server.tasks.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections
 from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 
-LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput)
+LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput, DetectInput)
 SCORES = (("entailment", 0.5), ("neutral", 0.375), ("contradiction", 0.125))
 IDS = (1, 2, 0)
 """Of these labels."""
@@ -31,6 +32,8 @@ def labelled(task_input: Input) -> Output:
         case TokenClassifyInput(texts=texts, aggregation=aggregation):
             entities = [_entity(text, joined=aggregation != "none") for text in texts]
             return TokenClassifyOutput([[entity] for entity in entities], [4] * len(texts), [])
+        case DetectInput(images=images):
+            return DetectOutput([ImageDetections(4, 3, [Detection("fox", 0.75, Box(0, 1, 2.5, 3))]) for _ in images])
     raise AssertionError(f"no such input: {task_input}")
 
 

@@ -20,6 +20,7 @@ EMBEDDER = "acme/embedder"
 GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
 CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
+DETECTOR = "labels/detector"
 DIMENSIONS = 4
 LABELS = ("contradiction", "entailment", "neutral")
 DEFAULTS = {
@@ -28,6 +29,7 @@ DEFAULTS = {
     "classify": CLASSIFIER,
     "rerank": RERANKER,
     "token-classify": TAGGER,
+    "detect": DETECTOR,
 }
 
 #: Whose callers send token ids of the model's own, or of OpenAI's vocabulary, as the settings of the tests say.
@@ -50,7 +52,8 @@ def vector_of(text: str) -> list[float]:
 
 @dataclass
 class FakeModels:
-    """One model that embeds, one that generates, one that returns its tensors, and three with labels."""
+    """One model that embeds, one that generates, one that returns its tensors, three with labels, and one that
+    detects."""
 
     views: dict[str, ModelView]
     loaded: list[tuple[str, LoadConstraints, float | None]] = field(default_factory=list)
@@ -168,4 +171,5 @@ def model_views() -> dict[str, ModelView]:
             (TAGGER, "token-classify", ("O", "B-PER"), "softmax"),
         )
     }
-    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors, **labelled}
+    detector = replace(tensors, name=DETECTOR, task="detect", inputs=())
+    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors, **labelled, DETECTOR: detector}

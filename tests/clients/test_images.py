@@ -1,0 +1,59 @@
+"""Pictures through either client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panope.v1 import classify_service_pb2 as pb
+from panope.v1 import detect_service_pb2 as detect_pb
+from panope.v1.media_pb2 import Image
+from panope_client import InvalidArgumentError
+
+MODEL = "vendor/fake"
+
+
+async def test_pictures_are_bytes_paths_or_data_urls(client: Any, fake: Any, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(b"file")
+    url = "data:image/png;base64,YQ=="
+    await client.classify_images([b"bytes", file, str(file), url], MODEL, candidate_labels=["a"], top_k=1)
+    assert fake.requests == [
+        pb.ClassifyImagesRequest(
+            model=MODEL,
+            images=[Image(content=b"bytes"), Image(content=b"file"), Image(content=b"file"), Image(uri=url)],
+            candidate_labels=["a"],
+            top_k=1,
+        )
+    ]
+
+
+async def test_things_are_looked_for(client: Any, fake: Any) -> None:
+    answer = await client.detect([b"a", b"b"], MODEL, threshold=0.25, max_detections=3)
+    assert len(answer.images) == 2
+    assert fake.requests == [
+        detect_pb.DetectRequest(
+            model=MODEL, images=[Image(content=b"a"), Image(content=b"b")], threshold=0.25, max_detections=3
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "field", "words"),
+    [
+        (b"one", {}, "images", "must be a list of pictures"),
+        ([1], {}, r"images[0]", "must be bytes, a path or a `data:` URL"),
+        (["/no/such/file.png"], {}, r"images[0]", "cannot be read"),
+        ([b"a"], {"threshold": "high"}, "threshold", "must be a number"),
+        ([b"a"], {"labels": 1}, "labels", "unknown option"),
+    ],
+)
+async def test_a_wrong_argument_is_refused_before_the_call(
+    client: Any, fake: Any, images: Any, options: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=words) as caught:
+        await client.detect(images, MODEL, **options)
+    assert caught.value.field == field
+    assert not fake.requests
