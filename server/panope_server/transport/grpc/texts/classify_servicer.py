@@ -15,8 +15,8 @@ from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Aggregation, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.grpc.fields import known
+from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
-from panope_server.transport.grpc.vision.images import images_of
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services

@@ -7,8 +7,8 @@ import grpc
 from panope.v1 import detect_service_pb2 as pb
 from panope.v1 import detect_service_pb2_grpc as pb_grpc
 from panope_server.tasks.detect import DEFAULT_THRESHOLD, DetectInput, DetectOutput, ImageDetections
+from panope_server.transport.grpc.images import box_message, images_of
 from panope_server.transport.grpc.texts.calls import run
-from panope_server.transport.grpc.vision.images import box_message, images_of
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
