@@ -52,6 +52,7 @@ BODIES: Sequence[tuple[type[Struct], str]] = (
     (registry_schemas.SourceBody, "RegisterModelRequest"),
     (registry_schemas.PullBody, "PullModelRequest"),
     (registry_schemas.BuildBody, "BuildVariantRequest"),
+    (registry_schemas.UpdateBody, "UpdateModelRequest"),
     (registry_schemas.PinBody, "PinModelRequest"),
     (alias_schemas.SetBody, "SetAliasRequest"),
     (alias_schemas.RollbackBody, "RollbackAliasRequest"),

@@ -302,6 +302,7 @@ METHODS: Mapping[str, Operation] = {
     ),
     "RegistryService.PullModel": Operation(registry_schemas.AcceptedJson, registry_schemas.PullBody, status=202),
     "RegistryService.BuildVariant": Operation(registry_schemas.AcceptedJson, registry_schemas.BuildBody, status=202),
+    "RegistryService.UpdateModel": Operation(model_schemas.ModelInfoJson, registry_schemas.UpdateBody),
     "RegistryService.PinModel": Operation(model_schemas.ModelInfoJson, registry_schemas.PinBody),
     "RegistryService.UnpinModel": Operation(model_schemas.ModelInfoJson, query={"variant": str}),
     "RegistryService.DeleteModel": Operation(registry_schemas.RemovedJson),

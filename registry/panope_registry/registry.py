@@ -91,6 +91,7 @@ class Registry:
         *,
         task_hints: Sequence[str] = (),
         base_model: str = "",
+        keep_alive_seconds: float | None = None,
     ) -> ModelEntry:
         """Copies a model's files into the store and names them.
 
@@ -105,6 +106,7 @@ class Registry:
                 the evidence.
             base_model: of an adapter, the name by which it is known here; empty for the one that was said before, that
                 the adapter's files name, or that the name `base:adapter` begins with.
+            keep_alive_seconds: for which it stays loaded unused, as of `set_keep_alive`; None leaves what was said before.
 
         Raises:
             InvalidInputError: the name or a hint is none, a file is broken, a link leaves the folder, or an adapter
@@ -114,7 +116,14 @@ class Registry:
                 not applied.
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
-        self._registration.import_folder(folder, name, progress, task_hints=task_hints, base_model=base_model)
+        self._registration.import_folder(
+            folder,
+            name,
+            progress,
+            task_hints=task_hints,
+            base_model=base_model,
+            preferences=Preferences(keep_alive_seconds=keep_alive_seconds),
+        )
         return self.model(name)
 
     def import_files(
@@ -148,6 +157,7 @@ class Registry:
         preferred_precision: str = "",
         quantization_targets: Sequence[str] = (),
         base_model: str = "",
+        keep_alive_seconds: float | None = None,
         source: Source,
     ) -> ModelEntry:
         """Records a model as its source has it now: files, hashes, configuration, task, variants; no weights.
@@ -164,6 +174,7 @@ class Registry:
             preferred_precision: of variants, such as `int8`.
             quantization_targets: precisions to quantize to once the weights are here; some of `targets.TARGETS`.
             base_model: of an adapter, as of `import_folder`.
+            keep_alive_seconds: likewise.
             source: that has the repo.
 
         Raises:
@@ -177,13 +188,17 @@ class Registry:
             AvailabilityError: the source does not answer.
             CapacityError: the disk is full.
         """
-        preferences = Preferences(preferred_format, preferred_precision, tuple(quantization_targets))
+        preferences = Preferences(
+            preferred_format, preferred_precision, tuple(quantization_targets), keep_alive_seconds
+        )
         self._registration.register(
             name, source, revision=revision, task_hints=task_hints, preferences=preferences, base_model=base_model
         )
         return self.model(name)
 
-    def register_upstream(self, name: str, upstream: Upstream) -> ModelEntry:
+    def register_upstream(
+        self, name: str, upstream: Upstream, *, keep_alive_seconds: float | None = None
+    ) -> ModelEntry:
         """Records a model that a server elsewhere runs: one variant, whose file describes the server.
 
         All or nothing. The same again changes nothing; another description becomes a new revision, and that is served.
@@ -191,13 +206,30 @@ class Registry:
         Args:
             name: `vendor/name`, here.
             upstream: where it runs; nobody is called.
+            keep_alive_seconds: as of `import_folder`.
 
         Raises:
             InvalidInputError: the name is none.
             AlreadyExistsError: the name belongs to an alias, or to a model of a hub.
             CapacityError: the disk is full.
         """
-        self._registration.register_upstream(name, upstream)
+        self._registration.register_upstream(name, upstream, Preferences(keep_alive_seconds=keep_alive_seconds))
+        return self.model(name)
+
+    def set_keep_alive(self, name: str, seconds: float | None) -> ModelEntry:
+        """Records how long a model stays loaded that nobody uses, unless a load or a call says otherwise.
+
+        Args:
+            name: `vendor/name`.
+            seconds: 0 until a call has ended, negative for ever; None leaves it to the settings again.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        self.model(name)
+        with self._database.change() as connection:
+            if not writes.set_keep_alive(connection, name, seconds):
+                raise model_not_found(name)  # it was deleted meanwhile
         return self.model(name)
 
     def files(self, name: str) -> list[RepoFileEntry]:

@@ -123,6 +123,19 @@ async def test_a_job_is_looked_at_cancelled_and_queued_again(client: Any) -> Non
     assert (await client.retry_job(7)).status == Job.STATUS_QUEUED
 
 
+async def test_a_model_is_told_how_long_to_stay_loaded_or_to_forget_it(client: Any, fake: Any) -> None:
+    assert (await client.update("vendor/m", keep_alive="10m")).name == "vendor/m"
+    await client.update("vendor/m", keep_alive=-1)
+    await client.update("vendor/m", keep_alive="")
+    assert [(each.HasField("keep_alive"), each.keep_alive) for each in fake.requests] == [
+        (True, "10m"),
+        (True, "-1"),
+        (True, ""),
+    ]
+    await client.register("vendor/m", keep_alive=300)
+    assert fake.requests[-1].keep_alive == "300"
+
+
 async def test_a_variant_is_built_pinned_and_unpinned_and_a_model_deleted(client: Any, fake: Any) -> None:
     assert (await client.build("vendor/m", "openvino", precision="int8")).kind == "quantize"
     pinned = await client.pin("vendor/m", variant="abababab", reason="demo")

@@ -273,9 +273,12 @@ type Model struct {
 	// When it is unloaded if nobody uses it; unset while it is in use, and for a model that has no such time.
 	UnloadTime *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=unload_time,json=unloadTime,proto3" json:"unload_time,omitempty"`
 	// Calls that use it, or wait for it to be loaded.
-	ActiveCalls   uint32 `protobuf:"varint,30,opt,name=active_calls,json=activeCalls,proto3" json:"active_calls,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ActiveCalls uint32 `protobuf:"varint,30,opt,name=active_calls,json=activeCalls,proto3" json:"active_calls,omitempty"`
+	// Seconds for which its record says that it stays loaded when nobody uses it, unless a load or a call says otherwise: 0
+	// until a call has ended, negative for ever; unset leaves it to the settings.
+	DefaultKeepAliveSeconds *float64 `protobuf:"fixed64,32,opt,name=default_keep_alive_seconds,json=defaultKeepAliveSeconds,proto3,oneof" json:"default_keep_alive_seconds,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -514,6 +517,13 @@ func (x *Model) GetUnloadTime() *timestamppb.Timestamp {
 func (x *Model) GetActiveCalls() uint32 {
 	if x != nil {
 		return x.ActiveCalls
+	}
+	return 0
+}
+
+func (x *Model) GetDefaultKeepAliveSeconds() float64 {
+	if x != nil && x.DefaultKeepAliveSeconds != nil {
+		return *x.DefaultKeepAliveSeconds
 	}
 	return 0
 }
@@ -1624,7 +1634,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xbd\v\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\x9e\f\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -1658,7 +1668,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x12keep_alive_seconds\x18\x1c \x01(\x01H\x00R\x10keepAliveSeconds\x88\x01\x01\x12;\n" +
 	"\vunload_time\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"unloadTime\x12!\n" +
-	"\factive_calls\x18\x1e \x01(\rR\vactiveCalls\x1a:\n" +
+	"\factive_calls\x18\x1e \x01(\rR\vactiveCalls\x12@\n" +
+	"\x1adefault_keep_alive_seconds\x18  \x01(\x01H\x01R\x17defaultKeepAliveSeconds\x88\x01\x01\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +
@@ -1669,7 +1680,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\rSTATE_SERVING\x10\x03\x12\x13\n" +
 	"\x0fSTATE_UNLOADING\x10\x04\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x05B\x15\n" +
-	"\x13_keep_alive_seconds\"\xd8\x01\n" +
+	"\x13_keep_alive_secondsB\x1d\n" +
+	"\x1b_default_keep_alive_seconds\"\xd8\x01\n" +
 	"\aBreaker\x12.\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.panope.v1.Breaker.StateR\x05state\x12.\n" +
 	"\x13retry_after_seconds\x18\x02 \x01(\x01R\x11retryAfterSeconds\x12\x16\n" +

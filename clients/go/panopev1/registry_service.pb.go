@@ -509,7 +509,9 @@ type RegisterModelRequest struct {
 	Upstream *Upstream `protobuf:"bytes,7,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	// Of an adapter, the model that it changes, by its name here; empty for the one that was said before, or that the
 	// adapter's own files name.
-	BaseModel     string `protobuf:"bytes,8,opt,name=base_model,json=baseModel,proto3" json:"base_model,omitempty"`
+	BaseModel string `protobuf:"bytes,8,opt,name=base_model,json=baseModel,proto3" json:"base_model,omitempty"`
+	// How long it stays loaded when nobody uses it, as of UpdateModelRequest; empty leaves what was said before.
+	KeepAlive     string `protobuf:"bytes,9,opt,name=keep_alive,json=keepAlive,proto3" json:"keep_alive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -596,6 +598,13 @@ func (x *RegisterModelRequest) GetUpstream() *Upstream {
 func (x *RegisterModelRequest) GetBaseModel() string {
 	if x != nil {
 		return x.BaseModel
+	}
+	return ""
+}
+
+func (x *RegisterModelRequest) GetKeepAlive() string {
+	if x != nil {
+		return x.KeepAlive
 	}
 	return ""
 }
@@ -710,6 +719,109 @@ func (x *RegisterModelResponse) GetJob() *Job {
 	return nil
 }
 
+// What to change of a model's record.
+type UpdateModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `vendor/name`.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// How long it stays loaded when nobody uses it, unless a load or a call says otherwise: seconds, or a duration such as
+	// `5m` or `1h30m`. `0` unloads it after each call, a negative time keeps it for ever. Empty: as the settings say.
+	// Required.
+	KeepAlive     *string `protobuf:"bytes,2,opt,name=keep_alive,json=keepAlive,proto3,oneof" json:"keep_alive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateModelRequest) Reset() {
+	*x = UpdateModelRequest{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateModelRequest) ProtoMessage() {}
+
+func (x *UpdateModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateModelRequest.ProtoReflect.Descriptor instead.
+func (*UpdateModelRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *UpdateModelRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *UpdateModelRequest) GetKeepAlive() string {
+	if x != nil && x.KeepAlive != nil {
+		return *x.KeepAlive
+	}
+	return ""
+}
+
+// The model after the change.
+type UpdateModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is now.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateModelResponse) Reset() {
+	*x = UpdateModelResponse{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateModelResponse) ProtoMessage() {}
+
+func (x *UpdateModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateModelResponse.ProtoReflect.Descriptor instead.
+func (*UpdateModelResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *UpdateModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
 // Which model to download.
 type PullModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -729,7 +841,7 @@ type PullModelRequest struct {
 
 func (x *PullModelRequest) Reset() {
 	*x = PullModelRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +853,7 @@ func (x *PullModelRequest) String() string {
 func (*PullModelRequest) ProtoMessage() {}
 
 func (x *PullModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[11]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +866,7 @@ func (x *PullModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullModelRequest.ProtoReflect.Descriptor instead.
 func (*PullModelRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{11}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PullModelRequest) GetModel() string {
@@ -803,7 +915,7 @@ type PullModelResponse struct {
 
 func (x *PullModelResponse) Reset() {
 	*x = PullModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +927,7 @@ func (x *PullModelResponse) String() string {
 func (*PullModelResponse) ProtoMessage() {}
 
 func (x *PullModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[12]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +940,7 @@ func (x *PullModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullModelResponse.ProtoReflect.Descriptor instead.
 func (*PullModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{12}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PullModelResponse) GetJob() *Job {
@@ -855,7 +967,7 @@ type BuildVariantRequest struct {
 
 func (x *BuildVariantRequest) Reset() {
 	*x = BuildVariantRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +979,7 @@ func (x *BuildVariantRequest) String() string {
 func (*BuildVariantRequest) ProtoMessage() {}
 
 func (x *BuildVariantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[13]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +992,7 @@ func (x *BuildVariantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BuildVariantRequest.ProtoReflect.Descriptor instead.
 func (*BuildVariantRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{13}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BuildVariantRequest) GetModel() string {
@@ -922,7 +1034,7 @@ type BuildVariantResponse struct {
 
 func (x *BuildVariantResponse) Reset() {
 	*x = BuildVariantResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -934,7 +1046,7 @@ func (x *BuildVariantResponse) String() string {
 func (*BuildVariantResponse) ProtoMessage() {}
 
 func (x *BuildVariantResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[14]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -947,7 +1059,7 @@ func (x *BuildVariantResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BuildVariantResponse.ProtoReflect.Descriptor instead.
 func (*BuildVariantResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{14}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BuildVariantResponse) GetJob() *Job {
@@ -972,7 +1084,7 @@ type PinModelRequest struct {
 
 func (x *PinModelRequest) Reset() {
 	*x = PinModelRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1096,7 @@ func (x *PinModelRequest) String() string {
 func (*PinModelRequest) ProtoMessage() {}
 
 func (x *PinModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[15]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1109,7 @@ func (x *PinModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinModelRequest.ProtoReflect.Descriptor instead.
 func (*PinModelRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{15}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PinModelRequest) GetModel() string {
@@ -1032,7 +1144,7 @@ type PinModelResponse struct {
 
 func (x *PinModelResponse) Reset() {
 	*x = PinModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1044,7 +1156,7 @@ func (x *PinModelResponse) String() string {
 func (*PinModelResponse) ProtoMessage() {}
 
 func (x *PinModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[16]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1057,7 +1169,7 @@ func (x *PinModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinModelResponse.ProtoReflect.Descriptor instead.
 func (*PinModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{16}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PinModelResponse) GetModel() *Model {
@@ -1080,7 +1192,7 @@ type UnpinModelRequest struct {
 
 func (x *UnpinModelRequest) Reset() {
 	*x = UnpinModelRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1204,7 @@ func (x *UnpinModelRequest) String() string {
 func (*UnpinModelRequest) ProtoMessage() {}
 
 func (x *UnpinModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[17]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1217,7 @@ func (x *UnpinModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnpinModelRequest.ProtoReflect.Descriptor instead.
 func (*UnpinModelRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{17}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UnpinModelRequest) GetModel() string {
@@ -1133,7 +1245,7 @@ type UnpinModelResponse struct {
 
 func (x *UnpinModelResponse) Reset() {
 	*x = UnpinModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1257,7 @@ func (x *UnpinModelResponse) String() string {
 func (*UnpinModelResponse) ProtoMessage() {}
 
 func (x *UnpinModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[18]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1270,7 @@ func (x *UnpinModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnpinModelResponse.ProtoReflect.Descriptor instead.
 func (*UnpinModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{18}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UnpinModelResponse) GetModel() *Model {
@@ -1179,7 +1291,7 @@ type DeleteModelRequest struct {
 
 func (x *DeleteModelRequest) Reset() {
 	*x = DeleteModelRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1303,7 @@ func (x *DeleteModelRequest) String() string {
 func (*DeleteModelRequest) ProtoMessage() {}
 
 func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[19]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1316,7 @@ func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModelRequest.ProtoReflect.Descriptor instead.
 func (*DeleteModelRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{19}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeleteModelRequest) GetModel() string {
@@ -1227,7 +1339,7 @@ type DeleteModelResponse struct {
 
 func (x *DeleteModelResponse) Reset() {
 	*x = DeleteModelResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +1351,7 @@ func (x *DeleteModelResponse) String() string {
 func (*DeleteModelResponse) ProtoMessage() {}
 
 func (x *DeleteModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[20]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +1364,7 @@ func (x *DeleteModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModelResponse.ProtoReflect.Descriptor instead.
 func (*DeleteModelResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{20}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeleteModelResponse) GetVariantDigests() []string {
@@ -1280,7 +1392,7 @@ type ListModelFilesRequest struct {
 
 func (x *ListModelFilesRequest) Reset() {
 	*x = ListModelFilesRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1404,7 @@ func (x *ListModelFilesRequest) String() string {
 func (*ListModelFilesRequest) ProtoMessage() {}
 
 func (x *ListModelFilesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[21]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1417,7 @@ func (x *ListModelFilesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelFilesRequest.ProtoReflect.Descriptor instead.
 func (*ListModelFilesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{21}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListModelFilesRequest) GetModel() string {
@@ -1326,7 +1438,7 @@ type ListModelFilesResponse struct {
 
 func (x *ListModelFilesResponse) Reset() {
 	*x = ListModelFilesResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1450,7 @@ func (x *ListModelFilesResponse) String() string {
 func (*ListModelFilesResponse) ProtoMessage() {}
 
 func (x *ListModelFilesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[22]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1463,7 @@ func (x *ListModelFilesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelFilesResponse.ProtoReflect.Descriptor instead.
 func (*ListModelFilesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{22}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListModelFilesResponse) GetFiles() []*ModelFile {
@@ -1380,7 +1492,7 @@ type ModelFile struct {
 
 func (x *ModelFile) Reset() {
 	*x = ModelFile{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1504,7 @@ func (x *ModelFile) String() string {
 func (*ModelFile) ProtoMessage() {}
 
 func (x *ModelFile) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[23]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1517,7 @@ func (x *ModelFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelFile.ProtoReflect.Descriptor instead.
 func (*ModelFile) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{23}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ModelFile) GetPath() string {
@@ -1452,7 +1564,7 @@ type ListDevicesRequest struct {
 
 func (x *ListDevicesRequest) Reset() {
 	*x = ListDevicesRequest{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1576,7 @@ func (x *ListDevicesRequest) String() string {
 func (*ListDevicesRequest) ProtoMessage() {}
 
 func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[24]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1589,7 @@ func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
 func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{24}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{26}
 }
 
 // The devices.
@@ -1491,7 +1603,7 @@ type ListDevicesResponse struct {
 
 func (x *ListDevicesResponse) Reset() {
 	*x = ListDevicesResponse{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +1615,7 @@ func (x *ListDevicesResponse) String() string {
 func (*ListDevicesResponse) ProtoMessage() {}
 
 func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[25]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +1628,7 @@ func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{25}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListDevicesResponse) GetDevices() []*Device {
@@ -1549,7 +1661,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[26]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1561,7 +1673,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[26]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1574,7 +1686,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{26}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Device) GetBackend() string {
@@ -1661,7 +1773,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x12UnloadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\"=\n" +
 	"\x13UnloadModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xc6\x02\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xe5\x02\n" +
 	"\x14RegisterModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x1d\n" +
@@ -1672,13 +1784,22 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x14quantization_targets\x18\x06 \x03(\tR\x13quantizationTargets\x12/\n" +
 	"\bupstream\x18\a \x01(\v2\x13.panope.v1.UpstreamR\bupstream\x12\x1d\n" +
 	"\n" +
-	"base_model\x18\b \x01(\tR\tbaseModel\"N\n" +
+	"base_model\x18\b \x01(\tR\tbaseModel\x12\x1d\n" +
+	"\n" +
+	"keep_alive\x18\t \x01(\tR\tkeepAlive\"N\n" +
 	"\bUpstream\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\tR\bprotocol\x12\x14\n" +
 	"\x05model\x18\x03 \x01(\tR\x05model\"9\n" +
 	"\x15RegisterModelResponse\x12 \n" +
-	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"\x94\x01\n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"]\n" +
+	"\x12UpdateModelRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\"\n" +
+	"\n" +
+	"keep_alive\x18\x02 \x01(\tH\x00R\tkeepAlive\x88\x01\x01B\r\n" +
+	"\v_keep_alive\"=\n" +
+	"\x13UpdateModelResponse\x12&\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\x94\x01\n" +
 	"\x10PullModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x16\n" +
@@ -1734,14 +1855,15 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"precisions\x18\x05 \x03(\tR\n" +
 	"precisions\x12\x1c\n" +
 	"\tavailable\x18\x06 \x01(\bR\tavailable\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason2\xa7\a\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason2\xf5\a\n" +
 	"\x0fRegistryService\x12I\n" +
 	"\n" +
 	"ListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12C\n" +
 	"\bGetModel\x12\x1a.panope.v1.GetModelRequest\x1a\x1b.panope.v1.GetModelResponse\x12F\n" +
 	"\tLoadModel\x12\x1b.panope.v1.LoadModelRequest\x1a\x1c.panope.v1.LoadModelResponse\x12L\n" +
 	"\vUnloadModel\x12\x1d.panope.v1.UnloadModelRequest\x1a\x1e.panope.v1.UnloadModelResponse\x12R\n" +
-	"\rRegisterModel\x12\x1f.panope.v1.RegisterModelRequest\x1a .panope.v1.RegisterModelResponse\x12F\n" +
+	"\rRegisterModel\x12\x1f.panope.v1.RegisterModelRequest\x1a .panope.v1.RegisterModelResponse\x12L\n" +
+	"\vUpdateModel\x12\x1d.panope.v1.UpdateModelRequest\x1a\x1e.panope.v1.UpdateModelResponse\x12F\n" +
 	"\tPullModel\x12\x1b.panope.v1.PullModelRequest\x1a\x1c.panope.v1.PullModelResponse\x12O\n" +
 	"\fBuildVariant\x12\x1e.panope.v1.BuildVariantRequest\x1a\x1f.panope.v1.BuildVariantResponse\x12C\n" +
 	"\bPinModel\x12\x1a.panope.v1.PinModelRequest\x1a\x1b.panope.v1.PinModelResponse\x12I\n" +
@@ -1763,7 +1885,7 @@ func file_panope_v1_registry_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_registry_service_proto_rawDescData
 }
 
-var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_panope_v1_registry_service_proto_goTypes = []any{
 	(*ListModelsRequest)(nil),      // 0: panope.v1.ListModelsRequest
 	(*ListModelsResponse)(nil),     // 1: panope.v1.ListModelsResponse
@@ -1776,67 +1898,72 @@ var file_panope_v1_registry_service_proto_goTypes = []any{
 	(*RegisterModelRequest)(nil),   // 8: panope.v1.RegisterModelRequest
 	(*Upstream)(nil),               // 9: panope.v1.Upstream
 	(*RegisterModelResponse)(nil),  // 10: panope.v1.RegisterModelResponse
-	(*PullModelRequest)(nil),       // 11: panope.v1.PullModelRequest
-	(*PullModelResponse)(nil),      // 12: panope.v1.PullModelResponse
-	(*BuildVariantRequest)(nil),    // 13: panope.v1.BuildVariantRequest
-	(*BuildVariantResponse)(nil),   // 14: panope.v1.BuildVariantResponse
-	(*PinModelRequest)(nil),        // 15: panope.v1.PinModelRequest
-	(*PinModelResponse)(nil),       // 16: panope.v1.PinModelResponse
-	(*UnpinModelRequest)(nil),      // 17: panope.v1.UnpinModelRequest
-	(*UnpinModelResponse)(nil),     // 18: panope.v1.UnpinModelResponse
-	(*DeleteModelRequest)(nil),     // 19: panope.v1.DeleteModelRequest
-	(*DeleteModelResponse)(nil),    // 20: panope.v1.DeleteModelResponse
-	(*ListModelFilesRequest)(nil),  // 21: panope.v1.ListModelFilesRequest
-	(*ListModelFilesResponse)(nil), // 22: panope.v1.ListModelFilesResponse
-	(*ModelFile)(nil),              // 23: panope.v1.ModelFile
-	(*ListDevicesRequest)(nil),     // 24: panope.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil),    // 25: panope.v1.ListDevicesResponse
-	(*Device)(nil),                 // 26: panope.v1.Device
-	(*Model)(nil),                  // 27: panope.v1.Model
-	(*Job)(nil),                    // 28: panope.v1.Job
+	(*UpdateModelRequest)(nil),     // 11: panope.v1.UpdateModelRequest
+	(*UpdateModelResponse)(nil),    // 12: panope.v1.UpdateModelResponse
+	(*PullModelRequest)(nil),       // 13: panope.v1.PullModelRequest
+	(*PullModelResponse)(nil),      // 14: panope.v1.PullModelResponse
+	(*BuildVariantRequest)(nil),    // 15: panope.v1.BuildVariantRequest
+	(*BuildVariantResponse)(nil),   // 16: panope.v1.BuildVariantResponse
+	(*PinModelRequest)(nil),        // 17: panope.v1.PinModelRequest
+	(*PinModelResponse)(nil),       // 18: panope.v1.PinModelResponse
+	(*UnpinModelRequest)(nil),      // 19: panope.v1.UnpinModelRequest
+	(*UnpinModelResponse)(nil),     // 20: panope.v1.UnpinModelResponse
+	(*DeleteModelRequest)(nil),     // 21: panope.v1.DeleteModelRequest
+	(*DeleteModelResponse)(nil),    // 22: panope.v1.DeleteModelResponse
+	(*ListModelFilesRequest)(nil),  // 23: panope.v1.ListModelFilesRequest
+	(*ListModelFilesResponse)(nil), // 24: panope.v1.ListModelFilesResponse
+	(*ModelFile)(nil),              // 25: panope.v1.ModelFile
+	(*ListDevicesRequest)(nil),     // 26: panope.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),    // 27: panope.v1.ListDevicesResponse
+	(*Device)(nil),                 // 28: panope.v1.Device
+	(*Model)(nil),                  // 29: panope.v1.Model
+	(*Job)(nil),                    // 30: panope.v1.Job
 }
 var file_panope_v1_registry_service_proto_depIdxs = []int32{
-	27, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
-	27, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
-	27, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
-	27, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
+	29, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
+	29, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
+	29, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
+	29, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
 	9,  // 4: panope.v1.RegisterModelRequest.upstream:type_name -> panope.v1.Upstream
-	28, // 5: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
-	28, // 6: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
-	28, // 7: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
-	27, // 8: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
-	27, // 9: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
-	23, // 10: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
-	26, // 11: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
-	0,  // 12: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
-	2,  // 13: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
-	4,  // 14: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
-	6,  // 15: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
-	8,  // 16: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
-	11, // 17: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
-	13, // 18: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
-	15, // 19: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
-	17, // 20: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
-	19, // 21: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
-	21, // 22: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
-	24, // 23: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
-	1,  // 24: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
-	3,  // 25: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
-	5,  // 26: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
-	7,  // 27: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
-	10, // 28: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
-	12, // 29: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
-	14, // 30: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
-	16, // 31: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
-	18, // 32: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
-	20, // 33: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
-	22, // 34: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
-	25, // 35: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
-	24, // [24:36] is the sub-list for method output_type
-	12, // [12:24] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	30, // 5: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
+	29, // 6: panope.v1.UpdateModelResponse.model:type_name -> panope.v1.Model
+	30, // 7: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
+	30, // 8: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
+	29, // 9: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
+	29, // 10: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
+	25, // 11: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
+	28, // 12: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
+	0,  // 13: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
+	2,  // 14: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
+	4,  // 15: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
+	6,  // 16: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
+	8,  // 17: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
+	11, // 18: panope.v1.RegistryService.UpdateModel:input_type -> panope.v1.UpdateModelRequest
+	13, // 19: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
+	15, // 20: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
+	17, // 21: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
+	19, // 22: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
+	21, // 23: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
+	23, // 24: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
+	26, // 25: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
+	1,  // 26: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
+	3,  // 27: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
+	5,  // 28: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
+	7,  // 29: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
+	10, // 30: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
+	12, // 31: panope.v1.RegistryService.UpdateModel:output_type -> panope.v1.UpdateModelResponse
+	14, // 32: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
+	16, // 33: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
+	18, // 34: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
+	20, // 35: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
+	22, // 36: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
+	24, // 37: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
+	27, // 38: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
+	26, // [26:39] is the sub-list for method output_type
+	13, // [13:26] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_registry_service_proto_init() }
@@ -1847,13 +1974,14 @@ func file_panope_v1_registry_service_proto_init() {
 	file_panope_v1_job_service_proto_init()
 	file_panope_v1_model_proto_init()
 	file_panope_v1_registry_service_proto_msgTypes[0].OneofWrappers = []any{}
+	file_panope_v1_registry_service_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_registry_service_proto_rawDesc), len(file_panope_v1_registry_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

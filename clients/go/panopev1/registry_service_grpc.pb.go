@@ -24,6 +24,7 @@ const (
 	RegistryService_LoadModel_FullMethodName      = "/panope.v1.RegistryService/LoadModel"
 	RegistryService_UnloadModel_FullMethodName    = "/panope.v1.RegistryService/UnloadModel"
 	RegistryService_RegisterModel_FullMethodName  = "/panope.v1.RegistryService/RegisterModel"
+	RegistryService_UpdateModel_FullMethodName    = "/panope.v1.RegistryService/UpdateModel"
 	RegistryService_PullModel_FullMethodName      = "/panope.v1.RegistryService/PullModel"
 	RegistryService_BuildVariant_FullMethodName   = "/panope.v1.RegistryService/BuildVariant"
 	RegistryService_PinModel_FullMethodName       = "/panope.v1.RegistryService/PinModel"
@@ -63,6 +64,8 @@ type RegistryServiceClient interface {
 	// Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
 	// vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
 	RegisterModel(ctx context.Context, in *RegisterModelRequest, opts ...grpc.CallOption) (*RegisterModelResponse, error)
+	// Changes what a model's record says of how it is kept; it counts at once, for a loaded model too.
+	UpdateModel(ctx context.Context, in *UpdateModelRequest, opts ...grpc.CallOption) (*UpdateModelResponse, error)
 	// Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
 	// with the same job.
 	PullModel(ctx context.Context, in *PullModelRequest, opts ...grpc.CallOption) (*PullModelResponse, error)
@@ -141,6 +144,16 @@ func (c *registryServiceClient) RegisterModel(ctx context.Context, in *RegisterM
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RegisterModelResponse)
 	err := c.cc.Invoke(ctx, RegistryService_RegisterModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) UpdateModel(ctx context.Context, in *UpdateModelRequest, opts ...grpc.CallOption) (*UpdateModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateModelResponse)
+	err := c.cc.Invoke(ctx, RegistryService_UpdateModel_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -247,6 +260,8 @@ type RegistryServiceServer interface {
 	// Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
 	// vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
 	RegisterModel(context.Context, *RegisterModelRequest) (*RegisterModelResponse, error)
+	// Changes what a model's record says of how it is kept; it counts at once, for a loaded model too.
+	UpdateModel(context.Context, *UpdateModelRequest) (*UpdateModelResponse, error)
 	// Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
 	// with the same job.
 	PullModel(context.Context, *PullModelRequest) (*PullModelResponse, error)
@@ -295,6 +310,9 @@ func (UnimplementedRegistryServiceServer) UnloadModel(context.Context, *UnloadMo
 }
 func (UnimplementedRegistryServiceServer) RegisterModel(context.Context, *RegisterModelRequest) (*RegisterModelResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RegisterModel not implemented")
+}
+func (UnimplementedRegistryServiceServer) UpdateModel(context.Context, *UpdateModelRequest) (*UpdateModelResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateModel not implemented")
 }
 func (UnimplementedRegistryServiceServer) PullModel(context.Context, *PullModelRequest) (*PullModelResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method PullModel not implemented")
@@ -424,6 +442,24 @@ func _RegistryService_RegisterModel_Handler(srv interface{}, ctx context.Context
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RegistryServiceServer).RegisterModel(ctx, req.(*RegisterModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_UpdateModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).UpdateModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_UpdateModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).UpdateModel(ctx, req.(*UpdateModelRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -580,6 +616,10 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RegisterModel",
 			Handler:    _RegistryService_RegisterModel_Handler,
+		},
+		{
+			MethodName: "UpdateModel",
+			Handler:    _RegistryService_UpdateModel_Handler,
 		},
 		{
 			MethodName: "PullModel",

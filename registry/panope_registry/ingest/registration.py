@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from panope_backends.errors import InvalidInputError, PreconditionError
@@ -17,7 +18,7 @@ from panope_registry.ingest.upstream import upstream_revision
 from panope_registry.inspect.grants import Grants
 from panope_registry.inspect.inspect import Evidence, no_weights
 from panope_registry.models import queries, writes
-from panope_registry.models.quantization import Preferences, check_targets
+from panope_registry.models.quantization import NO_PREFERENCES, Preferences, check_targets
 from panope_registry.models.revision import ImportedRevision
 from panope_registry.names import parse_model_name
 from panope_registry.retention.space import StoreSpace
@@ -54,6 +55,7 @@ class Registration:
         *,
         task_hints: Sequence[str] = (),
         base_model: str = "",
+        preferences: Preferences = NO_PREFERENCES,
     ) -> None:
         """Copies a model's files into the store and names them; as `Registry.import_folder`."""
         from panope_registry.ingest.discovery.triton import (
@@ -63,12 +65,25 @@ class Registration:
         parse_model_name(name)
         triton = triton_model(folder)
         if triton is None:
-            self.import_files(_model_files(folder), name, progress, task_hints=task_hints, base_model=base_model)
+            self.import_files(
+                _model_files(folder),
+                name,
+                progress,
+                task_hints=task_hints,
+                base_model=base_model,
+                preferences=preferences,
+            )
             return
         if triton.problem:
             raise PreconditionError(f"Triton's model cannot be imported: {triton.problem}", reason="not_runnable")
         self.import_files(
-            triton.files, name, progress, task_hints=task_hints, reasons=triton.reasons, base_model=base_model
+            triton.files,
+            name,
+            progress,
+            task_hints=task_hints,
+            reasons=triton.reasons,
+            base_model=base_model,
+            preferences=preferences,
         )
 
     def import_files(
@@ -80,6 +95,7 @@ class Registration:
         task_hints: Sequence[str] = (),
         reasons: Mapping[str, str] | None = None,
         base_model: str = "",
+        preferences: Preferences = NO_PREFERENCES,
     ) -> None:
         """Imports files that lie anywhere; as `Registry.import_files`."""
         parsed = parse_model_name(name)
@@ -88,16 +104,16 @@ class Registration:
             imported = ingest_files(self._store, files, staging, self._space, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 whole = with_base(connection, self._store, parsed, imported, base_model)
-                writes.record_import(connection, parsed, whole, self._store.id)
+                writes.record_import(connection, parsed, replace(whole, preferences=preferences), self._store.id)
         self._emit_grants(name, imported)
 
-    def register_upstream(self, name: str, upstream: Upstream) -> None:
+    def register_upstream(self, name: str, upstream: Upstream, preferences: Preferences = NO_PREFERENCES) -> None:
         """Records a model that a server elsewhere runs; as `Registry.register_upstream`."""
         parsed = parse_model_name(name)
         with self._store.staging() as staging:
             made = upstream_revision(self._store, staging, self._space, upstream)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blob
-                writes.record_import(connection, parsed, made, self._store.id)
+                writes.record_import(connection, parsed, replace(made, preferences=preferences), self._store.id)
 
     def register(
         self,

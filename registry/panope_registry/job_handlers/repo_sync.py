@@ -37,11 +37,12 @@ class SyncRegistry(Protocol):
         preferred_precision: str,
         quantization_targets: Sequence[str],
         base_model: str,
+        keep_alive_seconds: float | None,
         source: Source,
     ) -> ModelEntry:
         """Records a model as its source has it now."""
 
-    def register_upstream(self, name: str, upstream: Upstream) -> ModelEntry:
+    def register_upstream(self, name: str, upstream: Upstream, *, keep_alive_seconds: float | None) -> ModelEntry:
         """Records a model that a server elsewhere runs."""
 
     def model(self, name: str) -> ModelEntry:
@@ -126,7 +127,9 @@ class RepoSync:
 
     def _registered(self, request: SyncRequest) -> ModelEntry:
         if request.upstream:
-            return self._registry.register_upstream(request.model, upstream_of(request))
+            return self._registry.register_upstream(
+                request.model, upstream_of(request), keep_alive_seconds=request.keep_alive_seconds
+            )
         return self._registry.register(
             request.model,
             revision=request.revision,
@@ -135,6 +138,7 @@ class RepoSync:
             preferred_precision=request.preferred_precision,
             quantization_targets=request.quantization_targets,
             base_model=request.base_model,
+            keep_alive_seconds=request.keep_alive_seconds,
             source=self._source,
         )
 

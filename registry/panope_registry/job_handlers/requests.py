@@ -43,6 +43,7 @@ class SyncRequest:
         quantization_targets: precisions to quantize to once the weights are here.
         upstream: the server elsewhere that runs the model: `url`, `protocol`, `model`; empty for a model with a repo.
         base_model: of an adapter; empty for the one that was said before, or that its files name.
+        keep_alive_seconds: for which it stays loaded unused; negative for ever, None leaves what was said before.
     """
 
     model: str
@@ -53,6 +54,7 @@ class SyncRequest:
     quantization_targets: tuple[str, ...] = ()
     upstream: Mapping[str, str] = field(default_factory=dict)
     base_model: str = ""
+    keep_alive_seconds: float | None = None
 
 
 @dataclass(frozen=True)

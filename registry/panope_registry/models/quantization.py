@@ -1,4 +1,4 @@
-"""What users prefer of a model's variants when they register it, and which precisions weights can be quantized to."""
+"""What users prefer of a model when they register it, and which precisions weights can be quantized to."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ class Preferences:
         preferred_format: of variants, such as `onnx`.
         preferred_precision: of variants, such as `int8`.
         quantization_targets: precisions to quantize to once the weights are here.
+        keep_alive_seconds: for which it stays loaded unused; negative for ever, None: not said.
     """
 
     preferred_format: str = ""
     preferred_precision: str = ""
     quantization_targets: tuple[str, ...] = ()
+    keep_alive_seconds: float | None = None
 
 
 NO_PREFERENCES = Preferences()

@@ -158,6 +158,8 @@ class ModelEntry:
         preferred_precision: likewise.
         task_candidates: the tasks among which somebody must decide; empty when none must.
         quantization_targets: precisions to quantize to once the weights are here, as asked for at registration.
+        keep_alive_seconds: for which it stays loaded unused, unless a load or a call says otherwise: 0 until a call has
+            ended, negative for ever; None leaves it to the settings.
     """
 
     name: str
@@ -174,6 +176,7 @@ class ModelEntry:
     preferred_precision: str = ""
     task_candidates: tuple[str, ...] = ()
     quantization_targets: tuple[str, ...] = ()
+    keep_alive_seconds: float | None = None
 
 
 @dataclass(frozen=True)

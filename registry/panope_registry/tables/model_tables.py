@@ -23,6 +23,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Integer,
     MetaData,
@@ -144,6 +145,7 @@ model = Table(
     Column("preferred_format", Text, doc="of variants"),
     Column("preferred_precision", Text, doc="of variants"),
     Column("quantization_targets", JsonList, doc="precisions to quantize to once the weights are here, such as `int8`"),
+    Column("keep_alive_seconds", Double, doc="for which it stays loaded unused; negative for ever, null: not said"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )

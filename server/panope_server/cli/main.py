@@ -10,7 +10,7 @@ from panope_server.cli.access import audit, keys, limits
 from panope_server.cli.chat import commands as chat
 from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import commands as machine
-from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show
+from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import log, usage
 from panope_server.cli.server import labels, models, pictures, serve, text_to_text
@@ -47,6 +47,7 @@ app.command("pull")(pull.pull)
 app.command("build")(build.build)
 app.command("ls")(import_and_ls.ls)
 app.command("show")(show.show)
+app.command("update")(update.update)
 app.command("discover")(discover.discover)
 app.command("files")(store.files)
 app.command("pin")(pin.pin)

@@ -21,6 +21,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Task = Annotated[
     list[str] | None, typer.Option("--task", help="What it is for, where its files do not tell; may be repeated.")
 ]
+KEEP_ALIVE = "--keep-alive"
+KeepAlive = Annotated[
+    str,
+    typer.Option(
+        KEEP_ALIVE,
+        help="How long it stays loaded unused, such as 300 or 5m; -1 for ever, 0 until a call has ended.",
+    ),
+]
 Base = Annotated[
     str,
     typer.Option("--base", help="Of an adapter, the model that it changes, by its name here; its files name one too."),

@@ -104,7 +104,10 @@ class Acquisition(Protocol):
 
 
 class ModelAdmin(Protocol):
-    """Pins and deletes models."""
+    """Updates, pins and deletes models."""
+
+    async def update(self, model: str, *, keep_alive: float | None) -> ModelView:
+        """Records how long a model stays loaded unused: infinity for ever, None leaves it to the settings."""
 
     async def pin(self, model: str, variant: str = "", *, principal: str, reason: str) -> ModelView:
         """Keeps a variant's files, all variants' when none is named; NotFoundError when there is no such."""

@@ -27,6 +27,11 @@ def keep_alive_from(written: str | float, field: str) -> float | None:
         raise InvalidInputError.at(field, "{field} must be {words}", words=KEEP_ALIVE_WORDS) from None
 
 
+def recorded_keep_alive(written: str | float, field: str) -> float | None:
+    """Returns seconds as a model's record has them: negative for ever; None and errors as of `keep_alive_from`."""
+    return told_keep_alive(keep_alive_from(written, field))
+
+
 def told_keep_alive(seconds: float | None) -> float | None:
     """Returns the time as callers are told it: a negative one is for ever, as they write it."""
     return -1.0 if seconds == math.inf else seconds

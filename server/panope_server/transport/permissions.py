@@ -70,7 +70,7 @@ _JOBS = {
     **dict.fromkeys(("CancelJob", "RetryJob"), JOBS_WRITE),
 }
 _CHANGES_OF_MODELS = dict.fromkeys(
-    ("RegisterModel", "PullModel", "BuildVariant", "PinModel", "UnpinModel", "DeleteModel"), MODELS_WRITE
+    ("RegisterModel", "UpdateModel", "PullModel", "BuildVariant", "PinModel", "UnpinModel", "DeleteModel"), MODELS_WRITE
 )
 _LOADS = dict.fromkeys(("LoadModel", "UnloadModel"), MODELS_WRITE)
 _REFLECTION = {"ServerReflectionInfo": KNOWN}

@@ -44,6 +44,12 @@ class RegistryServicer(Calls, registry_grpc.RegistryServiceServicer):
         await self.enter(request, context)
         return registry_pb.BuildVariantResponse(job=job_pb.Job(id=3, kind="quantize"))
 
+    async def UpdateModel(
+        self, request: registry_pb.UpdateModelRequest, context: Context
+    ) -> registry_pb.UpdateModelResponse:
+        await self.enter(request, context)
+        return registry_pb.UpdateModelResponse(model=model_pb2.Model(name=request.model))
+
     async def PinModel(self, request: registry_pb.PinModelRequest, context: Context) -> registry_pb.PinModelResponse:
         await self.enter(request, context)
         variant = model_pb2.Variant(digest=request.variant, pin=model_pb2.Pin(reason=request.reason))

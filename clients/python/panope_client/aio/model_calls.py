@@ -107,6 +107,7 @@ class AsyncModelCalls(AsyncConnection):
         quantization_targets: Sequence[str] = (),
         base_model: str = "",
         upstream: Upstream | None = None,
+        keep_alive: str | float = "",
         timeout: float | None = None,
     ) -> Job:
         """Registers a model of a hub without its weights, or one that a server elsewhere runs.
@@ -123,7 +124,9 @@ class AsyncModelCalls(AsyncConnection):
             base_model: of an adapter, the model that it changes, by its name on the server; empty for the one that its
                 files name.
             upstream: the server elsewhere that runs the model, such as `Upstream(url="https://HOST/v1",
-                protocol="openai", model="gpt-4.1-mini")`; then only `task_hints` may stand beside it.
+                protocol="openai", model="gpt-4.1-mini")`; then only `task_hints` and `keep_alive` may stand
+                beside it.
+            keep_alive: how long it stays loaded when nobody uses it, as of `update`; empty leaves what was said before.
             timeout: see the class.
         """
         request = request_of(
@@ -136,9 +139,23 @@ class AsyncModelCalls(AsyncConnection):
             quantization_targets=quantization_targets,
             base_model=base_model,
             upstream=upstream,
+            keep_alive=str(keep_alive),
         )
         response = await self._call(self._registry.RegisterModel, request, timeout)
         return response.job
+
+    async def update(self, model: str, *, keep_alive: str | float, timeout: float | None = None) -> Model:
+        """Changes what a model's record says of how it is kept.
+
+        Args:
+            model: `vendor/name`.
+            keep_alive: how long it stays loaded when nobody uses it, unless a load or a call says otherwise, in seconds
+                or such as `5m`; negative for ever, 0 until a call has ended, empty as the server's settings say.
+            timeout: see the class.
+        """
+        request = request_of(registry_pb.UpdateModelRequest, model=model, keep_alive=str(keep_alive))
+        response = await self._call(self._registry.UpdateModel, request, timeout)
+        return response.model
 
     async def pull(
         self,

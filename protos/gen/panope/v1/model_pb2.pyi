@@ -108,6 +108,7 @@ class Model(google.protobuf.message.Message):
     KEEP_ALIVE_SECONDS_FIELD_NUMBER: builtins.int
     UNLOAD_TIME_FIELD_NUMBER: builtins.int
     ACTIVE_CALLS_FIELD_NUMBER: builtins.int
+    DEFAULT_KEEP_ALIVE_SECONDS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -146,6 +147,10 @@ class Model(google.protobuf.message.Message):
     """
     active_calls: builtins.int
     """Calls that use it, or wait for it to be loaded."""
+    default_keep_alive_seconds: builtins.float
+    """Seconds for which its record says that it stays loaded when nobody uses it, unless a load or a call says otherwise: 0
+    until a call has ended, negative for ever; unset leaves it to the settings.
+    """
     @property
     def variants(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Variant]:
         """Its runnable forms."""
@@ -231,9 +236,13 @@ class Model(google.protobuf.message.Message):
         keep_alive_seconds: builtins.float | None = ...,
         unload_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         active_calls: builtins.int = ...,
+        default_keep_alive_seconds: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_keep_alive_seconds", b"_keep_alive_seconds", "breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "keep_alive_seconds", b"keep_alive_seconds", "unload_time", b"unload_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_keep_alive_seconds", b"_keep_alive_seconds", "active_calls", b"active_calls", "alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "embed", b"embed", "generate", b"generate", "in_flight_items", b"in_flight_items", "inputs", b"inputs", "instances", b"instances", "keep_alive_seconds", b"keep_alive_seconds", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "queued_items", b"queued_items", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "unload_time", b"unload_time", "variants", b"variants", "work_per_second", b"work_per_second"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "embed", b"embed", "generate", b"generate", "keep_alive_seconds", b"keep_alive_seconds", "unload_time", b"unload_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "active_calls", b"active_calls", "alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "embed", b"embed", "generate", b"generate", "in_flight_items", b"in_flight_items", "inputs", b"inputs", "instances", b"instances", "keep_alive_seconds", b"keep_alive_seconds", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "queued_items", b"queued_items", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "unload_time", b"unload_time", "variants", b"variants", "work_per_second", b"work_per_second"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds"]) -> typing.Literal["default_keep_alive_seconds"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_keep_alive_seconds", b"_keep_alive_seconds"]) -> typing.Literal["keep_alive_seconds"] | None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model

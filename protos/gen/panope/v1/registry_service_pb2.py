@@ -26,7 +26,7 @@ from panope.v1 import job_service_pb2 as panope_dot_v1_dot_job__service__pb2
 from panope.v1 import model_pb2 as panope_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"\x8d\x01\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04task\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x13\n\x0bname_prefix\x18\x05 \x01(\t\x12\x13\n\x06loaded\x18\x06 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_loaded\"O\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.panope.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"}\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x12\n\nkeep_alive\x18\x05 \x01(\t\x12\x11\n\tinstances\x18\x06 \x01(\r\"4\n\x11LoadModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"6\n\x13UnloadModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"\xdb\x01\n\x14RegisterModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x12\n\ntask_hints\x18\x03 \x03(\t\x12\x18\n\x10preferred_format\x18\x04 \x01(\t\x12\x1b\n\x13preferred_precision\x18\x05 \x01(\t\x12\x1c\n\x14quantization_targets\x18\x06 \x03(\t\x12%\n\x08upstream\x18\x07 \x01(\x0b\x32\x13.panope.v1.Upstream\x12\x12\n\nbase_model\x18\x08 \x01(\t\"8\n\x08Upstream\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x10\n\x08protocol\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"4\n\x15RegisterModelResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"g\n\x10PullModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x0f\n\x07include\x18\x05 \x03(\t\"0\n\x11PullModelResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"Y\n\x13\x42uildVariantRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"3\n\x14\x42uildVariantResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"A\n\x0fPinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"3\n\x10PinModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"3\n\x11UnpinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\"5\n\x12UnpinModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"#\n\x12\x44\x65leteModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"C\n\x13\x44\x65leteModelResponse\x12\x17\n\x0fvariant_digests\x18\x01 \x03(\t\x12\x13\n\x0b\x66reed_bytes\x18\x02 \x01(\x04\"&\n\x15ListModelFilesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"=\n\x16ListModelFilesResponse\x12#\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x14.panope.v1.ModelFile\"]\n\tModelFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x10\n\x08is_local\x18\x05 \x01(\x08\"\x14\n\x12ListDevicesRequest\"9\n\x13ListDevicesResponse\x12\"\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x11.panope.v1.Device\"\x89\x01\n\x06\x44\x65vice\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x04\x12\x12\n\nprecisions\x18\x05 \x03(\t\x12\x11\n\tavailable\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t2\xa7\x07\n\x0fRegistryService\x12I\n\nListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.panope.v1.GetModelRequest\x1a\x1b.panope.v1.GetModelResponse\x12\x46\n\tLoadModel\x12\x1b.panope.v1.LoadModelRequest\x1a\x1c.panope.v1.LoadModelResponse\x12L\n\x0bUnloadModel\x12\x1d.panope.v1.UnloadModelRequest\x1a\x1e.panope.v1.UnloadModelResponse\x12R\n\rRegisterModel\x12\x1f.panope.v1.RegisterModelRequest\x1a .panope.v1.RegisterModelResponse\x12\x46\n\tPullModel\x12\x1b.panope.v1.PullModelRequest\x1a\x1c.panope.v1.PullModelResponse\x12O\n\x0c\x42uildVariant\x12\x1e.panope.v1.BuildVariantRequest\x1a\x1f.panope.v1.BuildVariantResponse\x12\x43\n\x08PinModel\x12\x1a.panope.v1.PinModelRequest\x1a\x1b.panope.v1.PinModelResponse\x12I\n\nUnpinModel\x12\x1c.panope.v1.UnpinModelRequest\x1a\x1d.panope.v1.UnpinModelResponse\x12L\n\x0b\x44\x65leteModel\x12\x1d.panope.v1.DeleteModelRequest\x1a\x1e.panope.v1.DeleteModelResponse\x12U\n\x0eListModelFiles\x12 .panope.v1.ListModelFilesRequest\x1a!.panope.v1.ListModelFilesResponse\x12L\n\x0bListDevices\x12\x1d.panope.v1.ListDevicesRequest\x1a\x1e.panope.v1.ListDevicesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"\x8d\x01\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04task\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x13\n\x0bname_prefix\x18\x05 \x01(\t\x12\x13\n\x06loaded\x18\x06 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_loaded\"O\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.panope.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"}\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x12\n\nkeep_alive\x18\x05 \x01(\t\x12\x11\n\tinstances\x18\x06 \x01(\r\"4\n\x11LoadModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"6\n\x13UnloadModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"\xef\x01\n\x14RegisterModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x12\n\ntask_hints\x18\x03 \x03(\t\x12\x18\n\x10preferred_format\x18\x04 \x01(\t\x12\x1b\n\x13preferred_precision\x18\x05 \x01(\t\x12\x1c\n\x14quantization_targets\x18\x06 \x03(\t\x12%\n\x08upstream\x18\x07 \x01(\x0b\x32\x13.panope.v1.Upstream\x12\x12\n\nbase_model\x18\x08 \x01(\t\x12\x12\n\nkeep_alive\x18\t \x01(\t\"8\n\x08Upstream\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x10\n\x08protocol\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\"4\n\x15RegisterModelResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"K\n\x12UpdateModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x17\n\nkeep_alive\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\r\n\x0b_keep_alive\"6\n\x13UpdateModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"g\n\x10PullModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x0f\n\x07include\x18\x05 \x03(\t\"0\n\x11PullModelResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"Y\n\x13\x42uildVariantRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"3\n\x14\x42uildVariantResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"A\n\x0fPinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"3\n\x10PinModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"3\n\x11UnpinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\"5\n\x12UnpinModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.panope.v1.Model\"#\n\x12\x44\x65leteModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"C\n\x13\x44\x65leteModelResponse\x12\x17\n\x0fvariant_digests\x18\x01 \x03(\t\x12\x13\n\x0b\x66reed_bytes\x18\x02 \x01(\x04\"&\n\x15ListModelFilesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"=\n\x16ListModelFilesResponse\x12#\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x14.panope.v1.ModelFile\"]\n\tModelFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x10\n\x08is_local\x18\x05 \x01(\x08\"\x14\n\x12ListDevicesRequest\"9\n\x13ListDevicesResponse\x12\"\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x11.panope.v1.Device\"\x89\x01\n\x06\x44\x65vice\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x04\x12\x12\n\nprecisions\x18\x05 \x03(\t\x12\x11\n\tavailable\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t2\xf5\x07\n\x0fRegistryService\x12I\n\nListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.panope.v1.GetModelRequest\x1a\x1b.panope.v1.GetModelResponse\x12\x46\n\tLoadModel\x12\x1b.panope.v1.LoadModelRequest\x1a\x1c.panope.v1.LoadModelResponse\x12L\n\x0bUnloadModel\x12\x1d.panope.v1.UnloadModelRequest\x1a\x1e.panope.v1.UnloadModelResponse\x12R\n\rRegisterModel\x12\x1f.panope.v1.RegisterModelRequest\x1a .panope.v1.RegisterModelResponse\x12L\n\x0bUpdateModel\x12\x1d.panope.v1.UpdateModelRequest\x1a\x1e.panope.v1.UpdateModelResponse\x12\x46\n\tPullModel\x12\x1b.panope.v1.PullModelRequest\x1a\x1c.panope.v1.PullModelResponse\x12O\n\x0c\x42uildVariant\x12\x1e.panope.v1.BuildVariantRequest\x1a\x1f.panope.v1.BuildVariantResponse\x12\x43\n\x08PinModel\x12\x1a.panope.v1.PinModelRequest\x1a\x1b.panope.v1.PinModelResponse\x12I\n\nUnpinModel\x12\x1c.panope.v1.UnpinModelRequest\x1a\x1d.panope.v1.UnpinModelResponse\x12L\n\x0b\x44\x65leteModel\x12\x1d.panope.v1.DeleteModelRequest\x1a\x1e.panope.v1.DeleteModelResponse\x12U\n\x0eListModelFiles\x12 .panope.v1.ListModelFilesRequest\x1a!.panope.v1.ListModelFilesResponse\x12L\n\x0bListDevices\x12\x1d.panope.v1.ListDevicesRequest\x1a\x1e.panope.v1.ListDevicesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,43 +51,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNLOADMODELRESPONSE']._serialized_start=629
   _globals['_UNLOADMODELRESPONSE']._serialized_end=683
   _globals['_REGISTERMODELREQUEST']._serialized_start=686
-  _globals['_REGISTERMODELREQUEST']._serialized_end=905
-  _globals['_UPSTREAM']._serialized_start=907
-  _globals['_UPSTREAM']._serialized_end=963
-  _globals['_REGISTERMODELRESPONSE']._serialized_start=965
-  _globals['_REGISTERMODELRESPONSE']._serialized_end=1017
-  _globals['_PULLMODELREQUEST']._serialized_start=1019
-  _globals['_PULLMODELREQUEST']._serialized_end=1122
-  _globals['_PULLMODELRESPONSE']._serialized_start=1124
-  _globals['_PULLMODELRESPONSE']._serialized_end=1172
-  _globals['_BUILDVARIANTREQUEST']._serialized_start=1174
-  _globals['_BUILDVARIANTREQUEST']._serialized_end=1263
-  _globals['_BUILDVARIANTRESPONSE']._serialized_start=1265
-  _globals['_BUILDVARIANTRESPONSE']._serialized_end=1316
-  _globals['_PINMODELREQUEST']._serialized_start=1318
-  _globals['_PINMODELREQUEST']._serialized_end=1383
-  _globals['_PINMODELRESPONSE']._serialized_start=1385
-  _globals['_PINMODELRESPONSE']._serialized_end=1436
-  _globals['_UNPINMODELREQUEST']._serialized_start=1438
-  _globals['_UNPINMODELREQUEST']._serialized_end=1489
-  _globals['_UNPINMODELRESPONSE']._serialized_start=1491
-  _globals['_UNPINMODELRESPONSE']._serialized_end=1544
-  _globals['_DELETEMODELREQUEST']._serialized_start=1546
-  _globals['_DELETEMODELREQUEST']._serialized_end=1581
-  _globals['_DELETEMODELRESPONSE']._serialized_start=1583
-  _globals['_DELETEMODELRESPONSE']._serialized_end=1650
-  _globals['_LISTMODELFILESREQUEST']._serialized_start=1652
-  _globals['_LISTMODELFILESREQUEST']._serialized_end=1690
-  _globals['_LISTMODELFILESRESPONSE']._serialized_start=1692
-  _globals['_LISTMODELFILESRESPONSE']._serialized_end=1753
-  _globals['_MODELFILE']._serialized_start=1755
-  _globals['_MODELFILE']._serialized_end=1848
-  _globals['_LISTDEVICESREQUEST']._serialized_start=1850
-  _globals['_LISTDEVICESREQUEST']._serialized_end=1870
-  _globals['_LISTDEVICESRESPONSE']._serialized_start=1872
-  _globals['_LISTDEVICESRESPONSE']._serialized_end=1929
-  _globals['_DEVICE']._serialized_start=1932
-  _globals['_DEVICE']._serialized_end=2069
-  _globals['_REGISTRYSERVICE']._serialized_start=2072
-  _globals['_REGISTRYSERVICE']._serialized_end=3007
+  _globals['_REGISTERMODELREQUEST']._serialized_end=925
+  _globals['_UPSTREAM']._serialized_start=927
+  _globals['_UPSTREAM']._serialized_end=983
+  _globals['_REGISTERMODELRESPONSE']._serialized_start=985
+  _globals['_REGISTERMODELRESPONSE']._serialized_end=1037
+  _globals['_UPDATEMODELREQUEST']._serialized_start=1039
+  _globals['_UPDATEMODELREQUEST']._serialized_end=1114
+  _globals['_UPDATEMODELRESPONSE']._serialized_start=1116
+  _globals['_UPDATEMODELRESPONSE']._serialized_end=1170
+  _globals['_PULLMODELREQUEST']._serialized_start=1172
+  _globals['_PULLMODELREQUEST']._serialized_end=1275
+  _globals['_PULLMODELRESPONSE']._serialized_start=1277
+  _globals['_PULLMODELRESPONSE']._serialized_end=1325
+  _globals['_BUILDVARIANTREQUEST']._serialized_start=1327
+  _globals['_BUILDVARIANTREQUEST']._serialized_end=1416
+  _globals['_BUILDVARIANTRESPONSE']._serialized_start=1418
+  _globals['_BUILDVARIANTRESPONSE']._serialized_end=1469
+  _globals['_PINMODELREQUEST']._serialized_start=1471
+  _globals['_PINMODELREQUEST']._serialized_end=1536
+  _globals['_PINMODELRESPONSE']._serialized_start=1538
+  _globals['_PINMODELRESPONSE']._serialized_end=1589
+  _globals['_UNPINMODELREQUEST']._serialized_start=1591
+  _globals['_UNPINMODELREQUEST']._serialized_end=1642
+  _globals['_UNPINMODELRESPONSE']._serialized_start=1644
+  _globals['_UNPINMODELRESPONSE']._serialized_end=1697
+  _globals['_DELETEMODELREQUEST']._serialized_start=1699
+  _globals['_DELETEMODELREQUEST']._serialized_end=1734
+  _globals['_DELETEMODELRESPONSE']._serialized_start=1736
+  _globals['_DELETEMODELRESPONSE']._serialized_end=1803
+  _globals['_LISTMODELFILESREQUEST']._serialized_start=1805
+  _globals['_LISTMODELFILESREQUEST']._serialized_end=1843
+  _globals['_LISTMODELFILESRESPONSE']._serialized_start=1845
+  _globals['_LISTMODELFILESRESPONSE']._serialized_end=1906
+  _globals['_MODELFILE']._serialized_start=1908
+  _globals['_MODELFILE']._serialized_end=2001
+  _globals['_LISTDEVICESREQUEST']._serialized_start=2003
+  _globals['_LISTDEVICESREQUEST']._serialized_end=2023
+  _globals['_LISTDEVICESRESPONSE']._serialized_start=2025
+  _globals['_LISTDEVICESRESPONSE']._serialized_end=2082
+  _globals['_DEVICE']._serialized_start=2085
+  _globals['_DEVICE']._serialized_end=2222
+  _globals['_REGISTRYSERVICE']._serialized_start=2225
+  _globals['_REGISTRYSERVICE']._serialized_end=3238
 # @@protoc_insertion_point(module_scope)

@@ -237,6 +237,7 @@ class RegisterModelRequest(google.protobuf.message.Message):
     QUANTIZATION_TARGETS_FIELD_NUMBER: builtins.int
     UPSTREAM_FIELD_NUMBER: builtins.int
     BASE_MODEL_FIELD_NUMBER: builtins.int
+    KEEP_ALIVE_FIELD_NUMBER: builtins.int
     model: builtins.str
     """`vendor/name`, as the hub knows it. Required."""
     revision: builtins.str
@@ -249,6 +250,8 @@ class RegisterModelRequest(google.protobuf.message.Message):
     """Of an adapter, the model that it changes, by its name here; empty for the one that was said before, or that the
     adapter's own files name.
     """
+    keep_alive: builtins.str
+    """How long it stays loaded when nobody uses it, as of UpdateModelRequest; empty leaves what was said before."""
     @property
     def task_hints(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What the model is for, such as `embed`, the likeliest first; they count where its files do not tell."""
@@ -274,9 +277,10 @@ class RegisterModelRequest(google.protobuf.message.Message):
         quantization_targets: collections.abc.Iterable[builtins.str] | None = ...,
         upstream: Global___Upstream | None = ...,
         base_model: builtins.str = ...,
+        keep_alive: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["upstream", b"upstream"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["base_model", b"base_model", "model", b"model", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "revision", b"revision", "task_hints", b"task_hints", "upstream", b"upstream"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["base_model", b"base_model", "keep_alive", b"keep_alive", "model", b"model", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "revision", b"revision", "task_hints", b"task_hints", "upstream", b"upstream"]) -> None: ...
 
 Global___RegisterModelRequest: typing_extensions.TypeAlias = RegisterModelRequest
 
@@ -326,6 +330,54 @@ class RegisterModelResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
 
 Global___RegisterModelResponse: typing_extensions.TypeAlias = RegisterModelResponse
+
+@typing.final
+class UpdateModelRequest(google.protobuf.message.Message):
+    """What to change of a model's record."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    KEEP_ALIVE_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """`vendor/name`."""
+    keep_alive: builtins.str
+    """How long it stays loaded when nobody uses it, unless a load or a call says otherwise: seconds, or a duration such as
+    `5m` or `1h30m`. `0` unloads it after each call, a negative time keeps it for ever. Empty: as the settings say.
+    Required.
+    """
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        keep_alive: builtins.str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_keep_alive", b"_keep_alive", "keep_alive", b"keep_alive"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_keep_alive", b"_keep_alive", "keep_alive", b"keep_alive", "model", b"model"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_keep_alive", b"_keep_alive"]) -> typing.Literal["keep_alive"] | None: ...
+
+Global___UpdateModelRequest: typing_extensions.TypeAlias = UpdateModelRequest
+
+@typing.final
+class UpdateModelResponse(google.protobuf.message.Message):
+    """The model after the change."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    @property
+    def model(self) -> panope.v1.model_pb2.Model:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        model: panope.v1.model_pb2.Model | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["model", b"model"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model"]) -> None: ...
+
+Global___UpdateModelResponse: typing_extensions.TypeAlias = UpdateModelResponse
 
 @typing.final
 class PullModelRequest(google.protobuf.message.Message):

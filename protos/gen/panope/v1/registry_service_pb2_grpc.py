@@ -60,6 +60,11 @@ class RegistryServiceStub(object):
                 request_serializer=panope_dot_v1_dot_registry__service__pb2.RegisterModelRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_registry__service__pb2.RegisterModelResponse.FromString,
                 _registered_method=True)
+        self.UpdateModel = channel.unary_unary(
+                '/panope.v1.RegistryService/UpdateModel',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.UpdateModelRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.UpdateModelResponse.FromString,
+                _registered_method=True)
         self.PullModel = channel.unary_unary(
                 '/panope.v1.RegistryService/PullModel',
                 request_serializer=panope_dot_v1_dot_registry__service__pb2.PullModelRequest.SerializeToString,
@@ -145,6 +150,13 @@ class RegistryServiceServicer(object):
 
         Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
         vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateModel(self, request, context):
+        """Changes what a model's record says of how it is kept; it counts at once, for a loaded model too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -236,6 +248,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.RegisterModel,
                     request_deserializer=panope_dot_v1_dot_registry__service__pb2.RegisterModelRequest.FromString,
                     response_serializer=panope_dot_v1_dot_registry__service__pb2.RegisterModelResponse.SerializeToString,
+            ),
+            'UpdateModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateModel,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.UpdateModelRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.UpdateModelResponse.SerializeToString,
             ),
             'PullModel': grpc.unary_unary_rpc_method_handler(
                     servicer.PullModel,
@@ -409,6 +426,33 @@ class RegistryService(object):
             '/panope.v1.RegistryService/RegisterModel',
             panope_dot_v1_dot_registry__service__pb2.RegisterModelRequest.SerializeToString,
             panope_dot_v1_dot_registry__service__pb2.RegisterModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/UpdateModel',
+            panope_dot_v1_dot_registry__service__pb2.UpdateModelRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.UpdateModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -105,6 +105,22 @@ _RegistryServiceRegisterModelType = typing_extensions.TypeVar(
     ],
 )
 
+_RegistryServiceUpdateModelType = typing_extensions.TypeVar(
+    '_RegistryServiceUpdateModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.UpdateModelRequest,
+        panope.v1.registry_service_pb2.UpdateModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.UpdateModelRequest,
+        panope.v1.registry_service_pb2.UpdateModelResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.UpdateModelRequest,
+        panope.v1.registry_service_pb2.UpdateModelResponse,
+    ],
+)
+
 _RegistryServicePullModelType = typing_extensions.TypeVar(
     '_RegistryServicePullModelType',
     grpc.UnaryUnaryMultiCallable[
@@ -217,7 +233,7 @@ _RegistryServiceListDevicesType = typing_extensions.TypeVar(
     ],
 )
 
-class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _RegistryServiceGetModelType, _RegistryServiceLoadModelType, _RegistryServiceUnloadModelType, _RegistryServiceRegisterModelType, _RegistryServicePullModelType, _RegistryServiceBuildVariantType, _RegistryServicePinModelType, _RegistryServiceUnpinModelType, _RegistryServiceDeleteModelType, _RegistryServiceListModelFilesType, _RegistryServiceListDevicesType]):
+class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _RegistryServiceGetModelType, _RegistryServiceLoadModelType, _RegistryServiceUnloadModelType, _RegistryServiceRegisterModelType, _RegistryServiceUpdateModelType, _RegistryServicePullModelType, _RegistryServiceBuildVariantType, _RegistryServicePinModelType, _RegistryServiceUnpinModelType, _RegistryServiceDeleteModelType, _RegistryServiceListModelFilesType, _RegistryServiceListDevicesType]):
     """Knows the models, loads and unloads them."""
 
     @typing.overload
@@ -241,6 +257,10 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
         grpc.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.RegisterModelRequest,
             panope.v1.registry_service_pb2.RegisterModelResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.UpdateModelRequest,
+            panope.v1.registry_service_pb2.UpdateModelResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.PullModelRequest,
@@ -293,6 +313,10 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.RegisterModelRequest,
             panope.v1.registry_service_pb2.RegisterModelResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.UpdateModelRequest,
+            panope.v1.registry_service_pb2.UpdateModelResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.PullModelRequest,
@@ -356,6 +380,9 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
     vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
     """
 
+    UpdateModel: _RegistryServiceUpdateModelType
+    """Changes what a model's record says of how it is kept; it counts at once, for a loaded model too."""
+
     PullModel: _RegistryServicePullModelType
     """Registers a model and downloads the files of one variant, each verified. Asking again for what is under way answers
     with the same job.
@@ -411,6 +438,10 @@ RegistryServiceAsyncStub: typing_extensions.TypeAlias = RegistryServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.registry_service_pb2.RegisterModelRequest,
         panope.v1.registry_service_pb2.RegisterModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.UpdateModelRequest,
+        panope.v1.registry_service_pb2.UpdateModelResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.registry_service_pb2.PullModelRequest,
@@ -501,6 +532,14 @@ class RegistryServiceServicer(metaclass=abc.ABCMeta):
         Errors: INVALID_ARGUMENT names a field that cannot be honoured, PERMISSION_DENIED when the settings do not allow the
         vendor, FAILED_PRECONDITION when they do not allow the host. What the hub refuses is told by the job.
         """
+
+    @abc.abstractmethod
+    def UpdateModel(
+        self,
+        request: panope.v1.registry_service_pb2.UpdateModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.UpdateModelResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.UpdateModelResponse]]:
+        """Changes what a model's record says of how it is kept; it counts at once, for a loaded model too."""
 
     @abc.abstractmethod
     def PullModel(

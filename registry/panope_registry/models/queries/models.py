@@ -126,6 +126,7 @@ def _entries(connection: Connection, stores: StoreIds, model_ids: Sequence[int])
             row.preferred_precision or "",
             tuple(row.task_candidates or ()),
             tuple(row.quantization_targets or ()),
+            row.keep_alive_seconds,
         )
         for row in models
     ]

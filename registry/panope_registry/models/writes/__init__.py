@@ -5,7 +5,7 @@ safe.
 """
 
 from panope_registry.models.writes.blobs import record_blobs, record_damaged, record_hashed, record_missing
-from panope_registry.models.writes.models import delete_model, record_import
+from panope_registry.models.writes.models import delete_model, record_import, set_keep_alive
 from panope_registry.models.writes.variants import delete_lost_variant, record_variant
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "record_import",
     "record_missing",
     "record_variant",
+    "set_keep_alive",
 ]

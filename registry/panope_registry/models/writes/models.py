@@ -52,6 +52,12 @@ def record_import(connection: Connection, name: ModelName, imported: ImportedRev
         connection.execute(delete(model_variant).filter_by(**of_revision).where(~offered))
 
 
+def set_keep_alive(connection: Connection, name: str, seconds: float | None) -> bool:
+    """Records how long a model stays loaded unused; None forgets it. False when there is no such model."""
+    changed = update(model).where(model.c.name == name).values(keep_alive_seconds=seconds, updated_at=now())
+    return connection.execute(changed).rowcount > 0
+
+
 def delete_model(connection: Connection, name: str) -> bool:
     """Deletes a model, its repo, and the variants that no other model offers; False when there is none.
 
@@ -85,7 +91,7 @@ def _put_model(connection: Connection, vendor_id: int, name: str, revision_id: i
     if imported.task_hints:
         values["task_hints"] = list(imported.task_hints)
     # What is empty leaves what was preferred before.
-    values |= {column: value for column, value in asdict(imported.preferences).items() if value}
+    values |= {column: value for column, value in asdict(imported.preferences).items() if value not in (None, "", ())}
     known = connection.execute(select(model.c.id).where(model.c.name == name)).scalar_one_or_none()
     if known is None:
         return insert_row(connection, model, values | {"vendor_id": vendor_id, "name": name, "created_at": now()})

@@ -9,10 +9,21 @@ import typer
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.cli.models.show import model_document
-from panope_server.cli.options import NAME_FORM, Base, ConfigFile, Home, Json, Task, settings_for
+from panope_server.cli.options import (
+    KEEP_ALIVE,
+    NAME_FORM,
+    Base,
+    ConfigFile,
+    Home,
+    Json,
+    KeepAlive,
+    Task,
+    settings_for,
+)
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.output.tasks import note_unserved, require_task, task_text
 from panope_server.cli.registry_session import registry_session
+from panope_server.transport.keep_alive import recorded_keep_alive
 
 if TYPE_CHECKING:
     from panope_registry.registry import ModelEntry
@@ -25,14 +36,18 @@ def import_folder(
     name: Annotated[str, typer.Option("--name", help=f"What to call it, as {NAME_FORM}.")],
     task: Task = None,
     base: Base = "",
+    keep_alive: KeepAlive = "",
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     """Import a model, or an adapter, from a folder into the store."""
     with registry_session(settings_for(home, config=config), create=True) as session:
+        seconds = recorded_keep_alive(keep_alive, KEEP_ALIVE)
         try:
-            entry = session.registry.import_folder(folder, name, task_hints=task or (), base_model=base)
+            entry = session.registry.import_folder(
+                folder, name, task_hints=task or (), base_model=base, keep_alive_seconds=seconds
+            )
         except InvalidInputError as error:  # of the files; the command itself is well formed
             fail(error.message)
         except PreconditionError as error:

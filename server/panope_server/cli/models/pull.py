@@ -8,12 +8,13 @@ import typer
 
 from panope_backends.errors import InvalidInputError
 from panope_server.cli.jobs.foreground import run_to_success
-from panope_server.cli.options import Base, ConfigFile, Home, Json, Model, Task, settings_for
+from panope_server.cli.options import KEEP_ALIVE, Base, ConfigFile, Home, Json, KeepAlive, Model, Task, settings_for
 from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.output.tasks import require_task
 from panope_server.cli.registry_session import registry_session, user_name
 from panope_server.config import Settings
 from panope_server.config.remote import check_host
+from panope_server.transport.keep_alive import recorded_keep_alive
 
 Revision = Annotated[str, typer.Option("--revision", help="A branch, tag or commit.")]
 
@@ -44,6 +45,7 @@ def register(
         str, typer.Option("--remote-model", help="The model as that server calls it; left out for tgi and tei.")
     ] = "",
     base: Base = "",
+    keep_alive: KeepAlive = "",
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -63,6 +65,7 @@ def register(
             tuple(quantize or ()),
             {"url": remote, "protocol": remote_protocol, "model": remote_model} if remote else {},
             base,
+            recorded_keep_alive(keep_alive, KEEP_ALIVE),
         )
         if request.upstream:
             check_host(settings, upstream_of(request).url)

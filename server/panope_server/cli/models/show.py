@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,6 +67,7 @@ def model_document(entry: ModelEntry) -> dict[str, Any]:
         "preferred_format": entry.preferred_format,
         "preferred_precision": entry.preferred_precision,
         "quantization_targets": list(entry.quantization_targets),
+        "keep_alive_seconds": entry.keep_alive_seconds,
         "variants": [_variant_document(variant) for variant in entry.variants],
     }
 
@@ -98,6 +100,13 @@ def _model_lines(entry: ModelEntry) -> Iterator[str]:
     for label, targets in (("preferred", preferred), ("to quantize to", ", ".join(entry.quantization_targets))):
         if targets:
             yield f"  {label}: {targets}"
+    if entry.keep_alive_seconds is not None:
+        yield f"  stays loaded unused: {keep_alive_text(entry.keep_alive_seconds)}"
+
+
+def keep_alive_text(seconds: float) -> str:
+    """How long a model stays loaded that nobody uses, for people."""
+    return "for ever" if seconds < 0 else f"{timedelta(seconds=seconds)}"
 
 
 def _variants_lines(entry: ModelEntry, measured: Sequence[Profile]) -> Iterator[str]:

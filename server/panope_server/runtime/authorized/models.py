@@ -73,12 +73,18 @@ class AuthorizedModels:
 
 
 class AuthorizedModelAdmin:
-    """Pins and deletes models that the caller sees."""
+    """Updates, pins and deletes models that the caller sees."""
 
     def __init__(self, admin: ModelAdmin, visibility: Visibility, audit: AuditTrail) -> None:
         self._admin = admin
         self._visibility = visibility
         self._audit = audit
+
+    async def update(self, model: str, *, keep_alive: float | None) -> ModelView:
+        """Records how long a model stays loaded unused; as `ModelAdmin.update`."""
+        with self._audit.recording("models.update", model):
+            self._visibility.check(model)
+            return await self._admin.update(model, keep_alive=keep_alive)
 
     async def pin(self, model: str, variant: str = "", *, principal: str, reason: str) -> ModelView:
         """Keeps a variant's files; errors as of `ModelAdmin.pin`."""

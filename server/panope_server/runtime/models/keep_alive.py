@@ -1,7 +1,7 @@
 """Who uses a model now, and how long it stays loaded when nobody does any more.
 
 Times are in seconds: 0 until the call that uses it has ended, infinity for ever, and None for as long as nobody needs
-its memory. What the last call said counts, then the last load, then the settings.
+its memory. What the last call said counts, then the last load, then the model's record, then the settings.
 """
 
 from __future__ import annotations
@@ -12,6 +12,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+
+def lasting(recorded: float) -> float:
+    """The time of a record, in which a negative one is for ever."""
+    return recorded if recorded >= 0 else math.inf
+
+
 #: After which a model is asked again to end that could not when its time was over.
 AGAIN_SECONDS = 1.0
 
@@ -20,7 +26,7 @@ class KeepAlive:
     """Counts the calls of one model, and tells when it has been unused for its time.
 
     Args:
-        configured: the time that the settings say.
+        configured: the time that the model's record says, or else the settings.
         expired: called from the event loop when the time is over; asked again and again while it says False, because
             the model is in use otherwise.
 
@@ -37,6 +43,7 @@ class KeepAlive:
         self._configured = configured
         self._expired = expired
         self._timer: asyncio.TimerHandle | None = None
+        self._followed: float | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -75,6 +82,7 @@ class KeepAlive:
     def loaded(self, *, for_a_call: bool) -> None:
         """The model serves; one that no call has asked for waits for its first, whatever its time."""
         self.last_used = time.monotonic()
+        self._followed = self.seconds
         if not self.calls and self._timer is None and (self.seconds or for_a_call):
             self._wait(self.seconds)
 
@@ -83,8 +91,17 @@ class KeepAlive:
         if seconds is None:
             return
         self.asked = seconds
+        self.follow()
         if not self.calls:
             self._wait(seconds or None)
+
+    def follow(self) -> None:
+        """Takes over the time of a loaded model whose record says another by now; 0 is until its next call ends."""
+        if self.seconds == self._followed:
+            return
+        self._followed = self.seconds
+        if not self.calls:
+            self._wait(self.seconds or None)
 
     def stop(self) -> None:
         """The model is in use, or gone: no time runs."""

@@ -10,6 +10,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.models.variant_digest import find_variant
 from panope_server.config import Settings
 from panope_server.runtime.models.directory import ModelDirectory, ResolvedModel
+from panope_server.runtime.models.keep_alive import lasting
 from panope_server.runtime.models.loading.downloads import Downloads
 from panope_server.runtime.models.loading.startup_loads import StartupLoads
 from panope_server.runtime.models.model import ModelRuntime
@@ -87,12 +88,15 @@ class ModelLoader:
         return model
 
     def keep_alive_of(self, resolved: ResolvedName) -> float | None:
-        """For how long a model stays loaded unused, as the settings say; see `KeepAlive`.
+        """For how long a model stays loaded unused, as its record says, or else the settings; see `KeepAlive`.
 
         What they load from the start is kept for ever, because the server is ready only while it serves.
         """
         if self._names_to_load and resolved.key in self._to_load():
             return math.inf
+        entry = self._directory.known_entry(resolved.model)
+        if entry is not None and entry.keep_alive_seconds is not None:
+            return lasting(entry.keep_alive_seconds)
         if resolved.model not in self._keep_alive:
             self._keep_alive[resolved.model] = self._models.keep_alive_of(resolved.model)
         return self._keep_alive[resolved.model]

@@ -186,6 +186,7 @@ class ModelManager:
             self._tell_aliases()
             self._remove_unmeant()
             self.loader.load_from_settings()
+            self.runtimes.follow_keep_alive()
             self._follow_moves()
         self.runtimes.reload_changed(self.directory.known_entry)
 

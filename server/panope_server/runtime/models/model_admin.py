@@ -1,7 +1,8 @@
-"""What stays and what goes: models are pinned, unpinned and deleted."""
+"""What stays and what goes: models are kept loaded, pinned, unpinned and deleted."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 from panope_registry.models.variant_digest import find_variant
@@ -14,12 +15,23 @@ from panope_server.runtime.status import ModelView
 
 
 class ModelAdmin:
-    """Pins and deletes models without blocking: every question to the database runs in a thread."""
+    """Updates, pins and deletes models without blocking: every question to the database runs in a thread."""
 
     def __init__(self, retention: RetentionManager, registry: Registry, manager: ModelManager) -> None:
         self._retention = retention
         self._registry = registry
         self._manager = manager
+
+    async def update(self, model: str, *, keep_alive: float | None) -> ModelView:
+        """Records how long a model stays loaded unused: infinity for ever, None leaves it to the settings.
+
+        Raises:
+            NotFoundError: there is no such model.
+        """
+        recorded = -1.0 if keep_alive == math.inf else keep_alive
+        await call_registry(self._registry.set_keep_alive, model, recorded)
+        await self._manager.refresh()
+        return await self._manager.status.fresh(model)
 
     async def pin(self, model: str, variant: str = "", *, principal: str, reason: str) -> ModelView:
         """Keeps the files of one variant, or of all that the model has.

@@ -9,6 +9,7 @@ from itertools import islice, takewhile
 
 from panope_registry.models.types import ModelEntry, ModelFilter, VariantEntry
 from panope_registry.serving_records.profiles import Profile
+from panope_server.runtime.models.keep_alive import lasting
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.status import ModelState, ModelView, PinView, ProfileView, VariantView
 from panope_server.tasks.classify import ClassifySpec
@@ -58,6 +59,7 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
         quantization_targets=entry.quantization_targets,
         task_candidates=entry.task_candidates,
         reasons=entry.reasons,
+        default_keep_alive_seconds=None if (kept := entry.keep_alive_seconds) is None else lasting(kept),
     )
     if runtime is None:
         return view

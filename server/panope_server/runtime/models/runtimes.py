@@ -127,6 +127,12 @@ class ModelRuntimes:
             self._reloads[key] = asyncio.create_task(runtime.reload(entry.task))
             self._reloads[key].add_done_callback(partial(self._reloaded, key))
 
+    def follow_keep_alive(self) -> None:
+        """Takes over the times that the records of loaded models say."""
+        for runtime in self.all():
+            if runtime.state is ModelState.SERVING:
+                runtime.keep_alive.follow()
+
     def _reloaded(self, key: str, _: asyncio.Task[None]) -> None:
         del self._reloads[key]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import time
@@ -106,6 +107,31 @@ async def test_an_idle_model_goes_when_its_time_is_over_and_a_call_sets_it_anew(
     await made.manager.load(A, keep_alive=0.05)
     await made.until(lambda: made.serving() == set())
     assert made.manager.metrics.loaded_models.totals.expirations == 3
+
+
+async def test_a_models_record_says_how_long_it_stays_unless_its_load_does(managers: MakeRig) -> None:
+    made = await started(managers(keep_alive="1h"), A, B)
+    made.registry.set_keep_alive(A, 0.0)
+    made.registry.set_keep_alive(B, 0.05)
+    await made.manager.refresh()
+    await made.embed(A)
+    await made.manager.load(B, keep_alive=3600)
+    await made.until(lambda: made.serving() == {B})
+    assert made.manager.status.view(made.registry.model(B)).activity.keep_alive_seconds == 3600
+
+
+async def test_a_loaded_model_takes_over_at_once_what_its_record_says_anew(managers: MakeRig) -> None:
+    made = await started(managers(), A)
+    await made.embed(A)
+    view = made.manager.status.view
+    made.registry.set_keep_alive(A, -1.0)
+    await made.manager.refresh()
+    assert view(made.registry.model(A)).activity.keep_alive_seconds == math.inf
+    made.registry.set_keep_alive(A, 0.05)
+    await made.manager.refresh()
+    await made.until(lambda: made.serving() == set())
+    made.registry.set_keep_alive(A, None)
+    assert view(made.registry.model(A)).default_keep_alive_seconds is None
 
 
 async def test_a_call_that_comes_while_its_model_makes_room_waits_and_is_answered(managers: MakeRig) -> None:

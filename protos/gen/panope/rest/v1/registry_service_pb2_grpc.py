@@ -51,6 +51,11 @@ class RegistryServiceStub(object):
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.UpdateModel = channel.unary_unary(
+                '/panope.rest.v1.RegistryService/UpdateModel',
+                request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.PinModel = channel.unary_unary(
                 '/panope.rest.v1.RegistryService/PinModel',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
@@ -93,6 +98,13 @@ class RegistryServiceServicer(object):
 
     def BuildVariant(self, request, context):
         """Makes another variant of a model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateModel(self, request, context):
+        """Changes what a model's record says: how long it stays loaded when nobody uses it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,6 +153,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
             ),
             'BuildVariant': grpc.unary_unary_rpc_method_handler(
                     servicer.BuildVariant,
+                    request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'UpdateModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -245,6 +262,33 @@ class RegistryService(object):
             request,
             target,
             '/panope.rest.v1.RegistryService/BuildVariant',
+            panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.rest.v1.RegistryService/UpdateModel',
             panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

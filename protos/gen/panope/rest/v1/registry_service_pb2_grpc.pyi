@@ -74,6 +74,22 @@ _RegistryServiceBuildVariantType = typing_extensions.TypeVar(
     ],
 )
 
+_RegistryServiceUpdateModelType = typing_extensions.TypeVar(
+    '_RegistryServiceUpdateModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _RegistryServicePinModelType = typing_extensions.TypeVar(
     '_RegistryServicePinModelType',
     grpc.UnaryUnaryMultiCallable[
@@ -138,7 +154,7 @@ _RegistryServiceListModelFilesType = typing_extensions.TypeVar(
     ],
 )
 
-class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _RegistryServicePullModelType, _RegistryServiceBuildVariantType, _RegistryServicePinModelType, _RegistryServiceUnpinModelType, _RegistryServiceDeleteModelType, _RegistryServiceListModelFilesType]):
+class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _RegistryServicePullModelType, _RegistryServiceBuildVariantType, _RegistryServiceUpdateModelType, _RegistryServicePinModelType, _RegistryServiceUnpinModelType, _RegistryServiceDeleteModelType, _RegistryServiceListModelFilesType]):
     """The registry as JSON: models from a hub, their files, aliases."""
 
     @typing.overload
@@ -149,6 +165,10 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _Reg
         ],
         grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.UnaryUnaryMultiCallable[
@@ -192,6 +212,10 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _Reg
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.ModelPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -214,6 +238,9 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceRegisterModelType, _Reg
     BuildVariant: _RegistryServiceBuildVariantType
     """Makes another variant of a model."""
 
+    UpdateModel: _RegistryServiceUpdateModelType
+    """Changes what a model's record says: how long it stays loaded when nobody uses it."""
+
     PinModel: _RegistryServicePinModelType
     """Keeps a model's files in the store."""
 
@@ -233,6 +260,10 @@ RegistryServiceAsyncStub: typing_extensions.TypeAlias = RegistryServiceStub[
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
@@ -283,6 +314,14 @@ class RegistryServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """Makes another variant of a model."""
+
+    @abc.abstractmethod
+    def UpdateModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Changes what a model's record says: how long it stays loaded when nobody uses it."""
 
     @abc.abstractmethod
     def PinModel(

@@ -49,7 +49,7 @@ class ModelLoading:
         make_plan: chooses and prepares; called for each load, and again while a worker cannot load what it chose.
         on_state: told after every change of `state`.
         find_instance: of an adapter that runs in a worker of its base; by default there is none.
-        keep_alive: for how long it stays loaded unused, as the settings say; see `KeepAlive`.
+        keep_alive: for how long it stays loaded unused, as its record or the settings say; see `KeepAlive`.
 
     Attributes:
         state_changed: set when the state changes; each state has another.

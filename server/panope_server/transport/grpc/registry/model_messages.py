@@ -73,6 +73,7 @@ def model_message(view: ModelView) -> pb.Model:
         work_per_second=view.activity.work_per_second,
         memory_bytes=view.activity.memory_bytes,
         keep_alive_seconds=told_keep_alive(view.activity.keep_alive_seconds),
+        default_keep_alive_seconds=told_keep_alive(view.default_keep_alive_seconds),
         unload_time=None if view.activity.unload_at is None else timestamp(view.activity.unload_at),
     )
     if view.embed is not None:

@@ -6,6 +6,7 @@ import grpc
 
 from panope.v1 import registry_service_pb2 as pb
 from panope.v1 import registry_service_pb2_grpc as pb_grpc
+from panope_backends.errors import InvalidInputError
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.models.types import ModelFilter
 from panope_server.access.principal import recorded_name
@@ -15,7 +16,7 @@ from panope_server.transport.grpc.registry.job_messages import job_message
 from panope_server.transport.grpc.registry.model_messages import device_message, model_message
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Acquisition, ModelAdmin, Models
-from panope_server.transport.keep_alive import keep_alive_from
+from panope_server.transport.keep_alive import keep_alive_from, recorded_keep_alive
 from panope_server.transport.paging import after_of, page_of, page_size_of
 from panope_server.transport.services import Services
 
@@ -75,10 +76,19 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             quantization_targets=tuple(request.quantization_targets),
             upstream=_upstream(request.upstream) if request.HasField("upstream") else {},
             base_model=request.base_model,
+            keep_alive_seconds=recorded_keep_alive(request.keep_alive, "keep_alive"),
         )
         return pb.RegisterModelResponse(
             job=job_message(await self._acquisition.register(sync, recorded_name(INTERFACE)))
         )
+
+    async def UpdateModel(self, request: pb.UpdateModelRequest, context: Context) -> pb.UpdateModelResponse:
+        """Changes what a model's record says."""
+        if not request.HasField("keep_alive"):
+            raise InvalidInputError("`keep_alive` is missing", field="keep_alive", reason="missing_field")
+        keep_alive = keep_alive_from(request.keep_alive, "keep_alive")
+        view = await self._model_admin.update(named_model(request.model), keep_alive=keep_alive)
+        return pb.UpdateModelResponse(model=model_message(view))
 
     async def PullModel(self, request: pb.PullModelRequest, context: Context) -> pb.PullModelResponse:
         """Asks for a model's files."""

@@ -149,6 +149,8 @@ class ModelInfoJson(Struct):
         generate: null for models of other tasks, and until the model was loaded.
         classify: null for models without labels, and until the model was loaded.
         alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
+        default_keep_alive_seconds: for which its record says that it stays loaded unused; negative for ever, null leaves
+            it to the settings.
     """
 
     name: str
@@ -175,6 +177,7 @@ class ModelInfoJson(Struct):
     alias_of: str
     breaker: BreakerJson
     activity: ActivityJson
+    default_keep_alive_seconds: float | None
 
 
 class DeviceJson(Struct):
@@ -227,6 +230,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         alias_of=view.alias_of,
         breaker=breaker_json(view.breaker),
         activity=_activity(view.activity),
+        default_keep_alive_seconds=told_keep_alive(view.default_keep_alive_seconds),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
+from panope_server.config.sections.models import KeepAlive
 from panope_server.transport.job_json import JobJson
 
 _Word = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -39,6 +40,8 @@ class RegisterBody(Struct, forbid_unknown_fields=True):
 
     Attributes:
         upstream: The server elsewhere that runs the model, which then has two names and no source.
+        keep_alive: How long the model stays loaded unused, unless a load or a call says otherwise; a negative time is
+            for ever, 0 until a call has ended, and an empty one leaves what was said before.
     """
 
     model_vendor: _Word | None = None
@@ -50,6 +53,18 @@ class RegisterBody(Struct, forbid_unknown_fields=True):
     quantization_targets: Annotated[list[_Word], Meta(max_length=16)] = []
     upstream: UpstreamBody | None = None
     base_model: _WordOrNone = ""
+    keep_alive: KeepAlive = ""
+
+
+class UpdateBody(Struct, forbid_unknown_fields=True):
+    """The body of PATCH /v1/models/{model}.
+
+    Attributes:
+        keep_alive: How long the model stays loaded unused, unless a load or a call says otherwise; a negative time is
+            for ever, 0 until a call has ended, and an empty one leaves it to the settings.
+    """
+
+    keep_alive: KeepAlive
 
 
 class PullBody(Struct, forbid_unknown_fields=True):

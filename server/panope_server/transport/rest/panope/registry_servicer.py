@@ -1,4 +1,4 @@
-"""Serves what changes the registry: registering, pulling, building, pinning and deleting."""
+"""Serves what changes the registry: registering, updating, pulling, building, pinning and deleting."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from panope_server.access.principal import recorded_name
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Acquisition, ModelAdmin
 from panope_server.transport.job_json import job_json
+from panope_server.transport.keep_alive import keep_alive_from, recorded_keep_alive
 from panope_server.transport.rest.json.query import query_of
 from panope_server.transport.rest.json.requests import RequestBody
 from panope_server.transport.rest.json.responses import accepted_response, json_response
@@ -28,6 +29,7 @@ from panope_server.transport.rest.panope.registry_schemas import (
     PullBody,
     RegisterBody,
     RemovedJson,
+    UpdateBody,
 )
 from panope_server.transport.services import Services
 
@@ -37,6 +39,7 @@ INTERFACE = "rest"
 
 _BUILD = RequestBody(BuildBody)
 _PIN = RequestBody(PinBody)
+_UPDATE = RequestBody(UpdateBody)
 _REGISTER = RequestBody(RegisterBody)
 _PULL = RequestBody(PullBody)
 
@@ -77,6 +80,12 @@ class RegistryRestServicer(pb_grpc.RegistryServiceServicer):
         return accepted_response(
             AcceptedJson(job=job_json(await self._acquisition.build(build, recorded_name(INTERFACE)))), context
         )
+
+    async def UpdateModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Changes what a model's record says."""
+        query_of(context)
+        keep_alive = keep_alive_from(_UPDATE.read(request.body).keep_alive, "keep_alive")
+        return json_response(model_info(await self._model_admin.update(request.model, keep_alive=keep_alive)))
 
     async def PinModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Keeps a model's files."""
@@ -135,6 +144,7 @@ def _sync_request(body: RegisterBody) -> SyncRequest:
         quantization_targets=tuple(body.quantization_targets),
         upstream={} if body.upstream is None else msgspec.to_builtins(body.upstream),
         base_model=body.base_model,
+        keep_alive_seconds=recorded_keep_alive(body.keep_alive, "keep_alive"),
     )
 
 

@@ -93,6 +93,29 @@ def test_a_variant_that_cannot_be_asked_for_is_refused_by_name(edge, body, field
     assert (reply.status, reply.error["param"]) == (400, field)
 
 
+@pytest.mark.parametrize("path", ["/v1/models/acme/embedder", "/v1/models/acme%2Fembedder"])
+def test_a_model_is_told_how_long_to_stay_loaded(edge, path):
+    for written, told in (("1h30m", 5400.0), (-1, -1.0), (0, 0.0), ("", None)):
+        assert edge.request("PATCH", path, {"keep_alive": written}).json["default_keep_alive_seconds"] == told
+    assert [seconds for _, _, seconds in edge.model_admin.asked] == ["5400.0", "inf", "0.0", "None"]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"keep_alive": "soon"}, {"keep_alive": None}, {"keep_alive": "1h", "task": "embed"}]
+)
+def test_a_change_that_cannot_be_made_is_refused_by_name(edge, body):
+    reply = edge.request("PATCH", "/v1/models/acme/embedder", body)
+    assert (reply.status, reply.error["param"]) == (400, "task" if "task" in body else "keep_alive")
+    assert edge.model_admin.asked == []
+
+
+def test_a_registration_says_how_long_its_model_stays_loaded(edge):
+    edge.post("/v1/models/register", {"source": {"repo_id": "acme/new"}, "keep_alive": "10m"})
+    assert edge.acquisition.asked == [(SyncRequest("acme/new", keep_alive_seconds=600.0), "rest")]
+    reply = edge.post("/v1/models/register", {"source": {"repo_id": "acme/new"}, "keep_alive": "soon"})
+    assert (reply.status, reply.error["param"]) == (400, "keep_alive")
+
+
 @pytest.mark.parametrize("path", ["/v1/models/acme/embedder/pin", "/v1/models/acme%2Fembedder/pin"])
 def test_a_model_is_pinned_and_unpinned(edge, path):
     pinned = edge.request("PUT", path, {"variant": "abababab", "reason": "demo"})

@@ -53,11 +53,15 @@ class FakeAcquisition:
 
 @dataclass
 class FakeModelAdmin:
-    """Pins and deletes what the models hold."""
+    """Updates, pins and deletes what the models hold."""
 
     models: FakeModels
     asked: list[tuple[str, ...]] = field(default_factory=list)
     failure: Exception | None = None
+
+    async def update(self, model: str, *, keep_alive: float | None) -> ModelView:
+        self.asked.append(("update", model, str(keep_alive)))
+        return replace(await self.models.get(model), default_keep_alive_seconds=keep_alive)
 
     async def pin(self, model: str, variant: str = "", *, principal: str, reason: str) -> ModelView:
         self.asked.append(("pin", model, variant, principal, reason))
