@@ -106,7 +106,8 @@ class Registry:
                 the evidence.
             base_model: of an adapter, the name by which it is known here; empty for the one that was said before, that
                 the adapter's files name, or that the name `base:adapter` begins with.
-            keep_alive_seconds: for which it stays loaded unused, as of `set_keep_alive`; None leaves what was said before.
+            keep_alive_seconds: for which it stays loaded unused, as of `set_keep_alive`; None leaves what was said
+                before.
 
         Raises:
             InvalidInputError: the name or a hint is none, a file is broken, a link leaves the folder, or an adapter

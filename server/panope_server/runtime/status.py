@@ -187,8 +187,8 @@ class ModelView:
     Attributes:
         alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
         activity: as above.
-        default_keep_alive_seconds: for which its record says that it stays loaded unused: infinity for ever, None leaves
-            it to the settings.
+        default_keep_alive_seconds: for which its record says that it stays loaded unused: infinity for ever, None
+            leaves it to the settings.
     """
 
     name: str

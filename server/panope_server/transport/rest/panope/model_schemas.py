@@ -149,8 +149,8 @@ class ModelInfoJson(Struct):
         generate: null for models of other tasks, and until the model was loaded.
         classify: null for models without labels, and until the model was loaded.
         alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
-        default_keep_alive_seconds: for which its record says that it stays loaded unused; negative for ever, null leaves
-            it to the settings.
+        default_keep_alive_seconds: for which its record says that it stays loaded unused; negative for ever, null
+            leaves it to the settings.
     """
 
     name: str
