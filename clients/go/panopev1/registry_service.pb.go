@@ -271,7 +271,8 @@ type LoadModelRequest struct {
 	// The digest of the variant to run, or its first digits, at least 8; empty lets Panope choose.
 	Variant string `protobuf:"bytes,4,opt,name=variant,proto3" json:"variant,omitempty"`
 	// How long the model stays loaded when nobody uses it: seconds, or a duration such as `5m` or `1h30m`. `0` unloads it
-	// after its next call, a negative time keeps it for ever. Empty: as was asked for before, else as the settings say.
+	// after its next call, a negative time keeps it for ever. Empty: as was asked for before, else as its record or the
+	// settings say.
 	KeepAlive string `protobuf:"bytes,5,opt,name=keep_alive,json=keepAlive,proto3" json:"keep_alive,omitempty"`
 	// The instances to run, at most 64; 0 for as many as the settings say.
 	Instances     uint32 `protobuf:"varint,6,opt,name=instances,proto3" json:"instances,omitempty"`

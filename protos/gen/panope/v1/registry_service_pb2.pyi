@@ -145,7 +145,8 @@ class LoadModelRequest(google.protobuf.message.Message):
     """The digest of the variant to run, or its first digits, at least 8; empty lets Panope choose."""
     keep_alive: builtins.str
     """How long the model stays loaded when nobody uses it: seconds, or a duration such as `5m` or `1h30m`. `0` unloads it
-    after its next call, a negative time keeps it for ever. Empty: as was asked for before, else as the settings say.
+    after its next call, a negative time keeps it for ever. Empty: as was asked for before, else as its record or the
+    settings say.
     """
     instances: builtins.int
     """The instances to run, at most 64; 0 for as many as the settings say."""
