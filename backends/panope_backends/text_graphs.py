@@ -27,6 +27,9 @@ SPARSE_OUTPUT = "sparse_embedding"
 #: The output that classifiers give their scores in, before any function of them.
 LOGITS = "logits"
 
+#: The outputs that other exporters give the starts and the ends of answers in.
+SPAN_OUTPUTS = ("start_logits", "end_logits")
+
 #: What transformers' configurations call the width of token vectors.
 _WIDTHS = ("hidden_size", "d_model", "n_embd", "dim", "word_embed_proj_dim")
 
@@ -64,7 +67,7 @@ def tensor_name(names: Collection[str], node: str) -> str:
         names: that the graph has for the tensor.
         node: the name of the node that gives it, or takes it.
     """
-    known = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT, SPARSE_OUTPUT, LOGITS)
+    known = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT, SPARSE_OUTPUT, LOGITS, *SPAN_OUTPUTS)
     return min(names, key=lambda name: (name not in known, name != node, name.isdigit(), name), default=node)
 
 
@@ -146,6 +149,21 @@ def logits_output(outputs: Sequence[TensorSpec], axes: int) -> str:
         return (named or candidates)[0]
     shown = ", ".join(_shown(spec) for spec in outputs)
     raise PreconditionError(f"none of the graph's outputs ({shown}) is known to hold `{LOGITS}` with {axes} axes")
+
+
+def span_outputs(outputs: Sequence[TensorSpec]) -> tuple[str, ...]:
+    """The output that tells of each token how well it starts and ends an answer, or the two that do.
+
+    Args:
+        outputs: of the graph.
+
+    Raises:
+        PreconditionError: there is none, or it cannot be told which; the message names them.
+    """
+    names = [spec.name for spec in outputs if len(spec.shape) == 2]
+    if set(SPAN_OUTPUTS) <= set(names):
+        return SPAN_OUTPUTS
+    return (logits_output(outputs, 3),)
 
 
 def _is_logits(spec: TensorSpec, config: Mapping[str, Any]) -> bool:

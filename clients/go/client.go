@@ -27,6 +27,7 @@ type Client struct {
 	jobs     panopev1.JobServiceClient
 	registry panopev1.RegistryServiceClient
 	rerank   panopev1.RerankServiceClient
+	text     panopev1.TextServiceClient
 }
 
 // Option changes how Dial connects.
@@ -100,6 +101,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		jobs:     panopev1.NewJobServiceClient(conn),
 		registry: panopev1.NewRegistryServiceClient(conn),
 		rerank:   panopev1.NewRerankServiceClient(conn),
+		text:     panopev1.NewTextServiceClient(conn),
 	}, nil
 }
 

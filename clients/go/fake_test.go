@@ -31,6 +31,7 @@ type fake struct {
 	panopev1.UnimplementedJobServiceServer
 	panopev1.UnimplementedRegistryServiceServer
 	panopev1.UnimplementedRerankServiceServer
+	panopev1.UnimplementedTextServiceServer
 
 	mu         sync.Mutex
 	failures   []failure
@@ -52,6 +53,7 @@ func start(t *testing.T, f *fake, options ...panope.Option) *panope.Client {
 	panopev1.RegisterJobServiceServer(server, f)
 	panopev1.RegisterRegistryServiceServer(server, f)
 	panopev1.RegisterRerankServiceServer(server, f)
+	panopev1.RegisterTextServiceServer(server, f)
 	go func() { _ = server.Serve(listener) }() // ends with Stop
 	t.Cleanup(server.Stop)
 

@@ -67,6 +67,7 @@ ANSWERS: Sequence[tuple[type, str]] = (
     (model_schemas.InstanceJson, "Instance"),
     (spec_schemas.EmbedSpecJson, "EmbedSpec"),
     (spec_schemas.ClassifySpecJson, "ClassifySpec"),
+    (spec_schemas.TextSpecJson, "TextSpec"),
     (spec_schemas.GenerateSpecJson, "GenerateSpec"),
     (model_schemas.PinJson, "Pin"),
     (model_schemas.ProfileJson, "Profile"),

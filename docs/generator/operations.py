@@ -39,6 +39,7 @@ from panope_server.transport.rest.hugging_face.text_to_text.schemas import (
     TranslationBody,
     TranslationJson,
 )
+from panope_server.transport.rest.hugging_face.texts.schemas import AnswerBody, AnswerJson, FillingJson, FillMaskBody
 from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.openai.chat.answers import ChatJson
 from panope_server.transport.rest.openai.chat.schemas import ChatBody
@@ -212,14 +213,19 @@ _AZURE: Mapping[str, Any] = {"api-version": str}
 
 _ANY_ANSWER = list[Vector | float] | tgi.GeneratedTextJson
 _ENTITIES = (list[classification.EntityJson], list[list[classification.EntityJson]])
+_ANSWERS = (AnswerJson, list[AnswerJson], list[list[AnswerJson]])
+_FILLINGS = (list[FillingJson], list[list[FillingJson]], list[list[list[FillingJson]]])
 _LABELS = (list[classification.LabelJson], list[list[classification.LabelJson]])
 _SCORES: Mapping[str, Any] = {"or_answers": (*_LABELS, *_ENTITIES), "waits": True}
-_ANY_BODY = (tgi.TextGenerationBody, classification.ClassifyBody)
+_ANY_BODY = (tgi.TextGenerationBody, classification.ClassifyBody, AnswerBody, FillMaskBody)
 _TEI: Mapping[str, Any] = {"waits": True, "error": tei.TextEmbeddingsErrorJson}
 _ANY: Mapping[str, Any] = {
     **_TEI,
     "or_bodies": _ANY_BODY,
-    "or_answers": (list[Vector | float], tgi.GeneratedTextJson, *_LABELS, *_ENTITIES),
+    "or_answers": (
+        *(list[Vector | float], tgi.GeneratedTextJson, *_LABELS, *_ENTITIES),
+        *(AnswerJson, list[AnswerJson], *_FILLINGS[:2]),
+    ),
     "events": True,
     "error": HuggingFaceErrorJson,
 }
@@ -260,6 +266,10 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.AnswerVisualQuestionModel": Operation(list[QuestionAnswerJson], QuestionBody, waits=True),
     "HuggingFaceService.DescribeImage": Operation(list[PictureTextJson], PictureBody, waits=True),
     "HuggingFaceService.DescribeImageModel": Operation(list[PictureTextJson], PictureBody, waits=True),
+    "HuggingFaceService.AnswerQuestion": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
+    "HuggingFaceService.AnswerQuestionModel": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
+    "HuggingFaceService.FillMask": Operation(_FILLINGS[0], FillMaskBody, or_answers=_FILLINGS, waits=True),
+    "HuggingFaceService.FillMaskModel": Operation(_FILLINGS[0], FillMaskBody, or_answers=_FILLINGS, waits=True),
     "ClassificationService.Classify": Operation(
         _ENTITIES[0],
         classification.ClassifyBody,

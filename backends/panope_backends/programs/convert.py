@@ -27,7 +27,7 @@ from panope_backends.errors import InternalError, InvalidInputError, PanopeError
 from panope_backends.lora import FOLDER
 from panope_backends.memory_limit import is_out_of_memory, limit_memory
 from panope_backends.plugins import load_backend
-from panope_backends.programs.prepare_tokenizer import CLASSIFIES, text_files, tokenizer_to_add
+from panope_backends.programs.prepare_tokenizer import TEXTS, text_files, tokenizer_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.prepared import FILE, sources_digest
@@ -89,7 +89,7 @@ def convert(job: Job) -> Converted:
         raise PreconditionError(f"backend `{job.backend}` applies no adapters", reason="unsupported_adapter")
     # First, because it is quick and refuses what no conversion makes right.
     task = job.model.task
-    tokenizer = tokenizer_to_add(task, folder) if task in ("embed", *CLASSIFIES) else None
+    tokenizer = tokenizer_to_add(task, folder) if task in TEXTS else None
     place, head = _transformer_of(folder) if task == "embed" else (Path(), "")
     (out / place).mkdir(parents=True, exist_ok=True)
     backend.convert(dataclasses.replace(job.model, head=head), conversion, folder / place, out / place)

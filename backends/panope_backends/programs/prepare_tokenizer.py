@@ -24,10 +24,14 @@ from panope_backends.tasks.classify.files import read_classify_files
 from panope_backends.tasks.embed.config_files import EmbedFiles, read_embed_files
 from panope_backends.tasks.embed.prepared import PreparedTokenizer
 from panope_backends.tasks.kept_files import keep
+from panope_backends.tasks.text_files import READS, read_text_files
 from panope_backends.tasks.tokenizer_program import Job, Outcome
 
 #: Tasks of models with labels.
 CLASSIFIES = ("classify", "rerank", "token-classify")
+
+#: Tasks of models whose tokenizer a conversion brings.
+TEXTS = ("embed", *CLASSIFIES, *READS)
 
 
 def text_files(task: str, folder: Path) -> EmbedFiles:
@@ -40,6 +44,8 @@ def text_files(task: str, folder: Path) -> EmbedFiles:
     Raises:
         PreconditionError: the model's files ask for what Panope cannot do.
     """
+    if task in READS:
+        return read_text_files(folder, task)
     return read_classify_files(folder).text if task in CLASSIFIES else read_embed_files(folder)
 
 

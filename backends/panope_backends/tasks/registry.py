@@ -17,7 +17,9 @@ _BUILT_IN = {
     "classify": "panope_backends.tasks.classify.module:ClassifyModule",
     "detect": "panope_backends.tasks.detect.module:DetectModule",
     "embed": "panope_backends.tasks.embed.module:EmbedModule",
+    "fill-mask": "panope_backends.tasks.fill_mask.module:FillMaskModule",
     "generate": "panope_backends.tasks.generate.module:GenerateModule",
+    "question-answer": "panope_backends.tasks.question_answer.module:QuestionAnswerModule",
     "rerank": "panope_backends.tasks.classify.module:RerankModule",
     "token-classify": "panope_backends.tasks.token_classify.module:TokenClassifyModule",
 }

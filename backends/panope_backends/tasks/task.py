@@ -301,6 +301,7 @@ class LoadedTask:
         requests: makes jobs, by the name of the task that a request is for; `tensors` is added to every TensorModel.
         sequences: runs the sequences of its jobs; None when it makes no `SequenceJob`.
         facts: the task's message to the server about the model.
+        values_per_token: that a run gives beside the model's own states, such as one for each word of a vocabulary.
         is_tried: whether it has answered a trial run; False where no run is known that any such model takes.
         end: ends what the task has beside the model, such as processes.
         adapters: loads adapters beside the model; None where it takes none.
@@ -312,6 +313,7 @@ class LoadedTask:
     requests: Mapping[str, Prepare] = field(default_factory=dict)
     sequences: SequenceTask | None = None
     facts: bytes = b""
+    values_per_token: int = 0
     is_tried: bool = True
     end: Callable[[], None] = lambda: None
     adapters: AdapterTask | None = None

@@ -169,6 +169,8 @@ _HEADS = {
     "classify": "AutoModelForSequenceClassification",
     "rerank": "AutoModelForSequenceClassification",
     "token-classify": "AutoModelForTokenClassification",
+    "question-answer": "AutoModelForQuestionAnswering",
+    "fill-mask": "AutoModelForMaskedLM",
 }
 WORDS = "the a fox dog river bank house quiet brown quick runs sleeps in over lives Ada Lovelace London loves who is"
 
@@ -178,8 +180,8 @@ def tiny_classifier(folder: Path, task: str, labels: Sequence[str], **changes: A
 
     Args:
         folder: where to.
-        task: `classify`, `rerank` or `token-classify`.
-        labels: by their ids.
+        task: `classify`, `rerank`, `token-classify`, `question-answer` or `fill-mask`.
+        labels: by their ids; for the last two any number, as they have none.
         changes: to its configuration.
     """
     import torch
@@ -222,7 +224,8 @@ def word_tokenizer(folder: Path, max_tokens: int) -> int:
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 2), ("[SEP]", 3)]
     )
     tokenizer.save(str(folder / "tokenizer.json"))
-    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    marks = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+    names = {f"{mark}_token": token for mark, token in marks.items()}
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_tokens, **names}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return len(words)

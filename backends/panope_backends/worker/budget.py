@@ -94,20 +94,21 @@ class Budget:
         )
 
 
-def budget_of(config: Mapping[str, Any], *, max_tokens: int, max_bytes: int) -> Budget:
+def budget_of(config: Mapping[str, Any], *, max_tokens: int, max_bytes: int, values_per_token: int = 0) -> Budget:
     """What a model may take.
 
     Args:
         config: its config.json.
         max_tokens: of one batch.
         max_bytes: of one batch; 0 for any.
+        values_per_token: that a run gives beside the states of its blocks.
     """
     hidden = _number(config, _HIDDEN)
     between = _number(config, _INTERMEDIATE) or 4 * hidden
     return Budget(
         max(1, max_tokens),
         max_bytes,
-        _FLOAT_BYTES * (_STATES * hidden + _BETWEEN * between) if hidden else 0,
+        _FLOAT_BYTES * (_STATES * hidden + _BETWEEN * between + values_per_token) if hidden else 0,
         _FLOAT_BYTES * _number(config, _HEADS) if hidden else 0,
     )
 

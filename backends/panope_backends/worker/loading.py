@@ -92,7 +92,12 @@ def _load(load: wire.Load) -> ServedModel:
     if not loaded.is_tried:
         log.info("trial_run_skipped", reason="the model's inputs have no fixed shape")
     model = loaded.model
-    budget = budget_of(loaded.config, max_tokens=load.max_batch_tokens, max_bytes=load.max_batch_bytes)
+    budget = budget_of(
+        loaded.config,
+        max_tokens=load.max_batch_tokens,
+        max_bytes=load.max_batch_bytes,
+        values_per_token=loaded.values_per_token,
+    )
     own = tensor_requests(model, budget.check) if isinstance(model, TensorModel) else {}
     requests = {**own, **loaded.requests}
     ready = _ready(model)

@@ -206,7 +206,7 @@ func (x Instance_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Instance_State.Descriptor instead.
 func (Instance_State) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{8, 0}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // A model that users can name.
@@ -274,6 +274,8 @@ type Model struct {
 	UnloadTime *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=unload_time,json=unloadTime,proto3" json:"unload_time,omitempty"`
 	// Calls that use it, or wait for it to be loaded.
 	ActiveCalls uint32 `protobuf:"varint,30,opt,name=active_calls,json=activeCalls,proto3" json:"active_calls,omitempty"`
+	// What a model that answers questions or fills masks takes; unset for other tasks, and until the model was loaded.
+	Text *TextSpec `protobuf:"bytes,31,opt,name=text,proto3" json:"text,omitempty"`
 	// Seconds for which its record says that it stays loaded when nobody uses it, unless a load or a call says otherwise: 0
 	// until a call has ended, negative for ever; unset leaves it to the settings.
 	DefaultKeepAliveSeconds *float64 `protobuf:"fixed64,32,opt,name=default_keep_alive_seconds,json=defaultKeepAliveSeconds,proto3,oneof" json:"default_keep_alive_seconds,omitempty"`
@@ -521,6 +523,13 @@ func (x *Model) GetActiveCalls() uint32 {
 	return 0
 }
 
+func (x *Model) GetText() *TextSpec {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
 func (x *Model) GetDefaultKeepAliveSeconds() float64 {
 	if x != nil && x.DefaultKeepAliveSeconds != nil {
 		return *x.DefaultKeepAliveSeconds
@@ -675,6 +684,70 @@ func (x *ClassifySpec) GetBatching() string {
 	return ""
 }
 
+// What a model of the task `question-answer` or `fill-mask` takes.
+type TextSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The most tokens that it reads at once, special tokens included.
+	MaxTokens uint32 `protobuf:"varint,1,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
+	// The token that stands in texts for what is filled in, such as `[MASK]`; empty for models that fill in nothing.
+	MaskToken string `protobuf:"bytes,2,opt,name=mask_token,json=maskToken,proto3" json:"mask_token,omitempty"`
+	// Which texts run as one batch, as of EmbedSpec.
+	Batching      string `protobuf:"bytes,3,opt,name=batching,proto3" json:"batching,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TextSpec) Reset() {
+	*x = TextSpec{}
+	mi := &file_panope_v1_model_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TextSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TextSpec) ProtoMessage() {}
+
+func (x *TextSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_model_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TextSpec.ProtoReflect.Descriptor instead.
+func (*TextSpec) Descriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *TextSpec) GetMaxTokens() uint32 {
+	if x != nil {
+		return x.MaxTokens
+	}
+	return 0
+}
+
+func (x *TextSpec) GetMaskToken() string {
+	if x != nil {
+		return x.MaskToken
+	}
+	return ""
+}
+
+func (x *TextSpec) GetBatching() string {
+	if x != nil {
+		return x.Batching
+	}
+	return ""
+}
+
 // What an `embed` model takes and gives.
 type EmbedSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -697,7 +770,7 @@ type EmbedSpec struct {
 
 func (x *EmbedSpec) Reset() {
 	*x = EmbedSpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -709,7 +782,7 @@ func (x *EmbedSpec) String() string {
 func (*EmbedSpec) ProtoMessage() {}
 
 func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[3]
+	mi := &file_panope_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -722,7 +795,7 @@ func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedSpec.ProtoReflect.Descriptor instead.
 func (*EmbedSpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EmbedSpec) GetDimensions() uint32 {
@@ -807,7 +880,7 @@ type GenerateSpec struct {
 
 func (x *GenerateSpec) Reset() {
 	*x = GenerateSpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +892,7 @@ func (x *GenerateSpec) String() string {
 func (*GenerateSpec) ProtoMessage() {}
 
 func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +905,7 @@ func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateSpec.ProtoReflect.Descriptor instead.
 func (*GenerateSpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GenerateSpec) GetMaxPositions() uint32 {
@@ -975,7 +1048,7 @@ type Variant struct {
 
 func (x *Variant) Reset() {
 	*x = Variant{}
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1060,7 @@ func (x *Variant) String() string {
 func (*Variant) ProtoMessage() {}
 
 func (x *Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1073,7 @@ func (x *Variant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Variant.ProtoReflect.Descriptor instead.
 func (*Variant) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Variant) GetDigest() string {
@@ -1125,7 +1198,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_panope_v1_model_proto_msgTypes[6]
+	mi := &file_panope_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1210,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[6]
+	mi := &file_panope_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1223,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Profile) GetBackend() string {
@@ -1245,7 +1318,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_panope_v1_model_proto_msgTypes[7]
+	mi := &file_panope_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1330,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[7]
+	mi := &file_panope_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1343,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Pin) GetPrincipal() string {
@@ -1335,7 +1408,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_panope_v1_model_proto_msgTypes[8]
+	mi := &file_panope_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1420,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[8]
+	mi := &file_panope_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1433,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Instance) GetId() string {
@@ -1511,7 +1584,7 @@ type GenerationStatistics struct {
 
 func (x *GenerationStatistics) Reset() {
 	*x = GenerationStatistics{}
-	mi := &file_panope_v1_model_proto_msgTypes[9]
+	mi := &file_panope_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1596,7 @@ func (x *GenerationStatistics) String() string {
 func (*GenerationStatistics) ProtoMessage() {}
 
 func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[9]
+	mi := &file_panope_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1609,7 @@ func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerationStatistics.ProtoReflect.Descriptor instead.
 func (*GenerationStatistics) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GenerationStatistics) GetRunningSequences() uint32 {
@@ -1634,7 +1707,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\x9e\f\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xc7\f\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -1668,7 +1741,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\x12keep_alive_seconds\x18\x1c \x01(\x01H\x00R\x10keepAliveSeconds\x88\x01\x01\x12;\n" +
 	"\vunload_time\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"unloadTime\x12!\n" +
-	"\factive_calls\x18\x1e \x01(\rR\vactiveCalls\x12@\n" +
+	"\factive_calls\x18\x1e \x01(\rR\vactiveCalls\x12'\n" +
+	"\x04text\x18\x1f \x01(\v2\x13.panope.v1.TextSpecR\x04text\x12@\n" +
 	"\x1adefault_keep_alive_seconds\x18  \x01(\x01H\x01R\x17defaultKeepAliveSeconds\x88\x01\x01\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1698,7 +1772,13 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"max_tokens\x18\x02 \x01(\rR\tmaxTokens\x12\x1a\n" +
 	"\bfunction\x18\x03 \x01(\tR\bfunction\x12)\n" +
 	"\x10entailment_label\x18\x04 \x01(\tR\x0fentailmentLabel\x12\x1a\n" +
-	"\bbatching\x18\x05 \x01(\tR\bbatching\"\xc1\x01\n" +
+	"\bbatching\x18\x05 \x01(\tR\bbatching\"d\n" +
+	"\bTextSpec\x12\x1d\n" +
+	"\n" +
+	"max_tokens\x18\x01 \x01(\rR\tmaxTokens\x12\x1d\n" +
+	"\n" +
+	"mask_token\x18\x02 \x01(\tR\tmaskToken\x12\x1a\n" +
+	"\bbatching\x18\x03 \x01(\tR\bbatching\"\xc1\x01\n" +
 	"\tEmbedSpec\x12\x1e\n" +
 	"\n" +
 	"dimensions\x18\x01 \x01(\rR\n" +
@@ -1819,7 +1899,7 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Breaker_State)(0),            // 1: panope.v1.Breaker.State
@@ -1827,44 +1907,46 @@ var file_panope_v1_model_proto_goTypes = []any{
 	(*Model)(nil),                 // 3: panope.v1.Model
 	(*Breaker)(nil),               // 4: panope.v1.Breaker
 	(*ClassifySpec)(nil),          // 5: panope.v1.ClassifySpec
-	(*EmbedSpec)(nil),             // 6: panope.v1.EmbedSpec
-	(*GenerateSpec)(nil),          // 7: panope.v1.GenerateSpec
-	(*Variant)(nil),               // 8: panope.v1.Variant
-	(*Profile)(nil),               // 9: panope.v1.Profile
-	(*Pin)(nil),                   // 10: panope.v1.Pin
-	(*Instance)(nil),              // 11: panope.v1.Instance
-	(*GenerationStatistics)(nil),  // 12: panope.v1.GenerationStatistics
-	nil,                           // 13: panope.v1.Model.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 15: panope.v1.TensorSpec
+	(*TextSpec)(nil),              // 6: panope.v1.TextSpec
+	(*EmbedSpec)(nil),             // 7: panope.v1.EmbedSpec
+	(*GenerateSpec)(nil),          // 8: panope.v1.GenerateSpec
+	(*Variant)(nil),               // 9: panope.v1.Variant
+	(*Profile)(nil),               // 10: panope.v1.Profile
+	(*Pin)(nil),                   // 11: panope.v1.Pin
+	(*Instance)(nil),              // 12: panope.v1.Instance
+	(*GenerationStatistics)(nil),  // 13: panope.v1.GenerationStatistics
+	nil,                           // 14: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 16: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
-	8,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
-	11, // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	14, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	6,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
-	15, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	15, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	13, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
-	7,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
+	9,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
+	12, // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
+	15, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	7,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
+	16, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	16, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	14, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	8,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
 	5,  // 9: panope.v1.Model.classify:type_name -> panope.v1.ClassifySpec
 	4,  // 10: panope.v1.Model.breaker:type_name -> panope.v1.Breaker
-	14, // 11: panope.v1.Model.unload_time:type_name -> google.protobuf.Timestamp
-	1,  // 12: panope.v1.Breaker.state:type_name -> panope.v1.Breaker.State
-	10, // 13: panope.v1.Variant.pin:type_name -> panope.v1.Pin
-	9,  // 14: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
-	14, // 15: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	14, // 16: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	2,  // 17: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	14, // 18: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	12, // 19: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
-	4,  // 20: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	15, // 11: panope.v1.Model.unload_time:type_name -> google.protobuf.Timestamp
+	6,  // 12: panope.v1.Model.text:type_name -> panope.v1.TextSpec
+	1,  // 13: panope.v1.Breaker.state:type_name -> panope.v1.Breaker.State
+	11, // 14: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	10, // 15: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
+	15, // 16: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	15, // 17: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	2,  // 18: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
+	15, // 19: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	13, // 20: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
+	4,  // 21: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -1880,7 +1962,7 @@ func file_panope_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -11,6 +11,7 @@ from panope_backends.api import GenerationStatistics, TensorSpec
 from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
+from panope_server.tasks.text_spec import TextSpec
 
 
 class ModelState(StrEnum):
@@ -202,6 +203,7 @@ class ModelView:
     embed: EmbedSpec | None = None
     generate: GenerateSpec | None = None
     classify: ClassifySpec | None = None
+    text: TextSpec | None = None
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
     source: str = ""

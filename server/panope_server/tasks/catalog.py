@@ -16,7 +16,9 @@ from panope_server.tasks.classify.task import ClassifyTask
 from panope_server.tasks.classify_images import ClassifyImagesTask
 from panope_server.tasks.detect import DetectTask
 from panope_server.tasks.embed.task import EmbedTask
+from panope_server.tasks.fill_mask import FillMaskTask
 from panope_server.tasks.generate.task import GenerateTask
+from panope_server.tasks.question_answer import QuestionAnswerTask
 from panope_server.tasks.rerank import RerankTask
 from panope_server.tasks.task import Input, Request, Task
 from panope_server.tasks.tensors import TensorTask
@@ -49,6 +51,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask),
+    *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),
 ):
     register(_kind())

@@ -166,6 +166,38 @@ def split_lists(task_input: B, max_items: int, *names: str) -> Sequence[B]:
     ]
 
 
+#: Characters that go to a worker as one request, unless one item has more.
+_PART_CHARACTERS = 1 << 16
+
+
+def split_by_size(task_input: B, max_items: int, measured: str, *others: str) -> Sequence[B]:
+    """Parts of at most so many items, and of few characters, in order.
+
+    Args:
+        task_input: as a whole.
+        max_items: of one part.
+        measured: the list whose texts may be long.
+        others: lists that have an item for each of it.
+    """
+    texts: list[str] = getattr(task_input, measured)
+    starts, size = [0], 0
+    for index, text in enumerate(texts):
+        size += len(text)
+        if index > starts[-1] and (size > _PART_CHARACTERS or index - starts[-1] >= max_items):
+            starts.append(index)
+            size = len(text)
+    if len(starts) == 1:
+        return [task_input]
+    return [
+        replace(
+            task_input,
+            first_index=start,
+            **{name: getattr(task_input, name)[start:end] for name in (measured, *others)},
+        )
+        for start, end in zip(starts, [*starts[1:], len(texts)], strict=True)
+    ]
+
+
 def text_cost(texts: list[str], token_sequences: list[list[int]]) -> tuple[int, int]:
     """Items and bytes of texts and sequences; bytes of text are estimated by its characters."""
     size = sum(map(len, texts)) + sum(map(len, token_sequences)) * TOKEN_BYTES

@@ -36,6 +36,15 @@ def check_positive(number: int | None, field: str) -> None:
         raise InvalidInputError.at(field, "{field} must be at least 1 and at most {limit:,}", limit=MAX_COUNT)
 
 
+def check_range(task_input: object, field: str, least: int, most: int) -> None:
+    """Refuses a number of an input that is not within its limits; None is no number."""
+    number: int | None = getattr(task_input, field)
+    if number is not None and not least <= number <= most:
+        raise InvalidInputError.at(
+            field, "{field} must be at least {least:,} and at most {limit:,}", least=least, limit=most
+        )
+
+
 def check_texts(texts: Sequence[str], limits: Limits, field: str = "texts") -> None:
     """Refuses no texts, too many, an empty one and one that is too long."""
     check_count(field, len(texts), limits)

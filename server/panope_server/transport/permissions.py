@@ -94,6 +94,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         **_LOADS,
     },
     "panope.v1.RerankService": {"Rerank": INFERENCE},
+    "panope.v1.TextService": dict.fromkeys(("AnswerQuestion", "FillMask"), INFERENCE),
     "panope.v1.UsageService": {"ListUsage": USAGE_READ},
     "panope.rest.v1.AliasService": _ALIASES,
     "panope.rest.v1.ClassificationService": dict.fromkeys(
@@ -102,16 +103,9 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.rest.v1.DetectionService": dict.fromkeys(("Detect", "DetectModel"), INFERENCE),
     "panope.rest.v1.HuggingFaceService": dict.fromkeys(
         (
-            "Embed",
-            "EmbedModel",
-            "Summarize",
-            "SummarizeModel",
-            "Translate",
-            "TranslateModel",
-            "AnswerVisualQuestion",
-            "AnswerVisualQuestionModel",
-            "DescribeImage",
-            "DescribeImageModel",
+            *("Embed", "EmbedModel", "Summarize", "SummarizeModel", "Translate", "TranslateModel"),
+            *("AnswerVisualQuestion", "AnswerVisualQuestionModel", "DescribeImage", "DescribeImageModel"),
+            *("AnswerQuestion", "AnswerQuestionModel", "FillMask", "FillMaskModel"),
         ),
         INFERENCE,
     ),

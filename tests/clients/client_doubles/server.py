@@ -19,6 +19,7 @@ from client_doubles.generate_servicer import GenerateServicer
 from client_doubles.infer_servicer import InferServicer
 from client_doubles.job_servicer import JobServicer
 from client_doubles.registry_servicer import RegistryServicer
+from client_doubles.text_servicer import TextServicer
 from client_doubles.usage_servicer import UsageServicer
 from panope.v1 import classify_service_pb2_grpc as classify_grpc
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
@@ -28,6 +29,7 @@ from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope.v1 import job_service_pb2_grpc as job_grpc
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
+from panope.v1 import text_service_pb2_grpc as text_grpc
 from panope.v1 import usage_service_pb2_grpc as usage_grpc
 
 
@@ -45,7 +47,14 @@ class HealthServicer(aio_health.HealthServicer):
 
 @dataclass
 class FakeServer(
-    EmbedServicer, ClassifyServicer, GenerateServicer, InferServicer, RegistryServicer, JobServicer, UsageServicer
+    EmbedServicer,
+    ClassifyServicer,
+    TextServicer,
+    GenerateServicer,
+    InferServicer,
+    RegistryServicer,
+    JobServicer,
+    UsageServicer,
 ):
     """A server of one model, for all that clients ask.
 
@@ -59,6 +68,7 @@ class FakeServer(
         """Starts the server at an address, with options of gRPC's such as `max_receive_message_length`."""
         server = grpc.aio.server(options=[(f"grpc.{name}", value) for name, value in options.items()])
         classify_grpc.add_ClassifyServiceServicer_to_server(self, server)
+        text_grpc.add_TextServiceServicer_to_server(self, server)
         rerank_grpc.add_RerankServiceServicer_to_server(self, server)
         detect_grpc.add_DetectServiceServicer_to_server(self, server)
         embed_grpc.add_EmbedServiceServicer_to_server(self, server)

@@ -22,7 +22,8 @@ def load_torch_model(model: ModelFacts, folder: Path, precision: str, threads: i
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
     module, names, output = load_transformer(model, folder, precision)
-    return TorchModel(module, names, precision, output)
+    shape = output_shape(module.config, model.task, output)
+    return TorchModel(module, names, precision, TensorSpec(output, "float32", shape))
 
 
 class TorchModel(TensorModel):
@@ -35,12 +36,12 @@ class TorchModel(TensorModel):
         output: what it gives, by transformers' name.
     """
 
-    def __init__(self, module: Any, names: Sequence[str], precision: str, output: str) -> None:
+    def __init__(self, module: Any, names: Sequence[str], precision: str, output: TensorSpec) -> None:
         self.precision = precision
         self.inputs = [TensorSpec(name, "int64", (-1, -1)) for name in names]
-        self.outputs = [TensorSpec(output, "float32", output_shape(module, output))]
+        self.outputs = [output]
         self._module = module
-        self._output = output
+        self._output = output.name
         # Decoders would keep and return a cache that nothing reads.
         self._options = {"use_cache": False} if getattr(module.config, "use_cache", False) else {}
         tables = read_tables(module, names, self._options)
@@ -72,14 +73,21 @@ class TorchModel(TensorModel):
         del self._module
 
 
-def output_shape(module: Any, output: str) -> tuple[int, ...]:
-    """Of what a model of transformers gives; -1 for the batch and its length."""
-    if output == "last_hidden_state":
-        return (-1, -1, module.config.hidden_size)
+def output_shape(config: Any, task: str, output: str) -> tuple[int, ...]:
+    """Of what a model of transformers gives for a task; -1 for the batch and its length."""
     if output == SPARSE_OUTPUT:
-        return (-1, module.config.vocab_size)
-    axes = (-1, -1) if type(module).__name__.endswith("ForTokenClassification") else (-1,)
-    return (*axes, module.config.num_labels)
+        return (-1, config.vocab_size)
+    match task:
+        case "classify" | "rerank":
+            return (-1, config.num_labels)
+        case "token-classify":
+            return (-1, -1, config.num_labels)
+        case "question-answer":
+            return (-1, -1, 2)
+        case "fill-mask":
+            return (-1, -1, config.vocab_size)
+        case _:
+            return (-1, -1, config.hidden_size)
 
 
 def _tensor(array: np.ndarray[Any, Any]) -> Any:

@@ -8,6 +8,8 @@ in float32
                          `sparse_embedding`   batch × vocabulary, with a sparse encoder's head (`ModelFacts.head`)
     classify, rerank     `logits`             batch × labels
     token-classify       `logits`             batch × tokens × labels
+    question-answer      `logits`             batch × tokens × 2: of starting an answer, and of ending one
+    fill-mask            `logits`             batch × tokens × vocabulary
 """
 
 from __future__ import annotations
@@ -46,9 +48,19 @@ _BASE = Head("AutoModel", "", "last_hidden_state")
 _SPARSE = Head("AutoModelForMaskedLM", "ForMaskedLM", SPARSE_OUTPUT)
 _TEXTS = Head("AutoModelForSequenceClassification", "ForSequenceClassification", "logits")
 _TOKENS = Head("AutoModelForTokenClassification", "ForTokenClassification", "logits")
+_SPANS = Head("AutoModelForQuestionAnswering", "ForQuestionAnswering", "logits")
+_WORDS = Head("AutoModelForMaskedLM", "ForMaskedLM", "logits")
 
 #: Tasks that transformers' models run here.
-_HEADS = {"": _BASE, "embed": _BASE, "classify": _TEXTS, "rerank": _TEXTS, "token-classify": _TOKENS}
+_HEADS = {
+    "": _BASE,
+    "embed": _BASE,
+    "classify": _TEXTS,
+    "rerank": _TEXTS,
+    "token-classify": _TOKENS,
+    "question-answer": _SPANS,
+    "fill-mask": _WORDS,
+}
 
 
 def transformer_support(model: ModelFacts) -> Support:
@@ -114,9 +126,14 @@ def load_transformer(
         module = load_pretrained(model, folder, precision, auto_class, attention, may_lack="pooler")
     else:
         module = load_pretrained(model, folder, precision, head.auto_class, attention)
+    names = _input_names(module)
     if head is _SPARSE:
-        return with_splade(module, model.head), _input_names(module), head.output
-    return module, _input_names(module), head.output
+        return with_splade(module, model.head), names, head.output
+    if head is _SPANS:
+        from panope_backends.engines.torch.spans import SpansInOne  # it brings torch
+
+        module = SpansInOne(module).eval()
+    return module, names, head.output
 
 
 def _input_names(module: Any) -> tuple[str, ...]:

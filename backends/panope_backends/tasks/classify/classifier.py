@@ -9,17 +9,13 @@ import numpy as np
 from panope_backends.api import TensorModel
 from panope_backends.errors import InternalError, PreconditionError
 from panope_backends.tasks.classify.files import ClassifyFiles
-from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
-from panope_backends.tasks.embed.running import run_whole
 from panope_backends.tasks.embed.tokenizer import TextTokenizer
-from panope_backends.tasks.probing import PROBING_TEXTS
-from panope_backends.tasks.task import Rows, SequenceTask, TokenRow
-from panope_backends.text_graphs import logits_output, text_shape
-
-TRIAL_TOKENS = 8
+from panope_backends.tasks.task import Rows, TokenRow
+from panope_backends.tasks.text_rows import TRIAL_TOKENS, TextRows, ragged
+from panope_backends.text_graphs import logits_output
 
 
-class Classifier(SequenceTask):
+class Classifier(TextRows):
     """One loaded model with its labels.
 
     Args:
@@ -29,10 +25,6 @@ class Classifier(SequenceTask):
         max_tokens: of one text, or of two, special tokens included.
         per_token: whether each token has a row: tokens × labels for each text, padding left out.
 
-    Attributes:
-        max_tokens: that the model takes.
-        vocabulary_size: ids are below it.
-
     Raises:
         PreconditionError: the model takes or gives something else.
     """
@@ -41,18 +33,9 @@ class Classifier(SequenceTask):
         self, files: ClassifyFiles, tokenizer: TextTokenizer, model: TensorModel, *, max_tokens: int, per_token: bool
     ) -> None:
         self._files = files
-        self._tokenizer = tokenizer
-        self._model = model
         self._per_token = per_token
-        self._output = logits_output(model.outputs, 3 if per_token else 2)
-        shape = text_shape(model.inputs)
-        stated = within_positions(model, max_tokens)
-        self.max_tokens = min(stated, shape.length or stated)
-        self._batch = shape.batch
-        self._inputs = EncoderInputs(model, tokenizer, self.max_tokens)
-        self.vocabulary_size = (
-            self._inputs.vocabulary_size or int(files.config.get("vocab_size") or 0) or tokenizer.vocabulary_size
-        )
+        output = logits_output(model.outputs, 3 if per_token else 2)
+        super().__init__(files.config, tokenizer, model, (output,), max_tokens=max_tokens)
 
     @property
     def row_width(self) -> int:
@@ -61,24 +44,8 @@ class Classifier(SequenceTask):
 
     def run(self, sequences: Sequence[TokenRow]) -> Rows:
         """The model's own values."""
-        arrays, attended = self._inputs.build(sequences)
-        values = run_whole(self._model, arrays, self._output, self._batch)
-        if not self._per_token:
-            return values
-        rows = np.empty(len(sequences), object)
-        for index, (row, mask) in enumerate(zip(values, attended, strict=True)):
-            rows[index] = row[mask.astype(bool)]
-        return rows
-
-    def pad_alone(self, wanted: bool) -> None:
-        """As `EncoderInputs` pads."""
-        self._inputs.round_widths = wanted
-
-    def sample(self, tokens: int) -> TokenRow:
-        """Texts of many scripts, over and over."""
-        (ids,) = self._tokenizer.encode([" ".join(PROBING_TEXTS) * (1 + tokens // len(PROBING_TEXTS))])
-        limit = min(tokens, self.max_tokens)
-        return TokenRow(ids if len(ids) <= limit else self._tokenizer.truncate(ids, limit, "end"))
+        (values,), real = self.values(sequences)
+        return ragged([row[mask] for row, mask in zip(values, real, strict=True)]) if self._per_token else values
 
     def trial(self) -> None:
         """Runs a short text and counts its labels."""

@@ -7,10 +7,9 @@ from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import ClassifyFiles, read_classify_files
 from panope_backends.tasks.classify.image_models import takes_images
 from panope_backends.tasks.classify.requests import ClassifyRequests
-from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.text_files import load_tokenizer
 from panope_backends.tasks.tokenize.requests import tokenizer_requests
 
 
@@ -27,7 +26,7 @@ class ClassifyModule(TaskModule):
             return load_image_classifier(source)
         files = read_classify_files(source.folder)
         model = source.load(files.config)
-        tokenizer, max_tokens = load_tokenizer(files, source)
+        tokenizer, max_tokens = load_tokenizer(files.text, source)
         classifier = Classifier(files, tokenizer, model, max_tokens=max_tokens, per_token=False)
         classifier.trial()
         made = ClassifyRequests(files, classifier, tokenizer)
@@ -45,13 +44,6 @@ class RerankModule(ClassifyModule):
     """Loads a cross-encoder: a classifier of two texts with one label."""
 
     name = "rerank"
-
-
-def load_tokenizer(files: ClassifyFiles, source: ModelSource) -> tuple[TextTokenizer, int]:
-    """The tokenizer of a model that is loaded, and the most tokens of a text."""
-    # After the model: an engine that has imported transformers by now saves a process.
-    prepared = prepared_tokenizer(source.folder, files.text, source.cache_folder)
-    return TextTokenizer(prepared), prepared.max_tokens or source.max_batch_tokens
 
 
 def facts_of(files: ClassifyFiles, classifier: Classifier, task: str) -> messages.ClassifyFacts:

@@ -86,6 +86,7 @@ class EmbedFiles:
         default_dimensions: leading values to keep when a request does not say; None for all.
         pairs: whether the model takes two texts too, so that its tokenizer must put them together as transformers does.
         is_static: whether it is a table of token vectors, whose mean a text's vector is.
+        marks: whether it is asked which tokens start a text and stand for what is masked.
         model_head: of a sparse encoder, as of `ModelFacts`.
         max_active_dims: the most values that are not 0, of a sparse vector; None for any.
     """
@@ -103,6 +104,7 @@ class EmbedFiles:
     default_dimensions: int | None = None
     pairs: bool = False
     is_static: bool = False
+    marks: bool = False
     model_head: str = ""
     max_active_dims: int | None = None
 

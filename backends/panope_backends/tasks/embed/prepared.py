@@ -38,6 +38,9 @@ class PreparedTokenizer(msgspec.Struct, frozen=True):
         gives_token_types: whether the model is given token types.
         max_tokens: of one text, special tokens included; None when nothing sets a limit.
         unknown_id: of the token for what the vocabulary lacks; None when there is none, or nobody asks.
+        start_id: of the token that starts a text (`cls_token`); likewise.
+        mask_id: of the token that stands for what is masked; likewise.
+        cleans_up: whether blanks before punctuation are taken out of what tokens spell; False where nobody asks.
     """
 
     made_of: str
@@ -50,12 +53,16 @@ class PreparedTokenizer(msgspec.Struct, frozen=True):
     gives_token_types: bool
     max_tokens: int | None
     unknown_id: int | None = None
+    start_id: int | None = None
+    mask_id: int | None = None
+    cleans_up: bool = False
 
 
 def sources_digest(files: EmbedFiles) -> str:
     """The digest of all files of a model that a tokenizer may be made of, by their names and contents."""
     kind = "\npairs" if files.pairs else "\nstatic" if files.is_static else ""
-    return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}{kind}")
+    marks = "\nmarks" if files.marks else ""
+    return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}{kind}{marks}")
 
 
 def find_prepared(path: Path, made_of: str) -> PreparedTokenizer | None:

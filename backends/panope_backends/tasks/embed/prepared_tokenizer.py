@@ -48,4 +48,11 @@ def _make(folder: Path, files: EmbedFiles, file: Path) -> None:
 
         keep(prepare_tokenizer(files), file)
     else:
-        run_program(Job("classify" if files.pairs else "embed", str(folder), str(file)))
+        run_program(Job(_task(files), str(folder), str(file)))
+
+
+def _task(files: EmbedFiles) -> str:
+    """A task whose tokenizers are made in the same way."""
+    if files.marks:
+        return "question-answer" if files.pairs else "fill-mask"
+    return "classify" if files.pairs else "embed"

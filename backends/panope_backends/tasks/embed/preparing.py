@@ -69,7 +69,10 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
         splits_special_tokens=bool(made.split_special_tokens),
         gives_token_types="token_type_ids" in made.model_input_names,
         max_tokens=_max_tokens(transformers, made, files),
-        unknown_id=made.unk_token_id if files.pairs else None,
+        unknown_id=made.unk_token_id if files.pairs or files.marks else None,
+        start_id=made.cls_token_id if files.marks else None,
+        mask_id=made.mask_token_id if files.marks else None,
+        cleans_up=files.marks and _cleans_up(made),
     )
     ours = TextTokenizer(prepared)
     _prove(made, ours)
@@ -86,6 +89,11 @@ def _refuse_settings(folder: Path) -> None:
     processor = config.get("processor_class") or read_json(folder / "processor_config.json", missing_ok=True)
     if processor:
         raise PreconditionError("the model asks for a processor besides its tokenizer; Panope embeds texts alone")
+
+
+def _cleans_up(made: Any) -> bool:
+    """As transformers decides it, which leaves the blanks of byte-pair tokenizers alone."""
+    return bool(made.clean_up_tokenization_spaces) and type(made.backend_tokenizer.model).__name__ != "BPE"
 
 
 def _arguments(settings: TokenizerSettings) -> dict[str, Any]:

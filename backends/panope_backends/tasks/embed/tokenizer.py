@@ -11,6 +11,12 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.prepared import PreparedTokenizer, Side
 from panope_backends.tasks.task import TokenRow
 
+#: In transformers' order.
+_CLEANED = (
+    *((" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" 's", "'s")),
+    *((" 've", "'ve"), (" 're", "'re")),
+)
+
 
 class TextTokenizer:
     """One model's tokenizer; safe to call from several threads.
@@ -21,6 +27,8 @@ class TextTokenizer:
         vocabulary_size: how many ids it has.
         highest_id: of those that it gives.
         unknown_id: of the token for what the vocabulary lacks; None when there is none.
+        start_id: of the token that starts a text; None when there is none, or nobody asked.
+        mask_id: of the token that stands for what is masked; likewise.
         marks_subwords: whether tokens that continue a word have a mark.
         type_ids_vary: whether single texts have token types other than 0.
 
@@ -46,6 +54,8 @@ class TextTokenizer:
         self.vocabulary_size = tokenizer.get_vocab_size(with_added_tokens=True)
         self.highest_id = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
         self.unknown_id = prepared.unknown_id
+        self.start_id, self.mask_id = prepared.start_id, prepared.mask_id
+        self._cleans_up = prepared.cleans_up
         self.marks_subwords = bool(getattr(tokenizer.model, "continuing_subword_prefix", None))
         sample = tokenizer.encode("a")
         self.type_ids_vary = prepared.gives_token_types and any(sample.type_ids)
@@ -92,6 +102,36 @@ class TextTokenizer:
     def encode_places(self, texts: Sequence[str]) -> list[Encoding]:
         """Tokens of each text with their places in it, special tokens included."""
         return self._tokenizer.encode_batch(list(texts))
+
+    def encode_apart(self, texts: Sequence[str]) -> list[Encoding]:
+        """Tokens of each text with their places and words, without special tokens."""
+        return self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+
+    def joined(self, first: Encoding, second: Encoding) -> Encoding:
+        """Two texts with the special tokens of a pair."""
+        return self._tokenizer.post_process(first, second, True)
+
+    @property
+    def pair_tokens(self) -> int:
+        """How many special tokens a pair of texts gets."""
+        return self._tokenizer.num_special_tokens_to_add(True)
+
+    def row_of(self, encoding: Encoding) -> TokenRow:
+        """As the model sees it."""
+        return TokenRow(encoding.ids, type_ids=encoding.type_ids if self._gives_types else ())
+
+    def id_of(self, token: str) -> int | None:
+        """The id of a token as the vocabulary has it; None where it has none."""
+        return self._tokenizer.token_to_id(token)
+
+    def token_of(self, token_id: int) -> str:
+        """A token as the vocabulary has it; empty where it has none."""
+        return self._tokenizer.id_to_token(token_id) or ""
+
+    def texts_of(self, sequences: Sequence[Sequence[int]], *, skip_special: bool) -> list[str]:
+        """The texts of token ids, as transformers writes them."""
+        texts = self._tokenizer.decode_batch([list(ids) for ids in sequences], skip_special_tokens=skip_special)
+        return [cleaned(text) for text in texts] if self._cleans_up else texts
 
     def spell(self, tokens: Sequence[str]) -> str:
         """The text that tokens spell, as transformers joins them."""
@@ -164,6 +204,13 @@ class TextTokenizer:
             [list(ids) for ids in sequences], skip_special_tokens=message.skip_special_tokens
         )
         return messages.DetokenizeOutput(texts=texts)
+
+
+def cleaned(text: str) -> str:
+    """A text without the blanks that transformers takes out where `clean_up_tokenization_spaces` is set."""
+    for blank, without in _CLEANED:
+        text = text.replace(blank, without)
+    return text
 
 
 def shares(first: int, second: int, room: int) -> tuple[int, int]:

@@ -111,10 +111,12 @@ class TextVectors:
             # An engine holds a value of each word of the vocabulary for each token.
             size = arrays["input_ids"].shape[1] * self._vocabulary
             batch = max(1, min(len(arrays["input_ids"]), _MOST_VALUES // max(1, size)))
-        return run_whole(self._model, arrays, self._outputs.sentence, batch)
+        (rows,) = run_whole(self._model, arrays, (self._outputs.sentence,), batch)
+        return rows
 
     def _run(self, arrays: Arrays, output: str) -> Rows:
-        return run_whole(self._model, arrays, output, self._batch)
+        (rows,) = run_whole(self._model, arrays, (output,), self._batch)
+        return rows
 
 
 def _alike(one: Rows, other: Rows) -> bool:

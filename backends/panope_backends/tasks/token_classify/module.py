@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import read_classify_files
-from panope_backends.tasks.classify.module import facts_of, load_tokenizer
+from panope_backends.tasks.classify.module import facts_of
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.text_files import load_tokenizer
 from panope_backends.tasks.token_classify.requests import TokenClassifyRequests
 from panope_backends.tasks.tokenize.requests import tokenizer_requests
 
@@ -19,7 +20,7 @@ class TokenClassifyModule(TaskModule):
         """Loads the model and classifies the tokens of a short text."""
         files = read_classify_files(source.folder)
         model = source.load(files.config)
-        tokenizer, max_tokens = load_tokenizer(files, source)
+        tokenizer, max_tokens = load_tokenizer(files.text, source)
         classifier = Classifier(files, tokenizer, model, max_tokens=max_tokens, per_token=True)
         classifier.trial()
         made = TokenClassifyRequests(files, classifier, tokenizer)

@@ -18,6 +18,7 @@ from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope.v1.rerank_service_pb2_grpc import RerankServiceStub
+from panope.v1.text_service_pb2_grpc import TextServiceStub
 from panope.v1.usage_service_pb2_grpc import UsageServiceStub
 from panope_client.arguments import check_address, check_api_key, check_metadata, check_seconds
 from panope_client.retry import Retries, RetryPolicy
@@ -51,6 +52,7 @@ class Connection:
         self._classify = ClassifyServiceStub(self._channel)
         self._detect = DetectServiceStub(self._channel)
         self._rerank = RerankServiceStub(self._channel)
+        self._text = TextServiceStub(self._channel)
         self._generate = GenerateServiceStub(self._channel)
         self._infer = InferServiceStub(self._channel)
         self._registry = RegistryServiceStub(self._channel)

@@ -108,6 +108,7 @@ class Model(google.protobuf.message.Message):
     KEEP_ALIVE_SECONDS_FIELD_NUMBER: builtins.int
     UNLOAD_TIME_FIELD_NUMBER: builtins.int
     ACTIVE_CALLS_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
     DEFAULT_KEEP_ALIVE_SECONDS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
@@ -203,6 +204,10 @@ class Model(google.protobuf.message.Message):
     def unload_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it is unloaded if nobody uses it; unset while it is in use, and for a model that has no such time."""
 
+    @property
+    def text(self) -> Global___TextSpec:
+        """What a model that answers questions or fills masks takes; unset for other tasks, and until the model was loaded."""
+
     def __init__(
         self,
         *,
@@ -236,10 +241,11 @@ class Model(google.protobuf.message.Message):
         keep_alive_seconds: builtins.float | None = ...,
         unload_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         active_calls: builtins.int = ...,
+        text: Global___TextSpec | None = ...,
         default_keep_alive_seconds: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "embed", b"embed", "generate", b"generate", "keep_alive_seconds", b"keep_alive_seconds", "unload_time", b"unload_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "active_calls", b"active_calls", "alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "embed", b"embed", "generate", b"generate", "in_flight_items", b"in_flight_items", "inputs", b"inputs", "instances", b"instances", "keep_alive_seconds", b"keep_alive_seconds", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "queued_items", b"queued_items", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "unload_time", b"unload_time", "variants", b"variants", "work_per_second", b"work_per_second"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "embed", b"embed", "generate", b"generate", "keep_alive_seconds", b"keep_alive_seconds", "text", b"text", "unload_time", b"unload_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "active_calls", b"active_calls", "alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "embed", b"embed", "generate", b"generate", "in_flight_items", b"in_flight_items", "inputs", b"inputs", "instances", b"instances", "keep_alive_seconds", b"keep_alive_seconds", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "queued_items", b"queued_items", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "text", b"text", "unload_time", b"unload_time", "variants", b"variants", "work_per_second", b"work_per_second"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds"]) -> typing.Literal["default_keep_alive_seconds"] | None: ...
     @typing.overload
@@ -337,6 +343,32 @@ class ClassifySpec(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["batching", b"batching", "entailment_label", b"entailment_label", "function", b"function", "labels", b"labels", "max_tokens", b"max_tokens"]) -> None: ...
 
 Global___ClassifySpec: typing_extensions.TypeAlias = ClassifySpec
+
+@typing.final
+class TextSpec(google.protobuf.message.Message):
+    """What a model of the task `question-answer` or `fill-mask` takes."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MAX_TOKENS_FIELD_NUMBER: builtins.int
+    MASK_TOKEN_FIELD_NUMBER: builtins.int
+    BATCHING_FIELD_NUMBER: builtins.int
+    max_tokens: builtins.int
+    """The most tokens that it reads at once, special tokens included."""
+    mask_token: builtins.str
+    """The token that stands in texts for what is filled in, such as `[MASK]`; empty for models that fill in nothing."""
+    batching: builtins.str
+    """Which texts run as one batch, as of EmbedSpec."""
+    def __init__(
+        self,
+        *,
+        max_tokens: builtins.int = ...,
+        mask_token: builtins.str = ...,
+        batching: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batching", b"batching", "mask_token", b"mask_token", "max_tokens", b"max_tokens"]) -> None: ...
+
+Global___TextSpec: typing_extensions.TypeAlias = TextSpec
 
 @typing.final
 class EmbedSpec(google.protobuf.message.Message):

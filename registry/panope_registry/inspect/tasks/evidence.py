@@ -35,12 +35,14 @@ class Conclusion:
         value: empty when nothing told.
         candidates: what it may be instead, where nothing decides.
         is_guess: whether the candidates are that, so that a source's word is worth more.
+        unless_tagged: tasks that it is for instead where a source says so.
     """
 
     value: str
     reason: str
     candidates: tuple[str, ...] = ()
     is_guess: bool = False
+    unless_tagged: tuple[str, ...] = ()
 
 
 def architecture_of(config: Mapping[str, Any], header: str) -> Conclusion:
@@ -80,7 +82,7 @@ def task_of(markers: Mapping[str, Any], config: Mapping[str, Any], header: str, 
     for where, part in _parts(config):
         if likeliest := known.likeliest_class(str(part.get("model_type", ""))):
             named = f"config.json names no class, and its `{where}model_type` is likeliest a `{likeliest}`"
-            return _concluded(HEADS[known.head_of(likeliest)], named)
+            return _likely(HEADS[known.head_of(likeliest)], named)
     if header:
         return _by_header(header, pooling)
     return _by_preprocessor(markers.get("preprocessor_config.json", {}), config)
@@ -147,7 +149,17 @@ def _own_head(architecture: str, config: Mapping[str, Any]) -> str:
 
 
 def _concluded(head: Head, named: str) -> Conclusion:
-    return Conclusion(head.task, f"{named}, a class that {head.says}", head.candidates if not head.task else ())
+    reason = f"{named}, a class that {head.says}"
+    candidates = head.candidates if not head.task else ()
+    return Conclusion(head.task, reason, candidates, unless_tagged=head.unless_tagged)
+
+
+def _likely(head: Head, named: str) -> Conclusion:
+    """Of a class that no file names: what may be something else stays open."""
+    found = _concluded(head, named)
+    if not head.unless_tagged:
+        return found
+    return Conclusion("", found.reason, (*head.unless_tagged, head.task))
 
 
 def _by_header(header: str, pooling: str) -> Conclusion:

@@ -61,6 +61,8 @@ def resolve_task(found: Conclusion, hints: Sequence[str], pipeline_tag: str, tag
     if found.value:
         if tagged in ("", found.value) or (found.value, tagged) == ("rerank", "classify"):
             return ResolvedTask(found.value, found.reason, (), spoken_for)
+        if tagged in found.unless_tagged:
+            return ResolvedTask(tagged, f"{tag_reason}; {found.reason}", (), spoken_for)
         return ResolvedTask("", f"{found.reason}; but {tag_reason}", (found.value, tagged), spoken_for)
     if tagged:
         if tagged in found.candidates or found.is_guess or not found.candidates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TASKS = (
-    *("embed", "rerank", "classify", "token-classify", "generate"),
+    *("embed", "rerank", "classify", "token-classify", "question-answer", "fill-mask", "generate"),
     *("transcribe", "speak"),
     *("detect", "segment", "depth", "ocr", "super-resolution", "frame-interpolation"),
     *("image-generation", "video-generation"),
@@ -21,11 +21,13 @@ class Head:
         task: empty where there is none.
         says: the same, to go after "a class that".
         candidates: the tasks that such a model can do beside, or instead.
+        unless_tagged: those of a task that it does instead where the hub's tag says so.
     """
 
     task: str
     says: str
     candidates: tuple[str, ...] = ()
+    unless_tagged: tuple[str, ...] = ()
 
 
 _CLASSIFIES = Head("classify", "says which of its labels fit")
@@ -70,14 +72,14 @@ HEADS = {
     "text-recognition": Head("ocr", "reads the text in images"),
     "table-recognition": Head("ocr", "reads the tables in images"),
     "text-encoding": Head("embed", "is a plain encoder, whose token vectors are averaged"),
-    "masked-lm": Head("", "fills in masked words, which is no task here", ("embed",)),
+    "masked-lm": Head("fill-mask", "fills in masked words", unless_tagged=("embed",)),
     "base": Head("", "has no head", ("embed",)),
     "image": Head("", "turns an image into vectors", ("embed",)),
     "retrieval": Head("", "gives many vectors a page", ("embed",)),
     "audio-xvector": Head("", "turns a voice into a vector", ("embed",)),
     "pretraining": Head("", "is for pretraining", ("embed",)),
     "backbone": Head("", "is a part of other models"),
-    "question-answering": _ANSWERS,
+    "question-answering": Head("question-answer", "marks the answer to a question in a text"),
     "document-question-answering": _ANSWERS,
     "table-question-answering": _ANSWERS,
     "visual-question-answering": _ANSWERS,
@@ -127,6 +129,8 @@ PIPELINE_TAGS = {
     "audio-classification": "classify",
     "video-classification": "classify",
     "token-classification": "token-classify",
+    "question-answering": "question-answer",
+    "fill-mask": "fill-mask",
     "text-generation": "generate",
     "text2text-generation": "generate",
     "summarization": "generate",
@@ -161,7 +165,7 @@ VAGUE_TAGS = {
 
 #: What a model may be for of which only the kind of its input is known.
 MODALITIES = {
-    "text": ("embed", "rerank", "classify", "token-classify", "generate"),
+    "text": ("embed", "rerank", "classify", "token-classify", "question-answer", "fill-mask", "generate"),
     "image": ("classify", "detect", "segment", "depth", "ocr", "super-resolution", "embed"),
     "audio": ("transcribe", "classify"),
     "video": ("classify", "frame-interpolation"),

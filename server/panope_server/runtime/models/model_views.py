@@ -15,6 +15,7 @@ from panope_server.runtime.status import ModelState, ModelView, PinView, Profile
 from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
+from panope_server.tasks.text_spec import TextSpec
 
 
 def pick(
@@ -66,9 +67,11 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
     embed = runtime.facts if isinstance(runtime.facts, EmbedSpec) else None
     generate = runtime.facts if isinstance(runtime.facts, GenerateSpec) else None
     classify = runtime.facts if isinstance(runtime.facts, ClassifySpec) else None
+    text = runtime.facts if isinstance(runtime.facts, TextSpec) else None
     return replace(
         view,
         embed=embed,
+        text=text,
         generate=generate,
         classify=classify,
         inputs=runtime.inputs,

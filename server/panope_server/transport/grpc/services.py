@@ -18,6 +18,7 @@ from panope.v1 import (
     job_service_pb2,
     registry_service_pb2,
     rerank_service_pb2,
+    text_service_pb2,
     usage_service_pb2,
 )
 from panope_server.transport.grpc.generation.servicer import GenerateServicer
@@ -30,6 +31,7 @@ from panope_server.transport.grpc.registry.usage_servicer import UsageServicer
 from panope_server.transport.grpc.texts.classify_servicer import ClassifyServicer
 from panope_server.transport.grpc.texts.embed_servicer import EmbedServicer
 from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
+from panope_server.transport.grpc.texts.text_servicer import TextServicer
 from panope_server.transport.grpc.vision.detect_servicer import DetectServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
 from panope_server.transport.rest.detection.servicer import DetectionServicer
@@ -55,6 +57,7 @@ PUBLIC_SERVICES: list[str] = [
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     rerank_service_pb2.DESCRIPTOR.services_by_name["RerankService"].full_name,
+    text_service_pb2.DESCRIPTOR.services_by_name["TextService"].full_name,
     usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name,
 ]
 HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -70,6 +73,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     ClassifyServicer,
     DetectServicer,
     RerankServicer,
+    TextServicer,
     GenerateServicer,
     InferServicer,
     RegistryServicer,

@@ -29,6 +29,7 @@ MAX_WORDS = 1024
 _ELSEWHERE = (
     *("texts", "output_names", "prompts", "text", "reasoning"),
     *("second_texts", "query", "documents", "candidate_labels", "hypothesis_template"),
+    *("questions", "contexts"),
 )
 _OPAQUE = ("google.protobuf.Value", "google.protobuf.Struct", "google.api.HttpBody")
 

@@ -56,6 +56,14 @@ def test_a_headless_class_cannot_do_what_its_tag_says() -> None:
     assert resolve_task(Conclusion("", "no head", ("embed",)), (), "feature-extraction").task == "embed"
 
 
+def test_a_model_of_masked_words_embeds_where_its_tag_says_so() -> None:
+    found = Conclusion("fill-mask", "the class", unless_tagged=("embed",))
+    assert [resolve_task(found, (), tag).task for tag in ("", "fill-mask", "feature-extraction")] == [
+        *("fill-mask", "fill-mask", "embed")
+    ]
+    assert resolve_task(found, (), "text-ranking").candidates == ("fill-mask", "rerank")
+
+
 def test_a_tag_is_worth_more_than_a_guess() -> None:
     assert (
         resolve_task(Conclusion("", "a new class", ("transcribe",), is_guess=True), (), "text-to-speech").task

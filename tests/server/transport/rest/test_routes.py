@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
-from rest_doubles.models import DETECTOR, GENERATOR
+from rest_doubles.models import DETECTOR, FILLER, GENERATOR, READER
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -70,6 +70,10 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/visual-question-answering/{model=**}"): {"inputs": "YQ==", "question": "a"},
     ("POST", "/v1/image-to-text"): {"inputs": "YQ=="},
     ("POST", "/v1/image-to-text/{model=**}"): {"inputs": "YQ=="},
+    ("POST", "/v1/answer"): {"inputs": {"question": "a", "context": "b"}},
+    ("POST", "/v1/answer/{model=**}"): {"inputs": {"question": "a", "context": "b"}},
+    ("POST", "/v1/fill-mask"): {"inputs": "a [MASK]"},
+    ("POST", "/v1/fill-mask/{model=**}"): {"inputs": "a [MASK]"},
     ("POST", "/v1/jobs/{job=*}/cancel"): {},
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
@@ -78,6 +82,8 @@ ONE_SEGMENT = "{model=*}"
 #: These are of models with labels.
 LABELLED = ("/v1/classify/{model=**}",)
 DETECT = ("/v1/detect/{model=**}",)
+#: Models that these name read texts.
+READ = {"/v1/answer/{model=**}": READER, "/v1/fill-mask/{model=**}": FILLER}
 #: What these ask for is done later, by a job.
 ACCEPTED = ("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants")
 #: Models that these name generate.
@@ -100,7 +106,7 @@ def name_of(route: RestRoute) -> str:
 def test_every_route_reaches_its_method(edge, route):
     known = "labels/classifier" if route.template in LABELLED else "acme/embedder"
     known = DETECTOR if route.template in DETECT else known
-    known = GENERATOR if route.template in GENERATE else known
+    known = GENERATOR if route.template in GENERATE else READ.get(route.template, known)
     model = "single" if ONE_SEGMENT in route.template else known
     edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)
     path, body = route.path(**VALUES | {"model": model}), BODIES.get((route.verb, route.template))

@@ -122,6 +122,70 @@ _HuggingFaceServiceTranslateModelType = typing_extensions.TypeVar(
     ],
 )
 
+_HuggingFaceServiceAnswerQuestionType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceAnswerQuestionType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_HuggingFaceServiceAnswerQuestionModelType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceAnswerQuestionModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_HuggingFaceServiceFillMaskType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceFillMaskType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_HuggingFaceServiceFillMaskModelType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceFillMaskModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _HuggingFaceServiceAnswerVisualQuestionType = typing_extensions.TypeVar(
     '_HuggingFaceServiceAnswerVisualQuestionType',
     grpc.UnaryUnaryMultiCallable[
@@ -186,11 +250,27 @@ _HuggingFaceServiceDescribeImageModelType = typing_extensions.TypeVar(
     ],
 )
 
-class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _HuggingFaceServiceEmbedModelType, _HuggingFaceServiceSummarizeType, _HuggingFaceServiceSummarizeModelType, _HuggingFaceServiceTranslateType, _HuggingFaceServiceTranslateModelType, _HuggingFaceServiceAnswerVisualQuestionType, _HuggingFaceServiceAnswerVisualQuestionModelType, _HuggingFaceServiceDescribeImageType, _HuggingFaceServiceDescribeImageModelType]):
+class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _HuggingFaceServiceEmbedModelType, _HuggingFaceServiceSummarizeType, _HuggingFaceServiceSummarizeModelType, _HuggingFaceServiceTranslateType, _HuggingFaceServiceTranslateModelType, _HuggingFaceServiceAnswerQuestionType, _HuggingFaceServiceAnswerQuestionModelType, _HuggingFaceServiceFillMaskType, _HuggingFaceServiceFillMaskModelType, _HuggingFaceServiceAnswerVisualQuestionType, _HuggingFaceServiceAnswerVisualQuestionModelType, _HuggingFaceServiceDescribeImageType, _HuggingFaceServiceDescribeImageModelType]):
     """Hugging Face's REST bodies. The model is named in the path, in the body, or is the only one of its task."""
 
     @typing.overload
     def __init__(self: HuggingFaceServiceStub[
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
         grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
@@ -275,6 +355,22 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Embed: _HuggingFaceServiceEmbedType
@@ -295,6 +391,20 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     TranslateModel: _HuggingFaceServiceTranslateModelType
     """As Translate, with the model in the path."""
 
+    AnswerQuestion: _HuggingFaceServiceAnswerQuestionType
+    """Answers questions by the texts given with them: the body of InferenceClient.question_answering, an answer back, or a
+    list where several are asked for.
+    """
+
+    AnswerQuestionModel: _HuggingFaceServiceAnswerQuestionModelType
+    """As AnswerQuestion, with the model in the path."""
+
+    FillMask: _HuggingFaceServiceFillMaskType
+    """Fills the masks of a text: the body of InferenceClient.fill_mask, a list of tokens back."""
+
+    FillMaskModel: _HuggingFaceServiceFillMaskModelType
+    """As FillMask, with the model in the path."""
+
     AnswerVisualQuestion: _HuggingFaceServiceAnswerVisualQuestionType
     """Answers a question about a picture: the body of InferenceClient.visual_question_answering, a list with `answer` and
     `score` back.
@@ -312,6 +422,22 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     """As DescribeImage, with the model in the path."""
 
 HuggingFaceServiceAsyncStub: typing_extensions.TypeAlias = HuggingFaceServiceStub[
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
     grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -404,6 +530,40 @@ class HuggingFaceServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """As Translate, with the model in the path."""
+
+    @abc.abstractmethod
+    def AnswerQuestion(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Answers questions by the texts given with them: the body of InferenceClient.question_answering, an answer back, or a
+        list where several are asked for.
+        """
+
+    @abc.abstractmethod
+    def AnswerQuestionModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """As AnswerQuestion, with the model in the path."""
+
+    @abc.abstractmethod
+    def FillMask(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Fills the masks of a text: the body of InferenceClient.fill_mask, a list of tokens back."""
+
+    @abc.abstractmethod
+    def FillMaskModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """As FillMask, with the model in the path."""
 
     @abc.abstractmethod
     def AnswerVisualQuestion(

@@ -89,6 +89,9 @@ def model_message(view: ModelView) -> pb.Model:
         message.classify.function = spec.function
         message.classify.entailment_label = spec.entailment_label
         message.classify.batching = spec.batching
+    if (text := view.text) is not None:
+        message.text.max_tokens, message.text.mask_token = text.max_tokens, text.mask_token
+        message.text.batching = text.batching
     if view.generate is not None:
         message.generate.CopyFrom(_generate_message(view.generate))
     return message

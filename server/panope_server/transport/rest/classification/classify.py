@@ -19,12 +19,13 @@ from panope_server.tasks.token_classify import IGNORED, Entity, TokenClassifyInp
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
-from panope_server.transport.rest.classification.inputs import Texts, read_inputs, read_text, truncation_of
+from panope_server.transport.rest.classification.inputs import Texts, read_inputs, read_text
 from panope_server.transport.rest.classification.schemas import ClassifyBody, ClassifyParameters
 from panope_server.transport.rest.embedding.run import answered
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.outline import Outline
 from panope_server.transport.rest.hugging_face.picture_bodies import is_picture, picture_in, picture_of
+from panope_server.transport.rest.hugging_face.truncation import truncation_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from panope_backends.errors import InvalidInputError
-from panope_server.transport.rest.classification.schemas import PairJson, Text, Truncate
+from panope_server.transport.rest.classification.schemas import PairJson, Text
 from panope_server.transport.rest.json.requests import decoded
 
 _Some = Meta(min_length=1)
@@ -80,19 +80,3 @@ def read_predict_inputs(raw: Raw) -> Texts:
     if len(rows) < len(value) or len({len(row) for row in rows}) > 1:
         raise InvalidInputError("`inputs` mixes texts and pairs of texts", field="inputs")
     return Texts([row[0] for row in rows], [row[1] for row in rows if len(row) == _PAIR], single=False)
-
-
-def truncation_of(truncate: Truncate | None, direction: str | None) -> str:
-    """What to do with a text that is too long.
-
-    Raises:
-        InvalidInputError: the two name two sides.
-    """
-    side = (direction or "").lower()
-    if truncate in {None, False, "NONE"}:
-        return "refuse"
-    if side and truncate in {"START", "END"} and (side == "left") != (truncate == "START"):
-        raise InvalidInputError(
-            "`truncation_direction` names another side than `truncate`", field="truncation_direction"
-        )
-    return "start" if truncate == "START" or side == "left" else "end"

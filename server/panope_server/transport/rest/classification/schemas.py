@@ -8,10 +8,9 @@ from msgspec import Meta, Raw, Struct
 
 from panope_server.tasks.token_classify import Aggregation
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
+from panope_server.transport.rest.hugging_face.truncation import Direction, Truncate
 
 Text = Annotated[str, Meta(min_length=1)]
-Truncate = bool | Literal["NONE", "START", "END"]
-Direction = Literal["left", "right", "Left", "Right"]
 Count = Annotated[int, Meta(ge=1, le=(1 << 32) - 1)]
 
 

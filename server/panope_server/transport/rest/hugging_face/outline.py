@@ -20,12 +20,14 @@ class Outline:
         parameters: the fields of `parameters`.
         model: empty where the body names none.
         inputs: the first character of `inputs`, which tells a text, a list and an object apart; empty for none.
+        input_fields: the fields of `inputs`, where they are an object.
     """
 
     fields: frozenset[str] = frozenset()
     parameters: frozenset[str] = frozenset()
     model: str = ""
     inputs: str = ""
+    input_fields: frozenset[str] = frozenset()
 
 
 def outline_of(data: bytes) -> Outline:
@@ -33,15 +35,21 @@ def outline_of(data: bytes) -> Outline:
     try:
         fields = _FIELDS.decode(data)
         parameters = fields.get("parameters", _NONE)
-        model = fields.get("model", _NONE)
+        model, inputs = fields.get("model", _NONE), fields.get("inputs", _NONE)
         return Outline(
             frozenset(fields),
-            frozenset(_FIELDS.decode(parameters)) if _first(parameters) == "{" else frozenset(),
+            _names(parameters),
             msgspec.json.decode(model, type=str) if _first(model) == '"' else "",
-            _first(fields.get("inputs", _NONE)),
+            _first(inputs),
+            _names(inputs),
         )
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Outline()
+
+
+def _names(raw: Raw) -> frozenset[str]:
+    """The fields of an object; none of what is no object."""
+    return frozenset(_FIELDS.decode(raw)) if _first(raw) == "{" else frozenset()
 
 
 def _first(raw: Raw) -> str:

@@ -17,9 +17,12 @@ from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.image_text.writer import PictureWriter
 from panope_server.transport.rest.hugging_face.schemas import EmbedBody
 from panope_server.transport.rest.hugging_face.text_to_text.writer import TextWriter
+from panope_server.transport.rest.hugging_face.texts.answering import answer_questions
+from panope_server.transport.rest.hugging_face.texts.filling import fill_masks
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.services import Services
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
@@ -89,8 +92,31 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         interface = "HuggingFaceService/DescribeImageModel"
         return await self._pictures.write(request.model, request.body, context, interface)
 
+    async def AnswerQuestion(self, request: HttpBody, context: Context) -> HttpBody:
+        """Answers questions with the model of the body."""
+        interface = "HuggingFaceService/AnswerQuestion"
+        return await answer_questions(self._pipeline, "", request, context, self._unknown(context), interface)
+
+    async def AnswerQuestionModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Answers questions with the model of the path."""
+        interface, unknown = "HuggingFaceService/AnswerQuestionModel", self._unknown(context)
+        return await answer_questions(self._pipeline, request.model, request.body, context, unknown, interface)
+
+    async def FillMask(self, request: HttpBody, context: Context) -> HttpBody:
+        """Fills masks with the model of the body."""
+        interface = "HuggingFaceService/FillMask"
+        return await fill_masks(self._pipeline, "", request, context, self._unknown(context), interface)
+
+    async def FillMaskModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Fills masks with the model of the path."""
+        interface, unknown = "HuggingFaceService/FillMaskModel", self._unknown(context)
+        return await fill_masks(self._pipeline, request.model, request.body, context, unknown, interface)
+
+    def _unknown(self, context: Context) -> UnknownFields:
+        return unknown_of(context, report=self._report_unknown)
+
     async def _embed(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
-        unknown = unknown_of(context, report=self._report_unknown)
+        unknown = self._unknown(context)
         body = await off_loop(len(request.data), _EMBED.read, request, unknown)
         model = model_of(body.model, path_model)
         wanted = Wanted(body, body.parameters, "parameters")

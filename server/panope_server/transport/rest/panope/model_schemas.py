@@ -29,10 +29,12 @@ from panope_server.transport.rest.panope.spec_schemas import (
     EmbedSpecJson,
     GenerateSpecJson,
     TensorSpecJson,
+    TextSpecJson,
     classify_spec,
     embed_spec,
     generate_spec,
     tensor_specs,
+    text_spec,
 )
 
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -148,6 +150,7 @@ class ModelInfoJson(Struct):
         embed: null for models of other tasks, and until the model was loaded.
         generate: null for models of other tasks, and until the model was loaded.
         classify: null for models without labels, and until the model was loaded.
+        text: null for models that neither answer questions nor fill masks, and until the model was loaded.
         alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
         default_keep_alive_seconds: for which its record says that it stays loaded unused; negative for ever, null
             leaves it to the settings.
@@ -164,6 +167,7 @@ class ModelInfoJson(Struct):
     embed: EmbedSpecJson | None
     generate: GenerateSpecJson | None
     classify: ClassifySpecJson | None
+    text: TextSpecJson | None
     inputs: list[TensorSpecJson]
     outputs: list[TensorSpecJson]
     source: str
@@ -217,6 +221,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         embed=None if view.embed is None else embed_spec(view.embed),
         generate=None if view.generate is None else generate_spec(view.generate),
         classify=None if view.classify is None else classify_spec(view.classify),
+        text=None if view.text is None else text_spec(view.text),
         inputs=tensor_specs(view.inputs),
         outputs=tensor_specs(view.outputs),
         source=view.source,

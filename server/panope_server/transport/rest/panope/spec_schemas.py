@@ -12,6 +12,7 @@ from panope_backends.api import TensorSpec
 from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
+from panope_server.tasks.text_spec import TextSpec
 from panope_server.transport.rest.panope.tensor_json import DATATYPES, Datatype
 
 
@@ -41,6 +42,20 @@ class ClassifySpecJson(Struct):
     max_tokens: int
     function: str
     entailment_label: str
+    batching: str
+
+
+class TextSpecJson(Struct):
+    """What a model of the task `question-answer` or `fill-mask` takes.
+
+    Attributes:
+        max_tokens: that it reads at once, special tokens included.
+        mask_token: that stands in texts for what is filled in; empty for models that fill in nothing.
+        batching: as of an `embed` model.
+    """
+
+    max_tokens: int
+    mask_token: str
     batching: str
 
 
@@ -104,6 +119,11 @@ def classify_spec(spec: ClassifySpec) -> ClassifySpecJson:
         entailment_label=spec.entailment_label,
         batching=spec.batching,
     )
+
+
+def text_spec(spec: TextSpec) -> TextSpecJson:
+    """Of a model that answers questions or fills masks."""
+    return TextSpecJson(spec.max_tokens, spec.mask_token, spec.batching)
 
 
 def generate_spec(spec: GenerateSpec) -> GenerateSpecJson:

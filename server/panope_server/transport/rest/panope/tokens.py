@@ -31,7 +31,7 @@ _TOKENIZE = RequestBody(TokenizeTextBody)
 _DETOKENIZE = RequestBody(DetokenizeTextBody)
 
 #: Whose models have tokenizers; those of the first one are the default.
-_TASKS = (TASK, "embed", "rerank", "classify", "token-classify")
+_TASKS = (TASK, "embed", "rerank", "classify", "token-classify", "question-answer", "fill-mask")
 _NAMES = {"texts": "prompt", "token_sequences": "tokens"}
 _OF_CHATS = ("tools", "chat_template_kwargs", "continue_final_message", "add_generation_prompt")
 
@@ -96,7 +96,7 @@ class TokenRoutes:
 def _length_of(view: ModelView) -> int | None:
     if view.generate is not None:
         return view.generate.max_source_length or view.generate.max_positions or None
-    spec = view.embed or view.classify
+    spec = view.embed or view.classify or view.text
     return (spec.max_tokens or None) if spec is not None else None
 
 

@@ -9,9 +9,10 @@ from panope_server.tasks.classify.json_form import labels_value
 from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
-from panope_server.transport.rest.classification.inputs import read_predict_inputs, truncation_of
+from panope_server.transport.rest.classification.inputs import read_predict_inputs
 from panope_server.transport.rest.classification.schemas import PredictBody, RankBody, RankJson
 from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.hugging_face.truncation import truncation_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields

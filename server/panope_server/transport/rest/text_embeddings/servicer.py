@@ -28,6 +28,11 @@ from panope_server.transport.rest.generation.responses import Responder
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.outline import outline_of
 from panope_server.transport.rest.hugging_face.schemas import CallOptions, EmbedBody
+from panope_server.transport.rest.hugging_face.text_to_text.writer import TextWriter
+from panope_server.transport.rest.hugging_face.texts.answering import QUESTIONS, answer_questions
+from panope_server.transport.rest.hugging_face.texts.filling import TASK as MASKS
+from panope_server.transport.rest.hugging_face.texts.filling import fill_masks
+from panope_server.transport.rest.hugging_face.texts.recognition import text_task
 from panope_server.transport.rest.json.query import query_of, unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response, in_pieces, json_response
@@ -56,6 +61,8 @@ _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 _TASK = "embed"
 #: The Inference API's tasks of models that embed.
 _TASKS = ("feature-extraction", "sentence-similarity")
+#: Those of models that read texts.
+_READERS = {QUESTIONS: answer_questions, MASKS: fill_masks}
 
 _EMBED = RequestBody(EmbedBody)
 _SIMILARITY = RequestBody(SimilarityBody)
@@ -74,6 +81,8 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         self._settings = settings
         self._classifying = Classifying(pipeline, models)
         report = settings.unknown_fields == "report"
+        writer = TextWriter(pipeline, report_unknown=report)
+        self._writers = {"summarization": writer.summarize, "translation": writer.translate}
         self._generate = in_generations_shape(TextGenerator(Responder(pipeline), report_unknown=report).answer)
 
     @classmethod
@@ -195,6 +204,10 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
 
     async def _run_any(self, model: str, request: HttpBody, context: Context, method: str) -> AsyncIterator[HttpBody]:
         outline = await off_loop(len(request.data), outline_of, request.data)
+        if reads := await text_task(self._models, model, outline):
+            for message in in_pieces(await in_its_shape(self._read)(reads, model, request, context, method)):
+                yield message
+            return
         generation = await generates(self._models, model, outline)
         if await self._classifying.recognises(model, outline, generates=generation):
             for message in in_pieces(await in_its_shape(self._classify)(model, request, context, method)):
@@ -219,12 +232,17 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
             yield message
 
     async def _run_other_task(self, request: ModelTaskPathWithBody, context: Context) -> HttpBody:
+        if writes := self._writers.get(request.task):
+            return await writes(request.model, request.body, context, _interface("RunPipeline"))
         unknown = self._unknown(context)  # a parameter may pose as the task
         if request.task in CLASSIFICATIONS:
             asked = Asked(request.model, _interface("RunPipeline"), request.task)
             return await self._classifying.answer(asked, request.body, context, unknown)
+        if request.task in _READERS:
+            return await self._read(request.task, request.model, request.body, context, "RunPipeline")
         if request.task not in _TASKS:
-            known = ", ".join(f"`{task}`" for task in (*_TASKS, *CLASSIFICATIONS, GENERATION))
+            served = (*_TASKS, *_READERS, *self._writers, *CLASSIFICATIONS, GENERATION)
+            known = ", ".join(f"`{task}`" for task in served)
             raise InvalidInputError(
                 f"the task of the path must be one of {known}",
                 reason="task_not_served",
@@ -232,6 +250,10 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
             )
         run = self._embed if request.task == "feature-extraction" else self._compare
         return await run(request.model, request.body, context, "RunPipeline")
+
+    async def _read(self, task: str, model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
+        interface = _interface(method)
+        return await _READERS[task](self._pipeline, model, request, context, self._unknown(context), interface)
 
     async def _classify(self, path_model: str, request: HttpBody, context: Context, method: str) -> HttpBody:
         return await self._classifying.answer(

@@ -13,6 +13,7 @@ import structlog
 from rest_doubles.generation import Script, parts_of
 from rest_doubles.labels import LABELLED, labelled
 from rest_doubles.models import DIMENSIONS, vector_of
+from rest_doubles.texts import READ, read
 
 from panope_backends.errors import InvalidInputError
 from panope_server.pipeline.call import Call
@@ -67,6 +68,8 @@ class FakeInstances:
                 ids = np.frombuffer(call.input.inputs[0].data, "<i8").astype("<f4")
                 rows = np.stack([ids, -ids], axis=-1)[None]
                 return TensorOutput([NamedTensor("last_hidden_state", "float32", rows.shape, rows.tobytes())])
+            case task_input if isinstance(task_input, READ):
+                return read(task_input)
             case task_input if isinstance(task_input, LABELLED):
                 return labelled(task_input)
             case TensorInput():

@@ -15,12 +15,14 @@ from panope_server.runtime.status import InstanceState, InstanceView, ModelState
 from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
+from panope_server.tasks.text_spec import TextSpec
 
 EMBEDDER = "acme/embedder"
 GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
 CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
 DETECTOR = "labels/detector"
+READER, FILLER = "texts/reader", "texts/filler"
 DIMENSIONS = 4
 LABELS = ("contradiction", "entailment", "neutral")
 DEFAULTS = {
@@ -30,6 +32,8 @@ DEFAULTS = {
     "rerank": RERANKER,
     "token-classify": TAGGER,
     "detect": DETECTOR,
+    "question-answer": READER,
+    "fill-mask": FILLER,
 }
 
 #: Whose callers send token ids of the model's own, or of OpenAI's vocabulary, as the settings of the tests say.
@@ -52,8 +56,7 @@ def vector_of(text: str) -> list[float]:
 
 @dataclass
 class FakeModels:
-    """One model that embeds, one that generates, one that returns its tensors, three with labels, and one that
-    detects."""
+    """Models that embed, generate, return their tensors, label, detect and read texts."""
 
     views: dict[str, ModelView]
     loaded: list[tuple[str, LoadConstraints, float | None]] = field(default_factory=list)
@@ -172,4 +175,8 @@ def model_views() -> dict[str, ModelView]:
         )
     }
     detector = replace(tensors, name=DETECTOR, task="detect", inputs=())
-    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors, **labelled, DETECTOR: detector}
+    reading = {
+        name: replace(tensors, name=name, task=task, inputs=(), text=TextSpec(512, mask, "any"))
+        for name, task, mask in ((READER, "question-answer", ""), (FILLER, "fill-mask", "[MASK]"))
+    }
+    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors, **labelled, **reading, DETECTOR: detector}

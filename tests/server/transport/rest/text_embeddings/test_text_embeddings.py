@@ -90,7 +90,11 @@ def test_a_sentence_that_is_refused_is_named_as_the_body_has_it(edge, field, tol
         ("/similarity", {"inputs": "a"}, "`inputs` must be an object"),
         ("/similarity", {"inputs": SENTENCES, "normalize": False}, "`normalize` must be"),
         ("/similarity", {"inputs": SENTENCES, "encoding_format": "base64"}, "`encoding_format` must be"),
-        (f"{MODEL}/pipeline/summarization", {"inputs": "a"}, "the task of the path must be one of `feature-"),
+        (
+            f"{MODEL}/pipeline/object-detection",
+            {"inputs": "a"},
+            "the task of the path must be one of `feature-",
+        ),
         (MODEL, {"inputs": "a", "model": "acme/other"}, "`model` is not the model of the path"),
         ("/embed?x=1", {"inputs": "a"}, "unknown query parameter `x`"),
         ("/tokenize", {"inputs": "a", "prompt_name": "q"}, "unknown field `prompt_name`"),

@@ -1,0 +1,1 @@
+"""The task fill-mask: from texts with masks to the tokens that fill them."""

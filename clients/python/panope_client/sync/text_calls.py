@@ -1,0 +1,54 @@
+# Generated from panope_client/aio/text_calls.py by clients/python/generate.py; do not edit.
+"""Calls that answer questions by texts, and fill masks in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
+from panope_client.sync.connection import Connection
+from panope_client.text_messages import (
+    AnswerQuestionOptions,
+    FillMaskOptions,
+    answer_question_request,
+    fill_mask_request,
+)
+
+
+class TextCalls(Connection):
+    """The calls of `Client` on models that read texts."""
+
+    def answer_question(
+        self,
+        questions: Sequence[str],
+        contexts: Sequence[str],
+        model: str,
+        *,
+        timeout: float | None = None,
+        **options: Unpack[AnswerQuestionOptions],
+    ) -> AnswerQuestionResponse:
+        """Answers questions by parts of the texts given with them.
+
+        Args:
+            questions: at least one, none empty, no more than the server's limit.
+            contexts: the text that has the answer to each.
+            model: `vendor/name`, of the task `question-answer`.
+            timeout: see the class.
+            options: see `AnswerQuestionOptions`.
+        """
+        request = answer_question_request(questions, contexts, model, options)
+        return self._call(self._text.AnswerQuestion, request, timeout)
+
+    def fill_mask(
+        self, texts: Sequence[str], model: str, *, timeout: float | None = None, **options: Unpack[FillMaskOptions]
+    ) -> FillMaskResponse:
+        """Tells the tokens that fill the masks of texts, the likeliest first.
+
+        Args:
+            texts: at least one, each with a mask as the model writes it.
+            model: `vendor/name`, of the task `fill-mask`.
+            timeout: see the class.
+            options: see `FillMaskOptions`.
+        """
+        return self._call(self._text.FillMask, fill_mask_request(texts, model, options), timeout)
