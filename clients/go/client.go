@@ -27,6 +27,7 @@ type Client struct {
 	jobs     panopev1.JobServiceClient
 	registry panopev1.RegistryServiceClient
 	rerank   panopev1.RerankServiceClient
+	speech   panopev1.SpeechServiceClient
 	text     panopev1.TextServiceClient
 }
 
@@ -101,6 +102,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		jobs:     panopev1.NewJobServiceClient(conn),
 		registry: panopev1.NewRegistryServiceClient(conn),
 		rerank:   panopev1.NewRerankServiceClient(conn),
+		speech:   panopev1.NewSpeechServiceClient(conn),
 		text:     panopev1.NewTextServiceClient(conn),
 	}, nil
 }

@@ -163,7 +163,7 @@ def _request(operation: Operation) -> Json:
             schema = {"anyOf": [schema, *map(_schema, operation.or_bodies)]}
     else:
         return {}
-    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
+    return {"requestBody": {"required": True, "content": {operation.body_media: {"schema": schema}}}}
 
 
 def _responses(path: str, operation: Operation) -> Json:

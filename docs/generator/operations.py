@@ -55,6 +55,9 @@ from panope_server.transport.rest.panope import (
     token_schemas,
 )
 from panope_server.transport.rest.panope.usage_servicer import MAX_OFFSET
+from panope_server.transport.rest.speech import fields as speech_fields
+from panope_server.transport.rest.speech import formats as speech
+from panope_server.transport.rest.speech.recognition import RecognitionBody
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.rest.text_generation import schemas as tgi
@@ -63,6 +66,7 @@ from panope_server.transport.usage_json import UsageSumsJson
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
+FORM = "multipart/form-data"
 
 _Text = Annotated[str, Meta(max_length=200)]
 _Cursor = Annotated[int, Meta(ge=0, le=1 << 53)]
@@ -180,6 +184,7 @@ class Operation:
         answer: the type of the answer's JSON; None for an answer that is no JSON.
         body: the type of the request's body; None for a method without one.
         or_bodies: the types of other bodies that it takes.
+        body_media: of the request's body.
         empty: whether the body may only be an empty object.
         query: the types of the query parameters.
         or_answers: the types of the answer's JSON, where `answer` cannot say that it has one of several.
@@ -196,6 +201,7 @@ class Operation:
     answer: Any = None
     body: type[Struct] | None = None
     or_bodies: Sequence[type[Struct]] = ()
+    body_media: str = JSON
     empty: bool = False
     query: Mapping[str, Any] = field(default_factory=dict)
     or_answers: Sequence[Any] = ()
@@ -266,6 +272,25 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.AnswerVisualQuestionModel": Operation(list[QuestionAnswerJson], QuestionBody, waits=True),
     "HuggingFaceService.DescribeImage": Operation(list[PictureTextJson], PictureBody, waits=True),
     "HuggingFaceService.DescribeImageModel": Operation(list[PictureTextJson], PictureBody, waits=True),
+    "SpeechService.CreateTranscription": Operation(
+        speech.TranscriptionJson,
+        speech_fields.TranscriptionForm,
+        body_media=FORM,
+        or_answers=(speech.TranscriptionJson, speech.VerboseTranscriptionJson),
+        query=_AZURE,
+        waits=True,
+        events=True,
+    ),
+    "SpeechService.CreateTranslation": Operation(
+        speech.TranscriptionJson,
+        speech_fields.TranslationForm,
+        body_media=FORM,
+        or_answers=(speech.TranscriptionJson, speech.VerboseTranscriptionJson),
+        query=_AZURE,
+        waits=True,
+    ),
+    "SpeechService.RecognizeSpeech": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
+    "SpeechService.RecognizeSpeechModel": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
     "HuggingFaceService.AnswerQuestion": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
     "HuggingFaceService.AnswerQuestionModel": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
     "HuggingFaceService.FillMask": Operation(_FILLINGS[0], FillMaskBody, or_answers=_FILLINGS, waits=True),

@@ -60,11 +60,13 @@ from panope_backends.api.generation_statistics import TOKEN_INTERVAL_BOUNDS, Gen
 from panope_backends.api.image_text_model import ImageTextModel
 from panope_backends.api.loaded_model import LoadedModel
 from panope_backends.api.prompt_image import PromptImage
+from panope_backends.api.source_features import FeatureSpec, SourceFeatures
 from panope_backends.api.step_batch import StepBatch, StepSequence
 from panope_backends.api.step_model import CacheSpec, StepModel
 from panope_backends.api.tensor_model import Arrays, TensorModel, TensorSpec
 from panope_backends.api.text_codec import TextCodec
 from panope_backends.api.token_model import TokenModel
+from panope_backends.api.token_rules import TimestampRules, TokenRules
 
 __all__ = [
     "API_VERSION",
@@ -82,6 +84,7 @@ __all__ = [
     "EmbeddingRequest",
     "Embeddings",
     "EncoderDecoderModel",
+    "FeatureSpec",
     "FinishReason",
     "GenerationRequest",
     "GenerationStatistics",
@@ -96,6 +99,7 @@ __all__ = [
     "ModelFacts",
     "PromptImage",
     "SamplingParams",
+    "SourceFeatures",
     "SourceSpec",
     "StepBatch",
     "StepModel",
@@ -104,8 +108,10 @@ __all__ = [
     "TensorModel",
     "TensorSpec",
     "TextCodec",
+    "TimestampRules",
     "TokenDelta",
     "TokenLogprobs",
     "TokenModel",
+    "TokenRules",
     "ToolCallDelta",
 ]

@@ -2,8 +2,9 @@
 
 Sources. The model keeps what its decoder needs of `sources` texts, numbered from 0: the encoder's states, or the keys
 and values that the layers of the decoder make of them. `encode` reads a text and keeps it, in the place of what had its
-number before. Each sequence of a step names its source (`StepBatch.sources`), and several may name the same one, as
-answers to one request do.
+number before. An encoder of speech reads features of sound instead (`source.features`), by `encode_features`. Each
+sequence of a step names its source (`StepBatch.sources`), and several may name the same one, as answers to one request
+do.
 
 The scheduler owns the sources as it owns the blocks: it alone knows which are in use. What blocks hold depends on the
 source too, so no block is shared by sequences of different ones.
@@ -21,8 +22,9 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from panope_backends.api.source_features import FeatureSpec
 from panope_backends.api.step_batch import Integers, StepBatch
-from panope_backends.api.step_checks import check_source, check_sources
+from panope_backends.api.step_checks import check_features, check_source, check_sources
 from panope_backends.api.step_model import StepModel
 
 if TYPE_CHECKING:
@@ -34,12 +36,14 @@ class SourceSpec:
     """What a model keeps of one source, known once it is loaded.
 
     Attributes:
-        max_length: the most tokens of a source.
-        token_bytes: memory that is kept of each token of a source.
+        max_length: the most tokens of a source; of features, the most states that the encoder makes of them.
+        token_bytes: memory that is kept of each token, or state, of a source.
+        features: what the encoder reads in the place of tokens; None for tokens.
     """
 
     max_length: int
     token_bytes: int
+    features: FeatureSpec | None = None
 
 
 class EncoderDecoderModel(StepModel):
@@ -75,6 +79,19 @@ class EncoderDecoderModel(StepModel):
             InvalidInputError: `check_source` refuses them.
         """
 
+    def encode_features(self, source: int, features: np.ndarray[Any, Any]) -> None:
+        """Reads features of sound with the encoder and keeps what the decoder needs of them.
+
+        Args:
+            source: the number to keep it by.
+            features: float32, of the shape that `source.features` says.
+
+        Raises:
+            InvalidInputError: `check_features` refuses them, as it does at any model that reads tokens.
+        """
+        self.check_features(source, features)
+        raise NotImplementedError
+
     @abstractmethod
     def forward(self, batch: StepBatch) -> np.ndarray[Any, Any]:
         """As of every step model; a batch has `sources`.
@@ -98,3 +115,12 @@ class EncoderDecoderModel(StepModel):
         check_source(
             source, tokens, sources=self.sources, max_length=self.source.max_length, vocab_size=self.vocab_size
         )
+
+    def check_features(self, source: int, features: np.ndarray[Any, Any]) -> None:
+        """Checks what `encode_features` takes.
+
+        Raises:
+            InvalidInputError: `field` is `source` for a number that no source has, `features` for a model that reads
+                tokens, another shape or type, or values that are no numbers.
+        """
+        check_features(source, features, sources=self.sources, spec=self.source.features)

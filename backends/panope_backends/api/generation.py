@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from panope_backends.api.conversation import Conversation, ToolCallDelta
 from panope_backends.api.prompt_image import PromptImage
+from panope_backends.api.source_features import SourceFeatures
+from panope_backends.api.token_rules import TokenRules
 from panope_backends.errors import InvalidInputError, PanopeError
 
 
@@ -110,6 +112,8 @@ class GenerationRequest:
         lookup_max_ngram: the most last tokens that are looked for to find a guess, at least 1.
         decoder_token_ids: of an encoder-decoder, the tokens that its answers go on from; its encoder reads the prompt.
             Empty for any other model.
+        features: of a sound, which the encoder reads in the place of a prompt; None for a prompt.
+        token_rules: which tokens may stand where; None for any anywhere.
         given: the fields of `sampling` that the caller has set, at their defaults perhaps: engines that have defaults
             of their own leave the others to those. It is nothing to honour.
         conversation: in place of a prompt, for models that make their prompts of conversations themselves.
@@ -138,6 +142,8 @@ class GenerationRequest:
     lookup_tokens: int | None = None
     lookup_max_ngram: int = 3
     decoder_token_ids: tuple[int, ...] = ()
+    features: SourceFeatures | None = None
+    token_rules: TokenRules | None = None
     given: frozenset[str] = frozenset()
     conversation: Conversation | None = None
     adapter: str = ""
@@ -149,7 +155,8 @@ class GenerationRequest:
         return self.decoder_token_ids or self.prompt_token_ids
 
     def __post_init__(self) -> None:
-        prompts = (bool(self.prompt_token_ids), bool(self.prompt), self.conversation is not None)
+        texts = (bool(self.prompt_token_ids), bool(self.prompt), self.conversation is not None)
+        prompts = (*texts, self.features is not None)
         _require(sum(prompts) == 1, "prompt", "must be either a text, token ids or a conversation, and not empty")
         _require(self.max_tokens is None or self.max_tokens >= 1, "max_tokens", "must be at least 1")
         _require(self.min_tokens >= 0, "min_tokens", "must be at least 0")

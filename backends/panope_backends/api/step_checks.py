@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from panope_backends.api.source_features import FeatureSpec
 from panope_backends.api.step_batch import Integers, StepBatch
 from panope_backends.errors import InvalidInputError
 
@@ -98,6 +99,25 @@ def check_images(tokens: Integers, images: Sequence[PromptImage], *, image_token
             count=len(images),
             places=sum(map(len, places)),
         )
+
+
+def check_features(source: int, features: np.ndarray[Any, Any], *, sources: int, spec: FeatureSpec | None) -> None:
+    """Checks features that an encoder of speech reads; see `EncoderDecoderModel.check_features`."""
+    import numpy as np
+
+    if not 0 <= source < sources:
+        raise InvalidInputError(f"numbers of sources go from 0 to {sources - 1}", field="source")
+    if spec is None:
+        raise InvalidInputError("the model's encoder reads tokens, not features", field="features")
+    fits = len(features.shape) == len(spec.shape) and all(
+        1 <= size <= spec.max_length if wanted < 0 else size == wanted
+        for size, wanted in zip(features.shape, spec.shape, strict=True)
+    )
+    if not fits or features.dtype != np.float32:
+        shape = " × ".join(f"1..{spec.max_length}" if size < 0 else str(size) for size in spec.shape)
+        raise InvalidInputError(f"a source has {shape} values of float32", field="features")
+    if not np.isfinite(features).all():
+        raise InvalidInputError("features have values that are no numbers", field="features")
 
 
 def _check_shapes(batch: StepBatch) -> None:

@@ -32,6 +32,7 @@ from panope_backends.api.conversation import Conversation
 from panope_backends.api.generation import GenerationRequest, SamplingParams, TokenDelta
 from panope_backends.api.generation_statistics import GenerationStatistics
 from panope_backends.api.loaded_model import LoadedModel
+from panope_backends.api.source_features import FeatureSpec
 from panope_backends.errors import Field, InvalidInputError
 
 _ALWAYS_HONOURED = frozenset({"id", "sampling", "max_tokens", "given"})
@@ -62,7 +63,10 @@ class TokenModel(LoadedModel):
     """
 
     max_source_length: int = 0
-    """The most tokens of a prompt that an encoder reads; 0 for a model without an encoder."""
+    """The most tokens of a prompt that an encoder reads; 0 for a model without one, or one that reads features."""
+
+    features: FeatureSpec | None = None
+    """What an encoder reads in the place of a prompt; None for a model that takes prompts."""
 
     is_tried: bool = False
     """Whether loading has shown already that it answers, so that nothing need be generated for that."""

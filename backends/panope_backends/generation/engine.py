@@ -39,6 +39,7 @@ _HONOURED = frozenset(field.name for kind in (GenerationRequest, SamplingParams)
     "conversation",
     "adapter",
     "images",
+    "features",
 }
 _OF_ENCODERS = frozenset({"decoder_token_ids"})
 #: The prompt passes no head, so that nothing is said of its tokens.
@@ -67,7 +68,11 @@ class GenerationEngine(TokenModel):
             if model.sources < settings.slots:
                 raise PreconditionError("the model keeps fewer sources than it has slots", reason="no_cache")
             self.honoured = _HONOURED - _NOT_OF_ENCODERS
-            self.max_source_length = model.source.max_length
+            self.features = model.source.features
+            if self.features is None:
+                self.max_source_length = model.source.max_length
+            else:
+                self.honoured = (self.honoured - {"prompt_token_ids"}) | {"features"}
             self._decoder_token_ids = settings.decoder_token_ids
         self._draft_tokens = settings.draft_tokens if model.rewinds else 0
         if not model.rewinds:  # a state that took a wrong guess in cannot go back

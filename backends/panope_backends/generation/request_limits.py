@@ -23,6 +23,11 @@ def require_sensible(request: GenerationRequest, vocab_size: int) -> None:
     _require_token_ids("logit_bias", request.sampling.logit_bias, vocab_size)
     for name in ("stop_token_ids", "forced_eos_token_ids"):
         _require_token_ids(name, getattr(request, name), vocab_size)
+    if (rules := request.token_rules) is not None:
+        stamps = () if rules.timestamps is None else (rules.timestamps.first_id, rules.timestamps.eos_id)
+        _require_token_ids(
+            "token_rules", (*rules.suppressed, *rules.suppressed_first, *rules.allowed, *stamps), vocab_size
+        )
     for name in ("logprobs", "prompt_logprobs"):
         _require_at_most(name, getattr(request, name) or 0, MOST_LOGPROBS)
     if request.max_tokens is not None and request.min_tokens > request.max_tokens:

@@ -12,7 +12,11 @@ class MediaLimits:
     Attributes:
         max_image_bytes: of an encoded picture.
         max_image_pixels: of a decoded one.
+        max_audio_bytes: of an encoded sound.
+        max_audio_seconds: of a decoded one.
     """
 
     max_image_bytes: int = 16 << 20
     max_image_pixels: int = 50_000_000
+    max_audio_bytes: int = 64 << 20
+    max_audio_seconds: float = 3600.0

@@ -104,7 +104,10 @@ class TokenJob(ABC):
     """
 
     requests: Sequence[GenerationRequest]
-    """What the model is asked, at least one; their ids mean nothing."""
+    """What the model is asked, at least one; their ids mean nothing.
+
+    `take` may add more when it takes a last delta.
+    """
 
     @abstractmethod
     def take(self, index: int, delta: TokenDelta) -> None:

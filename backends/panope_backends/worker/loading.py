@@ -136,7 +136,10 @@ class FrameSource:
         self.variant_digest = load.variant_digest
         self.grants = tuple(load.grants)
         self.settings = load.task_settings
-        self.media_limits = MediaLimits(load.media_limits.max_image_bytes, load.media_limits.max_image_pixels)
+        limits = load.media_limits
+        self.media_limits = MediaLimits(
+            limits.max_image_bytes, limits.max_image_pixels, limits.max_audio_bytes, limits.max_audio_seconds
+        )
 
     def load(self, config: Mapping[str, Any], folder: Path | None = None, *, head: str = "") -> TensorModel:
         """Loads the model on the frame's backend and device; see `ModelSource`."""

@@ -239,6 +239,54 @@ func (x *BoundingBox) GetYMax() float32 {
 	return 0
 }
 
+// A sound: a WAV, MP3, FLAC, Ogg (Opus, Vorbis), AAC, M4A or WebM file, told by its content. Its channels are mixed to
+// one. The limits are `limits.media.max_audio_bytes`, and `limits.media.max_audio_seconds`, which are counted while it is
+// decoded.
+type Audio struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file.
+	Content       []byte `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Audio) Reset() {
+	*x = Audio{}
+	mi := &file_panope_v1_media_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Audio) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Audio) ProtoMessage() {}
+
+func (x *Audio) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_media_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Audio.ProtoReflect.Descriptor instead.
+func (*Audio) Descriptor() ([]byte, []int) {
+	return file_panope_v1_media_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Audio) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
 var File_panope_v1_media_proto protoreflect.FileDescriptor
 
 const file_panope_v1_media_proto_rawDesc = "" +
@@ -255,7 +303,9 @@ const file_panope_v1_media_proto_rawDesc = "" +
 	"\x05x_min\x18\x01 \x01(\x02R\x04xMin\x12\x13\n" +
 	"\x05y_min\x18\x02 \x01(\x02R\x04yMin\x12\x13\n" +
 	"\x05x_max\x18\x03 \x01(\x02R\x04xMax\x12\x13\n" +
-	"\x05y_max\x18\x04 \x01(\x02R\x04yMaxB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x05y_max\x18\x04 \x01(\x02R\x04yMax\"!\n" +
+	"\x05Audio\x12\x18\n" +
+	"\acontent\x18\x01 \x01(\fR\acontentB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_media_proto_rawDescOnce sync.Once
@@ -269,11 +319,12 @@ func file_panope_v1_media_proto_rawDescGZIP() []byte {
 	return file_panope_v1_media_proto_rawDescData
 }
 
-var file_panope_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_panope_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_panope_v1_media_proto_goTypes = []any{
 	(*Image)(nil),       // 0: panope.v1.Image
 	(*Point)(nil),       // 1: panope.v1.Point
 	(*BoundingBox)(nil), // 2: panope.v1.BoundingBox
+	(*Audio)(nil),       // 3: panope.v1.Audio
 }
 var file_panope_v1_media_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -298,7 +349,7 @@ func file_panope_v1_media_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_media_proto_rawDesc), len(file_panope_v1_media_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -25,6 +25,7 @@ from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device, Upstream
 from panope.v1.rerank_service_pb2 import RerankResponse
+from panope.v1.speech_service_pb2 import StreamTranscribeResponse, TranscribeResponse
 from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
 from panope.v1.usage_service_pb2 import Usage
 from panope_client.aio.client import AsyncClient
@@ -47,6 +48,7 @@ from panope_client.generate_messages import GenerateOptions
 from panope_client.image_messages import ClassifyImagesOptions, DetectOptions
 from panope_client.results import Embeddings, Health, SparseVector, Tokens
 from panope_client.retry import RetryPolicy
+from panope_client.speech_messages import TranscribeOptions
 from panope_client.sync.client import Client
 from panope_client.text_messages import AnswerQuestionOptions, FillMaskOptions
 
@@ -91,8 +93,11 @@ __all__ = [
     "SparseVector",
     "StreamChatResponse",
     "StreamGenerateResponse",
+    "StreamTranscribeResponse",
     "TextToText",
     "Tokens",
+    "TranscribeOptions",
+    "TranscribeResponse",
     "UnauthenticatedError",
     "UnavailableError",
     "Upstream",

@@ -13,7 +13,7 @@ from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import log, usage
-from panope_server.cli.server import labels, models, pictures, serve, text_to_text, texts
+from panope_server.cli.server import labels, models, pictures, serve, speech, text_to_text, texts
 from panope_server.cli.store import pin, store
 
 
@@ -73,6 +73,7 @@ app.command("ask")(texts.ask)
 app.command("fill-mask")(texts.fill_mask)
 app.command("summarize")(text_to_text.summarize)
 app.command("translate")(text_to_text.translate)
+app.command("transcribe")(speech.transcribe)
 app.command("run")(chat.run)
 app.command("generate")(chat.generate)
 app.command("usage")(usage.usage)

@@ -24,6 +24,7 @@ from panope_server.tasks.task import Input, Request, Task
 from panope_server.tasks.tensors import TensorTask
 from panope_server.tasks.token_classify import TokenClassifyTask
 from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
+from panope_server.tasks.transcribe import TranscribeTask
 from panope_server.tasks.value import ValueInput, ValueTask
 from panope_server.tasks.zero_shot import ZeroShotTask
 
@@ -51,6 +52,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask),
+    TranscribeTask,
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),
 ):

@@ -36,7 +36,7 @@ from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.decoder.facts import has_vision
-from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder
+from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
 from panope_backends.engines.torch.vision import vision_head
 from panope_backends.errors import PreconditionError
@@ -95,7 +95,7 @@ class OpenVinoBackend(Backend):
             return Support(Level.NONE, "models of pictures are not converted to OpenVINO's format", is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
-        if model.task == GENERATE:
+        if model.task == GENERATE or is_transcriber(model):
             return _generate_support(model, device)
         if device.name.startswith("NPU"):
             return Support(Level.NONE, "OpenVINO's NPU needs fixed shapes, and texts have any length")
@@ -117,7 +117,7 @@ class OpenVinoBackend(Backend):
             known = ", ".join(self._names())
             raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
         try:
-            if model.task == GENERATE:
+            if model.task == GENERATE or is_transcriber(model):
                 return _load_generator(path, device, self._native(device), options, model)
             precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
             configuration = _configuration(device, precision, options)
@@ -146,7 +146,7 @@ class OpenVinoBackend(Backend):
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
         """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress` and `paged.convert`."""
-        if model.task == GENERATE:
+        if model.task == GENERATE or is_transcriber(model):
             kind = "encoder_decoder" if is_encoder_decoder(model.config) else "paged"
             made = importlib.import_module(f"panope_backends.engines.openvino.{kind}.convert")  # it brings torch
             made.convert(model, conversion.precision, folder, out / MODEL_FILE)

@@ -21,7 +21,11 @@ from panope_backends.engines.host import has_native_bf16, memory_bytes, processo
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.decoder.facts import decoder_support
-from panope_backends.engines.torch.encoder_decoder.facts import encoder_decoder_support, is_encoder_decoder
+from panope_backends.engines.torch.encoder_decoder.facts import (
+    encoder_decoder_support,
+    is_encoder_decoder,
+    is_transcriber,
+)
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.engines.torch.vision import load_vision_model, vision_head, vision_support
@@ -75,11 +79,11 @@ class CpuBackend(Backend):
         if find_spec(package) is None:
             return Support(Level.NONE, f"`{package}` is not installed: pip install 'panope-serving[{extra}]'")
         if model.format in TORCH_FORMATS:
-            if model.task == GENERATE:
+            if model.task == GENERATE or is_transcriber(model):
                 return (encoder_decoder_support if is_encoder_decoder(model.config) else decoder_support)(model)
             head = vision_head(model)
             return transformer_support(model) if head is None else vision_support(model, head)
-        if model.task == GENERATE:
+        if model.task == GENERATE or is_transcriber(model):
             return Support(Level.NONE, f"decoders are run from safetensors, not from `{model.format}`")
         return Support(Level.FULL, "ONNX Runtime runs every ONNX model")
 
@@ -92,7 +96,7 @@ class CpuBackend(Backend):
         if device != "CPU":
             raise PreconditionError(f"cpu has no device `{device}`; it has: CPU", reason="unknown_device")
         threads = threads_to_use(options.threads)
-        if model.format in TORCH_FORMATS and model.task == GENERATE:
+        if model.format in TORCH_FORMATS and (model.task == GENERATE or is_transcriber(model)):
             precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
             choose_precision(options.cache_precision, (precision,), f"cpu's cache beside {precision} with PyTorch")
             return _load_step_model(model, folder, precision, threads, options)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api.generation import GenerationRequest, SamplingParams
+from panope_backends.api.token_rules import TokenRules
 from panope_backends.generation.grammar.bitmasks import restrict
 from panope_backends.generation.grammar.compiler import GrammarState
 from panope_backends.generation.sampling.endings import Ending
 from panope_backends.generation.sampling.penalties import LARGEST, Penalties
 from panope_backends.generation.sampling.repeated_ngrams import RepeatedNgrams
+from panope_backends.generation.sampling.token_rules import RuledTokens
 
 Array = np.ndarray[Any, Any]
 
@@ -24,13 +26,14 @@ class SamplingState:
     """One sequence's settings, token counts and generator of chance; it outlives the sequence's pre-emptions.
 
     Adjustments come in vLLM's order: the mask, tokens that may not end the answer yet, the bias, then penalties; what
-    would repeat a run of tokens comes last.
+    would repeat a run of tokens, and what the request's rules leave out, comes last.
 
     Args:
         params: of the request.
         prompt_token_ids: the tokens before the answer.
         index: of the answer among the request's `n`; each draws differently from the same seed.
         top_logprobs: how many likeliest tokens are told beside each; None for no log-probabilities.
+        rules: which tokens may stand where; None for any anywhere.
         ending: what may not end the answer yet, and what must; None for nothing of either.
 
     Attributes:
@@ -47,6 +50,7 @@ class SamplingState:
         top_logprobs: int | None = None,
         ending: Ending | None = None,
         grammar: GrammarState | None = None,
+        rules: TokenRules | None = None,
     ) -> None:
         self.params = params
         self.top_logprobs = top_logprobs
@@ -60,6 +64,7 @@ class SamplingState:
         self._ending = Ending() if ending is None else ending
         size = params.no_repeat_ngram_size
         self._repeated = RepeatedNgrams(size, prompt_token_ids) if size else None
+        self._rules = None if rules is None else RuledTokens(rules)
 
     @classmethod
     def of(
@@ -79,6 +84,7 @@ class SamplingState:
             top_logprobs=request.logprobs,
             ending=Ending({*eos, *request.stop_token_ids}, request.min_tokens, forced, limit),
             grammar=grammar,
+            rules=request.token_rules,
         )
 
     def append(self, token_id: int) -> None:
@@ -87,6 +93,8 @@ class SamplingState:
         self._penalties.append(token_id)
         if self._repeated is not None:
             self._repeated.append(token_id)
+        if self._rules is not None:
+            self._rules.append(token_id)
         if self.grammar is not None:
             self.grammar.accept(token_id)
 
@@ -102,7 +110,9 @@ class SamplingState:
     @property
     def adjusts(self) -> bool:
         """Whether the next token's logits are changed at all."""
-        return bool(self.mask is not None or self._ending or len(self._biased) or self._penalties or self._repeated)
+        if self.mask is not None or self._rules is not None:
+            return True
+        return bool(self._ending or len(self._biased) or self._penalties or self._repeated)
 
     def adjust(self, logits: Array) -> None:
         """Changes the next token's logits, a row of float32, in place."""
@@ -114,3 +124,5 @@ class SamplingState:
         self._penalties.apply(logits)
         if self._repeated:
             self._repeated.apply(logits)
+        if self._rules is not None:
+            self._rules.apply(logits)

@@ -1,4 +1,4 @@
-"""Which source of an encoder-decoder each request has: its prompt, as the encoder has read it."""
+"""Which source of an encoder-decoder each request has: its prompt, or its sound, as the encoder has read it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ class Sources:
         self._free = list(range(model.sources))[::-1]
 
     def prepare(self, request: ActiveRequest, begin: int, end: int) -> None:
-        """Lets the encoder read a request's prompt, once, whichever positions of the decoder's a step computes."""
+        """Lets the encoder read what a request brings, once, whichever positions of the decoder's a step computes."""
         del begin, end
         if request.source is not None:
             return
         source = self._free[-1]
-        self._model.encode(source, request.given.prompt_token_ids)
+        if request.given.features is None:
+            self._model.encode(source, request.given.prompt_token_ids)
+        else:
+            self._model.encode_features(source, request.given.features.values)
         request.source = self._free.pop()
         request.unread_tokens = 0
 

@@ -118,6 +118,8 @@ class StepExecutor:
             if delta.finish_reason in (FinishReason.ERROR, FinishReason.CANCELLED):
                 raise delta.error or InternalError("the model ended the answer before its end")
             request.job.take(index, delta)
+            if delta.usage is not None:
+                self._queue.more(request)
         except Exception as error:  # of one request; the others go on
             log.failed("generation_failed", error, request_id=request.request_id)
             self._fail(request, error_for_caller(error))

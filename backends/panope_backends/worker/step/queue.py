@@ -91,6 +91,13 @@ class TokenQueue:
         """The step that runs now."""
         return self._running.read()
 
+    def more(self, request: TokenRequest) -> None:
+        """A request whose job may have more prompts than before waits for slots with them, as if it came anew."""
+        with self._changed:
+            if request.waits and not request.over and request not in self._waiting:
+                self._wait_for_turn(request, len(self._waiting))
+                self._changed.notify_all()
+
     # For the thread that submits.
 
     def next_prompt(self) -> tuple[TokenRequest, int, int] | None:

@@ -10,6 +10,7 @@ from panope_client.aio.image_calls import AsyncImageCalls
 from panope_client.aio.infer_calls import AsyncInferCalls
 from panope_client.aio.job_calls import AsyncJobCalls
 from panope_client.aio.model_calls import AsyncModelCalls
+from panope_client.aio.speech_calls import AsyncSpeechCalls
 from panope_client.aio.text_calls import AsyncTextCalls
 from panope_client.aio.usage_calls import AsyncUsageCalls
 
@@ -19,6 +20,7 @@ class AsyncClient(
     AsyncGenerateCalls,
     AsyncClassifyCalls,
     AsyncImageCalls,
+    AsyncSpeechCalls,
     AsyncTextCalls,
     AsyncInferCalls,
     AsyncModelCalls,

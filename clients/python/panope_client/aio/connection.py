@@ -19,6 +19,7 @@ from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope.v1.rerank_service_pb2_grpc import RerankServiceStub
+from panope.v1.speech_service_pb2_grpc import SpeechServiceStub
 from panope.v1.text_service_pb2_grpc import TextServiceStub
 from panope.v1.usage_service_pb2_grpc import UsageServiceStub
 from panope_client.aio.concurrency import Method, RpcError, failure_of, open_channel, sleep
@@ -58,6 +59,7 @@ class AsyncConnection:
         self._infer = InferServiceStub(self._channel)
         self._registry = RegistryServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
+        self._speech = SpeechServiceStub(self._channel)
         self._usage = UsageServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 

@@ -11,6 +11,7 @@ from panope_client.sync.image_calls import ImageCalls
 from panope_client.sync.infer_calls import InferCalls
 from panope_client.sync.job_calls import JobCalls
 from panope_client.sync.model_calls import ModelCalls
+from panope_client.sync.speech_calls import SpeechCalls
 from panope_client.sync.text_calls import TextCalls
 from panope_client.sync.usage_calls import UsageCalls
 
@@ -20,6 +21,7 @@ class Client(
     GenerateCalls,
     ClassifyCalls,
     ImageCalls,
+    SpeechCalls,
     TextCalls,
     InferCalls,
     ModelCalls,

@@ -95,3 +95,24 @@ class BoundingBox(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["x_max", b"x_max", "x_min", b"x_min", "y_max", b"y_max", "y_min", b"y_min"]) -> None: ...
 
 Global___BoundingBox: typing_extensions.TypeAlias = BoundingBox
+
+@typing.final
+class Audio(google.protobuf.message.Message):
+    """A sound: a WAV, MP3, FLAC, Ogg (Opus, Vorbis), AAC, M4A or WebM file, told by its content. Its channels are mixed to
+    one. The limits are `limits.media.max_audio_bytes`, and `limits.media.max_audio_seconds`, which are counted while it is
+    decoded.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: builtins.int
+    content: builtins.bytes
+    """The file."""
+    def __init__(
+        self,
+        *,
+        content: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content"]) -> None: ...
+
+Global___Audio: typing_extensions.TypeAlias = Audio

@@ -42,7 +42,10 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
         variant_digest=plan.variant_digest,
         model_number=plan.model_number,
         media_limits=wire.MediaLimits(
-            max_image_bytes=plan.media_limits.max_image_bytes, max_image_pixels=plan.media_limits.max_image_pixels
+            max_image_bytes=plan.media_limits.max_image_bytes,
+            max_image_pixels=plan.media_limits.max_image_pixels,
+            max_audio_bytes=plan.media_limits.max_audio_bytes,
+            max_audio_seconds=plan.media_limits.max_audio_seconds,
         ),
     )
     return wire.ServerFrame(load=load)

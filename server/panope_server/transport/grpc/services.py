@@ -18,6 +18,7 @@ from panope.v1 import (
     job_service_pb2,
     registry_service_pb2,
     rerank_service_pb2,
+    speech_service_pb2,
     text_service_pb2,
     usage_service_pb2,
 )
@@ -28,6 +29,7 @@ from panope_server.transport.grpc.registry.alias_servicer import AliasServicer
 from panope_server.transport.grpc.registry.job_servicer import JobServicer
 from panope_server.transport.grpc.registry.registry_servicer import RegistryServicer
 from panope_server.transport.grpc.registry.usage_servicer import UsageServicer
+from panope_server.transport.grpc.speech.servicer import SpeechServicer
 from panope_server.transport.grpc.texts.classify_servicer import ClassifyServicer
 from panope_server.transport.grpc.texts.embed_servicer import EmbedServicer
 from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
@@ -43,6 +45,7 @@ from panope_server.transport.rest.panope.job_servicer import JobRestServicer
 from panope_server.transport.rest.panope.registry_servicer import RegistryRestServicer
 from panope_server.transport.rest.panope.servicer import PanopeServicer
 from panope_server.transport.rest.panope.usage_servicer import UsageRestServicer
+from panope_server.transport.rest.speech.servicer import SpeechRestServicer
 from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
 from panope_server.transport.rest.text_generation.servicer import TextGenerationServicer
 from panope_server.transport.services import Services
@@ -57,6 +60,7 @@ PUBLIC_SERVICES: list[str] = [
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     rerank_service_pb2.DESCRIPTOR.services_by_name["RerankService"].full_name,
+    speech_service_pb2.DESCRIPTOR.services_by_name["SpeechService"].full_name,
     text_service_pb2.DESCRIPTOR.services_by_name["TextService"].full_name,
     usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name,
 ]
@@ -75,6 +79,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     RerankServicer,
     TextServicer,
     GenerateServicer,
+    SpeechServicer,
     InferServicer,
     RegistryServicer,
     AliasServicer,
@@ -83,6 +88,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     OpenAiServicer,
     OpenAiGenerationServicer,
     HuggingFaceServicer,
+    SpeechRestServicer,
     ClassificationServicer,
     DetectionServicer,
     TextEmbeddingsServicer,

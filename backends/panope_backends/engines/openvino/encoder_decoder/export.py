@@ -1,7 +1,7 @@
 """Makes graphs of an encoder-decoder of transformers: what reads a source, and what steps of the decoder compute.
 
-The encoder's graph takes `input_ids` (int64 `[tokens]`) and gives the keys and values of each of the decoder's layers
-(`cross_key.0` and so on, `[1, heads, tokens, size]`).
+The encoder's graph takes `input_ids` (int64 `[tokens]`), or `features` of a sound (float32), and gives the keys and
+values of each of the decoder's layers (`cross_key.0` and so on, `[1, heads, tokens, size]`).
 
 In the decoder's graph the tokens of a step lie side by side; see `inputs` for what it takes beside them. Each layer's
 attention to the tokens before is plain: it gathers the blocks of each sequence, because OpenVINO's paged attention adds
@@ -18,7 +18,12 @@ from typing import Any
 import torch
 from torch.nn.functional import embedding, scaled_dot_product_attention
 
-from panope_backends.engines.openvino.encoder_decoder.facts import VERSION, AttentionFacts, EncoderDecoderFacts
+from panope_backends.engines.openvino.encoder_decoder.facts import (
+    VERSION,
+    AttentionFacts,
+    EncoderDecoderFacts,
+    SoundFacts,
+)
 from panope_backends.engines.openvino.encoder_decoder.inputs import FAR, INPUTS
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.refusals import refused_as
@@ -29,6 +34,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import max_length
 from panope_backends.engines.torch.encoder_decoder.layers import AttentionModule, DecoderLayers, decoder_layers
 from panope_backends.engines.torch.encoder_decoder.passing_cache import passing_cache
 from panope_backends.engines.torch.encoder_decoder.positions import PositionTable, distance_biases
+from panope_backends.engines.torch.encoder_decoder.reader import Reader, reader_of
 from panope_backends.engines.torch.encoder_decoder.states import EncoderStates, blank_states
 from panope_backends.errors import PreconditionError
 
@@ -48,20 +54,27 @@ def export(module: Any) -> tuple[Any, Any, EncoderDecoderFacts]:
         PreconditionError: the model cannot be traced.
     """
     layers, length = decoder_layers(module), max_length(module.config)
-    facts = EncoderDecoderFacts(
-        VERSION, vocab_size_of(module), length, *(tuple(map(_facts, part)) for part in (layers.own, layers.cross))
-    )
+    reader = reader_of(module.config)
+    own, cross = (tuple(map(_facts, part)) for part in (layers.own, layers.cross))
+    facts = EncoderDecoderFacts(VERSION, vocab_size_of(module), length, own, cross, _sound(reader))
     positions = PositionTable(module, length)
-    encoder = _encoder_graph(module, layers)
+    encoder = _encoder_graph(module, layers, reader)
     return encoder, _decoder_graph(module, layers, positions, length), facts
+
+
+def _sound(reader: Reader) -> SoundFacts | None:
+    if reader.features is None:
+        return None
+    return SoundFacts(reader.max_length, reader.features.shape, reader.features.max_length)
 
 
 class _Encoder(torch.nn.Module):  # type: ignore[misc]  # torch's types are not read (see pyproject.toml)
     """The encoder, and what the decoder's layers make of what it gives."""
 
-    def __init__(self, module: Any, layers: DecoderLayers) -> None:
+    def __init__(self, module: Any, layers: DecoderLayers, reader: Reader) -> None:
         super().__init__()
         self.module = module
+        self._reader = reader
         self._made: dict[int, tuple[Any, Any]] = {}
         for part in module.get_encoder().modules():
             if not hasattr(part, "has_relative_attention_bias"):
@@ -75,11 +88,11 @@ class _Encoder(torch.nn.Module):  # type: ignore[misc]  # torch's types are not 
         self._made[index] = (key, value)
         return _nothing(query, key, value, scale)
 
-    def forward(self, input_ids: Any) -> Any:
-        states = self.module.get_encoder()(input_ids=input_ids[None]).last_hidden_state
+    def forward(self, given: Any) -> Any:
+        states = self._reader.run(self.module, given[None])
         self.module(
             encoder_outputs=EncoderStates(last_hidden_state=states),
-            decoder_input_ids=input_ids[None, :1],
+            decoder_input_ids=torch.ones(1, 1, dtype=torch.int64),  # any, for nothing is made of it
             use_cache=False,
         )
         return tuple(tensor for index in sorted(self._made) for tensor in self._made[index])
@@ -112,6 +125,7 @@ class _Decoder(torch.nn.Module):  # type: ignore[misc]  # torch's types are not 
             decoder_input_ids=self._given["input_ids"][None],
             past_key_values=self._cache,
             use_cache=True,
+            **self._positions.keywords(),
         )
         logits = embedding(self._given["sampled"], made.logits[0])
         return (logits, *(tensor for index in sorted(self._new) for tensor in self._new[index]))
@@ -153,9 +167,13 @@ def _to_all(query: Any, key: Any, value: Any, scale: float) -> Any:
     return scaled_dot_product_attention(query, key, value, mask, scale=scale).transpose(1, 2)
 
 
-def _encoder_graph(module: Any, layers: DecoderLayers) -> Any:
+def _encoder_graph(module: Any, layers: DecoderLayers, reader: Reader) -> Any:
     names = [f"cross_{kind}.{index}" for index in range(len(layers.cross)) for kind in ("key", "value")]
-    return _traced(_Encoder(module, layers), {"input_ids": torch.arange(5) + 3}, names)
+    example: dict[str, Any] = {"input_ids": torch.arange(5) + 3}
+    if reader.features is not None:
+        example = {"features": reader.tensor(reader.sample(0, 5, ()))[0]}
+    shape = None if reader.features is None else reader.features.shape
+    return _traced(_Encoder(module, layers, reader), example, names, shape)
 
 
 def _decoder_graph(module: Any, layers: DecoderLayers, positions: PositionTable, length: int) -> Any:
@@ -182,10 +200,13 @@ def _decoder_graph(module: Any, layers: DecoderLayers, positions: PositionTable,
     return _traced(decoder, {name: example[name] for name in names}, outputs)
 
 
-def _traced(module: Any, example: dict[str, Any], outputs: Sequence[str]) -> Any:
+def _traced(module: Any, example: dict[str, Any], outputs: Sequence[str], features: Sequence[int] | None = None) -> Any:
     openvino, converter = import_converter()
     kinds = {torch.int64: openvino.Type.i64, torch.float32: openvino.Type.f32}
-    shapes = [(_shape(openvino, name, tensor), kinds[tensor.dtype]) for name, tensor in example.items()]
+    shapes = [
+        (openvino.PartialShape(list(features)) if features else _shape(openvino, name, tensor), kinds[tensor.dtype])
+        for name, tensor in example.items()
+    ]
     given = tuple(example.values())
     with torch.inference_mode(), warnings.catch_warnings(), refused_as("OpenVINO cannot convert this model"):
         # Tracing warns of every number that it may freeze; the proof finds those that matter.

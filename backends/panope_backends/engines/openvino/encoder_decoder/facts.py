@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from panope_backends.api import FeatureSpec, SourceSpec
 from panope_backends.errors import PreconditionError
 
 FILE = "openvino_encoder_decoder.json"
@@ -30,13 +31,28 @@ class AttentionFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value_size: int
 
 
+class SoundFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an encoder of speech reads.
+
+    Attributes:
+        max_length: states of a source at most.
+        shape: of its features; -1 for any length.
+        max_values: along a length of -1; 0 where there is none.
+    """
+
+    max_length: int
+    shape: tuple[int, ...]
+    max_values: int = 0
+
+
 class EncoderDecoderFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file's content.
 
     Attributes:
         version: of this form.
         vocab_size: columns of the logits.
-        max_length: tokens of a source, and of the decoder, at most.
+        max_length: tokens of the decoder at most, and of a source that is a text.
+        source: of a sound; None for texts.
         own: the decoder's attention to its own tokens, in the order of its layers.
         cross: its attention to sources.
     """
@@ -46,6 +62,14 @@ class EncoderDecoderFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     max_length: int
     own: tuple[AttentionFacts, ...]
     cross: tuple[AttentionFacts, ...]
+    source: SoundFacts | None = None
+
+    def source_spec(self, token_bytes: int) -> SourceSpec:
+        """What the encoder reads, and what is kept of it."""
+        if self.source is None:
+            return SourceSpec(self.max_length, token_bytes)
+        features = FeatureSpec(self.source.shape, self.source.max_values)
+        return SourceSpec(self.source.max_length, token_bytes, features)
 
 
 def write_facts(facts: EncoderDecoderFacts, folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from panope_backends.api import CacheSpec, EncoderDecoderModel, SourceSpec, StepBatch
+from panope_backends.api import CacheSpec, EncoderDecoderModel, StepBatch
 from panope_backends.api.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.openvino.encoder_decoder.facts import EncoderDecoderFacts
@@ -46,7 +46,7 @@ class OpenVinoEncoderDecoder(EncoderDecoderModel):
         self._given: dict[str, Array] = {}
         self.cache = CacheSpec(BLOCK_SIZE, 4 * BLOCK_SIZE * sum(self._widths.values()), CACHE_PRECISION)
         self._sources = Sources(facts.cross)
-        self.source = SourceSpec(facts.max_length, self._sources.token_bytes)
+        self.source = facts.source_spec(self._sources.token_bytes)
 
     def allocate(self, blocks: int) -> None:
         """Replaces the cache; the system gives its memory when a block is first written."""
@@ -70,8 +70,16 @@ class OpenVinoEncoderDecoder(EncoderDecoderModel):
     def encode(self, source: int, tokens: Integers) -> None:
         """Runs the encoder's graph."""
         self.check_source(source, tokens)
+        self._encode(source, {"input_ids": np.array(tokens, np.int64)})
+
+    def encode_features(self, source: int, features: Array) -> None:
+        """As `encode`, for an encoder of speech."""
+        self.check_features(source, features)
+        self._encode(source, {"features": np.ascontiguousarray(features)})
+
+    def _encode(self, source: int, given: dict[str, Array]) -> None:
         self._sources.forget(source)
-        self._run(self._encoder, {"input_ids": np.array(tokens, np.int64)})
+        self._run(self._encoder, given)
         self._sources.keep(source, [tensor.data.copy() for tensor in self._encoder.output_tensors])
 
     def forward(self, batch: StepBatch) -> Array:

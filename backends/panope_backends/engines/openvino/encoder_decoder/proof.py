@@ -21,7 +21,10 @@ Array = np.ndarray[Any, Any]
 class Reference(Protocol):
     """The original."""
 
-    def __call__(self, source: Sequence[int], tokens: Sequence[int]) -> Array:
+    def sample(self, number: int, length: int, usable: Array) -> Any:
+        """A seeded source of so many tokens, or features of a sound, of those that a model takes."""
+
+    def __call__(self, source: Any, tokens: Sequence[int]) -> Array:
         """The logits after each token of the decoder, `[tokens, vocabulary]`."""
 
 
@@ -46,10 +49,11 @@ def prove(made: EncoderDecoderModel, original: Reference, precision: str, paddin
     random = np.random.default_rng(0)
     lengths = (longest, max(1, longest * 2 // 3))
     texts = [random.choice(usable, length).tolist() for length in lengths]
-    read = [random.choice(usable, max(1, min(made.source.max_length, length) // 3)).tolist() for length in lengths]
+    most = made.source.max_length
+    read = [original.sample(number, max(1, min(most, length) // 3), usable) for number, length in enumerate(lengths)]
     made.allocate_sources(len(read))
     for number, source in enumerate(read):
-        made.encode(number, source)
+        (made.encode if made.source.features is None else made.encode_features)(number, source)
     expected = [original(source, text) for source, text in zip(read, texts, strict=True)]
     check(_pairs(made, texts, expected), precision)
 

@@ -8,7 +8,17 @@ from typing import Any
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal
 
-AUTO_CLASS = "AutoModelForSeq2SeqLM"
+#: Types whose encoder reads features of sound.
+_SPEECH = frozenset({"whisper", "moonshine"})
+
+SOUND_SECONDS = 64
+"""Of one source at most, for encoders of waveforms, which have no table of positions."""
+
+#: States that such an encoder makes of a second.
+_STATES_A_SECOND = 42
+
+TRANSCRIBE = "transcribe"
+"""The task whose encoders read sound."""
 
 #: Types whose decoders, or encoders, compute attention by themselves, which transformers' other ways do not reach.
 _OWN_ATTENTION = frozenset({"bigbird_pegasus", "fsmt", "led", "longt5", "mvp", "pegasus_x", "prophetnet"})
@@ -22,9 +32,11 @@ _USUAL = 1024
 
 def encoder_decoder_refusal(model: ModelFacts) -> str:
     """Why a model is not loaded as an encoder-decoder; empty when it may be, which its layers and a trial then show."""
-    if refusal := files_refusal(model, AUTO_CLASS):
-        return refusal
     kind = model.config.get("model_type")
+    if refusal := files_refusal(model, auto_class(kind)):
+        return refusal
+    if model.task == TRANSCRIBE and not is_speech(kind):
+        return f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {', '.join(sorted(_SPEECH))}"
     if kind in _OWN_ATTENTION:
         return f"models of the type `{kind}` compute attention by themselves, without pages"
     if kind in _COMPOSED:
@@ -51,8 +63,29 @@ def max_length(config: Any) -> int:
     Args:
         config: the configuration as transformers has it.
     """
-    values = (getattr(config, name, 0) for name in ("max_position_embeddings", "n_positions"))
+    values = (getattr(config, name, 0) for name in ("max_target_positions", "max_position_embeddings", "n_positions"))
     return next((value for value in values if type(value) is int and value > 0), _USUAL)
+
+
+def is_transcriber(model: ModelFacts) -> bool:
+    """Whether a model writes down speech token by token; others of the task tell letters by time."""
+    return model.task == TRANSCRIBE and is_encoder_decoder(model.config)
+
+
+def source_length(config: Any) -> int:
+    """The most states that an encoder of speech makes of a source."""
+    states = getattr(config, "max_source_positions", 0)
+    return states if type(states) is int and states > 0 else SOUND_SECONDS * _STATES_A_SECOND
+
+
+def is_speech(kind: object) -> bool:
+    """Whether the encoders of a model type read sound."""
+    return kind in _SPEECH
+
+
+def auto_class(kind: object) -> str:
+    """The one of transformers' auto classes that loads a model type."""
+    return "AutoModelForSpeechSeq2Seq" if is_speech(kind) else "AutoModelForSeq2SeqLM"
 
 
 def is_encoder_decoder(config: Mapping[str, Any]) -> bool:

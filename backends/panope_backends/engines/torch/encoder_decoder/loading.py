@@ -8,9 +8,10 @@ import torch
 
 from panope_backends.api import EncoderDecoderModel, ModelFacts
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
-from panope_backends.engines.torch.encoder_decoder.facts import AUTO_CLASS, encoder_decoder_refusal, max_length
+from panope_backends.engines.torch.encoder_decoder.facts import auto_class, encoder_decoder_refusal, max_length
 from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
+from panope_backends.engines.torch.encoder_decoder.reader import reader_of
 from panope_backends.engines.torch.encoder_decoder.trial import compare, expected_logits
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
@@ -26,11 +27,12 @@ def load_encoder_decoder(model: ModelFacts, folder: Path, precision: str, thread
         raise PreconditionError(f"the model cannot be loaded: {refusal}", reason="unsupported_model")
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
-    module = load_pretrained(model, folder, precision, AUTO_CLASS, ATTENTION)
+    module = load_pretrained(model, folder, precision, auto_class(model.config.get("model_type")), ATTENTION)
     try:
-        expected = expected_logits(module)
-        made = TorchEncoderDecoder(module, decoder_layers(module), precision, max_length(module.config))
-        compare(made, module.config, expected)
+        reader = reader_of(module.config)
+        expected = expected_logits(module, reader)
+        made = TorchEncoderDecoder(module, decoder_layers(module), precision, max_length(module.config), reader)
+        compare(made, module.config, expected, reader)
     except (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
         # A type that is built otherwise than what this package takes over.
         raise PreconditionError("the model's type does not run in steps", reason="unsupported_model") from error

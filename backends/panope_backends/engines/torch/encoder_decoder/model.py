@@ -19,6 +19,7 @@ from panope_backends.engines.torch.encoder_decoder.attention import attend_by
 from panope_backends.engines.torch.encoder_decoder.layers import DecoderLayers
 from panope_backends.engines.torch.encoder_decoder.passing_cache import passing_cache
 from panope_backends.engines.torch.encoder_decoder.positions import PositionTable, distance_biases
+from panope_backends.engines.torch.encoder_decoder.reader import Reader
 from panope_backends.engines.torch.encoder_decoder.sources import SourceStates
 from panope_backends.engines.torch.encoder_decoder.states import EncoderStates, blank_states
 from panope_backends.errors import PreconditionError
@@ -33,10 +34,11 @@ class TorchEncoderDecoder(EncoderDecoderModel):
         module: loaded with this package's attention.
         layers: of its decoder.
         precision: of its weights, and of the cache.
-        max_length: of a source, and of the decoder.
+        max_length: of the decoder.
+        reader: how its encoder reads.
     """
 
-    def __init__(self, module: Any, layers: DecoderLayers, precision: str, max_length: int) -> None:
+    def __init__(self, module: Any, layers: DecoderLayers, precision: str, max_length: int, reader: Reader) -> None:
         self.precision, self.max_positions = precision, max_length
         self.vocab_size = vocab_size_of(module)
         self._module = module
@@ -44,7 +46,8 @@ class TorchEncoderDecoder(EncoderDecoderModel):
         self._pages = Pages(own, module.dtype)
         self.cache = CacheSpec(BLOCK_SIZE, self._pages.block_bytes, precision)
         self._states = SourceStates([each.layer for each in layers.cross], module.dtype.itemsize)
-        self.source = SourceSpec(max_length, self._states.token_bytes)
+        self.source = SourceSpec(reader.max_length, self._states.token_bytes, reader.features)
+        self._reader = reader
         self._positions = PositionTable(module, max_length)
         biases = distance_biases([each.module for each in layers.own], max_length)
         for each, bias in zip(layers.own, biases, strict=True):
@@ -70,15 +73,22 @@ class TorchEncoderDecoder(EncoderDecoderModel):
     def encode(self, source: int, tokens: Integers) -> None:
         """Runs the encoder, and the decoder with one token, whose layers make keys and values."""
         self.check_source(source, tokens)
+        self._encode(source, tokens)
+
+    def encode_features(self, source: int, features: Array) -> None:
+        """As `encode`, for an encoder of speech."""
+        self.check_features(source, features)
+        self._encode(source, features)
+
+    def _encode(self, source: int, given: Any) -> None:
         self._states.begin_source(source)
         self._positions.place(None)
         self._pages.begin(None)
         with torch.inference_mode():
-            ids = torch.from_numpy(np.array(tokens, np.int64))[None]
-            states = self._module.get_encoder()(input_ids=ids).last_hidden_state
+            states = self._reader.run(self._module, self._reader.tensor(given))
             self._module(
                 encoder_outputs=EncoderStates(last_hidden_state=states),
-                decoder_input_ids=ids[:, :1],
+                decoder_input_ids=torch.ones(1, 1, dtype=torch.int64),  # any, for nothing is made of it
                 use_cache=False,
             )
         self._states.end_source(source)
@@ -95,6 +105,7 @@ class TorchEncoderDecoder(EncoderDecoderModel):
                 decoder_input_ids=torch.tensor(batch.tokens)[None],
                 past_key_values=self._no_cache,
                 use_cache=True,
+                **self._positions.keywords(),
             )
             logits: Array = made.logits[0, torch.tensor(batch.sampled)].float().contiguous().numpy()
         return logits

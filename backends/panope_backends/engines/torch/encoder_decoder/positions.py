@@ -23,6 +23,7 @@ class PositionTable:
 
     def __init__(self, module: Any, length: int) -> None:
         self._positions: Any = None
+        self._rotates = hasattr(module.get_decoder(), "rotary_emb")
         self._embedding = getattr(module.get_decoder(), "embed_positions", None)
         if self._embedding is not None:
             self._table = _read(module, self._embedding, length)
@@ -32,6 +33,10 @@ class PositionTable:
     def place(self, positions: Any) -> None:
         """Says where the tokens of the next run stand, as int64 `[tokens]`; None where they stand at the start."""
         self._positions = positions
+
+    def keywords(self) -> dict[str, Any]:
+        """What the model is told of the positions, where its decoder turns queries and keys by them."""
+        return {"decoder_position_ids": self._positions[None]} if self._rotates and self._positions is not None else {}
 
     def _forward(self, *arguments: Any, **keywords: Any) -> Any:
         if self._positions is None:

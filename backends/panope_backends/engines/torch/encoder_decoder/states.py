@@ -9,9 +9,10 @@ from transformers.modeling_outputs import BaseModelOutput
 
 
 class EncoderStates(BaseModelOutput):  # type: ignore[misc]  # transformers' types are not read (see pyproject.toml)
-    """The states alone: models with experts look for what chose these too, and find nothing."""
+    """The states alone: models with experts look for what chose these, those of speech for a mask, and find none."""
 
     router_logits: Any = None
+    attention_mask: Any = None
 
 
 def blank_states(module: Any, length: int = 1) -> EncoderStates:

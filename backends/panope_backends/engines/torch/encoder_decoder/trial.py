@@ -11,6 +11,7 @@ from panope_backends.api import StepBatch, StepSequence
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
+from panope_backends.engines.torch.encoder_decoder.reader import Reader
 from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]
@@ -19,21 +20,24 @@ Array = np.ndarray[Any, Any]
 _TRIED = ((9, 6), (4, 4))
 
 
-def expected_logits(module: Any) -> list[Array]:
+def expected_logits(module: Any, reader: Reader) -> list[Array]:
     """What transformers says of each text, with attention in its plainest form; before the layers are taken over."""
     module.set_attn_implementation("eager")
     try:
         with torch.inference_mode():
             made = [
-                module(input_ids=torch.tensor(source)[None], decoder_input_ids=torch.tensor(tokens)[None]).logits
-                for source, tokens in map(_texts, range(len(_TRIED)), [module.config] * len(_TRIED))
+                module(
+                    **{reader.keyword: _cast(reader, reader.tensor(source), module.dtype)},
+                    decoder_input_ids=torch.tensor(tokens)[None],
+                ).logits
+                for source, tokens in (_texts(number, module.config, reader) for number in range(len(_TRIED)))
             ]
     finally:
         module.set_attn_implementation(ATTENTION)
     return [logits[0].float().numpy() for logits in made]
 
 
-def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array]) -> None:
+def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array], reader: Reader) -> None:
     """Runs the same texts in steps, side by side and one behind.
 
     Raises:
@@ -41,9 +45,9 @@ def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array]) -> N
     """
     model.allocate(len(_TRIED))
     model.allocate_sources(len(_TRIED))
-    texts = [_texts(number, config) for number in range(len(_TRIED))]
+    texts = [_texts(number, config, reader) for number in range(len(_TRIED))]
     for number, (source, _) in enumerate(texts):
-        model.encode(number, source)
+        (model.encode if reader.features is None else model.encode_features)(number, source)
     longest = len(texts[0][1])
     for step in range(longest):
         running = [number for number, (_, tokens) in enumerate(texts) if step >= longest - len(tokens)]
@@ -62,9 +66,12 @@ def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array]) -> N
     model.forget()
 
 
-def _texts(number: int, config: Any) -> tuple[list[int], list[int]]:
+def _texts(number: int, config: Any, reader: Reader) -> tuple[Any, list[int]]:
     """A source and the decoder's tokens, without that of padding, which some types treat apart."""
-    random = np.random.default_rng(number)
     usable = [token for token in range(min(64, config.vocab_size)) if token != config.pad_token_id]
-    source, tokens = (random.choice(usable, length).tolist() for length in _TRIED[number])
-    return source, tokens
+    source, tokens = _TRIED[number]
+    return reader.sample(number, source, usable), np.random.default_rng([number, 1]).choice(usable, tokens).tolist()
+
+
+def _cast(reader: Reader, source: Any, dtype: Any) -> Any:
+    return source if reader.features is None else source.to(dtype)

@@ -215,17 +215,25 @@ class MediaLimits(google.protobuf.message.Message):
 
     MAX_IMAGE_BYTES_FIELD_NUMBER: builtins.int
     MAX_IMAGE_PIXELS_FIELD_NUMBER: builtins.int
+    MAX_AUDIO_BYTES_FIELD_NUMBER: builtins.int
+    MAX_AUDIO_SECONDS_FIELD_NUMBER: builtins.int
     max_image_bytes: builtins.int
     """Bytes of an encoded picture."""
     max_image_pixels: builtins.int
     """Pixels of a decoded one."""
+    max_audio_bytes: builtins.int
+    """Bytes of an encoded sound."""
+    max_audio_seconds: builtins.float
+    """Seconds of a decoded one."""
     def __init__(
         self,
         *,
         max_image_bytes: builtins.int = ...,
         max_image_pixels: builtins.int = ...,
+        max_audio_bytes: builtins.int = ...,
+        max_audio_seconds: builtins.float = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_audio_bytes", b"max_audio_bytes", "max_audio_seconds", b"max_audio_seconds", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels"]) -> None: ...
 
 Global___MediaLimits: typing_extensions.TypeAlias = MediaLimits
 

@@ -1,0 +1,69 @@
+"""What an encoder reads: tokens of a text, or features of a sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from panope_backends.api import FeatureSpec
+from panope_backends.engines.torch.encoder_decoder.facts import (
+    SOUND_SECONDS,
+    is_speech,
+    max_length,
+    source_length,
+)
+
+_SAMPLE_RATE = 16_000
+"""Of the sound that models of waveforms read."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the encoder of a model is called.
+
+    Attributes:
+        keyword: of the module, for a source.
+        max_length: tokens, or states, of a source at most.
+        features: in the place of tokens; None for tokens.
+    """
+
+    keyword: str
+    max_length: int
+    features: FeatureSpec | None = None
+
+    def tensor(self, source: Any) -> Any:
+        """A source as the module takes it, `[1, …]`."""
+        if self.features is None:
+            return torch.from_numpy(np.array(source, np.int64))[None]
+        return torch.from_numpy(np.ascontiguousarray(source, np.float32))[None]
+
+    def run(self, module: Any, source: Any) -> Any:
+        """What the encoder makes of a source, `[1, states, width]`; features are brought to the weights' precision."""
+        tensor = source if self.features is None else source.to(module.dtype)
+        return module.get_encoder()(**{self.keyword: tensor}).last_hidden_state
+
+    def sample(self, number: int, length: int, usable: Any) -> Any:
+        """A seeded source to try: so many tokens, or features of as many tenths of a second where any length goes."""
+        random = np.random.default_rng(number)
+        if self.features is None:
+            return random.choice(usable, length).tolist()
+        shape = [length * _SAMPLE_RATE // 10 if size < 0 else size for size in self.features.shape]
+        return random.standard_normal(shape).astype(np.float32)
+
+
+def reader_of(config: Any) -> Reader:
+    """How the encoder of a configuration reads.
+
+    Args:
+        config: as transformers has it.
+    """
+    if not is_speech(config.model_type):
+        return Reader("input_ids", max_length(config))
+    states = source_length(config)
+    if bands := int(getattr(config, "num_mel_bins", 0) or 0):
+        # Two convolutions, the second of every other frame: whoever builds it otherwise fails its trial.
+        return Reader("input_features", states, FeatureSpec((bands, 2 * states)))
+    return Reader("input_values", states, FeatureSpec((-1,), SOUND_SECONDS * _SAMPLE_RATE))

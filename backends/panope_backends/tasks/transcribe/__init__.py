@@ -1,0 +1,1 @@
+"""Task `transcribe`: speech to text."""

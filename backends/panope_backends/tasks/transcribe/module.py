@@ -1,0 +1,89 @@
+"""How `transcribe` models are loaded, and which requests they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from panope.worker.v1 import transcribe_pb2 as messages
+from panope.worker.v1.generate_pb2 import GenerateSettings
+from panope_backends.api import (
+    EncoderDecoderModel,
+    FinishReason,
+    GenerationRequest,
+    LoadedModel,
+    LoadOptions,
+    TokenModel,
+)
+from panope_backends.errors import InternalError, PreconditionError
+from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
+from panope_backends.generation.text.vocabulary import TokenVocabulary
+from panope_backends.tasks.generate.loading.cache_memory import memory_at_hand
+from panope_backends.tasks.generate.loading.engine import allocate
+from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared_tokenizer
+from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
+from panope_backends.tasks.json_files import read_json
+from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.transcribe.requests import TranscribeRequests, trial_request
+from panope_backends.tasks.transcribe.sound import SoundReader
+from panope_backends.tasks.transcribe.speech_files import read_speech_tokens
+
+_TRIAL_WAIT_SECONDS = 1.0
+
+
+class TranscribeModule(TaskModule):
+    """Loads an encoder-decoder whose encoder reads sound."""
+
+    name = "transcribe"
+
+    def load(self, source: ModelSource) -> LoadedTask:
+        """Loads the model and writes down a second of silence."""
+        settings = messages.TranscribeSettings.FromString(source.settings)
+        config = read_json(source.folder / "config.json", missing_ok=True)
+        loaded = source.load_any(config, options=LoadOptions(slots=settings.slots))
+        try:
+            return _complete(source, settings, config, loaded)
+        except BaseException:  # whatever it was, the memory is free for the next candidate
+            loaded.close()
+            raise
+
+
+def _complete(
+    source: ModelSource, settings: messages.TranscribeSettings, config: Mapping[str, Any], loaded: LoadedModel
+) -> LoadedTask:
+    if not isinstance(loaded, EncoderDecoderModel) or loaded.source.features is None:
+        raise PreconditionError("the backend does not load this model to read speech", reason="unsupported_model_kind")
+    encoder = TextEncoder(prepared_tokenizer(source.folder, source.cache_folder))
+    special = encoder.tokenizer.get_added_tokens_decoder()
+    tokens = read_speech_tokens(source.folder, config, {each.content: number for number, each in special.items()})
+    reader = SoundReader(source.folder, loaded.source.features)
+    wanted = GenerateSettings(slots=settings.slots, cache_bytes=settings.cache_bytes)
+    slots = allocate(loaded, wanted, memory_at_hand(source.max_memory_bytes))
+    decoding = Decoding(TokenVocabulary(encoder.tokenizer), loaded.vocab_size, (tokens.eos,))
+    core = GenerationSettings(slots=slots, prefix_cache=False, decoder_token_ids=(tokens.start,))
+    model = GenerationEngine(loaded, decoding, core)
+    _try(model, trial_request(reader, tokens))
+    requests = TranscribeRequests(reader, encoder, tokens, model.max_positions, source.media_limits)
+    facts = messages.TranscribeFacts(
+        languages=sorted(tokens.languages),
+        translates="translate" in tokens.tasks,
+        has_timestamps=tokens.no_timestamps is not None,
+        has_prompt=tokens.previous is not None,
+        slots=slots,
+    )
+    return LoadedTask(model, config, {"transcribe": requests.prepare}, facts=facts.SerializeToString())
+
+
+def _try(model: TokenModel, request: GenerationRequest) -> None:
+    """Runs a request to its end.
+
+    Raises:
+        PanopeError: the model gives no token.
+    """
+    model.submit(request)
+    while True:
+        for delta in model.deltas(_TRIAL_WAIT_SECONDS):
+            if delta.finish_reason not in (None, FinishReason.STOP, FinishReason.LENGTH):
+                raise delta.error or InternalError("the model did not answer in its trial run")
+            if delta.usage is not None:
+                return

@@ -1,0 +1,103 @@
+"""Makes jobs of the server's messages, for one loaded model of speech."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from panope.worker.v1.transcribe_pb2 import TranscribeInput
+from panope_backends.api import GenerationRequest, SamplingParams
+from panope_backends.errors import InvalidInputError
+from panope_backends.media.audio import decode_audio
+from panope_backends.media.limits import MediaLimits
+from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
+from panope_backends.tasks.task import Job
+from panope_backends.tasks.transcribe.job import Asked, TranscribeJob
+from panope_backends.tasks.transcribe.sound import SoundReader
+from panope_backends.tasks.transcribe.speech_files import SpeechTokens
+
+_UNSUPPORTED = "unsupported_field"
+
+
+@dataclass(frozen=True)
+class TranscribeRequests:
+    """What makes jobs for one model.
+
+    Attributes:
+        reader: makes features of sounds.
+        encoder: its tokenizer.
+        tokens: by which it is told what to do.
+        max_positions: of its decoder.
+        limits: of sounds.
+    """
+
+    reader: SoundReader
+    encoder: TextEncoder
+    tokens: SpeechTokens
+    max_positions: int
+    limits: MediaLimits
+
+    def prepare(self, data: bytes) -> Job:
+        """The job of a message: decodes the sound and makes its features.
+
+        Raises:
+            InvalidInputError: a field of the request is wrong for this model.
+        """
+        message = TranscribeInput.FromString(data)
+        language, task = self._language(message), self._task(message)
+        context = self._context(message.prompt)
+        samples = decode_audio(message.audio, self.reader.rate, self.limits)
+        duration = samples.size / self.reader.rate
+        knows_times = self.tokens.no_timestamps is not None
+        if message.timestamps and not knows_times:
+            raise InvalidInputError.at("timestamps", "{field}: the model tells no times", reason=_UNSUPPORTED)
+        asked = Asked(
+            context,
+            language,
+            task,
+            knows_times and (message.timestamps or duration > self.reader.window_seconds),
+            SamplingParams(temperature=message.temperature, seed=message.seed if message.HasField("seed") else None),
+            message.stream,
+        )
+        return TranscribeJob(
+            self.reader.read(samples), duration, self.reader.window_seconds, asked, self.tokens, self.encoder.decode
+        )
+
+    def _language(self, message: TranscribeInput) -> int | None:
+        code = message.language.lower()
+        known = self.tokens.languages
+        if not code or (not known and code == "en" and self.tokens.previous is not None):  # Whisper's `.en`
+            return None
+        if code not in known:
+            raise InvalidInputError.at(
+                "language",
+                "{field} is none of the model's: {known}" if known else "{field}: the model has no choice of languages",
+                known=", ".join(sorted(known)),
+                reason="" if known else _UNSUPPORTED,
+            )
+        return known[code]
+
+    def _task(self, message: TranscribeInput) -> int | None:
+        wanted = "translate" if message.translate else "transcribe"
+        if message.translate and wanted not in self.tokens.tasks:
+            raise InvalidInputError.at("translate", "{field}: the model does not translate", reason=_UNSUPPORTED)
+        return self.tokens.tasks.get(wanted)
+
+    def _context(self, prompt: str) -> tuple[int, ...]:
+        """The last tokens of a prompt, as many as leave half of the positions to what is written."""
+        if not prompt.strip():
+            return ()
+        if self.tokens.previous is None:
+            raise InvalidInputError.at("prompt", "{field}: the model takes none", reason=_UNSUPPORTED)
+        ids = self.encoder.encode(f" {prompt.strip()}", add_special_tokens=False)
+        return (self.tokens.previous, *ids[-(self.max_positions // 2 - 1) :])
+
+
+def trial_request(reader: SoundReader, tokens: SpeechTokens) -> GenerationRequest:
+    """A second of silence, and one token of what is heard in it."""
+    import numpy as np
+
+    from panope_backends.api import SourceFeatures
+
+    sound = reader.read(np.zeros(reader.rate, np.float32))
+    features = SourceFeatures(sound.window(0.0, 1.0))
+    return GenerationRequest(id=0, features=features, decoder_token_ids=(tokens.start,), max_tokens=1)

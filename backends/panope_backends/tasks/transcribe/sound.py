@@ -1,0 +1,102 @@
+"""A sound as a model of speech reads it: features by the extractors of transformers, window by window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from panope_backends.api import FeatureSpec
+from panope_backends.errors import PreconditionError
+from panope_backends.media.audio import Samples
+from panope_backends.media.processors import import_transformers
+
+_FILES = ("preprocessor_config.json", "processor_config.json")
+
+#: Of sounds that are cut for a model of waveforms, which was trained on shorter ones.
+_WINDOW_SECONDS = 30.0
+#: In which the quietest place of such a window is looked for, at its end.
+_CUT_SECONDS = 5.0
+_FRAME_SECONDS = 0.02
+
+
+class SoundReader:
+    """Makes features of sounds.
+
+    Args:
+        folder: of the model.
+        spec: what its encoder reads.
+
+    Raises:
+        PreconditionError: the files describe no extractor, or one that makes something else.
+    """
+
+    def __init__(self, folder: Path, spec: FeatureSpec) -> None:
+        if not any((folder / name).is_file() for name in _FILES):
+            raise PreconditionError(f"the model has no file `{_FILES[0]}`", reason="missing_file")
+        try:
+            self._extract: Any = import_transformers().AutoFeatureExtractor.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            self.rate = int(self._extract.sampling_rate)
+            self.is_spectrum = len(spec.shape) > 1
+            self._frames = spec.shape[-1]
+            self._hop = int(self._extract.hop_length) if self.is_spectrum else 1
+        except PreconditionError:
+            raise
+        except Exception as error:  # files are checked by errors of no family
+            raise PreconditionError(
+                f"`{_FILES[0]}` describes no extractor of features", reason="load_failed"
+            ) from error
+        self.window_seconds = self._frames * self._hop / self.rate if self.is_spectrum else _WINDOW_SECONDS
+
+    def read(self, samples: Samples) -> Sound:
+        """The features of a whole sound."""
+        if not self.is_spectrum:
+            made = self._extract(samples, sampling_rate=self.rate, return_tensors="np")
+            return Sound(np.asarray(made["input_values"][0], np.float32), 1 / self.rate, 0)
+        is_short = samples.size <= self._frames * self._hop
+        made = self._extract(
+            samples,
+            sampling_rate=self.rate,
+            return_tensors="np",
+            padding="max_length" if is_short else "longest",
+            truncation=is_short,
+        )
+        features = np.asarray(made["input_features"][0], np.float32)
+        return Sound(features, self._hop / self.rate, self._frames)
+
+
+class Sound:
+    """The features of a sound, along time.
+
+    Args:
+        features: the last axis is time.
+        step_seconds: of one step along it.
+        window: steps that a model reads at once, padded with zeros; 0 for as many as there are.
+    """
+
+    def __init__(self, features: NDArray[np.float32], step_seconds: float, window: int) -> None:
+        self._features = features
+        self._step = step_seconds
+        self._window = window
+
+    def window(self, begin_seconds: float, seconds: float) -> NDArray[np.float32]:
+        """The features from one moment on."""
+        begin = round(begin_seconds / self._step)
+        if not self._window:
+            return self._features[begin : begin + round(seconds / self._step)]
+        piece = self._features[..., begin : begin + self._window]
+        missing = self._window - piece.shape[-1]
+        return np.pad(piece, [(0, 0)] * (piece.ndim - 1) + [(0, missing)]) if missing else piece
+
+    def quiet_end(self, begin_seconds: float, seconds: float) -> float:
+        """Where a window of waveform ends best: at the quietest place near its end; seconds from its start."""
+        if (begin_seconds + seconds) / self._step >= self._features.size:
+            return self._features.size * self._step - begin_seconds
+        frame = round(_FRAME_SECONDS / self._step)
+        tail = self.window(begin_seconds + seconds - _CUT_SECONDS, _CUT_SECONDS)
+        energies = np.square(tail[: tail.size // frame * frame].reshape(-1, frame)).sum(axis=1)
+        return seconds - _CUT_SECONDS + (int(energies.argmin()) + 0.5) * _FRAME_SECONDS

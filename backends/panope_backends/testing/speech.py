@@ -1,0 +1,118 @@
+"""Tiny seeded models of speech in transformers' layout, with windows of a second."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = {"<|en|>": 104, "<|de|>": 105}
+TASKS = {"translate": 106, "transcribe": 107}
+WINDOW_SECONDS = 1
+
+_WORDS = 100
+_SPECIAL = ("<|endoftext|>", "<|startofprev|>", "<|startoftranscript|>", "<|nospeech|>", *LANGUAGES)
+_VOCABULARY = 160
+_GENERATION = {
+    "decoder_start_token_id": 102,
+    "eos_token_id": 100,
+    "pad_token_id": 100,
+    "bos_token_id": 100,
+    "max_length": 40,
+}
+
+
+def tiny_whisper(folder: Path, seed: int = 0) -> Any:
+    """Writes a Whisper of two languages, and gives transformers' model of it."""
+    import torch
+    from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    torch.manual_seed(seed)
+    config = WhisperConfig(
+        vocab_size=_VOCABULARY,
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        num_mel_bins=20,
+        max_source_positions=50 * WINDOW_SECONDS,
+        max_target_positions=40,
+        pad_token_id=100,
+        bos_token_id=100,
+        eos_token_id=100,
+        decoder_start_token_id=102,
+        init_std=0.5,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    model = WhisperForConditionalGeneration(config).eval()
+    model.generation_config = GenerationConfig(
+        **_GENERATION,
+        lang_to_id=LANGUAGES,
+        task_to_id=TASKS,
+        is_multilingual=True,
+        no_timestamps_token_id=108,
+        prev_sot_token_id=101,
+        max_initial_timestamp_index=20,
+        suppress_tokens=[3, 4, 101, 102],
+        begin_suppress_tokens=[5, 100],
+        return_timestamps=False,
+    )
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=20, chunk_length=WINDOW_SECONDS).save_pretrained(folder)
+    times = [f"<|{index * 0.02:.2f}|>" for index in range(_VOCABULARY - 109)]
+    _write_tokenizer(folder, [*_SPECIAL, "<|translate|>", "<|transcribe|>", "<|notimestamps|>"], times)
+    return model
+
+
+def tiny_moonshine(folder: Path, seed: int = 0) -> Any:
+    """Writes a Moonshine, and gives transformers' model of it."""
+    import torch
+    from transformers import (
+        GenerationConfig,
+        MoonshineConfig,
+        MoonshineForConditionalGeneration,
+        Wav2Vec2FeatureExtractor,
+    )
+
+    torch.manual_seed(seed)
+    config = MoonshineConfig(
+        vocab_size=_VOCABULARY,
+        hidden_size=32,
+        intermediate_size=64,
+        encoder_num_hidden_layers=2,
+        decoder_num_hidden_layers=2,
+        encoder_num_attention_heads=4,
+        decoder_num_attention_heads=4,
+        encoder_num_key_value_heads=4,
+        decoder_num_key_value_heads=4,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+        bos_token_id=102,
+        eos_token_id=100,
+        decoder_start_token_id=102,
+        pad_token_id=100,
+    )
+    model = MoonshineForConditionalGeneration(config).eval()
+    model.generation_config = GenerationConfig(**_GENERATION)
+    model.save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
+    _write_tokenizer(folder, list(_SPECIAL), [])
+    return model
+
+
+def _write_tokenizer(folder: Path, special: list[str], times: list[str]) -> None:
+    """A word for each id, then special tokens, then times, which are no special ones."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({f"w{index}": index for index in range(_WORDS)}, unk_token="w0"))  # noqa: S106 - no password
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.decoder = decoders.WordPiece("##")
+    tokenizer.add_special_tokens([AddedToken(each, special=True) for each in special])
+    tokenizer.add_tokens([AddedToken(each, special=False) for each in times])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    told = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))

@@ -1,0 +1,27 @@
+package panope
+
+import (
+	"context"
+	"iter"
+
+	"google.golang.org/grpc"
+
+	"github.com/panope/panope/clients/go/panopev1"
+)
+
+// Transcribe writes a sound down.
+func (c *Client) Transcribe(
+	ctx context.Context, request *panopev1.TranscribeRequest,
+) (*panopev1.TranscribeResponse, error) {
+	return c.speech.Transcribe(ctx, request)
+}
+
+// StreamTranscribe writes a sound down, and gives the segments of each window of 30 seconds when they are known. Leaving
+// the loop ends the call. Nothing is retried; an error is the last that comes.
+func (c *Client) StreamTranscribe(
+	ctx context.Context, request *panopev1.TranscribeRequest,
+) iter.Seq2[*panopev1.StreamTranscribeResponse, error] {
+	return responses(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamTranscribeResponse], error) {
+		return c.speech.StreamTranscribe(ctx, &panopev1.StreamTranscribeRequest{Request: request})
+	})
+}

@@ -1,0 +1,57 @@
+"""Calls that write speech down."""
+
+# ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
+
+from __future__ import annotations
+
+import math
+from typing import Unpack
+
+from panope.v1 import speech_service_pb2 as pb
+from panope_client.aio.concurrency import RpcError, Stream, failure_of
+from panope_client.aio.connection import AsyncConnection
+from panope_client.errors import InvalidResponseError
+from panope_client.speech_messages import TranscribeOptions, transcribe_request
+
+
+class AsyncSpeechCalls(AsyncConnection):
+    """The calls of `AsyncClient` on models of speech."""
+
+    async def transcribe(
+        self, audio: bytes, model: str, *, timeout: float | None = None, **options: Unpack[TranscribeOptions]
+    ) -> pb.TranscribeResponse:
+        """Writes a sound down.
+
+        Args:
+            audio: the file's bytes: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.
+            model: `vendor/name`, of the task `transcribe`.
+            timeout: see the class.
+            options: see `TranscribeOptions`.
+        """
+        return await self._call(self._speech.Transcribe, transcribe_request(audio, model, options), timeout)
+
+    async def stream_transcribe(
+        self, audio: bytes, model: str, *, timeout: float = math.inf, **options: Unpack[TranscribeOptions]
+    ) -> Stream[pb.StreamTranscribeResponse]:
+        """As `transcribe`, with the segments of each window of 30 seconds when they are known. Nothing is retried.
+
+        Args:
+            audio: the file's bytes.
+            model: `vendor/name`, of the task `transcribe`.
+            timeout: seconds for the whole stream.
+            options: see `TranscribeOptions`.
+        """
+        request = pb.StreamTranscribeRequest(request=transcribe_request(audio, model, options))
+        attempts = self._retries.start(timeout)
+        call = self._speech.StreamTranscribe(request, timeout=attempts.timeout(), metadata=self._metadata)
+        is_told = False
+        try:
+            async for response in call:
+                is_told = True
+                yield response
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        if not is_told:
+            raise InvalidResponseError("the stream ended without an answer")

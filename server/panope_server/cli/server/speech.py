@@ -1,0 +1,79 @@
+"""`panope transcribe`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panope_server.cli.options import Address, Json, Model
+from panope_server.cli.output.console import console, fail, print_json
+from panope_server.cli.server.models import client_at
+
+if TYPE_CHECKING:
+    from panope.v1.speech_service_pb2 import TranscribeResponse
+
+
+class Format(StrEnum):
+    """How what was said is printed."""
+
+    TEXT = "text"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+def transcribe(
+    model: Model,
+    file: Annotated[Path, typer.Argument(help="The sound: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.")],
+    language: Annotated[str, typer.Option(help="That is spoken, such as `en`; by default what the model hears.")] = "",
+    translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
+    prompt: Annotated[str, typer.Option(help="What was said before, or names as they are written.")] = "",
+    output: Annotated[Format, typer.Option("--format", help="`srt` and `vtt` are subtitles.")] = Format.TEXT,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Write down what is said in a sound."""
+    try:
+        audio = file.read_bytes()
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+    with client_at(address) as client:
+        answer = client.transcribe(
+            audio,
+            model,
+            language=language,
+            translate=translate,
+            prompt=prompt,
+            timestamps=json or output is not Format.TEXT,
+        )
+    if json:
+        print_json(_json(answer))
+    else:
+        console.print(_written(answer, output), markup=False, highlight=False, soft_wrap=True)
+
+
+def _json(answer: TranscribeResponse) -> dict[str, object]:
+    segments = [
+        {"start": round(each.start_seconds, 2), "end": round(each.end_seconds, 2), "text": each.text}
+        for each in answer.segments
+    ]
+    return {
+        "text": answer.text,
+        "language": answer.language,
+        "duration": answer.duration_seconds,
+        "segments": segments,
+    }
+
+
+def _written(answer: TranscribeResponse, output: Format) -> str:
+    from panope_server.tasks.transcribe import TranscribeOutput, TranscriptSegment
+    from panope_server.transport.rest.speech.formats import written
+
+    segments = [
+        TranscriptSegment(each.index, each.start_seconds, each.end_seconds, each.text, (), 0.0, 0.0)
+        for each in answer.segments
+    ]
+    _, data = written(TranscribeOutput(segments), output.value, translate=False, temperature=0.0)
+    return data.decode().rstrip("\n")

@@ -1,0 +1,101 @@
+"""SpeechService: translates and delegates."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+
+from panope.v1 import speech_service_pb2 as pb
+from panope.v1 import speech_service_pb2_grpc as pb_grpc
+from panope_backends.errors import CallerError
+from panope_server.pipeline.call import Call
+from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
+from panope_server.transport.grpc.fields import named_model
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.services import Services
+
+_OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps")
+
+
+class SpeechServicer(pb_grpc.SpeechServiceServicer):
+    """Serves panope.v1.SpeechService."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        pb_grpc.add_SpeechServiceServicer_to_server(cls(services.pipeline), server)
+
+    async def Transcribe(self, request: pb.TranscribeRequest, context: Context) -> pb.TranscribeResponse:
+        """Writes a sound down."""
+        call = _call(context, request, "Transcribe", stream=False)
+        try:
+            answer = await self._pipeline.run(call)
+        except CallerError as error:
+            raise error.renamed(_field) from None
+        assert isinstance(answer, TranscribeOutput)
+        return pb.TranscribeResponse(
+            model=call.model,
+            text=answer.text,
+            segments=map(_segment, answer.segments),
+            language=answer.language,
+            duration_seconds=answer.duration,
+            completion_tokens=answer.tokens,
+        )
+
+    async def StreamTranscribe(
+        self, request: pb.StreamTranscribeRequest, context: Context
+    ) -> AsyncIterator[pb.StreamTranscribeResponse]:
+        """Writes a sound down, window by window."""
+        call = _call(context, request.request, "StreamTranscribe", stream=True)
+        try:
+            async with self._pipeline.stream(call) as parts:
+                async for part in parts:
+                    assert isinstance(part, TranscribeOutput)
+                    yield pb.StreamTranscribeResponse(
+                        model=call.model,
+                        segments=map(_segment, part.segments),
+                        language=part.language,
+                        duration_seconds=part.duration,
+                        completion_tokens=part.tokens,
+                    )
+        except CallerError as error:
+            raise error.renamed(_field) from None
+
+
+def _call(context: Context, request: pb.TranscribeRequest, method: str, *, stream: bool) -> Call:
+    options = request.options
+    task_input = TranscribeInput(
+        request.audio.content,
+        options.language,
+        options.translate,
+        options.prompt,
+        options.temperature,
+        options.seed if options.HasField("seed") else None,
+        options.timestamps,
+        stream,
+    )
+    interface = f"SpeechService/{method}"
+    model = named_model(request.model)
+    return call_for(context, model=model, task_input=task_input, task="transcribe", interface=interface)
+
+
+def _segment(segment: TranscriptSegment) -> pb.TranscriptionSegment:
+    return pb.TranscriptionSegment(
+        index=segment.index,
+        start_seconds=segment.start,
+        end_seconds=segment.end,
+        text=segment.text,
+        token_ids=segment.token_ids,
+        avg_logprob=segment.avg_logprob,
+        compression_ratio=segment.compression_ratio,
+    )
+
+
+def _field(name: str) -> str:
+    """What the request calls a field of the input."""
+    return f"options.{name}" if name in _OPTIONS else {"audio": "audio.content"}.get(name, name)

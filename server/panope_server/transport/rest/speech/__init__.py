@@ -1,0 +1,1 @@
+"""OpenAI's and Hugging Face's routes of speech."""

@@ -1,0 +1,199 @@
+"""The fields of OpenAI's forms of speech."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.transcribe import TranscribeInput
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.speech.multipart import Form
+
+Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
+_FORMATS: Sequence[Format] = ("json", "text", "srt", "vtt", "verbose_json")
+
+#: Fields that are known and not honoured, with the reason.
+_REFUSED = {
+    "chunking_strategy": "is not supported: windows of 30 seconds follow each other by the model's timestamps",
+    "include": "is not supported; `verbose_json` tells the mean log-probability of each segment",
+    "include[]": "is not supported; `verbose_json` tells the mean log-probability of each segment",
+    "known_speaker_names[]": "is not supported: speakers are not told apart",
+    "known_speaker_references[]": "is not supported: speakers are not told apart",
+    "keywords[]": "is not supported; name them in `prompt`",
+    "languages[]": "is not supported; name one in `language`, or none",
+}
+
+
+#: These two describe the forms, for /openapi.json: a form is read by `asked`.
+_File = Annotated[str, Meta(extra_json_schema={"format": "binary"})]
+
+
+class TranscriptionForm(Struct, forbid_unknown_fields=True):
+    """The form of `/v1/audio/transcriptions`.
+
+    Attributes:
+        file: The sound: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM, told by its content.
+        model: Absent for the default model.
+        language: That is spoken, as a code such as `en`; absent for the one that the model hears.
+        prompt: What was said before, or names as they are written.
+        response_format: `text`, `srt` and `vtt` are no JSON.
+        temperature: From 0, which takes the likeliest token each time, to 1.
+        timestamp_granularities: Of `verbose_json`; words have no times.
+        stream: Whether the text comes as server-sent events, `transcript.text.delta` and `transcript.text.done`.
+        seed: Draws the same tokens each time, at a temperature above 0.
+    """
+
+    file: _File
+    model: str | None = None
+    language: str | None = None
+    prompt: str | None = None
+    response_format: Format = "json"
+    temperature: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    timestamp_granularities: list[Literal["segment"]] | None = None
+    stream: bool = False
+    seed: Annotated[int, Meta(ge=0)] | None = None
+
+
+class TranslationForm(Struct, forbid_unknown_fields=True):
+    """The form of `/v1/audio/translations`.
+
+    Attributes:
+        file: As of a transcription.
+        model: As of a transcription.
+        prompt: In English.
+        response_format: As of a transcription.
+        temperature: As of a transcription.
+        seed: As of a transcription.
+    """
+
+    file: _File
+    model: str | None = None
+    prompt: str | None = None
+    response_format: Format = "json"
+    temperature: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    seed: Annotated[int, Meta(ge=0)] | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a form asks for.
+
+    Attributes:
+        task_input: of the call.
+        model: empty for the default model.
+        response_format: of the answer.
+        stream: whether it comes as events.
+    """
+
+    task_input: TranscribeInput
+    model: str
+    response_format: Format
+    stream: bool
+
+
+def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
+    """Reads a form.
+
+    Args:
+        form: of a transcription, or a translation.
+        unknown: takes the fields that it does not have.
+        translate: which of the two it is.
+
+    Raises:
+        InvalidInputError: a field is missing, given twice, unknown, or has a wrong value.
+    """
+    texts = {name: list(values) for name, values in form.texts.items()}
+    granularities = texts.pop("timestamp_granularities[]", []) + texts.pop("timestamp_granularities", [])
+    known = ["model", "prompt", "response_format", "temperature", "seed"]
+    known += [] if translate else ["language", "stream"]
+    given = _single(texts, known, unknown)
+    for name in form.files:
+        if name != "file":
+            unknown.add(name, _unknown(name))
+    if "file" not in form.files:
+        raise InvalidInputError("`file` is missing: send the sound as a file", field="file")
+    stream = _boolean(given.get("stream", "false"))
+    kind = _format(given.get("response_format") or "json", stream=stream)
+    if translate and granularities:
+        unknown.add("timestamp_granularities", _unknown("timestamp_granularities"))
+    _check_granularities(granularities, kind)
+    task_input = TranscribeInput(
+        form.files["file"],
+        language=given.get("language", ""),
+        translate=translate,
+        prompt=given.get("prompt", ""),
+        temperature=_temperature(given.get("temperature", "0")),
+        seed=_seed(given.get("seed")),
+        timestamps=kind in ("srt", "vtt", "verbose_json"),
+        stream=stream,
+    )
+    return Asked(task_input, given.get("model", ""), kind, stream)
+
+
+def _single(texts: Mapping[str, Sequence[str]], known: Sequence[str], unknown: UnknownFields) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, values in texts.items():
+        if name in _REFUSED:
+            shown = name.removesuffix("[]")
+            raise InvalidInputError(f"`{shown}` {_REFUSED[name]}", field=shown, reason="unsupported_field")
+        if name not in known:
+            unknown.add(name, _unknown(name))
+            continue
+        if len(values) > 1:
+            raise InvalidInputError(f"`{name}` is given twice", field=name)
+        given[name] = values[0]
+    return given
+
+
+def _unknown(name: str) -> InvalidInputError:
+    return InvalidInputError(f"unknown field `{name[:64]}`", field=name[:64], reason="unknown_field")
+
+
+def _format(text: str, *, stream: bool) -> Format:
+    found = next((each for each in _FORMATS if each == text), None)
+    if found is None:
+        raise InvalidInputError(
+            f"`response_format` is one of {', '.join(_FORMATS)}", field="response_format", reason="unsupported_field"
+        )
+    if stream and found != "json":
+        raise InvalidInputError("`response_format` of a stream is `json`", field="response_format")
+    return found
+
+
+def _check_granularities(given: Sequence[str], kind: Format) -> None:
+    name = "timestamp_granularities"
+    if any(each != "segment" for each in given):
+        raise InvalidInputError(
+            f"`{name}` is `segment` here: words have no times", field=name, reason="unsupported_field"
+        )
+    if given and kind != "verbose_json":
+        raise InvalidInputError(f"`{name}` needs `response_format` `verbose_json`", field=name)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise InvalidInputError("`stream` must be `true` or `false`", field="stream")
+    return text.lower() == "true"
+
+
+def _temperature(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise InvalidInputError("`temperature` must be a number from 0 to 1", field="temperature")
+    return value
+
+
+def _seed(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()) or len(text) > 19 or int(text) >= 1 << 63:
+        raise InvalidInputError("`seed` must be a whole number from 0 to 2**63 - 1", field="seed")
+    return int(text)

@@ -1,0 +1,170 @@
+"""Serves OpenAI's and Hugging Face's routes of speech."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+
+import grpc
+from google.api.httpbody_pb2 import HttpBody
+
+from panope.rest.v1 import speech_service_pb2_grpc as pb_grpc
+from panope.rest.v1.path_pb2 import ModelPathWithBody
+from panope_backends.errors import CallerError, PermissionDeniedError
+from panope_server.pipeline.call import Call
+from panope_server.tasks.transcribe import TranscribeOutput
+from panope_server.transport.field_names import FieldNames
+from panope_server.transport.interceptors.context import Context, call_for, metadata_of
+from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.json.events import EVENTS, error_fields, event, known_error
+from panope_server.transport.rest.json.query import unknown_of
+from panope_server.transport.rest.json.requests import off_loop
+from panope_server.transport.rest.json.responses import in_pieces, json_response, messages_of
+from panope_server.transport.rest.speech.fields import asked
+from panope_server.transport.rest.speech.formats import recognition, usage_of, written
+from panope_server.transport.rest.speech.multipart import read_form
+from panope_server.transport.rest.speech.recognition import read_recognition
+from panope_server.transport.services import Services
+
+#: Azure's clients say the version that they speak.
+_NEUTRAL = ("api-version",)
+_NAMES = FieldNames({"audio": "file", "timestamps": "response_format"})
+_HUGGING_FACE_NAMES = FieldNames(
+    {
+        "audio": "inputs",
+        "timestamps": "parameters.return_timestamps",
+        "language": "parameters.generation_parameters.language",
+        "translate": "parameters.generation_parameters.task",
+        "temperature": "parameters.generation_parameters.temperature",
+    }
+)
+
+
+class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
+    """Serves panope.rest.v1.SpeechService."""
+
+    def __init__(self, pipeline: Pipeline, origins: Collection[str] = (), *, report_unknown: bool = False) -> None:
+        self._pipeline = pipeline
+        self._origins = origins
+        self._report_unknown = report_unknown
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        settings = services.settings
+        report = settings.unknown_fields == "report"
+        servicer = cls(services.pipeline, settings.cors_origins, report_unknown=report)
+        pb_grpc.add_SpeechServiceServicer_to_server(servicer, server)
+
+    async def CreateTranscription(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Writes a sound down."""
+        async for message in self._written(request, context, "CreateTranscription", translate=False):
+            yield message
+
+    async def CreateTranslation(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Writes a sound down in English."""
+        async for message in self._written(request, context, "CreateTranslation", translate=True):
+            yield message
+
+    async def RecognizeSpeech(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Writes a sound down, with the model of the body."""
+        async for message in self._recognized("", request, context, "RecognizeSpeech"):
+            yield message
+
+    async def RecognizeSpeechModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Writes a sound down, with the model of the path."""
+        async for message in self._recognized(request.model, request.body, context, "RecognizeSpeechModel"):
+            yield message
+
+    async def _written(
+        self, request: HttpBody, context: Context, method: str, *, translate: bool
+    ) -> AsyncIterator[HttpBody]:
+        self._refuse_other_origins(context)
+        unknown = unknown_of(context, _NEUTRAL, report=self._report_unknown)
+        form = await off_loop(len(request.data), read_form, request)
+        wanted = asked(form, unknown, translate=translate)
+        call = call_for(
+            context,
+            model=wanted.model,
+            task_input=wanted.task_input,
+            task="transcribe",
+            interface=f"SpeechService/{method}",
+        )
+        if wanted.stream:
+            unknown.tell(context)
+            async for message in self._events(call):
+                yield message
+            return
+        output = await self._whole(call, _NAMES)
+        unknown.tell(context)
+        temperature = wanted.task_input.temperature
+        answer = written(output, wanted.response_format, translate=translate, temperature=temperature)
+        for message in messages_of(*answer):
+            yield message
+
+    async def _recognized(
+        self, path_model: str, request: HttpBody, context: Context, method: str
+    ) -> AsyncIterator[HttpBody]:
+        unknown = unknown_of(context, report=self._report_unknown)
+        task_input, body = await off_loop(len(request.data), read_recognition, request, unknown)
+        call = call_with(
+            body.options,
+            context,
+            model=model_of(body.model, path_model),
+            task_input=task_input,
+            task="transcribe",
+            interface=f"SpeechService/{method}",
+        )
+        output = await self._whole(call, _HUGGING_FACE_NAMES)
+        unknown.tell(context)
+        for message in in_pieces(json_response(recognition(output, chunks=task_input.timestamps))):
+            yield message
+
+    async def _whole(self, call: Call, names: FieldNames) -> TranscribeOutput:
+        try:
+            output = await self._pipeline.run(call)
+        except CallerError as error:
+            raise error.renamed(names) from None
+        assert isinstance(output, TranscribeOutput)
+        return output
+
+    async def _events(self, call: Call) -> AsyncIterator[HttpBody]:
+        """OpenAI's events: what there is more of the text, and at the end all of it."""
+        text, seconds, begun = "", 0.0, False
+        try:
+            async with self._pipeline.stream(call) as parts:
+                async for part in parts:
+                    assert isinstance(part, TranscribeOutput)
+                    seconds = part.duration
+                    new = "".join(each.text for each in part.segments)
+                    new = new if text else new.lstrip()
+                    if not new:
+                        continue
+                    text += new
+                    for message in messages_of("" if begun else EVENTS, _event("delta", delta=new)):
+                        yield message
+                    begun = True
+            last = _event("done", text=text.strip(), usage=usage_of(seconds))
+        except Exception as error:  # the boundary: whatever it is must not look like a good end
+            known = error.renamed(_NAMES) if isinstance(error, CallerError) else error
+            if not begun:
+                raise known from None
+            last = event({"error": error_fields(known_error(known))})
+        for message in messages_of("" if begun else EVENTS, last):
+            yield message
+
+    def _refuse_other_origins(self, context: Context) -> None:
+        """A form is what pages of other sites can send without asking first.
+
+        Raises:
+            PermissionDeniedError: the page is of an origin that may not call.
+        """
+        origin = metadata_of(context).get("origin", "")
+        if origin and "*" not in self._origins and origin not in self._origins:
+            raise PermissionDeniedError(
+                "pages of this origin may not send forms; `cors_origins` lists those that may", reason="origin_refused"
+            )
+
+
+def _event(kind: str, **fields: object) -> bytes:
+    return event({"type": f"transcript.text.{kind}", **fields})

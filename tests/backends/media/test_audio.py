@@ -1,0 +1,125 @@
+"""Sounds from strangers: told by their content, bounded while they are decoded, refused by name."""
+
+import io
+import struct
+
+import av
+import numpy as np
+import pytest
+
+from panope_backends.errors import InvalidInputError
+from panope_backends.media.audio import decode_audio, sniff
+from panope_backends.media.limits import MediaLimits
+
+RATE = 48_000
+LIMITS = MediaLimits(max_audio_bytes=1 << 20, max_audio_seconds=10.0)
+KINDS = {
+    "wav": ("wav", "pcm_s16le"),
+    "mp3": ("mp3", "libmp3lame"),
+    "flac": ("flac", "flac"),
+    "ogg": ("ogg", "libopus"),
+    "m4a": ("mp4", "aac"),
+    "webm": ("webm", "libopus"),
+    "aac": ("adts", "aac"),
+}
+
+
+def tone(seconds: float = 1.0, frequency: float = 440.0) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def encoded(kind: str, *channels: np.ndarray) -> bytes:
+    """A file of one or two channels."""
+    container, codec = KINDS[kind]
+    layout = "mono" if len(channels) == 1 else "stereo"
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as writer:
+        stream = writer.add_stream(codec, rate=RATE)
+        stream.layout = layout
+        frame = av.AudioFrame.from_ndarray(np.stack(channels), format="fltp", layout=layout)
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler(format=stream.codec_context.format.name, layout=layout, rate=RATE)
+        for each in (*resampler.resample(frame), *resampler.resample(None)):
+            writer.mux(stream.encode(each))
+        writer.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def pitch(samples: np.ndarray, rate: int) -> float:
+    """The strongest frequency of the middle."""
+    middle = samples[samples.size // 4 : samples.size * 3 // 4]
+    return float(np.abs(np.fft.rfft(middle)).argmax() * rate / middle.size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_told_by_its_content_and_decoded(kind):
+    data = encoded(kind, tone())
+    assert sniff(data) == kind
+    samples = decode_audio(data, 16_000, LIMITS)
+    assert samples.dtype == np.float32
+    assert samples.size == pytest.approx(16_000, abs=700)
+    assert pitch(samples, 16_000) == pytest.approx(440, abs=3)
+
+
+def test_samples_of_16_bits_are_exact():
+    data = encoded("wav", tone())
+    samples = decode_audio(data, RATE, LIMITS)
+    np.testing.assert_array_equal(samples, np.frombuffer(data[-2 * samples.size :], "<i2") / np.float32(32768))
+
+
+def test_channels_are_mixed_to_their_mean():
+    samples = decode_audio(encoded("wav", tone(), np.zeros(RATE, np.float32)), RATE, LIMITS)
+    np.testing.assert_allclose(samples, tone() / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "is empty"),
+        (b"hello", "no sound that can be read"),
+        (b"#EXTM3U\nfile:///etc/passwd\n", "no sound that can be read"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "no sound that can be read"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "no sound that can be read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no sound that can be read"),
+        (bytes(2 << 20), "has 2,097,152 bytes; the limit is 1,048,576"),
+    ],
+)
+def test_what_is_no_sound_is_refused_before_it_is_opened(data, why):
+    with pytest.raises(InvalidInputError, match=why) as error:
+        decode_audio(data, 16_000, LIMITS, "file")
+    assert error.value.field == "file"
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "m4a"])
+def test_a_file_that_was_cut_is_refused(kind):
+    data = encoded(kind, tone(2.0))
+    with pytest.raises(InvalidInputError, match="cut"):
+        decode_audio(data[: len(data) // 2], 16_000, LIMITS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_without_its_samples_is_refused(kind):
+    with pytest.raises(InvalidInputError, match="audio"):
+        decode_audio(encoded(kind, tone())[:24], 16_000, LIMITS)
+
+
+def test_a_wav_whose_length_was_not_known_when_it_was_begun_is_read():
+    data = bytearray(encoded("wav", tone()))
+    place = data.index(b"data")
+    data[place + 4 : place + 8] = b"\xff\xff\xff\xff"
+    assert decode_audio(bytes(data), 16_000, LIMITS).size == 16_000
+
+
+def test_seconds_are_counted_while_they_are_decoded():
+    silence = encoded("flac", np.zeros(60 * RATE, np.float32))
+    assert len(silence) < 100_000
+    with pytest.raises(InvalidInputError, match="longer than 10 seconds, which is the limit"):
+        decode_audio(silence, 16_000, LIMITS)
+
+
+@pytest.mark.parametrize(("place", "value"), [(24, struct.pack("<I", 1)), (22, struct.pack("<H", 60_000))])
+def test_a_header_that_lies_about_rate_or_channels_is_refused(place, value):
+    data = bytearray(encoded("wav", tone()))
+    data[place : place + len(value)] = value
+    with pytest.raises(InvalidInputError, match="channels at"):
+        decode_audio(bytes(data), 16_000, LIMITS)

@@ -1,0 +1,227 @@
+"""Speech written down through the generation core, token for token as transformers' `generate` writes it."""
+
+import io
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoFeatureExtractor
+
+from panope.worker.v1 import transcribe_pb2 as messages
+from panope_backends.api import LoadOptions, ModelFacts
+from panope_backends.engines.openvino.backend import OpenVinoBackend
+from panope_backends.engines.torch import CpuBackend
+from panope_backends.errors import InvalidInputError
+from panope_backends.media.limits import MediaLimits
+from panope_backends.tasks.json_files import read_json
+from panope_backends.tasks.task import LoadedTask
+from panope_backends.tasks.transcribe.module import TranscribeModule
+from panope_backends.testing.speech import tiny_moonshine, tiny_whisper
+
+RATE = 16_000
+LIMITS = MediaLimits(max_audio_seconds=20.0)
+
+
+@dataclass
+class Source:
+    """A folder, as the worker gives it to a task."""
+
+    folder: Path
+    backend: Any = None
+    format: str = "safetensors"
+    cache_folder: Path | None = None
+    max_memory_bytes: int = 0
+    media_limits: MediaLimits = LIMITS
+    settings: bytes = messages.TranscribeSettings(slots=2).SerializeToString()
+
+    def load_any(self, config, folder=None, *, options=None):
+        facts = ModelFacts("acme/speech", self.format, "transcribe", "", config)
+        options = replace(options or LoadOptions(), precision="fp32")
+        return (self.backend or CpuBackend()).load(facts, self.folder, "CPU", options)
+
+
+@dataclass
+class Speech:
+    """A model that is loaded, and transformers' of the same files."""
+
+    task: LoadedTask
+    model: Any
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory) -> Iterator[Speech]:
+    folder = tmp_path_factory.mktemp("whisper")
+    model = tiny_whisper(folder)
+    task = TranscribeModule().load(Source(folder))
+    yield Speech(task, model, folder)
+    task.close()
+
+
+def sound(seconds: float, seed: int = 0) -> np.ndarray:
+    """Noise that swells and fades, as 16 bits hold it."""
+    random = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    samples = np.sin(2 * np.pi * 3 * time) * random.standard_normal(time.size) * 0.1
+    return (samples * 32767).astype("<i2").astype(np.float32) / 32768
+
+
+def wav(samples: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes((samples * 32768).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def written(task: LoadedTask, **fields: object) -> list[messages.TranscribeOutput]:
+    """The parts of an answer, as the worker's loop makes them."""
+    job = task.requests["transcribe"](messages.TranscribeInput(**fields).SerializeToString())
+    parts: list[messages.TranscribeOutput] = []
+    index = 0
+    while index < len(job.requests):
+        task.model.submit(replace(job.requests[index], id=index + 1))
+        is_over = False
+        while not is_over:
+            for delta in task.model.deltas(1.0):
+                assert delta.error is None
+                job.take(index, delta)
+                is_over |= delta.usage is not None
+            if (part := job.part()) is not None:
+                parts.append(messages.TranscribeOutput.FromString(part))
+        index += 1
+    return parts
+
+
+def tokens_of(parts: list[messages.TranscribeOutput]) -> list[int]:
+    return [token for part in parts for segment in part.segments for token in segment.token_ids]
+
+
+def by_transformers(speech: Speech, samples: np.ndarray, **options: object) -> list[int]:
+    """The tokens of all segments."""
+    extractor = AutoFeatureExtractor.from_pretrained(speech.folder)
+    is_short = samples.size <= extractor.n_samples
+    features = extractor(
+        samples,
+        sampling_rate=RATE,
+        return_tensors="pt",
+        padding="max_length" if is_short else "longest",
+        truncation=is_short,
+        return_attention_mask=True,
+    )
+    with torch.inference_mode():
+        made = speech.model.generate(
+            features.input_features,
+            attention_mask=features.attention_mask,
+            return_segments=True,
+            do_sample=False,
+            **options,
+        )
+    return [int(token) for segment in made["segments"][0] for token in segment["tokens"] if token != 100]
+
+
+def kept(tokens: list[int]) -> list[int]:
+    """Without what transformers leaves at the ends of windows: segments without words, which are not told."""
+    return [token for token in tokens if token < 100]
+
+
+@pytest.mark.parametrize("seconds", [0.7, 1.0])
+def test_a_sound_of_one_window_is_written_as_transformers_does(whisper, seconds):
+    samples = sound(seconds)
+    (part,) = written(whisper.task, audio=wav(samples), language="en")
+    assert kept(tokens_of([part])) == kept(by_transformers(whisper, samples, language="en", task="transcribe"))
+    assert part.language == "en"
+    assert part.duration == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_long_sound_is_written_window_by_window_as_transformers_does(whisper, seed):
+    samples = sound(4.3, seed)
+    right = by_transformers(whisper, samples, language="de", task="translate", return_timestamps=True)
+    parts = written(whisper.task, audio=wav(samples), language="de", translate=True, stream=True)
+    assert kept(tokens_of(parts)) == kept(right)
+    assert len(parts) > 1, "segments are told window by window"
+    times = [(each.start, each.end) for part in parts for each in part.segments]
+    assert all(0 <= start <= end <= 4.31 for start, end in times)
+
+
+def test_the_language_is_heard_as_transformers_hears_it(whisper):
+    samples = sound(0.9, 3)
+    extractor = AutoFeatureExtractor.from_pretrained(whisper.folder)
+    features = extractor(samples, sampling_rate=RATE, return_tensors="pt").input_features
+    heard = int(whisper.model.detect_language(features)[0])
+    (part,) = written(whisper.task, audio=wav(samples))
+    assert part.language == {104: "en", 105: "de"}[heard]
+
+
+def test_a_prompt_stands_before_the_text_as_in_transformers(whisper):
+    samples = sound(0.8, 4)
+    prompt = torch.tensor([101, 7, 8, 9])
+    right = by_transformers(whisper, samples, language="en", task="transcribe", prompt_ids=prompt)
+    (part,) = written(whisper.task, audio=wav(samples), language="en", prompt=" w7 w8 w9 ")
+    # A model of chance draws timestamps unasked, by which transformers parts even this; up to the first it is one text.
+    assert tokens_of([part])[:20] == right[:20]
+
+
+def test_a_seed_draws_the_same_tokens_again(whisper):
+    audio = wav(sound(0.8, 5))
+    first, again, other = (
+        tokens_of(written(whisper.task, audio=audio, language="en", temperature=1.0, seed=seed)) for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "why"),
+    [
+        ({"language": "fr"}, "language", "none of the model's: de, en"),
+        ({"audio": b""}, "audio", "is empty"),
+        ({"audio": b"no sound"}, "audio", "no sound that can be read"),
+        ({"audio": wav(sound(21.0))}, "audio", "longer than 20 seconds"),
+    ],
+)
+def test_what_cannot_be_written_down_is_refused_by_name(whisper, fields, field, why):
+    with pytest.raises(InvalidInputError, match=why) as error:
+        written(whisper.task, **{"audio": wav(sound(0.5)), **fields})
+    assert error.value.field == field
+
+
+def test_moonshine_is_written_as_transformers_does(tmp_path):
+    model = tiny_moonshine(tmp_path)
+    task = TranscribeModule().load(Source(tmp_path))
+    samples = sound(1.7, 6)
+    with torch.inference_mode():
+        made = model.generate(torch.from_numpy(samples)[None], max_new_tokens=16, do_sample=False)
+    (part,) = written(task, audio=wav(samples))
+    right = [int(token) for token in made[0][1:] if token != 100]
+    assert tokens_of([part]) == right
+    for field, value in (("timestamps", True), ("prompt", "w1"), ("language", "en"), ("translate", True)):
+        with pytest.raises(InvalidInputError) as error:
+            written(task, audio=wav(samples), **{field: value})
+        assert (error.value.field, error.value.reason) == (field, "unsupported_field")
+    task.close()
+
+
+@pytest.mark.slow  # conversions
+@pytest.mark.parametrize("tiny", [tiny_whisper, tiny_moonshine])
+def test_openvino_writes_what_torch_writes(tmp_path, tiny):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    tiny(folder)
+    backend = OpenVinoBackend()
+    facts = ModelFacts("acme/speech", "safetensors", "transcribe", "", read_json(folder / "config.json"))
+    backend.convert(facts, backend.conversions()[0], folder, folder)
+    audio = wav(sound(2.6, 7))
+    answers = []
+    for source in (Source(folder), Source(folder, backend, "openvino")):
+        task = TranscribeModule().load(source)
+        answers.append(tokens_of(written(task, audio=audio)))
+        task.close()
+    assert answers[0] == answers[1]

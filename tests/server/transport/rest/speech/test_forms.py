@@ -1,0 +1,104 @@
+"""Forms with sounds, and what was said in the forms that callers ask for."""
+
+import pytest
+from google.api.httpbody_pb2 import HttpBody
+
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.transcribe import TranscribeOutput, TranscriptSegment
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.speech.fields import asked
+from panope_server.transport.rest.speech.formats import written
+from panope_server.transport.rest.speech.multipart import Form, read_form
+
+SAID = TranscribeOutput(
+    [
+        TranscriptSegment(0, 0.0, 1.5, " Hello --> world.", [1], -0.5, 1.0),
+        TranscriptSegment(1, 3723.25, 3724.0, " Again.", [2], -0.5, 1.0),
+    ],
+    "en",
+    3725.0,
+    4,
+)
+
+
+def body(*parts: bytes, end: bytes = b"--B--\r\n", kind: str = "multipart/form-data; boundary=B") -> HttpBody:
+    return HttpBody(content_type=kind, data=b"".join(b"--B\r\n" + part + b"\r\n" for part in parts) + end)
+
+
+def field(name: str, value: bytes, *, file: bool = False) -> bytes:
+    more = b'; filename="a.wav"' if file else b""
+    return b'Content-Disposition: form-data; name="' + name.encode() + b'"' + more + b"\r\n\r\n" + value
+
+
+def form(**texts: list[str]) -> Form:
+    return Form(texts, {"file": b"sound"})
+
+
+def test_a_form_is_fields_and_files_of_any_bytes():
+    sound = bytes(range(256)) + b"\r\n--A\r\n"
+    read = read_form(body(field("model", b"acme/whisper"), field("file", sound, file=True), field("model", b"")))
+    assert read == Form({"model": ["acme/whisper", ""]}, {"file": sound})
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (body(field("model", b"a"), kind="application/json"), "unsupported_content_type"),
+        (body(field("model", b"a"), kind="multipart/form-data"), "invalid_form"),
+        (body(field("model", b"a"), end=b""), "invalid_form"),
+        (body(b"no header"), "invalid_form"),
+        (body(*[field("model", b"a")] * 65), "invalid_form"),
+        (body(field("file", b"a", file=True), field("file", b"b", file=True)), "invalid_input"),
+        (body(field("prompt", b"\xff")), "invalid_input"),
+        (body(field("prompt", bytes(70_000))), "invalid_input"),
+    ],
+)
+def test_what_is_no_form_is_refused(sent, reason):
+    with pytest.raises(InvalidInputError) as error:
+        read_form(sent)
+    assert error.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("texts", "field_name"),
+    [
+        ({"temperature": ["warm"]}, "temperature"),
+        ({"temperature": ["1.5"]}, "temperature"),
+        ({"response_format": ["diarized_json"]}, "response_format"),
+        ({"response_format": ["srt"], "stream": ["true"]}, "response_format"),
+        ({"stream": ["maybe"]}, "stream"),
+        ({"timestamp_granularities[]": ["word"], "response_format": ["verbose_json"]}, "timestamp_granularities"),
+        ({"timestamp_granularities[]": ["segment"]}, "timestamp_granularities"),
+        ({"include[]": ["logprobs"]}, "include"),
+        ({"chunking_strategy": ["auto"]}, "chunking_strategy"),
+        ({"language": ["en", "de"]}, "language"),
+        ({"nonsense": ["1"]}, "nonsense"),
+        ({"seed": ["-1"]}, "seed"),
+    ],
+)
+def test_fields_that_cannot_be_honoured_are_refused_by_name(texts, field_name):
+    with pytest.raises(InvalidInputError) as error:
+        asked(form(**texts), UnknownFields(report=False), translate=False)
+    assert error.value.field == field_name
+
+
+def test_a_translation_takes_no_language_and_no_stream():
+    for name in ("language", "stream"):
+        with pytest.raises(InvalidInputError) as error:
+            asked(form(**{name: ["true"]}), UnknownFields(report=False), translate=True)
+        assert error.value.field == name
+
+
+def test_subtitles_ask_for_times():
+    wanted = asked(form(response_format=["srt"], model=["acme/w"]), UnknownFields(report=False), translate=False)
+    assert (wanted.task_input.timestamps, wanted.model, wanted.response_format) == (True, "acme/w", "srt")
+
+
+def test_subtitles_are_written_as_their_players_read_them():
+    _, srt = written(SAID, "srt", translate=False, temperature=0.0)
+    assert srt.decode() == (
+        "1\n00:00:00,000 --> 00:00:01,500\nHello -> world.\n\n2\n01:02:03,250 --> 01:02:04,000\nAgain.\n"
+    )
+    kind, vtt = written(SAID, "vtt", translate=False, temperature=0.0)
+    assert kind.startswith("text/vtt")
+    assert vtt.decode().startswith("WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHello -> world.\n\n01:02:03.250")
