@@ -16,6 +16,9 @@ from panope_server.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 
+#: Readers have pictures, sounds and texts of these names.
+FILES = (".png", ".wav", ".txt")
+
 
 def command_lines(document: Any) -> Iterator[list[str]]:
     """The commands in a document's shell blocks, without comments, variables in front and where the output goes."""
@@ -49,6 +52,8 @@ def test_every_panope_command_parses(document: Any, tmp_path: Path, monkeypatch:
         if Path(command[0]).name == "panope":
             for folder in (word for word in command if word.startswith("./")):
                 Path(folder).mkdir(exist_ok=True)  # the reader has it
+            for file in (word for word in command if word.endswith(FILES)):
+                Path(file).touch()
             parse(command[1:])
 
 

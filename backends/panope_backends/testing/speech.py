@@ -100,7 +100,8 @@ def tiny_moonshine(folder: Path, seed: int = 0) -> Any:
     model.generation_config = GenerationConfig(**_GENERATION)
     model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
-    _write_tokenizer(folder, list(_SPECIAL), [])
+    # Its own tokenizer has none of Whisper's special tokens, which would say what it does not do.
+    _write_tokenizer(folder, [f"<<ST_{index}>>" if index else each for index, each in enumerate(_SPECIAL)], [])
     return model
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
-from rest_doubles.models import DETECTOR, FILLER, GENERATOR, READER
+from rest_doubles.models import DETECTOR, FILLER, GENERATOR, READER, TRANSCRIBER
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -74,9 +74,22 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/answer/{model=**}"): {"inputs": {"question": "a", "context": "b"}},
     ("POST", "/v1/fill-mask"): {"inputs": "a [MASK]"},
     ("POST", "/v1/fill-mask/{model=**}"): {"inputs": "a [MASK]"},
+    ("PATCH", "/v1/models/{model=*}"): {"keep_alive": "10m"},
+    ("PATCH", "/v1/models/{model=*/*}"): {"keep_alive": "10m"},
+    ("POST", "/v1/speech-recognition"): {"inputs": "YQ=="},
+    ("POST", "/v1/speech-recognition/{model=**}"): {"inputs": "YQ=="},
     ("POST", "/v1/jobs/{job=*}/cancel"): {},
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
+WITH_BODY = {"POST", "PUT", "PATCH"}
+#: These take forms.
+FORM = "multipart/form-data; boundary=b"
+FORMS = dict.fromkeys(
+    ("/v1/audio/transcriptions", "/v1/audio/translations"),
+    b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n' + TRANSCRIBER.encode() + b"\r\n"
+    b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\na\r\n--b--\r\n',
+)
+TRANSCRIBE = ("/v1/speech-recognition/{model=**}",)
 #: Marks paths with one segment for the model; none of the models here has such a name, so the façade says so.
 ONE_SEGMENT = "{model=*}"
 #: These are of models with labels.
@@ -107,10 +120,12 @@ def test_every_route_reaches_its_method(edge, route):
     known = "labels/classifier" if route.template in LABELLED else "acme/embedder"
     known = DETECTOR if route.template in DETECT else known
     known = GENERATOR if route.template in GENERATE else READ.get(route.template, known)
+    known = TRANSCRIBER if route.template in TRANSCRIBE else known
     model = "single" if ONE_SEGMENT in route.template else known
     edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)
     path, body = route.path(**VALUES | {"model": model}), BODIES.get((route.verb, route.template))
-    reply = edge.request(route.verb, path, body)
+    form = FORMS.get(route.template)
+    reply = edge.request(route.verb, path, form or body, {"content-type": FORM} if form else None)
     described = operation_of(route.verb, route.template)
     check_reply(described, reply)
     if body is not None:
@@ -127,7 +142,10 @@ def test_every_route_reaches_its_method(edge, route):
 
 
 def test_every_route_with_a_body_has_a_good_one_here():
-    assert {(route.verb, route.template) for route in rest_routes() if route.verb in {"POST", "PUT"}} == set(BODIES)
+    assert {(route.verb, route.template) for route in rest_routes() if route.verb in WITH_BODY} == {
+        *BODIES,
+        *(("POST", path) for path in FORMS),
+    }
 
 
 @pytest.mark.parametrize("route", rest_routes(), ids=name_of)

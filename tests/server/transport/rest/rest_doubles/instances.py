@@ -22,6 +22,7 @@ from panope_server.tasks.generate.types import GenerateInput
 from panope_server.tasks.task import Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
+from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
 
 
 @dataclass
@@ -72,6 +73,8 @@ class FakeInstances:
                 return read(task_input)
             case task_input if isinstance(task_input, LABELLED):
                 return labelled(task_input)
+            case TranscribeInput():
+                return TranscribeOutput([TranscriptSegment(0, 0.0, 1.5, " Hello.", [7], -0.5, 1.0)], "en", 1.5, 1)
             case TensorInput():
                 return TensorOutput(call.input.inputs if self.outputs is None else self.outputs)
         raise AssertionError(f"no such input: {call.input}")

@@ -22,6 +22,7 @@ GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
 CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
 DETECTOR = "labels/detector"
+TRANSCRIBER = "speech/transcriber"
 READER, FILLER = "texts/reader", "texts/filler"
 DIMENSIONS = 4
 LABELS = ("contradiction", "entailment", "neutral")
@@ -32,6 +33,7 @@ DEFAULTS = {
     "rerank": RERANKER,
     "token-classify": TAGGER,
     "detect": DETECTOR,
+    "transcribe": TRANSCRIBER,
     "question-answer": READER,
     "fill-mask": FILLER,
 }
@@ -56,7 +58,7 @@ def vector_of(text: str) -> list[float]:
 
 @dataclass
 class FakeModels:
-    """Models that embed, generate, return their tensors, label, detect and read texts."""
+    """Models that embed, generate, return their tensors, label, detect, read texts and write down speech."""
 
     views: dict[str, ModelView]
     loaded: list[tuple[str, LoadConstraints, float | None]] = field(default_factory=list)
@@ -174,9 +176,12 @@ def model_views() -> dict[str, ModelView]:
             (TAGGER, "token-classify", ("O", "B-PER"), "softmax"),
         )
     }
-    detector = replace(tensors, name=DETECTOR, task="detect", inputs=())
+    media = {
+        name: replace(tensors, name=name, task=task, inputs=())
+        for name, task in ((DETECTOR, "detect"), (TRANSCRIBER, "transcribe"))
+    }
     reading = {
         name: replace(tensors, name=name, task=task, inputs=(), text=TextSpec(512, mask, "any"))
         for name, task, mask in ((READER, "question-answer", ""), (FILLER, "fill-mask", "[MASK]"))
     }
-    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors, **labelled, **reading, DETECTOR: detector}
+    return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors, **labelled, **reading, **media}
