@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import TypeVar
 from unittest.mock import Mock
 
 from described import Element, Route, describe, elements, routes
@@ -30,6 +31,10 @@ from panope_server.transport.errors import STATUSES, TABLE
 from panope_server.transport.http.admin import admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.http.keys import key_routes
+from panope_server.transport.interfaces import Keys
+
+T = TypeVar("T")
 
 REST_PACKAGE = "panope.rest.v1"
 
@@ -132,6 +137,11 @@ PLAIN: Mapping[str, str] = {
     "/openapi.json": "This page's REST part as OpenAPI 3.1, for tools and generators of clients.",
     "/v1/files/{sha256}": "A file by its SHA-256.",
     "/v1/model/{repo:repo}/files/{path:path}": "A model's file by its path.",
+    "GET /v1/keys": "Lists API keys by name; on the admin port alone, as all of `/v1/keys`. As KeyService.ListKeys.",
+    "POST /v1/keys": "Makes an API key, which is told this once. As KeyService.CreateKey.",
+    "/v1/keys/{key}": "Tells about a key by its id or name. As KeyService.GetKey.",
+    "/v1/keys/{key}/rotate": "Gives a key a new secret, which is told this once. As KeyService.RotateKey.",
+    "/v1/keys/{key}/revoke": "Takes a key back for good. As KeyService.RevokeKey.",
     "/hub/api/models": "Lists the models with files here, filtered and in order as the hub does.",
     "/hub/api/models/{repo:repo}": "Tells about a model.",
     "/hub/api/models/{repo:repo}/revision/{revision:path}": "Tells about a model at a revision.",
@@ -187,7 +197,7 @@ def _errors() -> list[str]:
 def _rest(facade: Sequence[Element], public: Sequence[Element]) -> list[str]:
     found = {path_of(route): element.comment for element in facade for route in routes_of(element)}
     rows = [(f"`{path}`", _linked(comment)) for path, comment in found.items()]
-    rows += [(f"`{verb} {shown_path(path)}`", PLAIN[path]) for verb, path in app_routes()]
+    rows += [(f"`{verb} {shown_path(path)}`", _linked(of_route(PLAIN, verb, path))) for verb, path in app_routes()]
     lines = [REST, *table(("Route", "What"), rows)]
     for body, message in BODIES:
         lines += _body(body, message, public)
@@ -214,11 +224,19 @@ def declarations() -> list[Element]:
 def app_routes() -> Iterator[tuple[str, str]]:
     """The verbs and paths of plain HTTP, without the routes that only refuse."""
     files = Mock(spec_set=PublishedFiles)  # only the routes are read
-    app = admin_app(exposition=bytes, not_ready=dict, status=_no_status, more=[*file_routes(files), *hub_routes(files)])
+    keys = key_routes(Mock(spec_set=Keys))
+    app = admin_app(
+        exposition=bytes, not_ready=dict, status=_no_status, more=[*file_routes(files), *hub_routes(files), *keys]
+    )
     for prefix, route in _flat(app.routes):
         path, verbs = prefix + route.path, route.methods or set()
         if "{rest:" not in path:
             yield "GET" if "GET" in verbs else next(iter(verbs)), path
+
+
+def of_route(told: Mapping[str, T], verb: str, path: str) -> T:
+    """What a table tells of a route: by its path, or by its verb and its path where there are several verbs."""
+    return told[path] if path in told else told[f"{verb} {path}"]
 
 
 def _flat(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, StarletteRoute]]:

@@ -12,7 +12,7 @@ from described import Element
 from msgspec import inspect
 
 from generator.api import PLAIN as TEXTS
-from generator.api import REST_PACKAGE, app_routes, declarations, path_of, routes_of, shown_path
+from generator.api import REST_PACKAGE, app_routes, declarations, of_route, path_of, routes_of, shown_path
 from generator.fields import ANSWERS, BODIES, PACKAGE, descriptions_of, docstring, plain
 from generator.operations import (
     BYTES,
@@ -121,7 +121,7 @@ def _paths(found: Sequence[Element]) -> Json:
         paths.setdefault(path, {})[verb.lower()] = {
             "operationId": _identity(verb, path),
             "tags": ["Hub" if path.startswith("/hub/") else "Http"],
-            **_operation(path, PLAIN[written], TEXTS[written]),
+            **_operation(path, of_route(PLAIN, verb, written), of_route(TEXTS, verb, written)),
         }
     return paths
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ MORE_METHODS = (
     "/grpc.health.v1.Health/Watch",
 )
 PUBLIC_PATHS = ("/health", "/ready", "/openapi.json")
+KEY_PATHS = ("/v1/keys", "/v1/keys/admin")
 FILE_PATHS = (f"/v1/files/{'0' * 64}", "/v1/model/a/b/files/config.json", "/hub/api/models", "/hub/a/b/resolve/main/x")
 #: What a path's variables are in these calls.
 VALUES = {"model": "acme/tiny", "alias": "prod", "job": "1", "task": "feature-extraction"}
@@ -143,7 +145,7 @@ def test_no_route_answers_json_without_a_key_that_may(locked: Locked, kind: str)
 @pytest.mark.parametrize("through", ["Envoy", "the admin port"])
 def test_no_path_of_the_admin_app_answers_but_those_that_tell_nothing(locked: Locked, through: str) -> None:
     port = None if through == "Envoy" else locked.server.admin_port
-    for path in (*ADMIN_PATHS, *FILE_PATHS):
+    for path in (*ADMIN_PATHS, *FILE_PATHS, *(KEY_PATHS if port else ())):
         for key, status in (("", 401), (WRONG, 401), (locked.other, 403)):
             reply = locked.http("GET", path, key, port=port)
             expected = {200} if path in PUBLIC_PATHS else {status, 429 if key == WRONG else status}
@@ -192,6 +194,47 @@ def test_a_revoked_key_is_refused_within_five_seconds(locked: Locked) -> None:
     while locked.http("GET", "/v1/models", key).status == 200:
         assert time.monotonic() - revoked < 5
         time.sleep(0.05)
+
+
+def test_keys_are_managed_on_the_admin_port_and_reached_by_nobody_through_envoy(locked: Locked) -> None:
+    port = locked.server.admin_port
+
+    def told(verb: str, path: str, body: object = None, key: str = locked.admin) -> Any:
+        """Not in what was told: keys are told here."""
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        return locked.server.request(verb, path, body=data, headers=headers, port=port)
+
+    made = told("POST", "/v1/keys", {"name": "rest", "scopes": ["models:read"], "request_limits": ["100/s"]})
+    assert (made.status, made.json["state"], made.headers["cache-control"]) == (201, "active", "no-store")
+    key = made.json["api_key"]
+    assert locked.server.request("GET", "/v1/models", headers={"x-api-key": key}).status == 200
+    assert "api_key" not in told("GET", "/v1/keys/rest").json
+    assert "rest" in [each["name"] for each in told("GET", "/v1/keys").json["keys"]]
+    rotated = told("POST", "/v1/keys/rest/rotate", {"grace_seconds": 0}).json["api_key"]
+    locked.server.wait(lambda: told("GET", "/v1/keys", key=rotated).status == 403, 5, "its new secret")
+    assert told("POST", "/v1/keys/rest/revoke", {}).json["state"] == "revoked"
+    for sent in (key, rotated):
+        locked.server.wait(lambda sent=sent: told("GET", "/v1/keys", key=sent).status == 401, 5, "its end")
+
+    again = {"name": "rest", "scopes": ["admin"]}
+    for verb, path, body, status, code in (
+        ("POST", "/v1/keys", again, 409, "already_exists"),
+        ("POST", "/v1/keys", again | {"scope": "x"}, 400, "unknown_field"),
+        ("POST", "/v1/keys", b"x" * 70_000, 413, "request_too_large"),
+        ("GET", "/v1/keys/nobody", None, 404, "key_not_found"),
+        ("GET", "/v1/keys?limit=0", None, 400, "invalid_input"),
+        ("DELETE", "/v1/keys/rest", None, 405, "method_not_allowed"),
+    ):
+        reply = told(verb, path, body)
+        assert (reply.status, reply.error["code"]) == (status, code), reply.body
+    assert told("POST", "/v1/keys", again, key="").status == 401
+    assert locked.http("GET", "/v1/keys", locked.admin).status == 404
+    assert locked.code("/panope.v1.KeyService/ListKeys", locked.admin, envoy=True) is grpc.StatusCode.UNIMPLEMENTED
+    with Client(f"127.0.0.1:{locked.server.grpc_port}", api_key=locked.admin) as client:
+        assert [key.name for key in client.keys(include_ended=True) if key.name == "rest"] == ["rest"]
 
 
 def test_what_is_changed_and_what_is_refused_stands_in_the_audit_log(locked: Locked) -> None:

@@ -26,7 +26,7 @@ from panope_registry.access.limits import Limit
 from panope_registry.access.pepper import Peppers
 from panope_registry.access.priority import Priority
 from panope_registry.access.scopes import ModelPatterns, Scopes
-from panope_registry.names import checked_text, shown
+from panope_registry.names import MAX_INTEGER, checked_limit, checked_text, shown
 from panope_registry.tables.access_tables import api_key, api_key_secret
 from panope_registry.tables.columns import UtcDateTime, now
 from panope_registry.tables.database import Database
@@ -87,10 +87,20 @@ class ApiKeys:
         except IntegrityError:
             raise AlreadyExistsError(f"a key `{shown(spec.name)}` exists already", field="name") from None
 
-    def list(self, *, include_ended: bool = False) -> builtins.list[KeyEntry]:
-        """Returns the keys by name; those that were revoked or have expired only if they are asked for."""
+    def list(
+        self, *, include_ended: bool = False, after: str = "", limit: int = MAX_INTEGER
+    ) -> builtins.list[KeyEntry]:
+        """Returns the keys by name; those that were revoked or have expired only if they are asked for.
+
+        Args:
+            include_ended: whether they are.
+            after: only those whose names come after it; empty for the first, too.
+            limit: so many at most.
+        """
         moment = now()
-        wanted = _KEYS.order_by(api_key.c.name)
+        wanted = _KEYS.order_by(api_key.c.name).limit(checked_limit(limit))
+        if after:
+            wanted = wanted.where(api_key.c.name > checked_text(after, "after"))
         if not include_ended:
             wanted = wanted.where(_is_live(moment))
         with self._database.read() as connection:
@@ -183,6 +193,11 @@ class ApiKeys:
             return set(connection.execute(select(api_key_secret.c.pepper_id).distinct()).scalars())
 
 
+def key_not_found(key: str) -> NotFoundError:
+    """For an id or name that no key has, or none that may be known of."""
+    return NotFoundError(f"there is no key `{shown(key)}`", reason="key_not_found", field="key")
+
+
 def check_limits(limits: Sequence[Limit]) -> None:
     """Refuses limits that are too many, or of which one would hide another, with InvalidInputError."""
     if len(limits) > MAX_LIMITS:
@@ -221,7 +236,7 @@ def _id_of(connection: Connection, key: str) -> str:
         found: str | None = connection.execute(select(api_key.c.id).where(column == key)).scalar_one_or_none()
         if found is not None:
             return found
-    raise NotFoundError(f"there is no key `{shown(key)}`", reason="key_not_found", field="key")
+    raise key_not_found(key)
 
 
 def _row(connection: Connection, key_id: str, moment: datetime) -> Row[Any]:

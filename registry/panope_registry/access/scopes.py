@@ -143,6 +143,12 @@ class ModelPatterns:
         """Whether they match every model."""
         return ANY in self.texts
 
+    def cover(self, others: ModelPatterns) -> bool:
+        """Whether they match every name that others match."""
+        return all(
+            text[:-1].startswith(self._beginnings) if text.endswith(ANY) else self.match(text) for text in others.texts
+        )
+
     def match(self, name: str) -> bool:
         """Whether one of them matches the name of a model or an alias."""
         return name.startswith(self._beginnings) or name in self._names

@@ -36,6 +36,7 @@ from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.http.keys import key_routes
 from panope_server.transport.http.status import StatusJson
 from panope_server.transport.interceptors.chain import interceptors_for
 
@@ -196,7 +197,7 @@ class App:
             status=status,
             closed=self._status.closed,
             hosts=hosts_for(self._settings.host),
-            more=[*file_routes(parts.files), *hub_routes(parts.files)],
+            more=[*file_routes(parts.files), *hub_routes(parts.files), *key_routes(parts.services.keys)],
             authenticator=parts.authenticator,
             public_metrics=self._settings.access.public_metrics,
             on_denied=parts.on_denied,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from panope_registry.access.pepper import Peppers
 from panope_registry.access.scopes import WRITE
 from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.session import RegistrySession
@@ -42,6 +43,7 @@ from panope_server.runtime.authorized.acquisition import AuthorizedAcquisition
 from panope_server.runtime.authorized.aliases import AuthorizedAliases
 from panope_server.runtime.authorized.files import AuthorizedFiles
 from panope_server.runtime.authorized.jobs import AuthorizedJobs
+from panope_server.runtime.authorized.keys import AuthorizedKeys
 from panope_server.runtime.authorized.models import AuthorizedModelAdmin, AuthorizedModels
 from panope_server.runtime.authorized.usage import AuthorizedUsage
 from panope_server.runtime.authorized.visibility import AuthorizedDirectory, Visibility
@@ -120,6 +122,9 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
         jobs=AuthorizedJobs(jobs, audit),
         aliases=AuthorizedAliases(AsyncAliases(session.aliases), visibility, audit),
         usage=AuthorizedUsage(AsyncUsage(session.usage)),
+        keys=AuthorizedKeys(
+            session.keys, None if settings.auth == "off" else partial(Peppers.open, settings.home_path), audit
+        ),
         health=health,
         calls=calls,
     )

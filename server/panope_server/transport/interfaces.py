@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Protocol
 
 from panope_backends.api import Device
+from panope_registry.access.key_types import IssuedKey, KeyEntry, KeySpec
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.models.alias_types import AliasEntry, AliasEvent
@@ -145,3 +147,22 @@ class Aliases(Protocol):
 
     async def remove(self, alias: str, *, expected: str | None, principal: str, reason: str) -> None:
         """Forgets an alias; its history stays."""
+
+
+class Keys(Protocol):
+    """API keys that may do no more than the caller's; see `panope_registry.access.keys.ApiKeys` for the errors."""
+
+    async def list(self, *, include_ended: bool, after: str, limit: int) -> Sequence[KeyEntry]:
+        """Keys by name, those after `after`."""
+
+    async def get(self, key: str) -> KeyEntry:
+        """One key, by its id or name; NotFoundError when there is none for the caller."""
+
+    async def create(self, spec: KeySpec) -> IssuedKey:
+        """Makes a key; PermissionDeniedError when it could do more than the caller's."""
+
+    async def rotate(self, key: str, grace: timedelta) -> IssuedKey:
+        """Gives a key a new secret; the one before stays good for the grace."""
+
+    async def revoke(self, key: str) -> KeyEntry:
+        """Takes a key back for good."""

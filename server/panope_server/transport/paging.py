@@ -35,14 +35,14 @@ def page_of(found: Sequence[T], size: int, name: Callable[[T], str]) -> tuple[Se
     return page, base64.urlsafe_b64encode(name(page[-1]).encode()).decode() if more else ""
 
 
-def after_of(token: str) -> str:
-    """The name that a token holds; empty for the first page."""
+def after_of(token: str, field: str = "page_token") -> str:
+    """The name that a token holds; empty for the first page. `field` is where the caller gave it."""
     try:
         return base64.b64decode(token.encode(), b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
-        raise wrong_token() from None
+        raise wrong_token(field) from None
 
 
-def wrong_token() -> InvalidInputError:
+def wrong_token(field: str = "page_token") -> InvalidInputError:
     """For a token of another list, or of nobody's."""
-    return InvalidInputError("`page_token` is not one that this server gave", field="page_token")
+    return InvalidInputError(f"`{field}` is not one that this server gave", field=field)

@@ -58,6 +58,7 @@ KNOWN = Permission()
 INFERENCE = Permission("infer", RUN)
 MODELS_READ, MODELS_WRITE = Permission("models", READ), Permission("models", WRITE)
 ALIASES_READ, ALIASES_WRITE = Permission("aliases", READ), Permission("aliases", WRITE)
+KEYS_READ, KEYS_WRITE = Permission("keys", READ), Permission("keys", WRITE)
 USAGE_READ = Permission("usage", READ)
 JOBS_READ, JOBS_WRITE = Permission("jobs", READ), Permission("jobs", WRITE)
 
@@ -88,6 +89,10 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.v1.GenerateService": dict.fromkeys(("Generate", "StreamGenerate", "Chat", "StreamChat"), INFERENCE),
     "panope.v1.InferService": dict.fromkeys(("Infer", "StreamInfer"), INFERENCE),
     "panope.v1.JobService": _JOBS,
+    "panope.v1.KeyService": {
+        **dict.fromkeys(("ListKeys", "GetKey"), KEYS_READ),
+        **dict.fromkeys(("CreateKey", "RotateKey", "RevokeKey"), KEYS_WRITE),
+    },
     "panope.v1.RegistryService": {
         **dict.fromkeys(("ListModels", "GetModel", "ListModelFiles", "ListDevices"), MODELS_READ),
         **_CHANGES_OF_MODELS,

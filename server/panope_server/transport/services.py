@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from panope_server.config import Settings
 from panope_server.transport.health import Health
-from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, ModelAdmin, Models, Pipeline, Usage
+from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, Keys, ModelAdmin, Models, Pipeline, Usage
 from panope_server.transport.running_calls import RunningCalls
 
 
@@ -23,6 +23,7 @@ class Services:
         jobs: lists, cancels and follows jobs.
         aliases: the names that point to models.
         usage: what callers have used.
+        keys: API keys that callers may manage.
         health: serves grpc.health.v1.
         calls: counts the calls that run.
     """
@@ -35,5 +36,6 @@ class Services:
     jobs: Jobs
     aliases: Aliases
     usage: Usage
+    keys: Keys
     health: Health
     calls: RunningCalls

@@ -18,6 +18,7 @@ from client_doubles.embed_servicer import EmbedServicer
 from client_doubles.generate_servicer import GenerateServicer
 from client_doubles.infer_servicer import InferServicer
 from client_doubles.job_servicer import JobServicer
+from client_doubles.key_servicer import KeyServicer
 from client_doubles.registry_servicer import RegistryServicer
 from client_doubles.text_servicer import TextServicer
 from client_doubles.usage_servicer import UsageServicer
@@ -27,6 +28,7 @@ from panope.v1 import embed_service_pb2_grpc as embed_grpc
 from panope.v1 import generate_service_pb2_grpc as generate_grpc
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope.v1 import job_service_pb2_grpc as job_grpc
+from panope.v1 import key_service_pb2_grpc as key_grpc
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
 from panope.v1 import text_service_pb2_grpc as text_grpc
@@ -55,6 +57,7 @@ class FakeServer(
     RegistryServicer,
     JobServicer,
     UsageServicer,
+    KeyServicer,
 ):
     """A server of one model, for all that clients ask.
 
@@ -67,6 +70,7 @@ class FakeServer(
     async def serve(self, address: str, **options: Any) -> grpc.aio.Server:
         """Starts the server at an address, with options of gRPC's such as `max_receive_message_length`."""
         server = grpc.aio.server(options=[(f"grpc.{name}", value) for name, value in options.items()])
+        key_grpc.add_KeyServiceServicer_to_server(self, server)
         classify_grpc.add_ClassifyServiceServicer_to_server(self, server)
         text_grpc.add_TextServiceServicer_to_server(self, server)
         rerank_grpc.add_RerankServiceServicer_to_server(self, server)

@@ -9,6 +9,7 @@ from panope_client.aio.health_calls import AsyncHealthCalls
 from panope_client.aio.image_calls import AsyncImageCalls
 from panope_client.aio.infer_calls import AsyncInferCalls
 from panope_client.aio.job_calls import AsyncJobCalls
+from panope_client.aio.key_calls import AsyncKeyCalls
 from panope_client.aio.model_calls import AsyncModelCalls
 from panope_client.aio.speech_calls import AsyncSpeechCalls
 from panope_client.aio.text_calls import AsyncTextCalls
@@ -26,6 +27,7 @@ class AsyncClient(
     AsyncModelCalls,
     AsyncJobCalls,
     AsyncUsageCalls,
+    AsyncKeyCalls,
     AsyncHealthCalls,
 ):
     """A connection to a Panope server, used inside one event loop and closed by `close` or `async with`.

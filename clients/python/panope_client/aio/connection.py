@@ -17,6 +17,7 @@ from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.generate_service_pb2_grpc import GenerateServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
+from panope.v1.key_service_pb2_grpc import KeyServiceStub
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope.v1.rerank_service_pb2_grpc import RerankServiceStub
 from panope.v1.speech_service_pb2_grpc import SpeechServiceStub
@@ -60,6 +61,7 @@ class AsyncConnection:
         self._registry = RegistryServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
         self._speech = SpeechServiceStub(self._channel)
+        self._keys = KeyServiceStub(self._channel)
         self._usage = UsageServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 

@@ -10,6 +10,7 @@ from panope_client.sync.health_calls import HealthCalls
 from panope_client.sync.image_calls import ImageCalls
 from panope_client.sync.infer_calls import InferCalls
 from panope_client.sync.job_calls import JobCalls
+from panope_client.sync.key_calls import KeyCalls
 from panope_client.sync.model_calls import ModelCalls
 from panope_client.sync.speech_calls import SpeechCalls
 from panope_client.sync.text_calls import TextCalls
@@ -27,6 +28,7 @@ class Client(
     ModelCalls,
     JobCalls,
     UsageCalls,
+    KeyCalls,
     HealthCalls,
 ):
     """A connection to a Panope server, which threads may share, closed by `close` or `with`.

@@ -16,6 +16,7 @@ from panope.v1 import (
     generate_service_pb2,
     infer_service_pb2,
     job_service_pb2,
+    key_service_pb2,
     registry_service_pb2,
     rerank_service_pb2,
     speech_service_pb2,
@@ -27,6 +28,7 @@ from panope_server.transport.grpc.infer_servicer import InferServicer
 from panope_server.transport.grpc.reflection import add_reflection
 from panope_server.transport.grpc.registry.alias_servicer import AliasServicer
 from panope_server.transport.grpc.registry.job_servicer import JobServicer
+from panope_server.transport.grpc.registry.key_servicer import KeyServicer
 from panope_server.transport.grpc.registry.registry_servicer import RegistryServicer
 from panope_server.transport.grpc.registry.usage_servicer import UsageServicer
 from panope_server.transport.grpc.speech.servicer import SpeechServicer
@@ -58,6 +60,7 @@ PUBLIC_SERVICES: list[str] = [
     generate_service_pb2.DESCRIPTOR.services_by_name["GenerateService"].full_name,
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
+    key_service_pb2.DESCRIPTOR.services_by_name["KeyService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     rerank_service_pb2.DESCRIPTOR.services_by_name["RerankService"].full_name,
     speech_service_pb2.DESCRIPTOR.services_by_name["SpeechService"].full_name,
@@ -85,6 +88,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     AliasServicer,
     JobServicer,
     UsageServicer,
+    KeyServicer,
     OpenAiServicer,
     OpenAiGenerationServicer,
     HuggingFaceServicer,

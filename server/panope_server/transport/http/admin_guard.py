@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panope_backends.errors import PanopeError
-from panope_registry.access.scopes import READ
+from panope_registry.access.scopes import READ, WRITE
 from panope_server.access.authentication import Authenticator
 from panope_server.access.caller import Caller, set_caller
 from panope_server.access.principal import set_principal
@@ -22,6 +22,7 @@ from panope_server.transport.permissions import KNOWN, PUBLIC, Permission
 
 #: By the path without a slash at its end, the first that matches; what none matches asks for a good key at least.
 _METRICS = re.compile(r"(/v1)?/metrics")
+_KEYS = re.compile("/v1/keys(/.*)?")
 _PERMISSIONS: tuple[tuple[re.Pattern[str], Permission], ...] = (
     (re.compile("/health|/ready|/openapi.json"), PUBLIC),
     (_METRICS, Permission("metrics", READ)),
@@ -84,7 +85,7 @@ class Guard:
         caller = Caller(headers, client[0] if client else "", is_edge=client is None)
         set_caller(caller)
         try:
-            permission = self._permission(path.rstrip("/"))
+            permission = self._permission(path.rstrip("/"), scope["method"])
             set_principal(await admitted(self._authenticator, caller, permission, self._on_denied))
         except PanopeError as error:
             refuse = hub_error_response if path.startswith("/hub") else error_response
@@ -92,7 +93,9 @@ class Guard:
             return
         await self._app({**scope, "path": path}, receive, send_with_id)
 
-    def _permission(self, path: str) -> Permission:
+    def _permission(self, path: str, verb: str) -> Permission:
+        if _KEYS.fullmatch(path):
+            return Permission("keys", READ if verb in ("GET", "HEAD") else WRITE)
         if self._public_metrics and _METRICS.fullmatch(path):
             return PUBLIC
         return next((permission for pattern, permission in _PERMISSIONS if pattern.fullmatch(path)), KNOWN)

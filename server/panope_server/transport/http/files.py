@@ -63,10 +63,10 @@ def file_routes(files: Files) -> list[Route]:
         ("/v1/files/{sha256}", by_sha256),
         ("/v1/model/{repo:repo}/files/{path:path}", resolve),
     ]
-    return [Route(path, _told(handler)) for path, handler in found]
+    return [Route(path, told(handler)) for path, handler in found]
 
 
-def _told(handler: Handler) -> Handler:
+def told(handler: Handler) -> Handler:
     """Turns errors into answers."""
 
     async def handle(request: Request) -> Response:

@@ -29,7 +29,11 @@ def query_of(context: Context, known: Collection[str] = (), unknown: UnknownFiel
     Raises:
         InvalidInputError: a parameter that is not known, or one given twice.
     """
-    _, _, text = metadata_of(context).get("x-envoy-original-path", "").partition("?")
+    return parameters_of(metadata_of(context).get("x-envoy-original-path", "").partition("?")[2], known, unknown)
+
+
+def parameters_of(text: str, known: Collection[str], unknown: UnknownFields = _REFUSED) -> dict[str, str]:
+    """The parameters of a query, which is what follows the `?`; as `query_of`."""
     found: dict[str, str] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         shown = name[:_MAX_NAME]
