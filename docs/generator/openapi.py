@@ -12,7 +12,7 @@ from described import Element
 from msgspec import inspect
 
 from generator.api import PLAIN as TEXTS
-from generator.api import REST_PACKAGE, app_routes, declarations, of_route, path_of, routes_of, shown_path
+from generator.api import REST_PACKAGE, app_routes, declarations, path_of, routes_of, shown_path
 from generator.fields import ANSWERS, BODIES, PACKAGE, descriptions_of, docstring, plain
 from generator.operations import (
     BYTES,
@@ -40,6 +40,8 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
 _VERSION = "3.1.0"
+#: On the admin port alone; what is described are the routes of the HTTP port.
+ADMIN_PREFIX = "/v1/keys"
 EVENTS = "text/event-stream"
 
 #: Statuses of errors that any request can be answered with, by the façade or by Envoy.
@@ -118,10 +120,12 @@ def _paths(found: Sequence[Element]) -> Json:
             paths.setdefault(path, {})[verb.lower()] = {"operationId": identity, "tags": [tag], **operation}
     for verb, written in app_routes():
         path = shown_path(written)
+        if path.startswith(ADMIN_PREFIX):
+            continue
         paths.setdefault(path, {})[verb.lower()] = {
             "operationId": _identity(verb, path),
             "tags": ["Hub" if path.startswith("/hub/") else "Http"],
-            **_operation(path, of_route(PLAIN, verb, written), of_route(TEXTS, verb, written)),
+            **_operation(path, PLAIN[written], TEXTS[written]),
         }
     return paths
 

@@ -16,7 +16,6 @@ from panope_server.transport.http.hub import app as hub
 from panope_server.transport.http.hub import models
 from panope_server.transport.http.hub.errors import HubErrorJson
 from panope_server.transport.http.hub.trees import EntryJson
-from panope_server.transport.http.key_schemas import CreateKeyBody, KeyJson, KeysJson, RotateKeyBody
 from panope_server.transport.http.status import StatusJson
 from panope_server.transport.job_json import JobJson, JobsJson, JobStatusJson
 from panope_server.transport.paging import MAX_PAGE_SIZE
@@ -86,7 +85,6 @@ PATHS: Mapping[str, tuple[Any, str]] = {
     ),
     "job": (Annotated[int, Meta(ge=1)], "The job's id."),
     "alias": (Annotated[str, Meta(min_length=1)], "The alias's name; `/` is written `%2F`, or as it is."),
-    "key": (Annotated[str, Meta(min_length=1)], "The key's id or name."),
     "sha256": (Annotated[str, Meta(pattern="^[0-9a-f]{64}$")], "The SHA-256 of the file, in hexadecimal."),
     "repo": (
         Annotated[str, Meta(min_length=1, examples=["sentence-transformers/all-MiniLM-L6-v2"])],
@@ -121,7 +119,6 @@ QUERY: Mapping[str, str] = {
     "until": "Before the hour of this moment.",
     "by": "What sums are told by, with commas between: `key`, `model`, `task`, `day` or `hour`; one sum without it.",
     "key": "Only of this caller; empty for callers that nobody knows.",
-    "include_ended": "Also those that were revoked or have expired.",
     "search": "Only models whose names hold this, in any case.",
     "author": "Only models whose names begin with this part.",
     "filter": "Only models with all of these tags.",
@@ -382,11 +379,6 @@ PLAIN: Mapping[str, Operation] = {
     "/openapi.json": Operation(dict[str, Any]),
     "/v1/files/{sha256}": Operation(media=BYTES),
     "/v1/model/{repo:repo}/files/{path:path}": Operation(media=BYTES),
-    "GET /v1/keys": Operation(KeysJson, query={"include_ended": bool, "limit": _Limit, "after": _Text}),
-    "POST /v1/keys": Operation(KeyJson, CreateKeyBody, status=201, changes=True),
-    "/v1/keys/{key}": Operation(KeyJson),
-    "/v1/keys/{key}/rotate": Operation(KeyJson, RotateKeyBody),
-    "/v1/keys/{key}/revoke": Operation(KeyJson, empty=True),
     "/hub/api/models": Operation(
         list[models.InfoJson],
         query={
