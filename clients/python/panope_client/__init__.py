@@ -22,6 +22,7 @@ from panope.v1.generate_service_pb2 import (
     TextToText,
 )
 from panope.v1.job_service_pb2 import Job
+from panope.v1.key_service_pb2 import CreateKeyResponse, Key, RotateKeyResponse
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device, Upstream
 from panope.v1.rerank_service_pb2 import RerankResponse
@@ -65,6 +66,7 @@ __all__ = [
     "ClassifyTokensResponse",
     "ClassifyZeroShotResponse",
     "Client",
+    "CreateKeyResponse",
     "DeadlineError",
     "DetectOptions",
     "DetectResponse",
@@ -81,6 +83,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidResponseError",
     "Job",
+    "Key",
     "Model",
     "NotFoundError",
     "OverloadedError",
@@ -90,6 +93,7 @@ __all__ = [
     "RerankOptions",
     "RerankResponse",
     "RetryPolicy",
+    "RotateKeyResponse",
     "SparseVector",
     "StreamChatResponse",
     "StreamGenerateResponse",
