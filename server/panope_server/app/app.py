@@ -177,6 +177,7 @@ class App:
             log_requests=self._settings.log_requests,
             max_message_bytes=self._settings.limits.max_message_bytes,
             on_denied=parts.on_denied,
+            limiter=parts.limits.limiter,
         )
         credentials = None if tls is None else server_credentials(lambda: tls.files)
         server = GrpcServer(parts.services, interceptors, credentials)

@@ -4,9 +4,10 @@
     errors       every error becomes a status; the call has an id and counts as running
     accounting   its end is counted, timed and logged
     auth         its caller is known from here on, and may call this method
+    rate         its key's limits on requests, unless it runs a model
     requests     its message is read and within the limits
 
-A limit on how often a caller may call stands behind `auth`: in the pipeline for what is run on models.
+Of what is run on models the pipeline counts the requests, which knows the model and its tokens too.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from collections.abc import Sequence
 import grpc
 
 from panope_server.access.authentication import Authenticator
+from panope_server.access.limiter import Limiter
 from panope_server.observability.memory import used_bytes
 from panope_server.observability.metrics import Metrics
 from panope_server.transport.interceptors.accounting import AccountingInterceptor
 from panope_server.transport.interceptors.arrival import MAX_SLOW, ArrivalInterceptor, Arrivals
 from panope_server.transport.interceptors.auth import AuthInterceptor, OnDenied
 from panope_server.transport.interceptors.errors import ErrorInterceptor
+from panope_server.transport.interceptors.rate import RateInterceptor
 from panope_server.transport.interceptors.requests import RequestInterceptor
 from panope_server.transport.running_calls import RunningCalls
 
@@ -37,6 +40,7 @@ def interceptors_for(
     log_requests: bool,
     max_message_bytes: int,
     on_denied: OnDenied = lambda _principal, _permission: None,
+    limiter: Limiter | None = None,
 ) -> Sequence[grpc.aio.ServerInterceptor]:
     """The layers of one server.
 
@@ -47,6 +51,7 @@ def interceptors_for(
         log_requests: whether each call is a line of the log.
         max_message_bytes: of one request.
         on_denied: told of callers that are known and may not call a method.
+        limiter: of the keys' limits; None where keys have none.
     """
     # Beside what the process had before there were calls.
     max_used_bytes = used_bytes(0) + HEADROOM_BYTES + MAX_SLOW * max_message_bytes
@@ -56,5 +61,6 @@ def interceptors_for(
         ErrorInterceptor(calls),
         AccountingInterceptor(metrics, log_requests=log_requests),
         AuthInterceptor(authenticator, on_denied),
+        *([] if limiter is None else [RateInterceptor(limiter)]),
         RequestInterceptor(calls, max_message_bytes),
     )
