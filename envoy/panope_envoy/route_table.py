@@ -304,7 +304,7 @@ def _cors_policy(options: EdgeOptions) -> Json:
         allow_origin_string_match=[
             {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in options.cors_origins
         ],
-        allow_methods="GET, HEAD, POST, PUT, DELETE, OPTIONS",
+        allow_methods="GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         # The wildcard of the Fetch standard covers every header but Authorization.
         allow_headers="*, authorization",
         expose_headers=", ".join(_EXPOSED),

@@ -73,7 +73,7 @@ class Locked:
 
     def http(self, verb: str, path: str, key: str = "", *, port: int | None = None, **headers: str) -> Any:
         sent = {"authorization": f"Bearer {key}"} if key else {}
-        body = b"{}" if verb in ("POST", "PUT") else None
+        body = b"{}" if verb in ("POST", "PUT", "PATCH") else None
         more = {"content-type": "application/json"} if body else {}
         reply = self.server.request(verb, path, body=body, headers=sent | more | headers, port=port)
         self.told += [reply.body, repr(reply.headers).encode()]
