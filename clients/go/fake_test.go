@@ -36,6 +36,7 @@ type fake struct {
 	mu         sync.Mutex
 	failures   []failure
 	requests   []any
+	metadata   []metadata.MD
 	answer     *panopev1.EmbedResponse // instead of the right one
 	incomplete bool                    // streams of answers end without their usage
 	left       chan struct{}           // closed when the caller leaves an endless answer
@@ -75,6 +76,8 @@ func (f *fake) enter(ctx context.Context, request any) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests = append(f.requests, request)
+	md, _ := metadata.FromIncomingContext(ctx)
+	f.metadata = append(f.metadata, md)
 	if len(f.failures) == 0 {
 		return nil
 	}

@@ -7,13 +7,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from numbers import Real
-from typing import ParamSpec, TypeVar, cast
+from typing import Literal, ParamSpec, TypeAlias, TypeVar, cast, get_args
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from panope_client.errors import InvalidArgumentError
+
+#: How urgent a call is. Of those that wait for a model, the more urgent are taken first.
+Priority: TypeAlias = Literal["high", "normal", "low"]
 
 P = ParamSpec("P")
 Item = TypeVar("Item")
@@ -167,6 +170,19 @@ def check_metadata(metadata: Sequence[tuple[str, str]]) -> tuple[tuple[str, str]
             "`metadata` must be pairs of a key in lower case and a text, both printable ASCII", field="metadata"
         ) from None
     return pairs
+
+
+def check_priority(priority: object) -> tuple[tuple[str, str], ...]:
+    """The metadata that says how urgent a call is; none for None.
+
+    Raises:
+        InvalidArgumentError: it is no priority.
+    """
+    if priority is None:
+        return ()
+    if priority not in get_args(Priority):
+        raise InvalidArgumentError(f"`priority` must be one of {', '.join(get_args(Priority))}", field="priority")
+    return (("x-panope-priority", str(priority)),)
 
 
 def check_api_key(api_key: str) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from typing import Unpack
 from panope.v1.classify_service_pb2 import ClassifyResponse, ClassifyTokensResponse, ClassifyZeroShotResponse
 from panope.v1.rerank_service_pb2 import RerankResponse
 from panope_client.aio.connection import AsyncConnection
+from panope_client.arguments import Priority
 from panope_client.classify_messages import (
     ClassifyOptions,
     ClassifyTokensOptions,
@@ -26,23 +27,31 @@ class AsyncClassifyCalls(AsyncConnection):
     """The calls of `AsyncClient` on models with labels."""
 
     async def classify(
-        self, texts: Sequence[str], model: str, *, timeout: float | None = None, **options: Unpack[ClassifyOptions]
+        self,
+        texts: Sequence[str],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[ClassifyOptions],
     ) -> ClassifyResponse:
         """Classifies texts, or pairs of texts, by the model's labels.
 
         Args:
             texts: at least one, none empty, no more than the server's limit.
             model: `vendor/name`, of the task `classify`.
+            priority: see the class.
             timeout: see the class.
             options: see `ClassifyOptions`.
         """
-        return await self._call(self._classify.Classify, classify_request(texts, model, options), timeout)
+        return await self._call(self._classify.Classify, classify_request(texts, model, options), timeout, priority)
 
     async def classify_tokens(
         self,
         texts: Sequence[str],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[ClassifyTokensOptions],
     ) -> ClassifyTokensResponse:
@@ -51,11 +60,12 @@ class AsyncClassifyCalls(AsyncConnection):
         Args:
             texts: at least one, none empty, no more than the server's limit.
             model: `vendor/name`, of the task `token-classify`.
+            priority: see the class.
             timeout: see the class.
             options: see `ClassifyTokensOptions`.
         """
         request = classify_tokens_request(texts, model, options)
-        return await self._call(self._classify.ClassifyTokens, request, timeout)
+        return await self._call(self._classify.ClassifyTokens, request, timeout, priority)
 
     async def classify_zero_shot(
         self,
@@ -63,6 +73,7 @@ class AsyncClassifyCalls(AsyncConnection):
         candidate_labels: Sequence[str],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[ZeroShotOptions],
     ) -> ClassifyZeroShotResponse:
@@ -72,11 +83,12 @@ class AsyncClassifyCalls(AsyncConnection):
             texts: at least one, none empty.
             candidate_labels: at least one; the model reads each text with each.
             model: `vendor/name`, of the task `classify`, that tells what entails what.
+            priority: see the class.
             timeout: see the class.
             options: see `ZeroShotOptions`.
         """
         request = zero_shot_request(texts, candidate_labels, model, options)
-        return await self._call(self._classify.ClassifyZeroShot, request, timeout)
+        return await self._call(self._classify.ClassifyZeroShot, request, timeout, priority)
 
     async def rerank(
         self,
@@ -84,6 +96,7 @@ class AsyncClassifyCalls(AsyncConnection):
         documents: Sequence[str],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[RerankOptions],
     ) -> RerankResponse:
@@ -93,7 +106,10 @@ class AsyncClassifyCalls(AsyncConnection):
             query: not empty.
             documents: at least one, none empty, no more than the server's limit.
             model: `vendor/name`, of the task `rerank`.
+            priority: see the class.
             timeout: see the class.
             options: see `RerankOptions`.
         """
-        return await self._call(self._rerank.Rerank, rerank_request(query, documents, model, options), timeout)
+        return await self._call(
+            self._rerank.Rerank, rerank_request(query, documents, model, options), timeout, priority
+        )

@@ -32,6 +32,10 @@ class AsyncClient(
 ):
     """A connection to a Panope server, used inside one event loop and closed by `close` or `async with`.
 
+    Calls that run models take `priority`, `high`, `normal` or `low`: `normal` where nothing is said, and at most what
+    their key may have; those that generate take a number, see `GenerateOptions`. A call whose `timeout` is sooner than
+    the model can answer is refused at once (`deadline_unreachable`).
+
     Every call takes `timeout`, the seconds it may take with all its retries: None takes the client's, `math.inf` waits
     for ever. Every call fails with a `PanopeClientError`; see `panope_client.errors` for the tree. A task that is
     cancelled cancels its call at the server.

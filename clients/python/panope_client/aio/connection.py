@@ -24,7 +24,14 @@ from panope.v1.speech_service_pb2_grpc import SpeechServiceStub
 from panope.v1.text_service_pb2_grpc import TextServiceStub
 from panope.v1.usage_service_pb2_grpc import UsageServiceStub
 from panope_client.aio.concurrency import Method, RpcError, failure_of, open_channel, sleep
-from panope_client.arguments import check_address, check_api_key, check_metadata, check_seconds
+from panope_client.arguments import (
+    Priority,
+    check_address,
+    check_api_key,
+    check_metadata,
+    check_priority,
+    check_seconds,
+)
 from panope_client.retry import Retries, RetryPolicy
 
 Request = TypeVar("Request")
@@ -77,16 +84,29 @@ class AsyncConnection:
         """Ends the connection and every call that is still running on it."""
         await self._channel.close()
 
-    async def _call(self, method: Method[Request, Response], request: Request, timeout: float | None) -> Response:
+    def _metadata_of(self, priority: Priority | None) -> tuple[tuple[str, str], ...]:
+        """The metadata of a call of that priority, which counts before one of the client's metadata."""
+        own = check_priority(priority)
+        said = {key for key, _ in own}
+        return (*(pair for pair in self._metadata if pair[0] not in said), *own)
+
+    async def _call(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        timeout: float | None,
+        priority: Priority | None = None,
+    ) -> Response:
         """Calls a method, again where the server says that time helps, within `timeout` seconds in all.
 
         Raises:
             PanopeClientError: the call failed.
         """
+        metadata = self._metadata_of(priority)
         attempts = self._retries.start(self._timeout if timeout is None else timeout)
         while True:
             try:
-                return await method(request, timeout=attempts.timeout(), metadata=self._metadata)
+                return await method(request, timeout=attempts.timeout(), metadata=metadata)
             except RpcError as error:
                 failure = failure_of(error)
                 wait = attempts.wait_after(failure)

@@ -10,7 +10,7 @@ from typing import Literal, Unpack, overload
 
 from panope_client.aio.concurrency import Batches, RpcError, Stream, failure_of, map_in_order
 from panope_client.aio.connection import AsyncConnection
-from panope_client.arguments import check_count
+from panope_client.arguments import Priority, check_count
 from panope_client.embed_messages import (
     Batch,
     EmbedOptions,
@@ -29,18 +29,25 @@ class AsyncEmbedCalls(AsyncConnection):
     """The calls of `AsyncClient` on texts and vectors."""
 
     async def embed(
-        self, texts: Batch, model: str, *, timeout: float | None = None, **options: Unpack[EmbedOptions]
+        self,
+        texts: Batch,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[EmbedOptions],
     ) -> Embeddings:
         """Embeds one batch.
 
         Args:
             texts: texts, or the token ids of texts; at least one, none empty, no more than the server's limit.
             model: `vendor/name`.
+            priority: see the class.
             timeout: see the class.
             options: see `EmbedOptions`.
         """
         request = embed_request(texts, model, options)
-        return embeddings_of(await self._call(self._embed.Embed, request, timeout))
+        return embeddings_of(await self._call(self._embed.Embed, request, timeout, priority))
 
     async def embed_many(
         self,
@@ -49,6 +56,7 @@ class AsyncEmbedCalls(AsyncConnection):
         *,
         batch_size: int = 32,
         concurrency: int = 4,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[EmbedOptions],
     ) -> Embeddings:
@@ -59,6 +67,7 @@ class AsyncEmbedCalls(AsyncConnection):
             model: `vendor/name`.
             batch_size: texts in one call.
             concurrency: calls at a time.
+            priority: see the class.
             timeout: for each call; see the class.
             options: see `EmbedOptions`.
         """
@@ -66,7 +75,7 @@ class AsyncEmbedCalls(AsyncConnection):
         check_count("concurrency", concurrency)
 
         async def embed(batch: Batch) -> Embeddings:
-            return await self.embed(batch, model, timeout=timeout, **options)
+            return await self.embed(batch, model, priority=priority, timeout=timeout, **options)
 
         batches = batches_of(texts, batch_size)
         return joined_embeddings(await map_in_order(embed, batches, concurrency))
@@ -78,6 +87,7 @@ class AsyncEmbedCalls(AsyncConnection):
         model: str,
         *,
         return_errors: Literal[False] = False,
+        priority: Priority | None = None,
         timeout: float = ...,
         **options: Unpack[EmbedOptions],
     ) -> Stream[Embeddings]: ...
@@ -89,6 +99,7 @@ class AsyncEmbedCalls(AsyncConnection):
         model: str,
         *,
         return_errors: Literal[True],
+        priority: Priority | None = None,
         timeout: float = ...,
         **options: Unpack[EmbedOptions],
     ) -> Stream[Embeddings | PanopeClientError]: ...
@@ -99,6 +110,7 @@ class AsyncEmbedCalls(AsyncConnection):
         model: str,
         *,
         return_errors: bool = False,
+        priority: Priority | None = None,
         timeout: float = math.inf,
         **options: Unpack[EmbedOptions],
     ) -> Stream[Embeddings | PanopeClientError]:
@@ -111,12 +123,13 @@ class AsyncEmbedCalls(AsyncConnection):
             model: `vendor/name`.
             return_errors: gives the error of a batch in the place of its vectors and goes on; otherwise it is raised
                 and the stream ends.
+            priority: see the class.
             timeout: seconds for the whole stream.
             options: see `EmbedOptions`.
         """
         source = embed_source(batches, model, options)
         attempts = self._retries.start(timeout)
-        call = self._embed.StreamEmbed(aiter(source), timeout=attempts.timeout(), metadata=self._metadata)
+        call = self._embed.StreamEmbed(aiter(source), timeout=attempts.timeout(), metadata=self._metadata_of(priority))
         responses = 0
         try:
             async for response in call:
@@ -132,11 +145,17 @@ class AsyncEmbedCalls(AsyncConnection):
         check_stream_end(responses, source)
 
     async def tokenize(
-        self, texts: Sequence[str], model: str, *, add_special_tokens: bool = True, timeout: float | None = None
+        self,
+        texts: Sequence[str],
+        model: str,
+        *,
+        add_special_tokens: bool = True,
+        priority: Priority | None = None,
+        timeout: float | None = None,
     ) -> list[Tokens]:
         """Splits texts into the model's tokens, with or without the tokens that the model puts around a text."""
         request = tokenize_request(texts, model, add_special_tokens=add_special_tokens)
-        return tokens_of(await self._call(self._embed.Tokenize, request, timeout))
+        return tokens_of(await self._call(self._embed.Tokenize, request, timeout, priority))
 
     async def detokenize(
         self,
@@ -144,9 +163,10 @@ class AsyncEmbedCalls(AsyncConnection):
         model: str,
         *,
         skip_special_tokens: bool = True,
+        priority: Priority | None = None,
         timeout: float | None = None,
     ) -> list[str]:
         """Joins the token ids of each text into the text."""
         request = detokenize_request(token_sequences, model, skip_special_tokens=skip_special_tokens)
-        response = await self._call(self._embed.Detokenize, request, timeout)
+        response = await self._call(self._embed.Detokenize, request, timeout, priority)
         return list(response.texts)

@@ -10,6 +10,7 @@ from typing import Unpack
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
 from panope.v1.detect_service_pb2 import DetectResponse
 from panope_client.aio.connection import AsyncConnection
+from panope_client.arguments import Priority
 from panope_client.image_messages import (
     ClassifyImagesOptions,
     DetectOptions,
@@ -27,6 +28,7 @@ class AsyncImageCalls(AsyncConnection):
         images: Iterable[Picture],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[ClassifyImagesOptions],
     ) -> ClassifyImagesResponse:
@@ -35,21 +37,29 @@ class AsyncImageCalls(AsyncConnection):
         Args:
             images: files as bytes, paths or `data:` URLs; at least one, no more than the server's limit.
             model: `vendor/name`, of the task `classify`, of pictures.
+            priority: see the class.
             timeout: see the class.
             options: see `ClassifyImagesOptions`.
         """
         request = classify_images_request(images, model, options)
-        return await self._call(self._classify.ClassifyImages, request, timeout)
+        return await self._call(self._classify.ClassifyImages, request, timeout, priority)
 
     async def detect(
-        self, images: Iterable[Picture], model: str, *, timeout: float | None = None, **options: Unpack[DetectOptions]
+        self,
+        images: Iterable[Picture],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[DetectOptions],
     ) -> DetectResponse:
         """Finds things in pictures.
 
         Args:
             images: as of `classify_images`.
             model: `vendor/name`, of the task `detect`.
+            priority: see the class.
             timeout: see the class.
             options: see `DetectOptions`.
         """
-        return await self._call(self._detect.Detect, detect_request(images, model, options), timeout)
+        return await self._call(self._detect.Detect, detect_request(images, model, options), timeout, priority)

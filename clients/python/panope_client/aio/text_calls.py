@@ -9,6 +9,7 @@ from typing import Unpack
 
 from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
 from panope_client.aio.connection import AsyncConnection
+from panope_client.arguments import Priority
 from panope_client.text_messages import (
     AnswerQuestionOptions,
     FillMaskOptions,
@@ -26,6 +27,7 @@ class AsyncTextCalls(AsyncConnection):
         contexts: Sequence[str],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[AnswerQuestionOptions],
     ) -> AnswerQuestionResponse:
@@ -35,21 +37,29 @@ class AsyncTextCalls(AsyncConnection):
             questions: at least one, none empty, no more than the server's limit.
             contexts: the text that has the answer to each.
             model: `vendor/name`, of the task `question-answer`.
+            priority: see the class.
             timeout: see the class.
             options: see `AnswerQuestionOptions`.
         """
         request = answer_question_request(questions, contexts, model, options)
-        return await self._call(self._text.AnswerQuestion, request, timeout)
+        return await self._call(self._text.AnswerQuestion, request, timeout, priority)
 
     async def fill_mask(
-        self, texts: Sequence[str], model: str, *, timeout: float | None = None, **options: Unpack[FillMaskOptions]
+        self,
+        texts: Sequence[str],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[FillMaskOptions],
     ) -> FillMaskResponse:
         """Tells the tokens that fill the masks of texts, the likeliest first.
 
         Args:
             texts: at least one, each with a mask as the model writes it.
             model: `vendor/name`, of the task `fill-mask`.
+            priority: see the class.
             timeout: see the class.
             options: see `FillMaskOptions`.
         """
-        return await self._call(self._text.FillMask, fill_mask_request(texts, model, options), timeout)
+        return await self._call(self._text.FillMask, fill_mask_request(texts, model, options), timeout, priority)

@@ -8,6 +8,7 @@ from typing import Unpack
 
 from panope.v1.classify_service_pb2 import ClassifyResponse, ClassifyTokensResponse, ClassifyZeroShotResponse
 from panope.v1.rerank_service_pb2 import RerankResponse
+from panope_client.arguments import Priority
 from panope_client.classify_messages import (
     ClassifyOptions,
     ClassifyTokensOptions,
@@ -25,23 +26,31 @@ class ClassifyCalls(Connection):
     """The calls of `Client` on models with labels."""
 
     def classify(
-        self, texts: Sequence[str], model: str, *, timeout: float | None = None, **options: Unpack[ClassifyOptions]
+        self,
+        texts: Sequence[str],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[ClassifyOptions],
     ) -> ClassifyResponse:
         """Classifies texts, or pairs of texts, by the model's labels.
 
         Args:
             texts: at least one, none empty, no more than the server's limit.
             model: `vendor/name`, of the task `classify`.
+            priority: see the class.
             timeout: see the class.
             options: see `ClassifyOptions`.
         """
-        return self._call(self._classify.Classify, classify_request(texts, model, options), timeout)
+        return self._call(self._classify.Classify, classify_request(texts, model, options), timeout, priority)
 
     def classify_tokens(
         self,
         texts: Sequence[str],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[ClassifyTokensOptions],
     ) -> ClassifyTokensResponse:
@@ -50,11 +59,12 @@ class ClassifyCalls(Connection):
         Args:
             texts: at least one, none empty, no more than the server's limit.
             model: `vendor/name`, of the task `token-classify`.
+            priority: see the class.
             timeout: see the class.
             options: see `ClassifyTokensOptions`.
         """
         request = classify_tokens_request(texts, model, options)
-        return self._call(self._classify.ClassifyTokens, request, timeout)
+        return self._call(self._classify.ClassifyTokens, request, timeout, priority)
 
     def classify_zero_shot(
         self,
@@ -62,6 +72,7 @@ class ClassifyCalls(Connection):
         candidate_labels: Sequence[str],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[ZeroShotOptions],
     ) -> ClassifyZeroShotResponse:
@@ -71,11 +82,12 @@ class ClassifyCalls(Connection):
             texts: at least one, none empty.
             candidate_labels: at least one; the model reads each text with each.
             model: `vendor/name`, of the task `classify`, that tells what entails what.
+            priority: see the class.
             timeout: see the class.
             options: see `ZeroShotOptions`.
         """
         request = zero_shot_request(texts, candidate_labels, model, options)
-        return self._call(self._classify.ClassifyZeroShot, request, timeout)
+        return self._call(self._classify.ClassifyZeroShot, request, timeout, priority)
 
     def rerank(
         self,
@@ -83,6 +95,7 @@ class ClassifyCalls(Connection):
         documents: Sequence[str],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[RerankOptions],
     ) -> RerankResponse:
@@ -92,7 +105,8 @@ class ClassifyCalls(Connection):
             query: not empty.
             documents: at least one, none empty, no more than the server's limit.
             model: `vendor/name`, of the task `rerank`.
+            priority: see the class.
             timeout: see the class.
             options: see `RerankOptions`.
         """
-        return self._call(self._rerank.Rerank, rerank_request(query, documents, model, options), timeout)
+        return self._call(self._rerank.Rerank, rerank_request(query, documents, model, options), timeout, priority)

@@ -33,6 +33,10 @@ class Client(
 ):
     """A connection to a Panope server, which threads may share, closed by `close` or `with`.
 
+    Calls that run models take `priority`, `high`, `normal` or `low`: `normal` where nothing is said, and at most what
+    their key may have; those that generate take a number, see `GenerateOptions`. A call whose `timeout` is sooner than
+    the model can answer is refused at once (`deadline_unreachable`).
+
     Every call takes `timeout`, the seconds it may take with all its retries: None takes the client's, `math.inf` waits
     for ever. Every call fails with a `PanopeClientError`; see `panope_client.errors` for the tree.
 

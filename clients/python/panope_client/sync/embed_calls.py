@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, Unpack, overload
 
-from panope_client.arguments import check_count
+from panope_client.arguments import Priority, check_count
 from panope_client.embed_messages import (
     Batch,
     EmbedOptions,
@@ -28,18 +28,25 @@ class EmbedCalls(Connection):
     """The calls of `Client` on texts and vectors."""
 
     def embed(
-        self, texts: Batch, model: str, *, timeout: float | None = None, **options: Unpack[EmbedOptions]
+        self,
+        texts: Batch,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[EmbedOptions],
     ) -> Embeddings:
         """Embeds one batch.
 
         Args:
             texts: texts, or the token ids of texts; at least one, none empty, no more than the server's limit.
             model: `vendor/name`.
+            priority: see the class.
             timeout: see the class.
             options: see `EmbedOptions`.
         """
         request = embed_request(texts, model, options)
-        return embeddings_of(self._call(self._embed.Embed, request, timeout))
+        return embeddings_of(self._call(self._embed.Embed, request, timeout, priority))
 
     def embed_many(
         self,
@@ -48,6 +55,7 @@ class EmbedCalls(Connection):
         *,
         batch_size: int = 32,
         concurrency: int = 4,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[EmbedOptions],
     ) -> Embeddings:
@@ -58,6 +66,7 @@ class EmbedCalls(Connection):
             model: `vendor/name`.
             batch_size: texts in one call.
             concurrency: calls at a time.
+            priority: see the class.
             timeout: for each call; see the class.
             options: see `EmbedOptions`.
         """
@@ -65,7 +74,7 @@ class EmbedCalls(Connection):
         check_count("concurrency", concurrency)
 
         def embed(batch: Batch) -> Embeddings:
-            return self.embed(batch, model, timeout=timeout, **options)
+            return self.embed(batch, model, priority=priority, timeout=timeout, **options)
 
         batches = batches_of(texts, batch_size)
         return joined_embeddings(map_in_order(embed, batches, concurrency))
@@ -77,6 +86,7 @@ class EmbedCalls(Connection):
         model: str,
         *,
         return_errors: Literal[False] = False,
+        priority: Priority | None = None,
         timeout: float = ...,
         **options: Unpack[EmbedOptions],
     ) -> Stream[Embeddings]: ...
@@ -88,6 +98,7 @@ class EmbedCalls(Connection):
         model: str,
         *,
         return_errors: Literal[True],
+        priority: Priority | None = None,
         timeout: float = ...,
         **options: Unpack[EmbedOptions],
     ) -> Stream[Embeddings | PanopeClientError]: ...
@@ -98,6 +109,7 @@ class EmbedCalls(Connection):
         model: str,
         *,
         return_errors: bool = False,
+        priority: Priority | None = None,
         timeout: float = math.inf,
         **options: Unpack[EmbedOptions],
     ) -> Stream[Embeddings | PanopeClientError]:
@@ -110,12 +122,13 @@ class EmbedCalls(Connection):
             model: `vendor/name`.
             return_errors: gives the error of a batch in the place of its vectors and goes on; otherwise it is raised
                 and the stream ends.
+            priority: see the class.
             timeout: seconds for the whole stream.
             options: see `EmbedOptions`.
         """
         source = embed_source(batches, model, options)
         attempts = self._retries.start(timeout)
-        call = self._embed.StreamEmbed(iter(source), timeout=attempts.timeout(), metadata=self._metadata)
+        call = self._embed.StreamEmbed(iter(source), timeout=attempts.timeout(), metadata=self._metadata_of(priority))
         responses = 0
         try:
             for response in call:
@@ -131,11 +144,17 @@ class EmbedCalls(Connection):
         check_stream_end(responses, source)
 
     def tokenize(
-        self, texts: Sequence[str], model: str, *, add_special_tokens: bool = True, timeout: float | None = None
+        self,
+        texts: Sequence[str],
+        model: str,
+        *,
+        add_special_tokens: bool = True,
+        priority: Priority | None = None,
+        timeout: float | None = None,
     ) -> list[Tokens]:
         """Splits texts into the model's tokens, with or without the tokens that the model puts around a text."""
         request = tokenize_request(texts, model, add_special_tokens=add_special_tokens)
-        return tokens_of(self._call(self._embed.Tokenize, request, timeout))
+        return tokens_of(self._call(self._embed.Tokenize, request, timeout, priority))
 
     def detokenize(
         self,
@@ -143,9 +162,10 @@ class EmbedCalls(Connection):
         model: str,
         *,
         skip_special_tokens: bool = True,
+        priority: Priority | None = None,
         timeout: float | None = None,
     ) -> list[str]:
         """Joins the token ids of each text into the text."""
         request = detokenize_request(token_sequences, model, skip_special_tokens=skip_special_tokens)
-        response = self._call(self._embed.Detokenize, request, timeout)
+        response = self._call(self._embed.Detokenize, request, timeout, priority)
         return list(response.texts)

@@ -8,6 +8,7 @@ from typing import Unpack
 
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
 from panope.v1.detect_service_pb2 import DetectResponse
+from panope_client.arguments import Priority
 from panope_client.image_messages import (
     ClassifyImagesOptions,
     DetectOptions,
@@ -26,6 +27,7 @@ class ImageCalls(Connection):
         images: Iterable[Picture],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[ClassifyImagesOptions],
     ) -> ClassifyImagesResponse:
@@ -34,21 +36,29 @@ class ImageCalls(Connection):
         Args:
             images: files as bytes, paths or `data:` URLs; at least one, no more than the server's limit.
             model: `vendor/name`, of the task `classify`, of pictures.
+            priority: see the class.
             timeout: see the class.
             options: see `ClassifyImagesOptions`.
         """
         request = classify_images_request(images, model, options)
-        return self._call(self._classify.ClassifyImages, request, timeout)
+        return self._call(self._classify.ClassifyImages, request, timeout, priority)
 
     def detect(
-        self, images: Iterable[Picture], model: str, *, timeout: float | None = None, **options: Unpack[DetectOptions]
+        self,
+        images: Iterable[Picture],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[DetectOptions],
     ) -> DetectResponse:
         """Finds things in pictures.
 
         Args:
             images: as of `classify_images`.
             model: `vendor/name`, of the task `detect`.
+            priority: see the class.
             timeout: see the class.
             options: see `DetectOptions`.
         """
-        return self._call(self._detect.Detect, detect_request(images, model, options), timeout)
+        return self._call(self._detect.Detect, detect_request(images, model, options), timeout, priority)

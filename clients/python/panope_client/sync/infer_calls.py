@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from panope_client.arguments import Priority
 from panope_client.infer_messages import infer_request, outputs_of, value_of, value_request
 from panope_client.sync.connection import Connection
 from panope_client.tensors import Array
@@ -21,6 +22,7 @@ class InferCalls(Connection):
         model: str,
         output_names: Sequence[str] = (),
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
     ) -> dict[str, Array]:
         """Runs a model on named arrays.
@@ -29,6 +31,7 @@ class InferCalls(Connection):
             inputs: the model's inputs by name; see `model(name).inputs` once the model was loaded.
             model: `vendor/name`.
             output_names: which outputs to return, in this order; empty for all.
+            priority: see the class.
             timeout: see the class.
 
         Returns:
@@ -38,9 +41,11 @@ class InferCalls(Connection):
             InvalidArgumentError: an array's element type has no counterpart, such as text.
         """
         request = infer_request(model, inputs, output_names)
-        return outputs_of(self._call(self._infer.Infer, request, timeout))
+        return outputs_of(self._call(self._infer.Infer, request, timeout, priority))
 
-    def infer_value(self, value: Json, model: str, *, task: str = "", timeout: float | None = None) -> Any:
+    def infer_value(
+        self, value: Json, model: str, *, task: str = "", priority: Priority | None = None, timeout: float | None = None
+    ) -> Any:
         """Runs a model on a task's value and returns the task's result, both as JSON's own types.
 
         For `embed` the value is a text, a list of texts, or a mapping with `texts` and options; the result is a list of
@@ -51,10 +56,11 @@ class InferCalls(Connection):
             value: the input of the task.
             model: `vendor/name`.
             task: that the value is for; empty for the model's own.
+            priority: see the class.
             timeout: see the class.
 
         Raises:
             InvalidArgumentError: the value holds what JSON cannot.
         """
         request = value_request(model, value, task)
-        return value_of(self._call(self._infer.Infer, request, timeout))
+        return value_of(self._call(self._infer.Infer, request, timeout, priority))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
+from panope_client.arguments import Priority
 from panope_client.sync.connection import Connection
 from panope_client.text_messages import (
     AnswerQuestionOptions,
@@ -25,6 +26,7 @@ class TextCalls(Connection):
         contexts: Sequence[str],
         model: str,
         *,
+        priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[AnswerQuestionOptions],
     ) -> AnswerQuestionResponse:
@@ -34,21 +36,29 @@ class TextCalls(Connection):
             questions: at least one, none empty, no more than the server's limit.
             contexts: the text that has the answer to each.
             model: `vendor/name`, of the task `question-answer`.
+            priority: see the class.
             timeout: see the class.
             options: see `AnswerQuestionOptions`.
         """
         request = answer_question_request(questions, contexts, model, options)
-        return self._call(self._text.AnswerQuestion, request, timeout)
+        return self._call(self._text.AnswerQuestion, request, timeout, priority)
 
     def fill_mask(
-        self, texts: Sequence[str], model: str, *, timeout: float | None = None, **options: Unpack[FillMaskOptions]
+        self,
+        texts: Sequence[str],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[FillMaskOptions],
     ) -> FillMaskResponse:
         """Tells the tokens that fill the masks of texts, the likeliest first.
 
         Args:
             texts: at least one, each with a mask as the model writes it.
             model: `vendor/name`, of the task `fill-mask`.
+            priority: see the class.
             timeout: see the class.
             options: see `FillMaskOptions`.
         """
-        return self._call(self._text.FillMask, fill_mask_request(texts, model, options), timeout)
+        return self._call(self._text.FillMask, fill_mask_request(texts, model, options), timeout, priority)
