@@ -20,9 +20,8 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without a developer's settings; programs keep their bytecode, as on other machines."""
-    unwanted = ("PANOPE_", "PYTHONDONTWRITEBYTECODE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    """This process's environment without a developer's settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PANOPE_")}
 
 
 @dataclass(frozen=True)
