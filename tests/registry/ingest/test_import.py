@@ -65,6 +65,7 @@ def test_facts_are_those_that_a_backend_gets(registry: Registry, make_model: Mak
         "config": registry.model("v/m").config,
         "grants": (),
         "has_adapter": False,
+        "head": "",
     }
     with pytest.raises(NotFoundError):
         registry.facts("0" * 64)
