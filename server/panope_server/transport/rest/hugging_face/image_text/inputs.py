@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import GenerateInput, GenerationOptions, Sampling
-from panope_server.tasks.images import Image, image_of_base64, image_of_uri
+from panope_server.tasks.images import Image
 from panope_server.transport.generation.conversations import MessageJson, content_of, conversation
 from panope_server.transport.generation.names import GenerationNames
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
@@ -15,6 +15,7 @@ from panope_server.transport.rest.hugging_face.image_text.schemas import (
     QuestionInputs,
     QuestionParameters,
 )
+from panope_server.transport.rest.hugging_face.picture_bodies import picture_in
 
 #: As Text Generation Inference has it.
 _TOKENS = 100
@@ -55,7 +56,7 @@ def question_input(body: QuestionBody) -> GenerateInput:
     if body.image not in (None, picture):
         raise _refusal("image", "and the picture of `inputs` differ")
     parameters = body.parameters or QuestionParameters()
-    return _input([image_of(picture), question], parameters.max_new_tokens, logprobs=0)
+    return _input([picture_in(picture, "inputs"), question], parameters.max_new_tokens, logprobs=0)
 
 
 def picture_input(image: Image, max_tokens: int | None = None) -> GenerateInput:
@@ -63,18 +64,11 @@ def picture_input(image: Image, max_tokens: int | None = None) -> GenerateInput:
     return _input([image], max_tokens)
 
 
-def picture_of(body: PictureBody) -> GenerateInput:
+def described_input(body: PictureBody) -> GenerateInput:
     """What a body with options asks for."""
-    return picture_input(image_of(body.inputs), None if body.parameters is None else body.parameters.max_new_tokens)
-
-
-def image_of(text: str) -> Image:
-    """A picture in base64, or a URL.
-
-    Raises:
-        InvalidInputError: the URL is no data URL.
-    """
-    return image_of_uri(text, "inputs") if ":" in text[:16] else image_of_base64(text)
+    return picture_input(
+        picture_in(body.inputs, "inputs"), None if body.parameters is None else body.parameters.max_new_tokens
+    )
 
 
 def _input(parts: list[str | Image], max_tokens: int | None, logprobs: int | None = None) -> GenerateInput:

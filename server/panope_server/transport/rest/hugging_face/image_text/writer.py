@@ -10,15 +10,14 @@ from google.api.httpbody_pb2 import HttpBody
 from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.generate.types import GenerateDelta, GenerateInput, GenerateOutput
-from panope_server.tasks.images import Image
 from panope_server.transport.generation.names import TASK
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.image_text.inputs import (
     NAMES,
+    described_input,
     picture_input,
-    picture_of,
     question_input,
 )
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
@@ -27,9 +26,10 @@ from panope_server.transport.rest.hugging_face.image_text.schemas import (
     QuestionAnswerJson,
     QuestionBody,
 )
+from panope_server.transport.rest.hugging_face.picture_bodies import is_picture, picture_of
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.query import unknown_of
-from panope_server.transport.rest.json.requests import JSON, RequestBody, off_loop
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response
 
 _QUESTION = RequestBody(QuestionBody)
@@ -59,13 +59,13 @@ class PictureWriter:
         return encoded_response(orjson.dumps([QuestionAnswerJson(answer=delta.text, score=score)]))
 
     async def write(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
-        """Writes what is in a picture: the whole body where it is no JSON."""
+        """Writes what is in a picture, which the body is or, as JSON, holds."""
         unknown = unknown_of(context, report=self._report_unknown)
-        if _is_json(request):
-            body = await off_loop(len(request.data), _PICTURE.read, request, unknown)
-            call = _call(picture_of(body), body.options, context, model_of(body.model, path_model), interface)
+        if is_picture(request, context):
+            call = _call(picture_input(picture_of(request)), None, context, path_model, interface)
         else:
-            call = _call(picture_input(Image(content=request.data)), None, context, path_model, interface)
+            body = await off_loop(len(request.data), _PICTURE.read, request, unknown)
+            call = _call(described_input(body), body.options, context, model_of(body.model, path_model), interface)
         delta = await self._run(call)
         unknown.tell(context)
         return encoded_response(orjson.dumps([PictureTextJson(generated_text=delta.text)]))
@@ -77,12 +77,6 @@ class PictureWriter:
             raise error.renamed(NAMES) from None
         assert isinstance(output, GenerateOutput)
         return output.deltas[0]
-
-
-def _is_json(request: HttpBody) -> bool:
-    """Whether a body is no picture's file; clients send files without a type too."""
-    kind = request.content_type.partition(";")[0].strip().lower()
-    return kind == JSON or (not kind and request.data.lstrip()[:1] in (b"", b"{"))
 
 
 def _call(task_input: GenerateInput, options: CallOptions | None, context: Context, model: str, interface: str) -> Call:
