@@ -180,7 +180,7 @@ def test_an_aborted_worker_leaves_its_stacks_in_the_log(start: Start) -> None:
         pass
     worker.process.send_signal(signal.SIGABRT)
     assert worker.exit_code() == -signal.SIGABRT
-    assert "in _run_sequences" in worker.log()
+    assert "in _run_batch" in worker.log()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from panope_backends.api import (
     ModelFacts,
     TokenDelta,
     TokenModel,
+    TokenRules,
 )
 from panope_backends.errors import InvalidInputError, OverloadedError, PreconditionError
 from panope_backends.testing.contracts.token_model_harness import SAMPLING, TokenModelHarness
@@ -55,9 +56,10 @@ VALUES: Mapping[str, Any] = {
     "lookup_tokens": 2,
     "lookup_max_ngram": 2,
     "decoder_token_ids": (1, 2),
+    "token_rules": TokenRules(suppressed=(1,)),
 }
 
-PROMPTS = {"prompt", "prompt_token_ids", "conversation"}
+PROMPTS = {"prompt", "prompt_token_ids", "conversation", "features", "images"}
 
 
 class TokenModelLimits(TokenModelHarness):

@@ -141,7 +141,7 @@ def test_a_sound_of_one_window_is_written_as_transformers_does(whisper, seconds)
     assert part.duration == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_long_sound_is_written_window_by_window_as_transformers_does(whisper, seed):
     samples = sound(4.3, seed)
     right = by_transformers(whisper, samples, language="de", task="translate", return_timestamps=True)

@@ -1,8 +1,11 @@
 """`panope update`, and what `panope import` and `register` say of how long models stay loaded."""
 
+import pytest
+
 MODEL = "acme/tiny"
 
 
+@pytest.mark.slow  # a dozen programs
 def test_a_model_is_registered_with_its_time_and_told_another(cli, hub):
     cli("register", MODEL, "--keep-alive", "10m")
     assert "stays loaded unused: 0:10:00" in cli("show", MODEL).out

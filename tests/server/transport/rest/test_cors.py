@@ -6,6 +6,7 @@ import pytest
 from google.protobuf import descriptor_pool
 
 from panope_envoy.rest_routes import rest_routes
+from panope_envoy.route_table import KEYS_PREFIX
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
 
 ORIGIN = "https://app.example.org"
@@ -18,11 +19,12 @@ GRPC_READ = ("grpc-status", "grpc-message", "grpc-status-details-bin")
 
 
 def paths() -> list[tuple[str, str]]:
-    """Every route of REST, every method of gRPC, every page of the admin port."""
+    """Every route of REST, every method of gRPC but those of keys, every page of the admin port."""
     rest = [(route.verb, route.path(**VALUES)) for route in rest_routes()]
     pool = descriptor_pool.Default()
     services = [pool.FindServiceByName(name) for name in PUBLIC_SERVICES if name.startswith("panope.")]
     methods = [f"/{service.full_name}/{method.name}" for service in services for method in service.methods]
+    methods = [path for path in methods if not path.startswith(KEYS_PREFIX)]
     return sorted({*rest, *(("POST", path) for path in methods), *(("GET", path) for path in ADMIN)})
 
 

@@ -14,7 +14,12 @@ from panope_server.transport.rest.hugging_face.outline import Outline, outline_o
         (b'{"inputs":\n["a"], "model": "x/y"}', Outline(frozenset({"inputs", "model"}), model="x/y", inputs="[")),
         (
             b'{"inputs": {"text": "a"}, "parameters": {"top_k": 1, "stride": null}}',
-            Outline(frozenset({"inputs", "parameters"}), frozenset({"top_k", "stride"}), inputs="{"),
+            Outline(
+                frozenset({"inputs", "parameters"}),
+                frozenset({"top_k", "stride"}),
+                inputs="{",
+                input_fields=frozenset({"text"}),
+            ),
         ),
         (b'{"parameters": [1], "model": 5}', Outline(frozenset({"parameters", "model"}))),
         (b'{"parameters": {"top_k": }}', Outline()),
