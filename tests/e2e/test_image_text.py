@@ -24,7 +24,8 @@ MODEL = "acme/tiny-llava"
 QUESTION = "what is it?"
 TOKENS = 8
 
-pytestmark = pytest.mark.timeout(600)  # a worker with PyTorch starts, and so does the library here
+# A worker with PyTorch starts, and so does the library here; the engine's own tests compare answers each time.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def png(seed: int, side: int = 40) -> bytes:
