@@ -122,6 +122,10 @@ def test_openais_client_gets_the_answers_of_transformers(client: openai.OpenAI, 
     pieces = list(ask(client, user(first, text(QUESTION)), stream=True))
     assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices) == expected[0]
     assert ask(client, [{"role": "user", "content": "hello"}]).usage.completion_tokens > 0
+    shown = {"type": "input_image", "image_url": url(PICTURES[1]), "detail": "auto"}
+    said: Any = [{"role": "user", "content": [shown, {"type": "input_text", "text": QUESTION}]}]
+    response = client.responses.create(model=MODEL, input=said, max_output_tokens=16, temperature=0)
+    assert response.output_text.startswith(expected[1])
 
 
 def test_a_picture_of_grpc_and_of_the_command_line_is_answered_alike(

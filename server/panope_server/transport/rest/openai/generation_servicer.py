@@ -28,7 +28,6 @@ from panope_server.transport.rest.openai.completions.inputs import completion_in
 from panope_server.transport.rest.openai.completions.schemas import REFUSALS as COMPLETION_REFUSALS
 from panope_server.transport.rest.openai.completions.schemas import CompletionBody
 from panope_server.transport.rest.openai.responses.answers import ResponseAnswer
-from panope_server.transport.rest.openai.responses.inputs import NAMES as RESPONSE_NAMES
 from panope_server.transport.rest.openai.responses.inputs import response_input
 from panope_server.transport.rest.openai.responses.schemas import REFUSALS as RESPONSE_REFUSALS
 from panope_server.transport.rest.openai.responses.schemas import ResponseBody
@@ -85,10 +84,11 @@ class OpenAiGenerationServicer(pb_grpc.OpenAiGenerationServiceServicer):
         """Answers a conversation in the newer form."""
         unknown = self._unknown(context)
         body = await off_loop(len(request.data), _RESPONSE.read, request, unknown)
-        call = _call(context, body, response_input(body), "CreateResponse")
+        task_input, names = response_input(body)
+        call = _call(context, body, task_input, "CreateResponse")
         answer = ResponseAnswer(call, body)
         respond = self._responder.streamed if body.stream else self._responder.whole
-        async for message in respond(call, answer, RESPONSE_NAMES, unknown, context):
+        async for message in respond(call, answer, names, unknown, context):
             yield message
 
     def _unknown(self, context: Context) -> UnknownFields:

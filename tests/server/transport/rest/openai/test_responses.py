@@ -223,8 +223,8 @@ def test_log_probabilities_are_told_when_included(edge):
         ({"input": [{"content": "x"}]}, "input[0].role"),
         ({"input": [{"type": "function_call", "name": "f"}]}, "input[0].call_id"),
         (
-            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
-            "input[0].content[0].input_image",
+            {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}]},
+            "input[0].content[0].input_file",
         ),
         ({"zzz": 1}, "zzz"),
     ],
@@ -237,11 +237,53 @@ def test_what_needs_something_stored_or_cannot_be_honoured_is_refused_by_its_pla
 
 @pytest.mark.parametrize(
     ("inside", "told"),
-    [("max_tokens", "max_output_tokens"), ("messages[3].content", "input"), ("grammar", "text.format.schema")],
+    [("max_tokens", "max_output_tokens"), ("messages[0].content", "input"), ("grammar", "text.format.schema")],
 )
 def test_what_the_model_refuses_is_named_as_the_body_has_it(edge, inside, told):
     edge.instances.failure = InvalidInputError.at(inside, "{field} is wrong")
     assert edge.post(PATH, BODY).error["param"] == told
+
+
+def image(url="data:,1", **more):
+    return {"type": "input_image", "image_url": url, "detail": "auto", **more}
+
+
+def test_images_go_apart_from_messages_in_their_order(edge, client):
+    text = {"type": "input_text", "text": "What are they?"}
+    call = {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"}
+    shown = {"type": "function_call_output", "call_id": "c1", "output": [image("data:,3")]}
+    said = {"role": "user", "content": [image(), text, image("data:,2")]}
+    client.responses.create(model=GENERATOR, input=[said, call, shown], instructions="Be brief.", tools=[TOOL])
+    conversation = asked(edge).conversation
+    told = json.loads(conversation.messages)
+    assert told[1]["content"] == [{"type": "image"}, {"type": "text", "text": "What are they?"}, {"type": "image"}]
+    assert told[3] == {"role": "tool", "content": [{"type": "image"}], "tool_call_id": "c1"}
+    assert [each.data_url for each in conversation.images] == ["data:,1", "data:,2", "data:,3"]
+
+
+@pytest.mark.parametrize(
+    ("role", "part", "field"),
+    [
+        ("user", image("https://a.example/b.png"), "image_url"),
+        ("user", image(detail="high"), "detail"),
+        ("user", {"type": "input_image", "file_id": "file_1"}, "file_id"),
+        ("user", {"type": "input_image", "detail": "auto"}, "image_url"),
+        ("user", {"type": "input_text", "text": "x", "image_url": "data:,1"}, "image_url"),
+        ("assistant", image(), ""),
+    ],
+)
+def test_images_that_cannot_be_read_are_refused_by_their_place(edge, role, part, field):
+    given = {"input": [{"role": "user", "content": "Hi"}, {"role": role, "content": [part]}]}
+    reply = edge.post(PATH, {**BODY, **given})
+    assert (reply.status, reply.error["param"]) == (400, f"input[1].content[0].{field}".rstrip(".")), reply.body
+
+
+def test_what_a_worker_refuses_of_an_image_is_named_by_its_item(edge):
+    call = {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c1", "output": [image()]}
+    edge.instances.failure = InvalidInputError.at("messages[3].content[0]", "{field} is broken")
+    given = {"instructions": "x", "input": [{"role": "user", "content": "Hi"}, call, result]}
+    assert edge.post(PATH, {**BODY, **given}).error["param"] == "input[2].output[0]"
 
 
 def test_an_error_in_the_middle_of_a_stream_is_seen_as_one(edge, client):

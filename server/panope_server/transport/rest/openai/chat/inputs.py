@@ -35,6 +35,7 @@ from panope_server.transport.rest.openai.chat.schemas import (
     TextPart,
     VideoPart,
 )
+from panope_server.transport.rest.openai.images import image_of
 
 _EFFORT = "reasoning_effort"
 
@@ -138,7 +139,7 @@ def _parts(parts: list[ContentPart], field: str) -> Iterator[str | Image]:
                 name = next(name for kind, name in _UNREAD if isinstance(part, kind))
                 where = f"{field}.content[{index}].{name}"
                 raise InvalidInputError(
-                    f"`{where}`: models here read texts and pictures alone",
+                    f"`{where}`: models here read texts and images alone",
                     field=where,
                     reason="unsupported_content",
                 )
@@ -148,14 +149,7 @@ def _image(part: ImagePart, field: str) -> Image:
     given = part.image_url
     if isinstance(given, str):
         return image_of_uri(given, field)
-    if given.detail not in (None, "auto"):
-        where = f"{field}.detail"
-        raise InvalidInputError(
-            f"`{where}` must be `auto`: pictures are read as the model's own processor is set",
-            field=where,
-            reason="unsupported_field",
-        )
-    return image_of_uri(given.url, f"{field}.url")
+    return image_of(given.url, f"{field}.url", given.detail, f"{field}.detail")
 
 
 def _function(body: FunctionBody) -> FunctionJson:

@@ -9,44 +9,12 @@ from msgspec import Meta, Raw, Struct, field
 from panope_server.transport.generation.conversations import MAX_MESSAGES, MAX_TOOLS
 from panope_server.transport.rest.json.refusals import Refusal, Refusals
 from panope_server.transport.rest.openai.chat.schemas import ReasoningEffort
+from panope_server.transport.rest.openai.responses.content import Content
 
 #: What `include` asks for, of which log-probabilities alone are told.
 LOGPROBS = "message.output_text.logprobs"
 
 _STORED = "is refused: nothing is stored; send the whole conversation in `input`"
-
-
-class ItemText(Struct, forbid_unknown_fields=True):
-    """A piece of what was said, thought or found out.
-
-    Attributes:
-        text: What it says; of a refusal in `refusal`.
-        annotations: Taken, as answers are sent back; without effect.
-        logprobs: The same.
-    """
-
-    type: Literal[
-        "input_text",
-        "output_text",
-        "text",
-        "refusal",
-        "reasoning_text",
-        "summary_text",
-        "input_image",
-        "input_file",
-        "input_audio",
-    ]
-    text: str | None = None
-    refusal: str | None = None
-    annotations: Raw = field(default_factory=Raw)
-    logprobs: Raw = field(default_factory=Raw)
-    image_url: Raw = field(default_factory=Raw)
-    file_id: Raw = field(default_factory=Raw)
-    file_data: Raw = field(default_factory=Raw)
-    file_url: Raw = field(default_factory=Raw)
-    filename: Raw = field(default_factory=Raw)
-    input_audio: Raw = field(default_factory=Raw)
-    detail: Raw = field(default_factory=Raw)
 
 
 class Item(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -57,11 +25,11 @@ class Item(Struct, forbid_unknown_fields=True, kw_only=True):
         status: The same.
         phase: The same.
         role: Of a message.
-        content: Of a message, or the thoughts themselves.
+        content: Of a message, or the thoughts themselves; texts alone are joined by line breaks.
         call_id: Of a call, and of its result.
         name: Of the function that is called.
         arguments: JSON, as text.
-        output: The result of a call.
+        output: The result of a call, as `content`.
         summary: Of thoughts.
         encrypted_content: Only null: nothing here could read it.
     """
@@ -71,12 +39,12 @@ class Item(Struct, forbid_unknown_fields=True, kw_only=True):
     status: str | None = None
     phase: str | None = None
     role: Literal["system", "developer", "user", "assistant"] | None = None
-    content: str | list[ItemText] | None = None
+    content: str | list[Content] | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
-    output: str | list[ItemText] | None = None
-    summary: list[ItemText] | None = None
+    output: str | list[Content] | None = None
+    summary: list[Content] | None = None
     encrypted_content: None = None
 
 
@@ -221,7 +189,7 @@ REFUSALS = Refusals(
         "moderation": Refusal("is refused: nothing is moderated here"),
         "prompt_cache_retention": Refusal("is refused: prefixes stay while there is room", ("in_memory",)),
         "prompt_cache_options": Refusal("is refused: prefixes stay while there is room", ({},)),
-        "image": Refusal("is refused: models here read text alone"),
+        "image": Refusal("is refused: images are read as the model's own processor is set", ({},)),
         "access_programs": Refusal("is refused: there are none here", ({},)),
     }
 )
