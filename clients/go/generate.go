@@ -23,7 +23,7 @@ func (c *Client) Generate(
 func (c *Client) StreamGenerate(
 	ctx context.Context, request *panopev1.GenerateRequest,
 ) iter.Seq2[*panopev1.StreamGenerateResponse, error] {
-	return responses(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamGenerateResponse], error) {
+	return generated(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamGenerateResponse], error) {
 		return c.generate.StreamGenerate(ctx, &panopev1.StreamGenerateRequest{Request: request})
 	})
 }
@@ -38,7 +38,7 @@ func (c *Client) Chat(ctx context.Context, request *panopev1.ChatRequest) (*pano
 func (c *Client) StreamChat(
 	ctx context.Context, request *panopev1.ChatRequest,
 ) iter.Seq2[*panopev1.StreamChatResponse, error] {
-	return responses(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamChatResponse], error) {
+	return generated(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamChatResponse], error) {
 		return c.generate.StreamChat(ctx, &panopev1.StreamChatRequest{Request: request})
 	})
 }
@@ -48,7 +48,7 @@ func UserMessage(text string) *panopev1.ChatMessage {
 	return textMessage(panopev1.ChatRole_CHAT_ROLE_USER, text)
 }
 
-// UserMessageWithImages is a message of the user's with pictures, as files, before its text; for models that see images.
+// UserMessageWithImages is a message of the user's with images, as files, before its text; for models that see images.
 func UserMessageWithImages(text string, images ...[]byte) *panopev1.ChatMessage {
 	message := &panopev1.ChatMessage{Role: panopev1.ChatRole_CHAT_ROLE_USER}
 	for _, file := range images {
@@ -75,9 +75,19 @@ type part[T any] interface {
 	GetUsage() *panopev1.GenerationUsage
 }
 
-// responses gives the responses of one stream, which ends with the loop over them.
-func responses[T any, P part[T]](
+// generated gives the responses of one stream, which is complete when one has told the usage.
+func generated[T any, P part[T]](
 	ctx context.Context, open func(context.Context) (grpc.ServerStreamingClient[T], error),
+) iter.Seq2[*T, error] {
+	return responses(ctx, open, func(response *T) bool { return P(response).GetUsage() != nil })
+}
+
+// responses gives the responses of one stream, which ends with the loop over them. A stream that ends before one of
+// them was the last is an error.
+func responses[T any](
+	ctx context.Context,
+	open func(context.Context) (grpc.ServerStreamingClient[T], error),
+	last func(*T) bool,
 ) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -100,7 +110,7 @@ func responses[T any, P part[T]](
 				yield(nil, errorOf(err, stream.Trailer()))
 				return
 			}
-			complete = P(response).GetUsage() != nil
+			complete = last(response)
 			if !yield(response, nil) {
 				return
 			}

@@ -21,7 +21,8 @@ func (c *Client) Transcribe(
 func (c *Client) StreamTranscribe(
 	ctx context.Context, request *panopev1.TranscribeRequest,
 ) iter.Seq2[*panopev1.StreamTranscribeResponse, error] {
-	return responses(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamTranscribeResponse], error) {
+	open := func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamTranscribeResponse], error) {
 		return c.speech.StreamTranscribe(ctx, &panopev1.StreamTranscribeRequest{Request: request})
-	})
+	}
+	return responses(ctx, open, func(*panopev1.StreamTranscribeResponse) bool { return true })
 }

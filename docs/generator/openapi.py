@@ -14,20 +14,8 @@ from msgspec import inspect
 from generator.api import PLAIN as TEXTS
 from generator.api import REST_PACKAGE, app_routes, declarations, path_of, routes_of, shown_path
 from generator.fields import ANSWERS, BODIES, PACKAGE, descriptions_of, docstring, plain
-from generator.operations import (
-    BYTES,
-    CACHE_CONTROL,
-    JSON,
-    KEEP_ALIVE,
-    METHODS,
-    PATHS,
-    PLAIN,
-    PRIORITY,
-    QUERY,
-    READ_LATER,
-    WAIT,
-    Operation,
-)
+from generator.operations import BYTES, JSON, METHODS, PLAIN, READ_LATER, Operation
+from generator.parameters import CACHE_CONTROL, KEEP_ALIVE, PATHS, PRIORITY, QUERY, WAIT
 from panope_server.observability.metrics import panope_version
 from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.errors import TABLE

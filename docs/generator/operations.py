@@ -28,8 +28,8 @@ from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
 from panope_server.transport.rest.hugging_face.errors import HuggingFaceErrorJson
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
-    PictureBody,
-    PictureTextJson,
+    ImageBody,
+    ImageTextJson,
     QuestionAnswerJson,
     QuestionBody,
 )
@@ -72,109 +72,6 @@ _Text = Annotated[str, Meta(max_length=200)]
 _Cursor = Annotated[int, Meta(ge=0, le=1 << 53)]
 _Expand = list[Literal[tuple(name for name in models.InfoJson.__annotations__ if name != "_id")]]
 _Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)]
-
-#: Values of paths.
-PATHS: Mapping[str, tuple[Any, str]] = {
-    "model": (
-        Annotated[str, Meta(min_length=1, examples=["sentence-transformers/all-MiniLM-L6-v2"])],
-        "A model's name or an alias; `/` is written `%2F`, or as it is.",
-    ),
-    "task": (
-        Literal["feature-extraction", "sentence-similarity", "text-generation"],
-        "The task in Hugging Face's words.",
-    ),
-    "job": (Annotated[int, Meta(ge=1)], "The job's id."),
-    "alias": (Annotated[str, Meta(min_length=1)], "The alias's name; `/` is written `%2F`, or as it is."),
-    "sha256": (Annotated[str, Meta(pattern="^[0-9a-f]{64}$")], "The SHA-256 of the file, in hexadecimal."),
-    "repo": (
-        Annotated[str, Meta(min_length=1, examples=["sentence-transformers/all-MiniLM-L6-v2"])],
-        "The model's name; its `/` is written as it is, or `%2F`.",
-    ),
-    "revision": (
-        Annotated[str, Meta(min_length=1, examples=["main"])],
-        "`main`, `HEAD`, a branch, or a commit in 40 hexadecimal digits.",
-    ),
-    "place": (
-        Annotated[str, Meta(min_length=1, examples=["main/config.json"])],
-        "A revision and, behind a `/`, a path in the model.",
-    ),
-    "path": (Annotated[str, Meta(min_length=1)], "The file's path in the model; its `/` are written as they are."),
-}
-
-#: What query parameters mean, by their names.
-QUERY: Mapping[str, str] = {
-    "api-version": "The version that Azure's clients speak; without effect.",
-    "task": "Only of this task.",
-    "format": "Only models with a variant of this format.",
-    "prefix": "Only models whose names begin so.",
-    "loaded": "Only models that serve here, or only those that do not.",
-    "limit": "How many at most.",
-    "after": "What the last answer ended with: the next page comes after it.",
-    "status": "Only jobs of this state.",
-    "kind": "Only jobs of this kind.",
-    "model": "Only of this model.",
-    "expected": "The model that the alias must point to now, or nothing happens.",
-    "reason": "Why, for the alias's history.",
-    "since": "From the hour of this moment on: a day, a moment of RFC 3339, or so long ago such as `36h` or `7d`.",
-    "until": "Before the hour of this moment.",
-    "by": "What sums are told by, with commas between: `key`, `model`, `task`, `day` or `hour`; one sum without it.",
-    "key": "Only of this caller; empty for callers that nobody knows.",
-    "search": "Only models whose names hold this, in any case.",
-    "author": "Only models whose names begin with this part.",
-    "filter": "Only models with all of these tags.",
-    "library": "The same, for a library.",
-    "pipeline_tag": "Only models of this task, in the hub's words.",
-    "gated": "`true` for none: nothing is gated here.",
-    "full": "Tell all of each model.",
-    "config": "Tell what config.json says.",
-    "cardData": "Tell what the card says.",
-    "expand": "Tell this alone, or this too.",
-    "sort": "The order; nobody counts downloads and likes here, so they give the order of names.",
-    "direction": "`1` for rising, `-1` for falling.",
-    "cursor": "Where the page begins; the header `link` leads to the next one.",
-    "blobs": "Tell sizes and hashes of files.",
-    "securityStatus": "Taken; there is none to tell.",
-    "include_prs": "Taken; there are none to tell.",
-    "recursive": "Tell of what is in folders too.",
-    "download": "Taken; files are always sent to be kept.",
-    "p": "The page, from 0.",
-    "variant": "The digest of one variant, or its beginning.",
-}
-
-#: Headers that a call may carry.
-WAIT = {
-    "name": "x-panope-wait",
-    "in": "header",
-    "required": False,
-    "description": "`true` waits while the model's files are downloaded instead of answering 503.",
-    "schema": {"type": "string", "pattern": "^(true|false)?$"},
-}
-CACHE_CONTROL = {
-    "name": "cache-control",
-    "in": "header",
-    "required": False,
-    "description": "Of a server that keeps answers: `no-store` neither takes nor keeps one, `no-cache` computes the "
-    "answer anew, `max-age=60` takes none that is older. HTTP's other directives say "
-    "nothing here. `x-cache` of the answer says `hit`, `miss` or `bypass`.",
-    "schema": {"type": "string"},
-}
-
-PRIORITY = {
-    "name": "x-panope-priority",
-    "in": "header",
-    "required": False,
-    "description": "`high`, `normal` or `low`: which calls that wait for the same model are taken first.",
-    "schema": {"type": "string", "pattern": "^(high|normal|low)?$"},
-}
-
-KEEP_ALIVE = {
-    "name": "x-panope-keep-alive",
-    "in": "header",
-    "required": False,
-    "description": "How long the model stays loaded when nobody uses it after this call: seconds, or such as `5m`; `0` "
-    "unloads it, a negative time keeps it until its memory is needed.",
-    "schema": {"type": "string"},
-}
 
 
 @dataclass(frozen=True)
@@ -271,8 +168,8 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.TranslateModel": Operation(list[TranslationJson], TranslationBody, waits=True),
     "HuggingFaceService.AnswerVisualQuestion": Operation(list[QuestionAnswerJson], QuestionBody, waits=True),
     "HuggingFaceService.AnswerVisualQuestionModel": Operation(list[QuestionAnswerJson], QuestionBody, waits=True),
-    "HuggingFaceService.DescribeImage": Operation(list[PictureTextJson], PictureBody, waits=True),
-    "HuggingFaceService.DescribeImageModel": Operation(list[PictureTextJson], PictureBody, waits=True),
+    "HuggingFaceService.DescribeImage": Operation(list[ImageTextJson], ImageBody, waits=True),
+    "HuggingFaceService.DescribeImageModel": Operation(list[ImageTextJson], ImageBody, waits=True),
     "SpeechService.CreateTranscription": Operation(
         speech.TranscriptionJson,
         speech_fields.TranscriptionForm,

@@ -1,4 +1,4 @@
-"""Pictures through either client."""
+"""Images through either client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from panope_client import InvalidArgumentError
 MODEL = "vendor/fake"
 
 
-async def test_pictures_are_bytes_paths_or_data_urls(client: Any, fake: Any, tmp_path: Path) -> None:
+async def test_images_are_bytes_paths_or_data_urls(client: Any, fake: Any, tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(b"file")
     url = "data:image/png;base64,YQ=="
@@ -43,7 +43,7 @@ async def test_things_are_looked_for(client: Any, fake: Any) -> None:
 @pytest.mark.parametrize(
     ("images", "options", "field", "words"),
     [
-        (b"one", {}, "images", "must be a list of pictures"),
+        (b"one", {}, "images", "must be a list of images"),
         ([1], {}, r"images[0]", "must be bytes, a path or a `data:` URL"),
         (["/no/such/file.png"], {}, r"images[0]", "cannot be read"),
         ([b"a"], {"threshold": "high"}, "threshold", "must be a number"),

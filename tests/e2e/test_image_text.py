@@ -35,7 +35,7 @@ def png(seed: int, side: int = 40) -> bytes:
     return written.getvalue()
 
 
-PICTURES = [png(1), png(2, 50)]
+IMAGES = [png(1), png(2, 50)]
 
 
 def url(data: bytes) -> str:
@@ -55,7 +55,7 @@ def user(*parts: dict[str, Any]) -> Any:
 
 
 def answers_of_transformers(folder: Path, asked: list[list[int]]) -> list[str]:
-    """What `generate` says of conversations whose user shows pictures, by their numbers, and asks the question."""
+    """What `generate` says of conversations whose user shows images, by their numbers, and asks the question."""
     import torch
     from transformers import AutoModelForImageTextToText, LlavaProcessor
 
@@ -63,7 +63,7 @@ def answers_of_transformers(folder: Path, asked: list[list[int]]) -> list[str]:
     model = AutoModelForImageTextToText.from_pretrained(folder).eval()
     answers = []
     for numbers in asked:
-        images = [Image.open(io.BytesIO(PICTURES[number])) for number in numbers]
+        images = [Image.open(io.BytesIO(IMAGES[number])) for number in numbers]
         said = user(*({"type": "image", "image": image} for image in images), text(QUESTION))
         inputs = processor.apply_chat_template(said, tokenize=True, add_generation_prompt=True, return_dict=True)
         tensors = {name: torch.as_tensor(np.asarray(value)) for name, value in inputs.items()}
@@ -75,7 +75,7 @@ def answers_of_transformers(folder: Path, asked: list[list[int]]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def expected(source: Path) -> list[str]:
-    """The answers to the first picture, the second, and both."""
+    """The answers to the first image, the second, and both."""
     return answers_of_transformers(source, [[0], [1], [0, 1]])
 
 
@@ -113,7 +113,7 @@ def ask(client: openai.OpenAI, messages: Any, **more: Any) -> Any:
 
 
 def test_openais_client_gets_the_answers_of_transformers(client: openai.OpenAI, expected: list[str]) -> None:
-    first, second = map(image_url, PICTURES)
+    first, second = map(image_url, IMAGES)
     for parts, answer in zip(([first], [second], [first, second]), expected, strict=True):
         told = ask(client, user(*parts, text(QUESTION)))
         assert told.choices[0].message.content == answer
@@ -122,20 +122,20 @@ def test_openais_client_gets_the_answers_of_transformers(client: openai.OpenAI, 
     pieces = list(ask(client, user(first, text(QUESTION)), stream=True))
     assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices) == expected[0]
     assert ask(client, [{"role": "user", "content": "hello"}]).usage.completion_tokens > 0
-    shown = {"type": "input_image", "image_url": url(PICTURES[1]), "detail": "auto"}
+    shown = {"type": "input_image", "image_url": url(IMAGES[1]), "detail": "auto"}
     said: Any = [{"role": "user", "content": [shown, {"type": "input_text", "text": QUESTION}]}]
     response = client.responses.create(model=MODEL, input=said, max_output_tokens=16, temperature=0)
     assert response.output_text.startswith(expected[1])
 
 
-def test_a_picture_of_grpc_and_of_the_command_line_is_answered_alike(
+def test_an_image_of_grpc_and_of_the_command_line_is_answered_alike(
     server: Any, expected: list[str], tmp_path: Path
 ) -> None:
     with Client(server.grpc_address) as client:
-        said = user({"type": "image", "image": PICTURES[1]}, text(QUESTION))
+        said = user({"type": "image", "image": IMAGES[1]}, text(QUESTION))
         told = client.chat(said, MODEL, max_tokens=TOKENS, temperature=0.0)
     assert told.answers[0].content == expected[1]
-    (tmp_path / "a.png").write_bytes(PICTURES[0])
+    (tmp_path / "a.png").write_bytes(IMAGES[0])
     command = [sys.executable, "-m", "panope_server", "run", MODEL, QUESTION, "--image", str(tmp_path / "a.png")]
     options = ["--temperature", "0", "--max-tokens", str(TOKENS), "--address", server.grpc_address]
     done = subprocess.run([*command, *options], input=b"", capture_output=True, timeout=120, check=False)
@@ -163,13 +163,13 @@ def lying_png(width: int, height: int) -> bytes:
     [
         ([image_url(lying_png(40_000, 40_000))], "messages[0].content[0]", "1,600,000,000"),
         ([text("a"), image_url(lying_png(40, 40))], "messages[0].content[1]", "broken"),
-        ([image_url(PICTURES[0][:60])], "messages[0].content[0]", "broken"),
+        ([image_url(IMAGES[0][:60])], "messages[0].content[0]", "broken"),
         ([image_url(b"<svg></svg>")], "messages[0].content[0]", "SVG"),
         ([image_url(b"")], "messages[0].content[0]", "empty"),
-        ([image_url(PICTURES[0])] * 100, "messages", "64"),
-        ([image_url(PICTURES[0])] * 60, "messages[0].content[44]", "context"),
+        ([image_url(IMAGES[0])] * 100, "messages", "64"),
+        ([image_url(IMAGES[0])] * 60, "messages[0].content[44]", "context"),
         ([text("what is <image> here?")], "messages[0]", "<image>"),
-        ([text("<image>"), image_url(PICTURES[0])], "messages[0]", "<image>"),
+        ([text("<image>"), image_url(IMAGES[0])], "messages[0]", "<image>"),
         (
             [{"type": "image_url", "image_url": {"url": "http://169.254.169.254/a"}}],
             "messages[0].content[0].image_url.url",
@@ -183,5 +183,5 @@ def test_abuse_is_refused_by_its_place_and_others_are_answered(
     with pytest.raises(openai.BadRequestError) as refusal:
         ask(client, user(*parts))
     assert (refusal.value.param, words in str(refusal.value)) == (param, True), refusal.value
-    told = ask(client, user(image_url(PICTURES[0]), text(QUESTION)))
+    told = ask(client, user(image_url(IMAGES[0]), text(QUESTION)))
     assert told.choices[0].message.content == expected[0]

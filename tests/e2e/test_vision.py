@@ -1,4 +1,4 @@
-"""Tiny models of pictures in real workers behind a real Envoy: every way in gives one answer, that of transformers."""
+"""Tiny models of images in real workers behind a real Envoy: every way in gives one answer, that of transformers."""
 
 from __future__ import annotations
 
@@ -76,23 +76,23 @@ def expected(folder: Path, task: str, data: bytes, **options: Any) -> list[dict[
     return sorted(found, key=lambda one: -one["score"])
 
 
-def test_pictures_are_classified_as_by_transformers(server: Any, client: Client, folders: dict[str, Path]) -> None:
-    pictures = [photograph(seed) for seed in range(10)]
-    answer = client.classify_images(pictures, VIT)
-    for data, found in zip(pictures, answer.classifications, strict=True):
+def test_images_are_classified_as_by_transformers(server: Any, client: Client, folders: dict[str, Path]) -> None:
+    images = [photograph(seed) for seed in range(10)]
+    answer = client.classify_images(images, VIT)
+    for data, found in zip(images, answer.classifications, strict=True):
         wanted = expected(folders[VIT], "image-classification", data)
         assert [one.label for one in found.labels] == [one["label"] for one in wanted]
         assert [one.score for one in found.labels] == pytest.approx([one["score"] for one in wanted], abs=1e-5)
     over_http = InferenceClient(model=f"{server.http_url}/v1/classify/{VIT}")
     first = answer.classifications[0].labels
     for told in (
-        over_http.image_classification(pictures[0]),
-        over_http.image_classification(pictures[0], top_k=len(LABELS)),
+        over_http.image_classification(images[0]),
+        over_http.image_classification(images[0], top_k=len(LABELS)),
     ):
         assert [(one.label, one.score) for one in told] == [(one.label, pytest.approx(one.score)) for one in first]
 
 
-def test_pictures_are_compared_with_texts_as_by_transformers(
+def test_images_are_compared_with_texts_as_by_transformers(
     server: Any, client: Client, folders: dict[str, Path]
 ) -> None:
     data = photograph()
@@ -130,7 +130,7 @@ def test_things_are_found_where_transformers_finds_them(server: Any, client: Cli
     ("data", "why"),
     [(b"%PDF-1.7", "a PDF file"), (photograph()[:200], "truncated or broken"), (b"", "is empty")],
 )
-def test_what_is_no_picture_is_refused_by_name(server: Any, client: Client, data: bytes, why: str) -> None:
+def test_what_is_no_image_is_refused_by_name(server: Any, client: Client, data: bytes, why: str) -> None:
     with pytest.raises(InvalidInputError, match=rf"images\[1\]`.*{why}"):
         client.detect([photograph(), data], DETR)
     refused = httpx2.post(f"{server.http_url}/v1/detect/{DETR}", content=data, headers={"content-type": "image/png"})

@@ -30,7 +30,6 @@ A third party registers its class under the entry-point group `panope.backends`;
 name. `panope_backends.testing` has a conformance suite for each kind of model.
 """
 
-from panope_backends.api.adaptable_step_model import AdaptableStepModel
 from panope_backends.api.backend import (
     API_VERSION,
     OLDEST_API_VERSION,
@@ -44,7 +43,6 @@ from panope_backends.api.backend import (
 from panope_backends.api.conversation import Conversation, ToolCallDelta
 from panope_backends.api.conversion import Conversion, Converter
 from panope_backends.api.embedding_model import EmbeddingModel, EmbeddingRequest, Embeddings
-from panope_backends.api.encoder_decoder_model import EncoderDecoderModel, SourceSpec
 from panope_backends.api.generation import (
     FinishReason,
     GenerationRequest,
@@ -57,12 +55,14 @@ from panope_backends.api.generation import (
     TokenLogprobs,
 )
 from panope_backends.api.generation_statistics import TOKEN_INTERVAL_BOUNDS, GenerationStatistics
-from panope_backends.api.image_text_model import ImageTextModel
 from panope_backends.api.loaded_model import LoadedModel
-from panope_backends.api.prompt_image import PromptImage
 from panope_backends.api.source_features import FeatureSpec, SourceFeatures
-from panope_backends.api.step_batch import StepBatch, StepSequence
-from panope_backends.api.step_model import CacheSpec, StepModel
+from panope_backends.api.step_models.adaptable_step_model import AdaptableStepModel
+from panope_backends.api.step_models.encoder_decoder_model import EncoderDecoderModel, SourceSpec
+from panope_backends.api.step_models.image_text_model import ImageTextModel
+from panope_backends.api.step_models.prompt_image import PromptImage
+from panope_backends.api.step_models.step_batch import StepBatch, StepSequence
+from panope_backends.api.step_models.step_model import CacheSpec, StepModel
 from panope_backends.api.tensor_model import Arrays, TensorModel, TensorSpec
 from panope_backends.api.text_codec import TextCodec
 from panope_backends.api.token_model import TokenModel

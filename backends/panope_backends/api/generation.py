@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from panope_backends.api.conversation import Conversation, ToolCallDelta
-from panope_backends.api.prompt_image import PromptImage
 from panope_backends.api.source_features import SourceFeatures
+from panope_backends.api.step_models.prompt_image import PromptImage
 from panope_backends.api.token_rules import TokenRules
 from panope_backends.errors import InvalidInputError, PanopeError
 

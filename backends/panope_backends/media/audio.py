@@ -1,7 +1,7 @@
 """Sound as bytes to samples: decoded by FFmpeg's libraries, mixed to one channel and brought to a rate.
 
 What a sound is told by its first bytes alone; the name and the media type of a file say nothing. Each kind has one
-demuxer of FFmpeg, and only decoders that are listed run, so that no playlist, script or picture is ever opened, and
+demuxer of FFmpeg, and only decoders that are listed run, so that no playlist, script or image is ever opened, and
 nothing else is read than the bytes that were given. Seconds are counted while samples come: what a header says of the
 length bounds nothing.
 """

@@ -1,4 +1,4 @@
-"""Which format a picture has: told by its first bytes, never by what somebody calls it."""
+"""Which format an image has: told by its first bytes, never by what somebody calls it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DECODED = (
     ("TIFF", b"MM\0+"),
 )
 
-#: What callers send in a picture's place; named, so that they see what went wrong.
+#: What callers send in an image's place; named, so that they see what went wrong.
 _REFUSED = (
     ("a PDF file", b"%PDF-"),
     ("PostScript", b"%!PS"),
@@ -59,7 +59,7 @@ def format_of(data: bytes, field: str) -> str:
         if data.startswith(start):
             return name
     raise InvalidInputError.at(
-        field, "{field} is {what}; the pictures that are read are {names}", what=_named(data), names=NAMES
+        field, "{field} is {what}; the images that are read are {names}", what=_named(data), names=NAMES
     )
 
 

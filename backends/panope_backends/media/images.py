@@ -1,4 +1,4 @@
-"""Pictures that callers sent, as Pillow's: checked by their header, decoded, upright, in RGB.
+"""Images that callers sent, as Pillow's: checked by their header, decoded, upright, in RGB.
 
 They become what transformers' `load_image` makes of them, so that a model sees the same as in its library: EXIF's
 orientation is applied; transparency, palettes, CMYK and 16 bits go through Pillow's conversion to RGB; of an animation
@@ -17,7 +17,7 @@ from panope_backends.media.data_urls import too_long
 from panope_backends.media.image_formats import format_of
 from panope_backends.media.limits import MediaLimits
 
-#: How many times as long as wide a picture may be: scaled to a model's shorter side, a strip grows beyond all limits.
+#: How many times as long as wide an image may be: scaled to a model's shorter side, a strip grows beyond all limits.
 MAX_ASPECT_RATIO = 200
 
 # Pillow's own limit warns and raises by two numbers; what a request may bring is the caller's setting.
@@ -25,7 +25,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 def decode_image(data: bytes, field: str, limits: MediaLimits) -> Image.Image:
-    """A picture in RGB, upright; its size is that of the file as it is shown.
+    """An image in RGB, upright; its size is that of the file as it is shown.
 
     Args:
         data: a PNG, JPEG, WebP, GIF, BMP or TIFF file.
@@ -58,11 +58,11 @@ def _decoded(data: bytes, name: str, field: str, limits: MediaLimits) -> Image.I
         return _upright(opened).convert("RGB")
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # a picture with a broken EXIF block is still a picture
-        return picture
+        return ImageOps.exif_transpose(image)
+    except Exception:  # an image with a broken EXIF block is still an image
+        return image
 
 
 def _check_size(size: tuple[int, int], field: str, limits: MediaLimits) -> None:

@@ -10,7 +10,7 @@ class MediaLimits:
     """What one file may be.
 
     Attributes:
-        max_image_bytes: of an encoded picture.
+        max_image_bytes: of an encoded image.
         max_image_pixels: of a decoded one.
         max_audio_bytes: of an encoded sound.
         max_audio_seconds: of a decoded one.

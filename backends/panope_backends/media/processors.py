@@ -1,4 +1,4 @@
-"""What makes a model's arrays of pictures: the processors of transformers, by the model's preprocessor_config.json.
+"""What makes a model's arrays of images: the processors of transformers, by the model's preprocessor_config.json.
 
 They work on Pillow and NumPy, and transformers imports PyTorch wherever it finds it, which costs 400 MB and 4 s. So it
 is hidden from a process whose engine has not imported it before: a model is loaded first, then its processor.
@@ -18,11 +18,11 @@ from PIL import Image
 from panope_backends.errors import InvalidInputError, PreconditionError
 
 FILES = ("preprocessor_config.json", "processor_config.json")
-"""Either says how pictures become arrays."""
+"""Either says how images become arrays."""
 
 
 class ImageProcessor:
-    """Makes arrays of pictures, of each by itself, so that no picture changes what another becomes.
+    """Makes arrays of images, of each by itself, so that no image changes what another becomes.
 
     Args:
         processor: of transformers.
@@ -34,22 +34,22 @@ class ImageProcessor:
     def __init__(self, processor: Any) -> None:
         self.processor = processor
 
-    def arrays(self, picture: Image.Image, field: str) -> dict[str, NDArray[Any]]:
+    def arrays(self, image: Image.Image, field: str) -> dict[str, NDArray[Any]]:
         """The model's inputs by their names, without the batch's axis.
 
         Args:
-            picture: in RGB.
+            image: in RGB.
             field: of the request that holds it.
 
         Raises:
-            InvalidInputError: nothing can be made of a picture of this size.
+            InvalidInputError: nothing can be made of an image of this size.
         """
         try:
-            made = self.processor(images=[picture], return_tensors="np")
+            made = self.processor(images=[image], return_tensors="np")
         except MemoryError:
             raise
         except Exception:  # sizes that come to nothing, such as one pixel, fail anywhere in it
-            width, height = picture.size
+            width, height = image.size
             raise InvalidInputError.at(
                 field,
                 "{field} has {width:,} × {height:,} pixels, of which the model's processor makes nothing",
@@ -99,8 +99,8 @@ def import_transformers() -> Any:
         ) from None
 
 
-def trial_picture(seed: int = 0, size: int = 64) -> Image.Image:
-    """A picture to try models with: colours that change along both axes, in another way for each seed."""
+def trial_image(seed: int = 0, size: int = 64) -> Image.Image:
+    """An image to try models with: colours that change along both axes, in another way for each seed."""
     ramp = np.linspace(0, 255, size, dtype=np.uint8)
     across, down = np.meshgrid(ramp, np.roll(ramp, seed * 7))
     return Image.fromarray(np.roll(np.stack([across, down, 255 - across], axis=2), seed, axis=2))

@@ -29,9 +29,9 @@ from panope_backends.memory_limit import is_out_of_memory, limit_memory
 from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import TEXTS, text_files, tokenizer_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
-from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.prepared import FILE, sources_digest
+from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_step_weights
+from panope_backends.tasks.embed.tokenizers.prepared import FILE, sources_digest
 from panope_backends.tasks.kept_files import keep
 
 #: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs. GGUF files

@@ -21,8 +21,8 @@ from panope_backends.errors import InternalError, PanopeError
 from panope_backends.programs import process_setup
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.classify.files import read_classify_files
-from panope_backends.tasks.embed.config_files import EmbedFiles, read_embed_files
-from panope_backends.tasks.embed.prepared import PreparedTokenizer
+from panope_backends.tasks.embed.files.config_files import EmbedFiles, read_embed_files
+from panope_backends.tasks.embed.tokenizers.prepared import PreparedTokenizer
 from panope_backends.tasks.kept_files import keep
 from panope_backends.tasks.text_files import READS, read_text_files
 from panope_backends.tasks.tokenizer_program import Job, Outcome
@@ -64,7 +64,7 @@ def tokenizer_to_add(task: str, folder: Path) -> PreparedTokenizer | None:
     """
     if find_spec("transformers") is None:
         return None
-    from panope_backends.tasks.embed.preparing import prepare_tokenizer
+    from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
     from panope_backends.tasks.tokenizer_making import has_vocabulary
 
     return prepare_tokenizer(text_files(task, folder)) if has_vocabulary(folder, below=True) else None
@@ -76,7 +76,7 @@ def _prepared(job: Job) -> msgspec.Struct:
         from panope_backends.tasks.generate.tokenizer.preparing import prepare_chat_tokenizer
 
         return prepare_chat_tokenizer(folder)
-    from panope_backends.tasks.embed.preparing import prepare_tokenizer
+    from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
 
     return prepare_tokenizer(text_files(job.task, folder))
 

@@ -1,4 +1,4 @@
-"""Runs items of one shape by a model that takes a batch of them, such as pictures."""
+"""Runs items of one shape by a model that takes a batch of them, such as images."""
 
 from __future__ import annotations
 

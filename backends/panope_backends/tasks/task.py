@@ -5,7 +5,7 @@ the socket, the queue and the batches; a task knows none of them. It makes a job
 says how it runs:
 
     SequenceJob   token sequences, batched with those of other requests and run by the task's `SequenceTask`
-    ArrayJob      arrays, such as prepared pictures, batched with those of one shape and run by the task's `ArrayTask`
+    ArrayJob      arrays, such as prepared images, batched with those of one shape and run by the task's `ArrayTask`
     DeviceJob     steps on the device, one after another; each gives a part of the answer
     TokenJob      prompts for a `TokenModel`, which runs the sequences of all requests together, step by step
     Answered      no device: the answer is there already
@@ -60,7 +60,7 @@ class SequenceJob(ABC):
 
 @dataclass(slots=True, frozen=True)
 class ArrayItem:
-    """One picture, or what else is no text, as the model sees it.
+    """One image, or what else is no text, as the model sees it.
 
     Attributes:
         arrays: the model's inputs, without the batch's axis.

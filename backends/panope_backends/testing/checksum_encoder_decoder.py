@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import EncoderDecoderModel, LoadOptions, ModelFacts, SourceSpec, StepBatch
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.testing.checksum_step_model import Array, ChecksumBackend, ChecksumStepModel
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import ImageTextModel, PromptImage, StepBatch
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.errors import InvalidInputError
 from panope_backends.testing.checksum_step_model import ChecksumStepModel
 

@@ -45,7 +45,7 @@ _TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
-#: Name -> what a picture is in a prompt, and the special tokens that the family's processor writes.
+#: Name -> what an image is in a prompt, and the special tokens that the family's processor writes.
 IMAGE_TEXT_FAMILIES: Mapping[str, tuple[str, Sequence[str]]] = {
     "llava": ("<image>", ("<image>",)),
     "qwen2-vl": ("<|vision_start|><|image_pad|><|vision_end|>", ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>")),

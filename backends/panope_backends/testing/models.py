@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from panope_backends.api import ModelFacts
-from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, sources_digest
+from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer, sources_digest
 from panope_backends.tasks.generate.tokenizer.prepared import FILE as CHAT_FILE
 from panope_backends.tasks.generate.tokenizer.prepared import LanguageTokens, PreparedChatTokenizer
 from panope_backends.tasks.generate.tokenizer.prepared import sources_digest as chat_sources_digest

@@ -1,4 +1,4 @@
-"""Tiny seeded models of pictures, as their makers would publish them. Needs transformers and PyTorch."""
+"""Tiny seeded models of images, as their makers would publish them. Needs transformers and PyTorch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _saved(folder: Path, config: Any, kind: str) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
-                parameter.mul_(4)  # so that pictures differ in what is said of them
+                parameter.mul_(4)  # so that images differ in what is said of them
     model.save_pretrained(folder)
 
 

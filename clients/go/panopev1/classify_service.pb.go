@@ -921,21 +921,21 @@ func (x *ClassifyZeroShotResponse) GetTruncatedIndices() []uint32 {
 	return nil
 }
 
-// Pictures and how to classify them.
+// Images and how to classify them.
 type ClassifyImagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name, `vendor/name`. Required.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// The pictures, 1 to `limits.media.max_images`.
+	// The images, 1 to `limits.media.max_images`.
 	Images []*Image `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
-	// Labels of the caller's own, none empty and none twice, up to 256: required for a model that compares pictures with
+	// Labels of the caller's own, none empty and none twice, up to 256: required for a model that compares images with
 	// texts, and refused by others.
 	CandidateLabels []string `protobuf:"bytes,3,rep,name=candidate_labels,json=candidateLabels,proto3" json:"candidate_labels,omitempty"`
-	// What is said of a picture, with `{}` in the place of the label. Default: `This is a photo of {}.`
+	// What is said of an image, with `{}` in the place of the label. Default: `This is a photo of {}.`
 	HypothesisTemplate *string `protobuf:"bytes,4,opt,name=hypothesis_template,json=hypothesisTemplate,proto3,oneof" json:"hypothesis_template,omitempty"`
 	// What makes scores of the model's values. Default: as the model's files say.
 	Function ScoreFunction `protobuf:"varint,5,opt,name=function,proto3,enum=panope.v1.ScoreFunction" json:"function,omitempty"`
-	// How many labels to tell of each picture, those of the highest scores; at least 1. Default: all.
+	// How many labels to tell of each image, those of the highest scores; at least 1. Default: all.
 	TopK          *uint32 `protobuf:"varint,6,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1013,12 +1013,12 @@ func (x *ClassifyImagesRequest) GetTopK() uint32 {
 	return 0
 }
 
-// The labels of each picture.
+// The labels of each image.
 type ClassifyImagesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model that answered.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// In the order of the pictures.
+	// In the order of the images.
 	Classifications []*Classification `protobuf:"bytes,2,rep,name=classifications,proto3" json:"classifications,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

@@ -29,7 +29,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Says which labels fit texts, pairs of texts, parts of texts, and pictures.
+// Says which labels fit texts, pairs of texts, parts of texts, and images.
 type ClassifyServiceClient interface {
 	// Classifies texts, or pairs of texts, by the model's own labels.
 	//
@@ -44,10 +44,10 @@ type ClassifyServiceClient interface {
 	//
 	// Errors: as Classify, and FAILED_PRECONDITION for a model none of whose labels starts with `entail`.
 	ClassifyZeroShot(ctx context.Context, in *ClassifyZeroShotRequest, opts ...grpc.CallOption) (*ClassifyZeroShotResponse, error)
-	// Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+	// Classifies images: by the model's own labels, or by the caller's where the model compares images with texts, as
 	// CLIP and SigLIP do.
 	//
-	// Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+	// Errors: as Classify; INVALID_ARGUMENT for an image that is no file of a known format, broken, or past the limits of
 	// `limits.media`.
 	ClassifyImages(ctx context.Context, in *ClassifyImagesRequest, opts ...grpc.CallOption) (*ClassifyImagesResponse, error)
 }
@@ -104,7 +104,7 @@ func (c *classifyServiceClient) ClassifyImages(ctx context.Context, in *Classify
 // All implementations must embed UnimplementedClassifyServiceServer
 // for forward compatibility.
 //
-// Says which labels fit texts, pairs of texts, parts of texts, and pictures.
+// Says which labels fit texts, pairs of texts, parts of texts, and images.
 type ClassifyServiceServer interface {
 	// Classifies texts, or pairs of texts, by the model's own labels.
 	//
@@ -119,10 +119,10 @@ type ClassifyServiceServer interface {
 	//
 	// Errors: as Classify, and FAILED_PRECONDITION for a model none of whose labels starts with `entail`.
 	ClassifyZeroShot(context.Context, *ClassifyZeroShotRequest) (*ClassifyZeroShotResponse, error)
-	// Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+	// Classifies images: by the model's own labels, or by the caller's where the model compares images with texts, as
 	// CLIP and SigLIP do.
 	//
-	// Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+	// Errors: as Classify; INVALID_ARGUMENT for an image that is no file of a known format, broken, or past the limits of
 	// `limits.media`.
 	ClassifyImages(context.Context, *ClassifyImagesRequest) (*ClassifyImagesResponse, error)
 	mustEmbedUnimplementedClassifyServiceServer()

@@ -21,16 +21,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Pictures and what to tell of them.
+// Images and what to tell of them.
 type DetectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name, `vendor/name`. Required.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// The pictures, 1 to `limits.media.max_images`.
+	// The images, 1 to `limits.media.max_images`.
 	Images []*Image `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
 	// Tells of what has a higher score, 0 to 1. Default: 0.5.
 	Threshold *float32 `protobuf:"fixed32,3,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
-	// How many to tell of each picture, those of the highest scores; 1 to 1,000. Default: all, up to 1,000.
+	// How many to tell of each image, those of the highest scores; 1 to 1,000. Default: all, up to 1,000.
 	MaxDetections *uint32 `protobuf:"varint,4,opt,name=max_detections,json=maxDetections,proto3,oneof" json:"max_detections,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -94,14 +94,14 @@ func (x *DetectRequest) GetMaxDetections() uint32 {
 	return 0
 }
 
-// One thing in a picture.
+// One thing in an image.
 type Detection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it is.
 	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
 	// How sure the model is, 0 to 1.
 	Score float32 `protobuf:"fixed32,2,opt,name=score,proto3" json:"score,omitempty"`
-	// Where it is. It may reach past the picture's edges, as the model says.
+	// Where it is. It may reach past the image's edges, as the model says.
 	Box           *BoundingBox `protobuf:"bytes,3,opt,name=box,proto3" json:"box,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -158,12 +158,12 @@ func (x *Detection) GetBox() *BoundingBox {
 	return nil
 }
 
-// What stands in one picture.
+// What stands in one image.
 type ImageDetections struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The width of the picture as it is shown, in pixels.
+	// The width of the image as it is shown, in pixels.
 	Width uint32 `protobuf:"varint,1,opt,name=width,proto3" json:"width,omitempty"`
-	// The height of the picture as it is shown, in pixels.
+	// The height of the image as it is shown, in pixels.
 	Height uint32 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
 	// The highest score first.
 	Detections    []*Detection `protobuf:"bytes,3,rep,name=detections,proto3" json:"detections,omitempty"`
@@ -222,12 +222,12 @@ func (x *ImageDetections) GetDetections() []*Detection {
 	return nil
 }
 
-// What stands in each picture.
+// What stands in each image.
 type DetectResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model that answered.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// In the order of the pictures.
+	// In the order of the images.
 	Images        []*ImageDetections `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,11 +26,11 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Says what stands in pictures, and where.
+// Says what stands in images, and where.
 type DetectServiceClient interface {
-	// Finds things in pictures.
+	// Finds things in images.
 	//
-	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no pictures, one that is no file of a
+	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
 	// known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
 	// RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
 	Detect(ctx context.Context, in *DetectRequest, opts ...grpc.CallOption) (*DetectResponse, error)
@@ -58,11 +58,11 @@ func (c *detectServiceClient) Detect(ctx context.Context, in *DetectRequest, opt
 // All implementations must embed UnimplementedDetectServiceServer
 // for forward compatibility.
 //
-// Says what stands in pictures, and where.
+// Says what stands in images, and where.
 type DetectServiceServer interface {
-	// Finds things in pictures.
+	// Finds things in images.
 	//
-	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no pictures, one that is no file of a
+	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
 	// known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
 	// RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
 	Detect(context.Context, *DetectRequest) (*DetectResponse, error)

@@ -1022,7 +1022,7 @@ type ContentPart_Text struct {
 }
 
 type ContentPart_Image struct {
-	// A picture, for models that see images: those whose `honoured` in `/v1/models/{model}/info` has `images`.
+	// An image, for models that see images: those whose `honoured` in `/v1/models/{model}/info` has `images`.
 	Image *Image `protobuf:"bytes,2,opt,name=image,proto3,oneof"`
 }
 

@@ -21,7 +21,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A picture: a PNG, JPEG, WebP, GIF (of which the first frame counts), BMP or TIFF file, told by its content. It is
+// An image: a PNG, JPEG, WebP, GIF (of which the first frame counts), BMP or TIFF file, told by its content. It is
 // turned as its EXIF block says, and read in RGB. The limits are `limits.media.max_image_bytes` and
 // `limits.media.max_image_pixels`, which is compared with the file's header before anything is decoded; one side may be
 // 200 times the other.
@@ -111,7 +111,7 @@ func (*Image_Content) isImage_Source() {}
 
 func (*Image_Uri) isImage_Source() {}
 
-// A point of a picture, in its pixels as it is shown, from its upper left corner.
+// A point of an image, in its pixels as it is shown, from its upper left corner.
 type Point struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// To the right.
@@ -166,7 +166,7 @@ func (x *Point) GetY() float32 {
 	return 0
 }
 
-// A rectangle in a picture, in its pixels as it is shown, from its upper left corner.
+// A rectangle in an image, in its pixels as it is shown, from its upper left corner.
 type BoundingBox struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The left edge.

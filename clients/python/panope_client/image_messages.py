@@ -1,4 +1,4 @@
-"""Pictures, and requests about them, from arguments."""
+"""Images, and requests about them, from arguments."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from panope_client.arguments import check_options, iterated, request_of
 from panope_client.classify_messages import Function, function_of
 from panope_client.errors import InvalidArgumentError
 
-Picture: TypeAlias = bytes | str | PathLike[str]
+ImageSource: TypeAlias = bytes | str | PathLike[str]
 """A file as bytes, its path, or a `data:` URL."""
 
 _DATA = "data:"
 
 
 class ClassifyImagesOptions(TypedDict, total=False):
-    """How to classify pictures.
+    """How to classify images.
 
     Attributes:
-        candidate_labels: labels of the caller's own, for models that compare pictures with texts.
-        hypothesis_template: what is said of a picture, with `{}` in the place of a label.
+        candidate_labels: labels of the caller's own, for models that compare images with texts.
+        hypothesis_template: what is said of an image, with `{}` in the place of a label.
         function: what makes scores of the model's values; as the model's files say by default.
-        top_k: how many labels to tell of each picture; default all.
+        top_k: how many labels to tell of each image; default all.
     """
 
     candidate_labels: Sequence[str]
@@ -41,7 +41,7 @@ class DetectOptions(TypedDict, total=False):
 
     Attributes:
         threshold: tells of what has a higher score, 0 to 1; 0.5 by default.
-        max_detections: how many to tell of each picture; default all, up to 1,000.
+        max_detections: how many to tell of each image; default all, up to 1,000.
     """
 
     threshold: float | None
@@ -49,9 +49,9 @@ class DetectOptions(TypedDict, total=False):
 
 
 def classify_images_request(
-    images: Iterable[Picture], model: str, options: ClassifyImagesOptions
+    images: Iterable[ImageSource], model: str, options: ClassifyImagesOptions
 ) -> classify_pb.ClassifyImagesRequest:
-    """Makes the request to classify pictures.
+    """Makes the request to classify images.
 
     Raises:
         InvalidArgumentError: an argument is unknown or has a wrong value, or a file cannot be read.
@@ -68,8 +68,8 @@ def classify_images_request(
     )
 
 
-def detect_request(images: Iterable[Picture], model: str, options: DetectOptions) -> detect_pb.DetectRequest:
-    """Makes the request to look for things in pictures.
+def detect_request(images: Iterable[ImageSource], model: str, options: DetectOptions) -> detect_pb.DetectRequest:
+    """Makes the request to look for things in images.
 
     Raises:
         InvalidArgumentError: as above.
@@ -84,9 +84,9 @@ def detect_request(images: Iterable[Picture], model: str, options: DetectOptions
     )
 
 
-def _images(images: Iterable[Picture]) -> list[Image]:
+def _images(images: Iterable[ImageSource]) -> list[Image]:
     if isinstance(images, bytes | str):
-        raise InvalidArgumentError("`images` must be a list of pictures", field="images")
+        raise InvalidArgumentError("`images` must be a list of images", field="images")
     return [_image(image, f"images[{index}]") for index, image in enumerate(iterated(images, "images"))]
 
 

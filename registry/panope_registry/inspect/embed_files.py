@@ -29,7 +29,7 @@ def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) ->
     Raises:
         PreconditionError: they ask for what Panope cannot do, or lack what they name; the message names the file.
     """
-    from panope_backends.tasks.embed.config_files import (
+    from panope_backends.tasks.embed.files.config_files import (
         read_embed_files,  # NumPy comes with them, and few commands import models
     )
     from panope_backends.tasks.embed.head import check_head

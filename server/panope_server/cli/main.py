@@ -13,7 +13,7 @@ from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import log, usage
-from panope_server.cli.server import labels, models, pictures, serve, speech, text_to_text, texts
+from panope_server.cli.server import labels, models, serve, speech, text_to_text, texts, vision
 from panope_server.cli.store import pin, store
 
 
@@ -68,7 +68,7 @@ app.command("unload")(models.unload)
 app.command("embed")(models.embed)
 app.command("classify")(labels.classify)
 app.command("rerank")(labels.rerank)
-app.command("detect")(pictures.detect)
+app.command("detect")(vision.detect)
 app.command("ask")(texts.ask)
 app.command("fill-mask")(texts.fill_mask)
 app.command("summarize")(text_to_text.summarize)

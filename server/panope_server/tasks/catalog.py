@@ -13,8 +13,6 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.access.scopes import ADMIN, ANY, INFER, RESOURCES
 from panope_registry.names import shown
 from panope_server.tasks.classify.task import ClassifyTask
-from panope_server.tasks.classify_images import ClassifyImagesTask
-from panope_server.tasks.detect import DetectTask
 from panope_server.tasks.embed.task import EmbedTask
 from panope_server.tasks.fill_mask import FillMaskTask
 from panope_server.tasks.generate.task import GenerateTask
@@ -26,6 +24,8 @@ from panope_server.tasks.token_classify import TokenClassifyTask
 from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
 from panope_server.tasks.transcribe import TranscribeTask
 from panope_server.tasks.value import ValueInput, ValueTask
+from panope_server.tasks.vision.classify_images import ClassifyImagesTask
+from panope_server.tasks.vision.detect import DetectTask
 from panope_server.tasks.zero_shot import ZeroShotTask
 
 _log = structlog.get_logger("panope.tasks")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: Fields with one item for each text, or picture.
+#: Fields with one item for each text, or image.
 _ITEMS = ("texts", "token_sequences", "images")
 
 
@@ -13,7 +13,7 @@ class FieldNames:
 
     Args:
         names: the body's names of outermost fields, by Panope's; others keep theirs.
-        single: whether the body gave one text or picture by itself, so that its field has no position.
+        single: whether the body gave one text or image by itself, so that its field has no position.
     """
 
     def __init__(self, names: Mapping[str, str], *, single: bool = False) -> None:

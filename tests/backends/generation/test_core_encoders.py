@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panope_backends.api import FinishReason, GenerationRequest, StepBatch, StepSequence
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.errors import InternalError, InvalidInputError
 from panope_backends.generation import GenerationEngine
 from panope_backends.testing import ChecksumEncoderDecoder

@@ -1,4 +1,4 @@
-"""Pictures from strangers: read as transformers reads them, refused by name, never larger than the limits say."""
+"""Images from strangers: read as transformers reads them, refused by name, never larger than the limits say."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ LIMITS = MediaLimits(max_image_bytes=1 << 20, max_image_pixels=1_000_000)
 Changed = Callable[[bytes], bytes]
 
 
-def picture(mode: str = "RGB", size: tuple[int, int] = (24, 16)) -> Image.Image:
+def image(mode: str = "RGB", size: tuple[int, int] = (24, 16)) -> Image.Image:
     """Colours that differ in each corner."""
     width, height = size
     across, down = np.meshgrid(np.linspace(0, 250, width), np.linspace(0, 250, height))
@@ -45,7 +45,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_bomb(width: int, height: int) -> bytes:
-    """One colour, packed twice as tightly as any picture is."""
+    """One colour, packed twice as tightly as any image is."""
     rows = zlib.compress(bytes((width // 8 + 1) * height), 9)
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     chunks = (png_chunk(b"IHDR", header), png_chunk(b"IDAT", rows), png_chunk(b"IEND", b""))
@@ -60,31 +60,31 @@ def png_bomb(width: int, height: int) -> bytes:
         *(("CMYK", "JPEG"), ("CMYK", "TIFF"), ("I;16", "PNG"), ("RGBA", "WEBP")),
     ],
 )
-def test_a_picture_is_what_the_library_reads(mode: str, name: str) -> None:
-    image = picture("L").convert("I").convert("I;16") if mode == "I;16" else picture(mode)
-    data = encoded(image, name)
+def test_an_image_is_what_the_library_reads(mode: str, name: str) -> None:
+    sent = image("L").convert("I").convert("I;16") if mode == "I;16" else image(mode)
+    data = encoded(sent, name)
     found = decode_image(data, FIELD, LIMITS)
     assert found.mode == "RGB"
     assert np.array_equal(np.asarray(found), as_library_reads(data))
 
 
 def test_of_an_animation_the_first_frame_counts() -> None:
-    data = encoded(picture("P"), "GIF", save_all=True, append_images=[Image.new("P", (24, 16))] * 3)
+    data = encoded(image("P"), "GIF", save_all=True, append_images=[Image.new("P", (24, 16))] * 3)
     assert np.array_equal(np.asarray(decode_image(data, FIELD, LIMITS)), as_library_reads(data))
 
 
-def test_a_picture_is_turned_as_its_exif_block_says() -> None:
+def test_an_image_is_turned_as_its_exif_block_says() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    data = encoded(picture(), "JPEG", exif=exif)
+    data = encoded(image(), "JPEG", exif=exif)
     found = decode_image(data, FIELD, LIMITS)
     assert found.size == (16, 24)
     assert np.array_equal(np.asarray(found), as_library_reads(data))
 
 
-def test_a_picture_with_a_broken_exif_block_is_a_picture() -> None:
+def test_an_image_with_a_broken_exif_block_is_an_image() -> None:
     block = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\xff\xff\xff\xff\xff\xff\xff\xff"
-    data = encoded(picture(), "JPEG")
+    data = encoded(image(), "JPEG")
     broken = data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[2:]
     assert decode_image(broken, FIELD, LIMITS).size == (24, 16)
 
@@ -103,7 +103,7 @@ def test_a_picture_with_a_broken_exif_block_is_a_picture() -> None:
         (bytes(64), "of no known format"),
     ],
 )
-def test_what_is_no_picture_is_refused_by_name(data: bytes, named: str) -> None:
+def test_what_is_no_image_is_refused_by_name(data: bytes, named: str) -> None:
     with pytest.raises(InvalidInputError, match=named) as error:
         decode_image(data, FIELD, LIMITS)
     assert error.value.field == FIELD
@@ -134,7 +134,7 @@ def test_a_truncated_file_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_garbage_behind_a_right_beginning_is_refused_or_read(name: str) -> None:
     noise = np.random.default_rng(1)
-    data = bytearray(encoded(picture(), name))
+    data = bytearray(encoded(image(), name))
     for _ in range(300):
         broken = bytearray(data)
         for at in noise.integers(8, len(data), 4):

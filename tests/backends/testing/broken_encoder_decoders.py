@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from panope_backends.api import Backend, LoadOptions, ModelFacts, SourceSpec, StepBatch, StepModel
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.testing import (
     ChecksumBackend,
     ChecksumEncoderDecoder,

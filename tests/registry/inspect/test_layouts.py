@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.modules_file import MODULES
+from panope_backends.tasks.embed.files.modules_file import MODULES
 from panope_backends.testing.graphs import text_graph
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.inspect import Evidence, Inspection, inspect_files

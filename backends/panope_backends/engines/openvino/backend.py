@@ -92,7 +92,7 @@ class OpenVinoBackend(Backend):
         if model.format in TORCH_FORMATS and (unknown := unknown_type(model)):
             return Support(Level.NONE, unknown, is_final=True)
         if model.format in TORCH_FORMATS and vision_head(model) is not None:
-            return Support(Level.NONE, "models of pictures are not converted to OpenVINO's format", is_final=True)
+            return Support(Level.NONE, "models of images are not converted to OpenVINO's format", is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if model.task == GENERATE or is_transcriber(model):

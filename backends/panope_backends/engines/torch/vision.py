@@ -1,11 +1,11 @@
-"""Loads transformers' models of pictures by their configuration, and runs them in PyTorch.
+"""Loads transformers' models of images by their configuration, and runs them in PyTorch.
 
-Inputs are `pixel_values`, float32, batch × channels × height × width; models that compare pictures with texts take
+Inputs are `pixel_values`, float32, batch × channels × height × width; models that compare images with texts take
 `input_ids` and `attention_mask` too, int64, batch × texts × tokens. Outputs, in float32:
 
     classify   `logits`      batch × labels, or × texts
     detect     `logits`      batch × boxes × classes
-               `pred_boxes`  batch × boxes × 4: centre and size, in parts of the picture
+               `pred_boxes`  batch × boxes × 4: centre and size, in parts of the image
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _TEXT_INPUTS = ("input_ids", "attention_mask")
 
 @dataclass(frozen=True)
 class VisionHead:
-    """What a task runs of a model of pictures.
+    """What a task runs of a model of images.
 
     Attributes:
         auto_class: the one of transformers' auto classes that loads it.
         outputs: transformers' names for what it gives, and how many axes that has.
-        reads_texts: whether it takes texts beside the pictures.
+        reads_texts: whether it takes texts beside the images.
     """
 
     auto_class: str
@@ -51,12 +51,12 @@ _HEADS = (
     ("detect", "ForObjectDetection", _DETECTS),
 )
 
-#: What transformers calls the scores of pictures beside texts.
+#: What transformers calls the scores of images beside texts.
 _COMPARED = "logits_per_image"
 
 
 def vision_head(model: ModelFacts) -> VisionHead | None:
-    """What the model's task runs of it; None for a model that takes no pictures, or does something else with them."""
+    """What the model's task runs of it; None for a model that takes no images, or does something else with them."""
     named = model.config.get("architectures")
     architecture = str(named[0]) if isinstance(named, list) and named else model.architecture
     for task, suffix, head in _HEADS:
@@ -68,7 +68,7 @@ def vision_head(model: ModelFacts) -> VisionHead | None:
 
 
 def _reads_texts(model: ModelFacts) -> bool:
-    """Whether it compares pictures with texts of the caller's own."""
+    """Whether it compares images with texts of the caller's own."""
     return "vision_config" in model.config and "text_config" in model.config
 
 
@@ -93,7 +93,7 @@ def load_vision_model(model: ModelFacts, head: VisionHead, folder: Path, precisi
 
 
 class VisionModel(TensorModel):
-    """A model of pictures; float32 in and out whatever it computes in.
+    """A model of images; float32 in and out whatever it computes in.
 
     Args:
         module: the model.
@@ -116,7 +116,7 @@ class VisionModel(TensorModel):
         """Runs once.
 
         Raises:
-            InvalidInputError: the pictures are of a size that the model does not take.
+            InvalidInputError: the images are of a size that the model does not take.
         """
         import torch
 
@@ -138,11 +138,11 @@ class VisionModel(TensorModel):
 
 
 def compared(module: Any, tensors: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The scores of each picture beside its own texts.
+    """The scores of each image beside its own texts.
 
     Args:
-        module: a model that scores every picture of a batch beside every text.
-        tensors: its inputs, the texts of each picture by themselves.
+        module: a model that scores every image of a batch beside every text.
+        tensors: its inputs, the texts of each image by themselves.
     """
     import torch
 

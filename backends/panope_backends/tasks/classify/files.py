@@ -15,8 +15,8 @@ from typing import Any
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.classify.functions import Function
-from panope_backends.tasks.embed.config_files import EmbedFiles, TokenizerSettings
-from panope_backends.tasks.embed.sentence_files import (
+from panope_backends.tasks.embed.files.config_files import EmbedFiles, TokenizerSettings
+from panope_backends.tasks.embed.files.sentence_files import (
     ModuleEntry,
     TransformerFile,
     call_max_tokens,

@@ -1,4 +1,4 @@
-"""Which models that classify take pictures, told from config.json."""
+"""Which models that classify take images, told from config.json."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def takes_images(config: Mapping[str, Any]) -> bool:
-    """Whether a model that classifies does it with pictures."""
+    """Whether a model that classifies does it with images."""
     named = config.get("architectures")
     architecture = str(named[0]) if isinstance(named, list) and named else ""
     return architecture.endswith("ForImageClassification") or compares(config)
 
 
 def compares(config: Mapping[str, Any]) -> bool:
-    """Whether it compares pictures with texts, such as CLIP."""
+    """Whether it compares images with texts, such as CLIP."""
     return "vision_config" in config and "text_config" in config

@@ -1,4 +1,4 @@
-"""Models that classify pictures: by their own labels, or by texts that the caller brings."""
+"""Models that classify images: by their own labels, or by texts that the caller brings."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from panope_backends.tasks.classify.files import function_of, labels_of
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
 from panope_backends.tasks.classify.image_models import compares
 from panope_backends.tasks.classify.label_texts import DEFAULT_TEMPLATE, LabelTexts, load_label_texts
+from panope_backends.tasks.images import ImagePreparer
 from panope_backends.tasks.json_files import read_json
-from panope_backends.tasks.pictures import PicturePreparer
 from panope_backends.tasks.stacked_arrays import StackedArrays
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource
 
@@ -28,17 +28,17 @@ _TRIAL_LABELS = ("a cat", "a dog")
 
 
 def load_image_classifier(source: ModelSource) -> LoadedTask:
-    """Loads the model and classifies a picture.
+    """Loads the model and classifies an image.
 
     Raises:
         PreconditionError: why it cannot be served.
     """
     config = read_json(source.folder / "config.json")
     model = source.load(config)
-    pictures = PicturePreparer(load_image_processor(source.folder), source.media_limits)
+    images = ImagePreparer(load_image_processor(source.folder), source.media_limits)
     texts = load_label_texts(source.folder, config, [spec.name for spec in model.inputs]) if compares(config) else None
     labels = () if texts else labels_of(config)
-    made = ImageRequests(pictures, labels, _function(config, texts is not None, len(labels)), texts)
+    made = ImageRequests(images, labels, _function(config, texts is not None, len(labels)), texts)
     runs = StackedArrays(model, (_LOGITS,), made.sample)
     runs.trial()
     facts = messages.ClassifyFacts(labels=labels, function=made.function, takes_images=True)
@@ -54,7 +54,7 @@ def _function(config: Mapping[str, Any], open_labels: bool, labels: int) -> Func
 
 @dataclass(slots=True)
 class ClassifyImagesJob(ArrayJob):
-    """The labels of pictures."""
+    """The labels of images."""
 
     items: Sequence[ArrayItem]
     labels: Sequence[str]
@@ -78,23 +78,23 @@ class ImageRequests:
     """Prepares requests to one model.
 
     Args:
-        pictures: decodes and scales.
+        images: decodes and scales.
         labels: of the model; empty where the caller brings them.
         function: of the scores, unless a request says otherwise.
         texts: makes tokens of the caller's labels; None for a model with labels of its own.
     """
 
     def __init__(
-        self, pictures: PicturePreparer, labels: Sequence[str], function: Function, texts: LabelTexts | None
+        self, images: ImagePreparer, labels: Sequence[str], function: Function, texts: LabelTexts | None
     ) -> None:
         self.function = function
-        self._pictures = pictures
+        self._images = images
         self._labels = labels
         self._texts = texts
 
     def sample(self, number: int) -> ArrayItem:
-        """A picture to try with, beside two labels where the model needs some."""
-        item = self._pictures.sample(number)
+        """An image to try with, beside two labels where the model needs some."""
+        item = self._images.sample(number)
         return item if self._texts is None else self._texts.beside(item, _TRIAL_LABELS, DEFAULT_TEMPLATE)
 
     def classify(self, data: bytes) -> ClassifyImagesJob:
@@ -104,7 +104,7 @@ class ImageRequests:
         if function not in FUNCTIONS:
             raise InvalidInputError.at("function", "{field} must be one of {known}", known=", ".join(FUNCTIONS))
         labels = self._labels_of(message)
-        prepared = self._pictures.prepared(message.images, message.first_index)
+        prepared = self._images.prepared(message.images, message.first_index)
         items = [each.item for each in prepared]
         if self._texts is not None:
             template = message.hypothesis_template or DEFAULT_TEMPLATE
@@ -117,13 +117,13 @@ class ImageRequests:
         if self._texts is None:
             if given:
                 raise InvalidInputError.at(
-                    "candidate_labels", "{field} are for models that compare pictures with texts, as CLIP does"
+                    "candidate_labels", "{field} are for models that compare images with texts, as CLIP does"
                 )
             if message.hypothesis_template:
                 raise InvalidInputError.at("hypothesis_template", "{field} goes with `candidate_labels` alone")
             return self._labels
         if not given:
             raise InvalidInputError.at(
-                "candidate_labels", "{field} is empty; this model compares pictures with texts, so give some"
+                "candidate_labels", "{field} is empty; this model compares images with texts, so give some"
             )
         return given

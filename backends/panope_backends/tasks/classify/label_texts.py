@@ -1,4 +1,4 @@
-"""Texts that a model compares with pictures: made of the caller's labels, as transformers' pipeline makes them."""
+"""Texts that a model compares with images: made of the caller's labels, as transformers' pipeline makes them."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class LabelTexts:
         self._fixed_tokens = fixed_tokens
 
     def beside(self, item: ArrayItem, labels: Sequence[str], template: str) -> ArrayItem:
-        """A picture with the texts that it is compared with."""
+        """An image with the texts that it is compared with."""
         return self.beside_all([item], labels, template)[0]
 
     def beside_all(self, items: Sequence[ArrayItem], labels: Sequence[str], template: str) -> list[ArrayItem]:
-        """Pictures with the same texts each.
+        """Images with the same texts each.
 
         Raises:
             InvalidInputError: a label has more tokens than the model takes.
@@ -73,7 +73,7 @@ class LabelTexts:
 
 
 def load_label_texts(folder: Path, config: Mapping[str, Any], names: Sequence[str]) -> LabelTexts:
-    """The tokenizer of a model that compares pictures with texts.
+    """The tokenizer of a model that compares images with texts.
 
     Args:
         folder: of the model.

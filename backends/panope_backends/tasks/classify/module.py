@@ -19,7 +19,7 @@ class ClassifyModule(TaskModule):
     name = "classify"
 
     def load(self, source: ModelSource) -> LoadedTask:
-        """Loads the model and classifies a short text, or a picture where it is a model of pictures."""
+        """Loads the model and classifies a short text, or an image where it is a model of images."""
         if takes_images(read_json(source.folder / "config.json")):
             from panope_backends.tasks.classify.images import load_image_classifier  # it brings Pillow
 

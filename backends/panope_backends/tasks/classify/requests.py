@@ -9,7 +9,7 @@ from panope_backends.tasks.classify.files import ClassifyFiles
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function
 from panope_backends.tasks.classify.jobs import ClassifyJob, RerankJob, ZeroShotJob
 from panope_backends.tasks.classify.sequences import SequenceMaker
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 
 PLACE = "{}"
 """Where the label stands in a template."""

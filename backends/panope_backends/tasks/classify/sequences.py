@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from panope_backends.errors import InvalidInputError
 from panope_backends.tasks.classify.classifier import Classifier
-from panope_backends.tasks.embed.tokenizer import TextTokenizer, check_ids
-from panope_backends.tasks.embed.tokenizing import tokenize
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer, check_ids
+from panope_backends.tasks.embed.tokenizers.tokenizing import tokenize
 from panope_backends.tasks.task import TokenRow
 from panope_backends.texts import most_characters
 

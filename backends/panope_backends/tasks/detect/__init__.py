@@ -1,1 +1,1 @@
-"""The task detect: from pictures to what stands in them, and where."""
+"""The task detect: from images to what stands in them, and where."""

@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """Boxes of one picture, the highest score first.
+    """Boxes of one image, the highest score first.
 
     Attributes:
         scores: one a box, 0 to 1.
@@ -39,13 +39,13 @@ class Boxes:
 
 
 def decode_boxes(logits: Floats, boxes: Floats, labels: int, width: int, height: int) -> Boxes:
-    """The boxes of one picture.
+    """The boxes of one image.
 
     Args:
         logits: boxes × classes, the model's own values.
-        boxes: boxes × 4: centre, width and height, in parts of the picture.
+        boxes: boxes × 4: centre, width and height, in parts of the image.
         labels: that the model has.
-        width: of the picture, in pixels.
+        width: of the image, in pixels.
         height: the same.
     """
     centre, half = boxes[:, :2], boxes[:, 2:] / 2

@@ -10,14 +10,14 @@ from panope_backends.api import Arrays
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import labels_of
 from panope_backends.tasks.detect.decoding import decode_boxes
+from panope_backends.tasks.images import ImagePreparer, Prepared
 from panope_backends.tasks.json_files import read_json
-from panope_backends.tasks.pictures import PicturePreparer, Prepared
 from panope_backends.tasks.stacked_arrays import StackedArrays
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource, TaskModule
 
 _LOGITS, _BOXES = "logits", "pred_boxes"
 
-#: Of one picture; more than any detector of transformers has.
+#: Of one image; more than any detector of transformers has.
 MAX_DETECTIONS = 1000
 
 
@@ -27,18 +27,18 @@ class DetectModule(TaskModule):
     name = "detect"
 
     def load(self, source: ModelSource) -> LoadedTask:
-        """Loads the model and looks at a picture."""
+        """Loads the model and looks at an image."""
         config = read_json(source.folder / "config.json")
         model = source.load(config)
-        pictures = PicturePreparer(load_image_processor(source.folder), source.media_limits)
+        images = ImagePreparer(load_image_processor(source.folder), source.media_limits)
         labels = labels_of(config)
-        runs = StackedArrays(model, (_LOGITS, _BOXES), pictures.sample)
+        runs = StackedArrays(model, (_LOGITS, _BOXES), images.sample)
         runs.trial()
         facts = messages.DetectFacts(labels=labels).SerializeToString()
 
         def detect(data: bytes) -> DetectJob:
             message = messages.DetectInput.FromString(data)
-            prepared = pictures.prepared(message.images, message.first_index)
+            prepared = images.prepared(message.images, message.first_index)
             most = message.max_detections or MAX_DETECTIONS
             items = [each.item for each in prepared]
             return DetectJob(items, prepared, labels, message.threshold, min(most, MAX_DETECTIONS))
@@ -48,7 +48,7 @@ class DetectModule(TaskModule):
 
 @dataclass(slots=True)
 class DetectJob(ArrayJob):
-    """What stands in pictures."""
+    """What stands in images."""
 
     items: Sequence[ArrayItem]
     prepared: Sequence[Prepared]
@@ -57,7 +57,7 @@ class DetectJob(ArrayJob):
     most: int
 
     def answer(self, rows: Sequence[Arrays]) -> bytes:
-        """The boxes of each picture, in its own pixels."""
+        """The boxes of each image, in its own pixels."""
         pairs = zip(self.prepared, rows, strict=True)
         return messages.DetectOutput(images=[self._detections(each, row) for each, row in pairs]).SerializeToString()
 

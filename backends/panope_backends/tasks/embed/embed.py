@@ -10,11 +10,11 @@ import numpy as np
 from panope.worker.v1 import embed_pb2 as messages
 from panope_backends.api import TensorModel
 from panope_backends.errors import Field, InternalError, InvalidInputError, PreconditionError
-from panope_backends.tasks.embed.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
-from panope_backends.tasks.embed.tokenizer import TextTokenizer, check_ids
-from panope_backends.tasks.embed.tokenizing import tokenize
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer, check_ids
+from panope_backends.tasks.embed.tokenizers.tokenizing import tokenize
 from panope_backends.tasks.embed.vectors import TextVectors
 from panope_backends.tasks.probing import PROBING_TEXTS
 from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow

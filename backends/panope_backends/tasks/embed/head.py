@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.activations import activation_of
-from panope_backends.tasks.embed.modules_file import HeadStep
-from panope_backends.tasks.embed.sentence_files import DenseFile, LayerNormFile
+from panope_backends.tasks.embed.files.modules_file import HeadStep
+from panope_backends.tasks.embed.files.sentence_files import DenseFile, LayerNormFile
 from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_step_weights
 from panope_backends.tasks.json_files import read_json, shown, typed
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from panope_backends.api import TensorModel
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.task import TokenRow
 from panope_backends.text_graphs import text_shape
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from panope_backends.api import EmbeddingModel
 from panope_backends.tasks.embed.by_engine import engine_task
-from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
-from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 from panope_backends.tasks.tokenize.requests import tokenizer_requests
 

@@ -20,7 +20,7 @@ def pool(hidden: Floats, attended: Floats, pooled: Floats, modes: Sequence[str])
         hidden: texts × tokens × values.
         attended: texts × tokens; 1 for tokens of the text, 0 for padding, which is on one side only.
         pooled: as `attended`, also 0 for tokens that are left out of pooling, such as a prompt's.
-        modes: of `panope_backends.tasks.embed.config_files.POOLING_MODES`.
+        modes: of `panope_backends.tasks.embed.files.config_files.POOLING_MODES`.
 
     Returns:
         texts × (values · modes).

@@ -13,7 +13,7 @@ import numpy as np
 
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import load_head, normalize
 from panope_backends.tasks.embed.pooling import pool
 from panope_backends.tasks.embed.running import run_whole

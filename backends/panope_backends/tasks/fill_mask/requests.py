@@ -10,8 +10,8 @@ from panope.worker.v1 import text_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_backends.tasks.classify.functions import scores_of
 from panope_backends.tasks.classify.sequences import check_truncation
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
-from panope_backends.tasks.embed.tokenizing import tokenize
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizing import tokenize
 from panope_backends.tasks.fill_mask.filler import Filler
 from panope_backends.tasks.task import Rows, SequenceJob, TokenRow
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from panope.worker.v1 import text_pb2 as messages
 from panope_backends.errors import InvalidInputError
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.question_answer.reader import Reader
 from panope_backends.tasks.question_answer.spans import Answer, best_spans, joined_answers
 from panope_backends.tasks.question_answer.windows import Window, WindowMaker

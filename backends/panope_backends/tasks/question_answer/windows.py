@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Encoding
 
 from panope_backends.errors import InvalidInputError
-from panope_backends.tasks.embed.tokenizer import TextTokenizer, check_ids
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer, check_ids
 from panope_backends.tasks.question_answer.spans import Flags, Span
 from panope_backends.texts import most_characters
 

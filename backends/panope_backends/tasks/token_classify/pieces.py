@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tokenizers import Encoding
 
 from panope_backends.errors import InvalidInputError
-from panope_backends.tasks.embed.tokenizer import TextTokenizer, check_ids
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer, check_ids
 from panope_backends.texts import check_characters, most_characters
 
 #: Of one text, where it runs in pieces.

@@ -12,7 +12,7 @@ from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import ClassifyFiles
 from panope_backends.tasks.classify.functions import scores_of
 from panope_backends.tasks.classify.sequences import check_truncation
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.task import Rows, SequenceJob, TokenRow
 from panope_backends.tasks.token_classify.entities import AGGREGATIONS, Entity, Token, entities_of, without_overlaps
 from panope_backends.tasks.token_classify.pieces import Piece, PieceMaker

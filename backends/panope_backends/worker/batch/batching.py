@@ -4,7 +4,7 @@ Items of all requests wait side by side. Flows, such as calls, take turns to lea
 flow whose turn it is decides which batch runs next; its companions, of any flow, are those closest to it in length,
 because every item of a batch is padded to the longest. Sorted by length, the waiting items are cut into batches from
 the longest down, and the batch that holds the leading item is taken. A batch ends when it is full, or when its padding
-would cost the device more than one more batch does. Items of different shapes, such as pictures, never run together.
+would cost the device more than one more batch does. Items of different shapes, such as images, never run together.
 
 Callers have the turns, and the flows of one caller share them. Who has led goes behind all others when the next batch
 is taken, so that one that arrived while the batch ran leads before it. So an item runs at the latest after as many

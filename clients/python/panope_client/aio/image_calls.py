@@ -1,4 +1,4 @@
-"""Calls that look at pictures."""
+"""Calls that look at images."""
 
 # ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
 
@@ -14,29 +14,29 @@ from panope_client.arguments import Priority
 from panope_client.image_messages import (
     ClassifyImagesOptions,
     DetectOptions,
-    Picture,
+    ImageSource,
     classify_images_request,
     detect_request,
 )
 
 
 class AsyncImageCalls(AsyncConnection):
-    """The calls of `AsyncClient` on models of pictures."""
+    """The calls of `AsyncClient` on models of images."""
 
     async def classify_images(
         self,
-        images: Iterable[Picture],
+        images: Iterable[ImageSource],
         model: str,
         *,
         priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[ClassifyImagesOptions],
     ) -> ClassifyImagesResponse:
-        """Classifies pictures, by the model's labels or by the caller's.
+        """Classifies images, by the model's labels or by the caller's.
 
         Args:
             images: files as bytes, paths or `data:` URLs; at least one, no more than the server's limit.
-            model: `vendor/name`, of the task `classify`, of pictures.
+            model: `vendor/name`, of the task `classify`, of images.
             priority: see the class.
             timeout: see the class.
             options: see `ClassifyImagesOptions`.
@@ -46,14 +46,14 @@ class AsyncImageCalls(AsyncConnection):
 
     async def detect(
         self,
-        images: Iterable[Picture],
+        images: Iterable[ImageSource],
         model: str,
         *,
         priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[DetectOptions],
     ) -> DetectResponse:
-        """Finds things in pictures.
+        """Finds things in images.
 
         Args:
             images: as of `classify_images`.

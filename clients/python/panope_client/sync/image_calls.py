@@ -1,5 +1,5 @@
 # Generated from panope_client/aio/image_calls.py by clients/python/generate.py; do not edit.
-"""Calls that look at pictures."""
+"""Calls that look at images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from panope_client.arguments import Priority
 from panope_client.image_messages import (
     ClassifyImagesOptions,
     DetectOptions,
-    Picture,
+    ImageSource,
     classify_images_request,
     detect_request,
 )
@@ -20,22 +20,22 @@ from panope_client.sync.connection import Connection
 
 
 class ImageCalls(Connection):
-    """The calls of `Client` on models of pictures."""
+    """The calls of `Client` on models of images."""
 
     def classify_images(
         self,
-        images: Iterable[Picture],
+        images: Iterable[ImageSource],
         model: str,
         *,
         priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[ClassifyImagesOptions],
     ) -> ClassifyImagesResponse:
-        """Classifies pictures, by the model's labels or by the caller's.
+        """Classifies images, by the model's labels or by the caller's.
 
         Args:
             images: files as bytes, paths or `data:` URLs; at least one, no more than the server's limit.
-            model: `vendor/name`, of the task `classify`, of pictures.
+            model: `vendor/name`, of the task `classify`, of images.
             priority: see the class.
             timeout: see the class.
             options: see `ClassifyImagesOptions`.
@@ -45,14 +45,14 @@ class ImageCalls(Connection):
 
     def detect(
         self,
-        images: Iterable[Picture],
+        images: Iterable[ImageSource],
         model: str,
         *,
         priority: Priority | None = None,
         timeout: float | None = None,
         **options: Unpack[DetectOptions],
     ) -> DetectResponse:
-        """Finds things in pictures.
+        """Finds things in images.
 
         Args:
             images: as of `classify_images`.

@@ -455,7 +455,7 @@ Global___ClassifyZeroShotResponse: typing_extensions.TypeAlias = ClassifyZeroSho
 
 @typing.final
 class ClassifyImagesRequest(google.protobuf.message.Message):
-    """Pictures and how to classify them."""
+    """Images and how to classify them."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -468,18 +468,18 @@ class ClassifyImagesRequest(google.protobuf.message.Message):
     model: builtins.str
     """The model's name, `vendor/name`. Required."""
     hypothesis_template: builtins.str
-    """What is said of a picture, with `{}` in the place of the label. Default: `This is a photo of {}.`"""
+    """What is said of an image, with `{}` in the place of the label. Default: `This is a photo of {}.`"""
     function: Global___ScoreFunction.ValueType
     """What makes scores of the model's values. Default: as the model's files say."""
     top_k: builtins.int
-    """How many labels to tell of each picture, those of the highest scores; at least 1. Default: all."""
+    """How many labels to tell of each image, those of the highest scores; at least 1. Default: all."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.media_pb2.Image]:
-        """The pictures, 1 to `limits.media.max_images`."""
+        """The images, 1 to `limits.media.max_images`."""
 
     @property
     def candidate_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Labels of the caller's own, none empty and none twice, up to 256: required for a model that compares pictures with
+        """Labels of the caller's own, none empty and none twice, up to 256: required for a model that compares images with
         texts, and refused by others.
         """
 
@@ -504,7 +504,7 @@ Global___ClassifyImagesRequest: typing_extensions.TypeAlias = ClassifyImagesRequ
 
 @typing.final
 class ClassifyImagesResponse(google.protobuf.message.Message):
-    """The labels of each picture."""
+    """The labels of each image."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -514,7 +514,7 @@ class ClassifyImagesResponse(google.protobuf.message.Message):
     """The model that answered."""
     @property
     def classifications(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Classification]:
-        """In the order of the pictures."""
+        """In the order of the images."""
 
     def __init__(
         self,

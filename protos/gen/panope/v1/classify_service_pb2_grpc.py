@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClassifyServiceStub(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, and pictures.
+    """Says which labels fit texts, pairs of texts, parts of texts, and images.
     """
 
     def __init__(self, channel):
@@ -58,7 +58,7 @@ class ClassifyServiceStub(object):
 
 
 class ClassifyServiceServicer(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, and pictures.
+    """Says which labels fit texts, pairs of texts, parts of texts, and images.
     """
 
     def Classify(self, request, context):
@@ -90,10 +90,10 @@ class ClassifyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ClassifyImages(self, request, context):
-        """Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+        """Classifies images: by the model's own labels, or by the caller's where the model compares images with texts, as
         CLIP and SigLIP do.
 
-        Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+        Errors: as Classify; INVALID_ARGUMENT for an image that is no file of a known format, broken, or past the limits of
         `limits.media`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -132,7 +132,7 @@ def add_ClassifyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClassifyService(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, and pictures.
+    """Says which labels fit texts, pairs of texts, parts of texts, and images.
     """
 
     @staticmethod

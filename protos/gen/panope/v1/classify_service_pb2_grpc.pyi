@@ -90,7 +90,7 @@ _ClassifyServiceClassifyImagesType = typing_extensions.TypeVar(
 )
 
 class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _ClassifyServiceClassifyTokensType, _ClassifyServiceClassifyZeroShotType, _ClassifyServiceClassifyImagesType]):
-    """Says which labels fit texts, pairs of texts, parts of texts, and pictures."""
+    """Says which labels fit texts, pairs of texts, parts of texts, and images."""
 
     @typing.overload
     def __init__(self: ClassifyServiceStub[
@@ -151,10 +151,10 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
     """
 
     ClassifyImages: _ClassifyServiceClassifyImagesType
-    """Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+    """Classifies images: by the model's own labels, or by the caller's where the model compares images with texts, as
     CLIP and SigLIP do.
 
-    Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+    Errors: as Classify; INVALID_ARGUMENT for an image that is no file of a known format, broken, or past the limits of
     `limits.media`.
     """
 
@@ -178,7 +178,7 @@ ClassifyServiceAsyncStub: typing_extensions.TypeAlias = ClassifyServiceStub[
 ]
 
 class ClassifyServiceServicer(metaclass=abc.ABCMeta):
-    """Says which labels fit texts, pairs of texts, parts of texts, and pictures."""
+    """Says which labels fit texts, pairs of texts, parts of texts, and images."""
 
     @abc.abstractmethod
     def Classify(
@@ -219,10 +219,10 @@ class ClassifyServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.classify_service_pb2.ClassifyImagesRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.classify_service_pb2.ClassifyImagesResponse, collections.abc.Awaitable[panope.v1.classify_service_pb2.ClassifyImagesResponse]]:
-        """Classifies pictures: by the model's own labels, or by the caller's where the model compares pictures with texts, as
+        """Classifies images: by the model's own labels, or by the caller's where the model compares images with texts, as
         CLIP and SigLIP do.
 
-        Errors: as Classify; INVALID_ARGUMENT for a picture that is no file of a known format, broken, or past the limits of
+        Errors: as Classify; INVALID_ARGUMENT for an image that is no file of a known format, broken, or past the limits of
         `limits.media`.
         """
 

@@ -21,7 +21,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class DetectRequest(google.protobuf.message.Message):
-    """Pictures and what to tell of them."""
+    """Images and what to tell of them."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -34,10 +34,10 @@ class DetectRequest(google.protobuf.message.Message):
     threshold: builtins.float
     """Tells of what has a higher score, 0 to 1. Default: 0.5."""
     max_detections: builtins.int
-    """How many to tell of each picture, those of the highest scores; 1 to 1,000. Default: all, up to 1,000."""
+    """How many to tell of each image, those of the highest scores; 1 to 1,000. Default: all, up to 1,000."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.media_pb2.Image]:
-        """The pictures, 1 to `limits.media.max_images`."""
+        """The images, 1 to `limits.media.max_images`."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ Global___DetectRequest: typing_extensions.TypeAlias = DetectRequest
 
 @typing.final
 class Detection(google.protobuf.message.Message):
-    """One thing in a picture."""
+    """One thing in an image."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -71,7 +71,7 @@ class Detection(google.protobuf.message.Message):
     """How sure the model is, 0 to 1."""
     @property
     def box(self) -> panope.v1.media_pb2.BoundingBox:
-        """Where it is. It may reach past the picture's edges, as the model says."""
+        """Where it is. It may reach past the image's edges, as the model says."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ Global___Detection: typing_extensions.TypeAlias = Detection
 
 @typing.final
 class ImageDetections(google.protobuf.message.Message):
-    """What stands in one picture."""
+    """What stands in one image."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -95,9 +95,9 @@ class ImageDetections(google.protobuf.message.Message):
     HEIGHT_FIELD_NUMBER: builtins.int
     DETECTIONS_FIELD_NUMBER: builtins.int
     width: builtins.int
-    """The width of the picture as it is shown, in pixels."""
+    """The width of the image as it is shown, in pixels."""
     height: builtins.int
-    """The height of the picture as it is shown, in pixels."""
+    """The height of the image as it is shown, in pixels."""
     @property
     def detections(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Detection]:
         """The highest score first."""
@@ -115,7 +115,7 @@ Global___ImageDetections: typing_extensions.TypeAlias = ImageDetections
 
 @typing.final
 class DetectResponse(google.protobuf.message.Message):
-    """What stands in each picture."""
+    """What stands in each image."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -125,7 +125,7 @@ class DetectResponse(google.protobuf.message.Message):
     """The model that answered."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ImageDetections]:
-        """In the order of the pictures."""
+        """In the order of the images."""
 
     def __init__(
         self,

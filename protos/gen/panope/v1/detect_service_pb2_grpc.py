@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class DetectServiceStub(object):
-    """Says what stands in pictures, and where.
+    """Says what stands in images, and where.
     """
 
     def __init__(self, channel):
@@ -43,13 +43,13 @@ class DetectServiceStub(object):
 
 
 class DetectServiceServicer(object):
-    """Says what stands in pictures, and where.
+    """Says what stands in images, and where.
     """
 
     def Detect(self, request, context):
-        """Finds things in pictures.
+        """Finds things in images.
 
-        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no pictures, one that is no file of a
+        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
         known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
         RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
         """
@@ -74,7 +74,7 @@ def add_DetectServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DetectService(object):
-    """Says what stands in pictures, and where.
+    """Says what stands in images, and where.
     """
 
     @staticmethod

@@ -42,7 +42,7 @@ _DetectServiceDetectType = typing_extensions.TypeVar(
 )
 
 class DetectServiceStub(typing.Generic[_DetectServiceDetectType]):
-    """Says what stands in pictures, and where."""
+    """Says what stands in images, and where."""
 
     @typing.overload
     def __init__(self: DetectServiceStub[
@@ -61,9 +61,9 @@ class DetectServiceStub(typing.Generic[_DetectServiceDetectType]):
     ], channel: grpc.aio.Channel) -> None: ...
 
     Detect: _DetectServiceDetectType
-    """Finds things in pictures.
+    """Finds things in images.
 
-    Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no pictures, one that is no file of a
+    Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
     known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
     RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
     """
@@ -76,7 +76,7 @@ DetectServiceAsyncStub: typing_extensions.TypeAlias = DetectServiceStub[
 ]
 
 class DetectServiceServicer(metaclass=abc.ABCMeta):
-    """Says what stands in pictures, and where."""
+    """Says what stands in images, and where."""
 
     @abc.abstractmethod
     def Detect(
@@ -84,9 +84,9 @@ class DetectServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.detect_service_pb2.DetectRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.detect_service_pb2.DetectResponse, collections.abc.Awaitable[panope.v1.detect_service_pb2.DetectResponse]]:
-        """Finds things in pictures.
+        """Finds things in images.
 
-        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no pictures, one that is no file of a
+        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
         known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
         RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
         """

@@ -472,7 +472,7 @@ class ContentPart(google.protobuf.message.Message):
     """Text."""
     @property
     def image(self) -> panope.v1.media_pb2.Image:
-        """A picture, for models that see images: those whose `honoured` in `/v1/models/{model}/info` has `images`."""
+        """An image, for models that see images: those whose `honoured` in `/v1/models/{model}/info` has `images`."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class Image(google.protobuf.message.Message):
-    """A picture: a PNG, JPEG, WebP, GIF (of which the first frame counts), BMP or TIFF file, told by its content. It is
+    """An image: a PNG, JPEG, WebP, GIF (of which the first frame counts), BMP or TIFF file, told by its content. It is
     turned as its EXIF block says, and read in RGB. The limits are `limits.media.max_image_bytes` and
     `limits.media.max_image_pixels`, which is compared with the file's header before anything is decoded; one side may be
     200 times the other.
@@ -46,7 +46,7 @@ Global___Image: typing_extensions.TypeAlias = Image
 
 @typing.final
 class Point(google.protobuf.message.Message):
-    """A point of a picture, in its pixels as it is shown, from its upper left corner."""
+    """A point of an image, in its pixels as it is shown, from its upper left corner."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -68,7 +68,7 @@ Global___Point: typing_extensions.TypeAlias = Point
 
 @typing.final
 class BoundingBox(google.protobuf.message.Message):
-    """A rectangle in a picture, in its pixels as it is shown, from its upper left corner."""
+    """A rectangle in an image, in its pixels as it is shown, from its upper left corner."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -34,7 +34,7 @@ def run(
     system: Annotated[str, typer.Option(help="What the model is told beforehand.")] = "",
     image: Annotated[
         list[Path] | None,
-        typer.Option(help="A picture to ask about; may be repeated.", exists=True, dir_okay=False, readable=True),
+        typer.Option(help="An image to ask about; may be repeated.", exists=True, dir_okay=False, readable=True),
     ] = None,
     temperature: Temperature = None,
     top_p: TopP = None,

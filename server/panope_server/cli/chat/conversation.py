@@ -15,7 +15,7 @@ Answer = Callable[[list[Message], ChatOptions], Iterator[str]]
 """The pieces of the model's answer to a conversation; closing it early ends the generation."""
 
 HELP = """\
-/image FILE       a picture to go with what is said next, for models that see images
+/image FILE       an image to go with what is said next, for models that see images
 /set NAME VALUE   temperature, top_p, top_k, max_tokens, seed (`default` unsets one), or system
 /show             the options and the system message
 /clear            begin anew
@@ -32,7 +32,7 @@ class Conversation:
         answer: asks the model.
         options: of answers to come.
         system: what the model is told beforehand; empty for nothing.
-        images: pictures that go with what is said next, as files.
+        images: images that go with what is said next, as files.
     """
 
     answer: Answer
@@ -43,10 +43,8 @@ class Conversation:
 
     def say(self, text: str, show: Callable[[str], None]) -> None:
         """Says something, and shows the answer piece by piece; one that is interrupted stays as far as it came."""
-        pictures = [{"type": "image", "image": image} for image in self.images]
-        self.messages.append(
-            {"role": "user", "content": [*pictures, {"type": "text", "text": text}] if pictures else text}
-        )
+        images = [{"type": "image", "image": image} for image in self.images]
+        self.messages.append({"role": "user", "content": [*images, {"type": "text", "text": text}] if images else text})
         system = [{"role": "system", "content": self.system}] if self.system else []
         pieces: list[str] = []
         stream = self.answer([*system, *self.messages], self.options)

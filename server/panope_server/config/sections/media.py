@@ -10,14 +10,14 @@ from msgspec import Meta, Struct
 class MediaLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """What media one request may bring."""
 
-    max_images: Annotated[int, Meta(ge=1, description="Pictures in one request.")] = 64
-    max_image_bytes: Annotated[int, Meta(ge=1, description="Bytes of one picture, as a file.")] = 16 << 20
+    max_images: Annotated[int, Meta(ge=1, description="Images in one request.")] = 64
+    max_image_bytes: Annotated[int, Meta(ge=1, description="Bytes of one image, as a file.")] = 16 << 20
     max_image_pixels: Annotated[
         int,
         Meta(
             ge=1,
             le=1 << 28,
-            description="Pixels of one picture, as its file's header says; a worker needs up to 16 bytes for each.",
+            description="Pixels of one image, as its file's header says; a worker needs up to 16 bytes for each.",
         ),
     ] = 50_000_000
     max_audio_bytes: Annotated[int, Meta(ge=1, description="Bytes of one sound, as a file.")] = 64 << 20

@@ -13,7 +13,7 @@ from panope_server.tasks.texts import BatchInput, TextsOutput
 Function = Literal["", "softmax", "sigmoid", "none"]
 """What makes scores of a model's values; empty for what the model's files say."""
 
-#: What transformers calls the tasks of classes that take pictures.
+#: What transformers calls the tasks of classes that take images.
 _OF_IMAGES = frozenset({"image-classification", "zero-shot-image-classification"})
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
@@ -75,7 +75,7 @@ class ClassifySpec:
 
 
 def classifies_images(architecture: str) -> bool:
-    """Whether a model of the task takes pictures, told from its class."""
+    """Whether a model of the task takes images, told from its class."""
     return head_of(architecture) in _OF_IMAGES
 
 

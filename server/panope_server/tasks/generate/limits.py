@@ -17,8 +17,8 @@ from panope_server.tasks.generate.types import (
     Sampling,
     TextToText,
 )
-from panope_server.tasks.images import check_image
 from panope_server.tasks.validation import MAX_TOKEN_ID, check_length
+from panope_server.tasks.vision.images import check_image
 
 MAX_PROMPTS = 128
 MAX_ANSWERS = 128

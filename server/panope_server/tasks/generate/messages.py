@@ -18,8 +18,8 @@ from panope_server.tasks.generate.types import (
     TokenLogprobs,
     ToolCallDelta,
 )
-from panope_server.tasks.images import image_messages
 from panope_server.tasks.texts import sequence_messages
+from panope_server.tasks.vision.images import image_messages
 
 #: As the message and the types have them; None there is for unset.
 _SAMPLING = (

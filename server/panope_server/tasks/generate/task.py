@@ -18,8 +18,8 @@ from panope_server.tasks.generate.json_form import GenerateJsonForm
 from panope_server.tasks.generate.limits import check_input
 from panope_server.tasks.generate.messages import input_message, output_of, spec_of
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec
-from panope_server.tasks.images import image_work
 from panope_server.tasks.task import Canonical, Task, Usage
+from panope_server.tasks.vision.images import image_work
 
 #: Of the memory that is free, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4

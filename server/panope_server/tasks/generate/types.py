@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from panope_server.tasks.images import Image
 from panope_server.tasks.task import Input, Output
+from panope_server.tasks.vision.images import Image
 
 GrammarKind = Literal["json_object", "json_schema", "regex", "lark"]
 TextTask = Literal["summarization", "translation"]

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import Conversation
-from panope_server.tasks.images import Image
+from panope_server.tasks.vision.images import Image
 
 MAX_MESSAGES = 4096
 MAX_TOOLS = 128

@@ -1,23 +1,23 @@
-"""Pictures and places in them, between messages and tasks."""
+"""Images and places in them, between messages and tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from panope.v1 import media_pb2 as pb
-from panope_server.tasks.detect import Box
-from panope_server.tasks.images import Image, image_of_uri
+from panope_server.tasks.vision.detect import Box
+from panope_server.tasks.vision.images import Image, image_of_uri
 
 
 def images_of(images: Iterable[pb.Image], field: str = "images") -> list[Image]:
-    """The pictures of a request; one without a source is empty, which its task refuses.
+    """The images of a request; one without a source is empty, which its task refuses.
 
     Args:
         images: of the message.
         field: of the request that holds them.
 
     Raises:
-        InvalidInputError: a URI does not hold its picture.
+        InvalidInputError: a URI does not hold its image.
     """
     return [image_of(image, f"{field}[{index}]") for index, image in enumerate(images)]
 

@@ -26,7 +26,7 @@ from panope_backends.testing.image_text_models import IMAGE_TEXT_FAMILIES, tiny_
 TOKENS = 10
 
 
-def picture(seed: int, width: int = 40, height: int = 30) -> Image.Image:
+def image(seed: int, width: int = 40, height: int = 30) -> Image.Image:
     random = np.random.default_rng(seed)
     return Image.fromarray(random.integers(0, 255, (height, width, 3), dtype=np.uint8))
 
@@ -54,13 +54,13 @@ class Family:
         decoding = Decoding(self.vocabulary, self.model.vocab_size, (2,))
         return GenerationEngine(self.model, decoding, GenerationSettings(**settings))
 
-    def request(self, number: int, text: str, pictures: Sequence[Image.Image]) -> tuple[GenerationRequest, list[int]]:
+    def request(self, number: int, text: str, images: Sequence[Image.Image]) -> tuple[GenerationRequest, list[int]]:
         """A request, and what transformers answers to it."""
-        given = {"images": list(pictures)} if pictures else {}
+        given = {"images": list(images)} if images else {}
         text = text.replace("IMAGE", self.place)
         made = self.processor._processor(text=[text], return_tensors="pt", **given)
         ids = made["input_ids"][0].tolist()
-        prepared = [self.processor.prepare(each, "image") for each in pictures]
+        prepared = [self.processor.prepare(each, "image") for each in images]
         places = np.flatnonzero(np.array(ids) == self.processor.image_token_id)
         counts = [each.text.count(self.processor.placeholder) for each in prepared]
         parts = np.split(places, np.cumsum(counts)[:-1]) if counts else []
@@ -94,7 +94,7 @@ def answers(engine: GenerationEngine, requests: Sequence[GenerationRequest], *, 
 
 
 def test_greedy_answers_are_those_of_generate_in_company_and_alone(family: Family) -> None:
-    first, second, tall = picture(1), picture(2), picture(3, 24, 50)
+    first, second, tall = image(1), image(2), image(3, 24, 50)
     asked = [
         family.request(0, "<|user|>IMAGE what is it?</s><|assistant|>", [first]),
         family.request(1, "<|user|>IMAGE what is it?</s><|assistant|>", [second]),
@@ -120,27 +120,27 @@ def test_greedy_answers_are_those_of_generate_in_company_and_alone(family: Famil
 
 
 def test_a_model_is_proved_and_one_that_differs_is_refused(family: Family) -> None:
-    request, _ = family.request(0, "a IMAGE b", [picture(1)])
+    request, _ = family.request(0, "a IMAGE b", [image(1)])
     family.model.prove(request.prompt_token_ids, request.images)
     assert family.model.blocks == 0
-    (image,) = request.images
-    name = next(name for name, value in image.inputs.items() if value.dtype == np.float32)
+    (prompt_image,) = request.images
+    name = next(name for name, value in prompt_image.inputs.items() if value.dtype == np.float32)
     tower = family.model._tower
     vectors = tower.vectors
     try:
         tower.vectors = lambda each: vectors(each) + 1  # type: ignore[method-assign]  # another tower
         with pytest.raises(PreconditionError) as refusal:
-            family.model.prove(request.prompt_token_ids, [image])
+            family.model.prove(request.prompt_token_ids, [prompt_image])
     finally:
         tower.vectors = vectors  # type: ignore[method-assign]
     assert refusal.value.reason == "unsupported_model"
     with pytest.raises(InvalidInputError) as fewer:
-        family.model.open_prompt(0, request.prompt_token_ids, [replace(image, places=image.places[1:])])
-    assert (fewer.value.field, name in image.inputs) == ("images", True)
+        family.model.open_prompt(0, request.prompt_token_ids, [replace(prompt_image, places=prompt_image.places[1:])])
+    assert (fewer.value.field, name in prompt_image.inputs) == ("images", True)
 
 
 def test_steps_without_their_images_are_refused(family: Family) -> None:
-    request, _ = family.request(0, "IMAGE", [picture(1)])
+    request, _ = family.request(0, "IMAGE", [image(1)])
     model = family.model
     model.allocate(10)
     count = len(request.prompt_token_ids)

@@ -12,7 +12,7 @@ import pytest
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.classify.files import labels_of, read_classify_files
 from panope_backends.tasks.classify.functions import scores_of
-from panope_backends.tasks.embed.tokenizer import shares
+from panope_backends.tasks.embed.tokenizers.tokenizer import shares
 
 TRANSFORMER = {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}
 CROSS_ENCODER = {

@@ -1,4 +1,4 @@
-"""What detectors say, as boxes in the picture's pixels."""
+"""What detectors say, as boxes in the image's pixels."""
 
 import numpy as np
 import pytest

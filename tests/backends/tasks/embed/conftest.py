@@ -15,10 +15,10 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from panope.worker.v1 import embed_pb2
 from panope_backends.api import LoadOptions, ModelFacts, TensorModel
 from panope_backends.plugins import load_backend
-from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
-from panope_backends.tasks.embed.preparing import prepare_tokenizer
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
 
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")

@@ -9,9 +9,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.files.modules_file import HeadStep
 from panope_backends.tasks.embed.head import load_head
-from panope_backends.tasks.embed.modules_file import HeadStep
 
 Write = Callable[..., Path]
 

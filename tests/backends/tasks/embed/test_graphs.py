@@ -15,10 +15,10 @@ from panope_backends.api import LoadOptions, ModelFacts, TensorSpec
 from panope_backends.engines.onnx.model import load_onnx_model
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.plugins import load_backend
-from panope_backends.tasks.embed.config_files import read_embed_files
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
-from panope_backends.tasks.embed.preparing import prepare_tokenizer
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.testing.graphs import WIDTH, text_graph
 from panope_backends.testing.models import VOCABULARY
 from panope_backends.text_graphs import TextShape, text_outputs, text_shape

@@ -14,11 +14,11 @@ import pytest
 
 from panope_backends.errors import PreconditionError
 from panope_backends.programs.convert import Job, convert
-from panope_backends.tasks.embed.config_files import read_embed_files
-from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
-from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer
-from panope_backends.tasks.embed.preparing import prepare_tokenizer
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
+from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer
+from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.kept_files import keep
 
 Write = Callable[..., Path]
@@ -119,7 +119,7 @@ def test_a_model_without_a_vocabulary_is_refused(sentence_model: Write) -> None:
 def test_a_serialised_form_that_gives_other_ids_is_refused(
     sentence_model: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panope_backends.tasks.embed.preparing.serialised", _without_splitting)
+    monkeypatch.setattr("panope_backends.tasks.embed.tokenizers.preparing.serialised", _without_splitting)
     with pytest.raises(PreconditionError, match="gives other ids in its serialised form"):
         prepared_of(sentence_model())
 
@@ -155,8 +155,8 @@ def test_a_worker_without_transformers_makes_it_in_a_process_of_its_own(sentence
     folder = sentence_model()
     code = (
         "import sys; from pathlib import Path; "
-        "from panope_backends.tasks.embed.prepared_tokenizer import prepared_tokenizer; "
-        "from panope_backends.tasks.embed.config_files import read_embed_files; folder = Path(sys.argv[1]); "
+        "from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer; "
+        "from panope_backends.tasks.embed.files.config_files import read_embed_files; folder = Path(sys.argv[1]); "
         "made = prepared_tokenizer(folder, read_embed_files(folder), Path(sys.argv[2])); "
         "print(made.max_tokens, 'transformers' in sys.modules)"
     )

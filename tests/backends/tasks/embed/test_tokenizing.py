@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from panope_backends.errors import InvalidInputError
-from panope_backends.tasks.embed.tokenizing import tokenize
+from panope_backends.tasks.embed.tokenizers.tokenizing import tokenize
 from panope_backends.texts import CHARACTERS_PER_TOKEN, TOKENIZE_CHARACTERS, check_characters, check_tokenize
 
 LIMIT = 16

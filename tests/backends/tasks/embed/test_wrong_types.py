@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save
 
 from panope_backends.errors import PanopeError
-from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.embed.head import load_head
 
 SQUARE = np.ones((4, 4), np.float32)

@@ -23,7 +23,7 @@ from panope_backends.tasks.generate.images.processor import load_processor
 from panope_backends.testing.image_text_models import tiny_image_text_model
 
 
-def picture(seed: int, side: int = 40) -> Image.Image:
+def image(seed: int, side: int = 40) -> Image.Image:
     random = np.random.default_rng(seed)
     return Image.fromarray(random.integers(0, 255, (side, side, 3), dtype=np.uint8))
 
@@ -74,7 +74,7 @@ def text(words: str) -> dict[str, str]:
 
 
 def test_the_prompt_is_that_of_the_models_own_processor(model: Any, folder: Path) -> None:
-    images = [picture(1), picture(2, 50), picture(1)]
+    images = [image(1), image(2, 50), image(1)]
     contents = [[text("a"), IMAGE, text("b"), IMAGE], "so?", [IMAGE, text("and?")]]
     job = model.job(**talk(*contents, images=images))
     said = [
@@ -94,7 +94,7 @@ def test_the_prompt_is_that_of_the_models_own_processor(model: Any, folder: Path
 
 
 def test_usage_counts_the_tokens_of_images_and_answers_depend_on_them(model: Any) -> None:
-    asked = [talk([IMAGE, text("what?")], images=[picture(seed)]) for seed in (1, 2, 1)]
+    asked = [talk([IMAGE, text("what?")], images=[image(seed)]) for seed in (1, 2, 1)]
     first, second, again = (model.run(**each)[-1] for each in asked)
     assert first.usage.prompt_tokens == len(model.job(**asked[0]).requests[0].prompt_token_ids) > 9
     assert (first.usage.cached_tokens, second.usage.cached_tokens) == (0, 0)
@@ -111,15 +111,15 @@ def test_texts_alone_are_answered_too(model: Any) -> None:
     ("asked", "field", "words"),
     [
         (talk("is <image> a tag?"), "messages[0]", "<image>"),
-        (talk([text("<image>"), IMAGE], images=[picture(1)]), "messages[0]", "<image>"),
+        (talk([text("<image>"), IMAGE], images=[image(1)]), "messages[0]", "<image>"),
         (talk("a", [text("b <image>")]), "messages[1]", "<image>"),
-        (talk([IMAGE, IMAGE], images=[picture(1)]), "messages", "2 parts"),
-        (talk("a", images=[picture(1)]), "messages", "1 files"),
+        (talk([IMAGE, IMAGE], images=[image(1)]), "messages", "2 parts"),
+        (talk("a", images=[image(1)]), "messages", "1 files"),
         (talk([text("a"), IMAGE], images=[ImageMessage(content=b"GIF89a")]), "messages[0].content[1]", "broken"),
         (talk([IMAGE], images=[ImageMessage(data_url="data:,x")]), "messages[0].content[0]", "data:"),
-        (talk([IMAGE], images=[picture(1, 101)]), "messages[0].content[0]", "10,201"),
-        (talk([IMAGE] * 60, images=[picture(1, 8)] * 60), "messages[0].content[44]", "context"),
-        ({**talk([IMAGE], images=[picture(1)]), "truncate_prompt_tokens": 3}, "truncate_prompt_tokens", "images"),
+        (talk([IMAGE], images=[image(1, 101)]), "messages[0].content[0]", "10,201"),
+        (talk([IMAGE] * 60, images=[image(1, 8)] * 60), "messages[0].content[44]", "context"),
+        ({**talk([IMAGE], images=[image(1)]), "truncate_prompt_tokens": 3}, "truncate_prompt_tokens", "images"),
         (talk([{"type": "image_url", "image_url": "data:,"}]), "messages[0].content[0]", "not text"),
     ],
 )
@@ -139,8 +139,8 @@ def test_a_place_without_an_image_is_refused_in_prompts(model: Any) -> None:
 
 def test_a_message_is_continued_behind_its_image(model: Any) -> None:
     said = [IMAGE, text("what?")], [text("It is")]
-    (request,) = model.job(**talk(*said, images=[picture(1)], continue_final_message=True)).requests
-    (whole,) = model.job(**talk(*said, images=[picture(1)])).requests
+    (request,) = model.job(**talk(*said, images=[image(1)], continue_final_message=True)).requests
+    (whole,) = model.job(**talk(*said, images=[image(1)])).requests
     count = len(request.prompt_token_ids)
     assert request.prompt_token_ids == whole.prompt_token_ids[:count]
 
@@ -156,7 +156,7 @@ def test_a_model_whose_images_differ_answers_texts_and_says_why_no_images(
     assert texts.answer(**talk("what?")).token_ids
     assert "images" not in texts.facts.honoured
     with pytest.raises(InvalidInputError) as refusal:
-        texts.job(**talk([text("a"), IMAGE], images=[picture(1)]))
+        texts.job(**talk([text("a"), IMAGE], images=[image(1)]))
     assert (refusal.value.field, refusal.value.reason) == ("messages[0].content[1]", "unsupported_content")
     assert "they differ" in refusal.value.message
     texts.task.close()

@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Sums(TensorModel):
-    """The sum of each picture's pixels; `beside` adds so much of the other pictures' sums; fails over 1,000."""
+    """The sum of each image's pixels; `beside` adds so much of the other images' sums; fails over 1,000."""
 
     precision = "fp32"
     outputs = (TensorSpec("sum", "float32", (-1, 1)),)

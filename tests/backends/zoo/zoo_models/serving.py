@@ -18,7 +18,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
 from panope_backends.errors import PanopeError
 from panope_backends.programs.convert import Job, convert
-from panope_backends.tasks.embed.config_files import read_embed_files
+from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.task import SequenceJob
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.loading import ServedModel, load_model

@@ -99,7 +99,7 @@ def test_a_conversation_begins_anew_and_ends(conversation: Conversation) -> None
     assert conversation.command("/bye") is None
 
 
-def test_pictures_go_with_what_is_said_next(conversation: Conversation, model: Model, tmp_path: Path) -> None:
+def test_images_go_with_what_is_said_next(conversation: Conversation, model: Model, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"file")
     assert "No such file" in str(conversation.command("/image /none.png"))
     assert conversation.command(f"/image {tmp_path / 'a.png'}") == "1 to go with what is said next"
@@ -107,9 +107,9 @@ def test_pictures_go_with_what_is_said_next(conversation: Conversation, model: M
     with pytest.raises(RuntimeError):
         conversation.say("what is it", print)
     model.fails_after = -1
-    conversation.say("what is it", print)  # asked again, with the picture
-    picture = {"type": "image", "image": b"file"}
-    assert model.asked[-1][0][-1]["content"] == [picture, {"type": "text", "text": "what is it"}]
+    conversation.say("what is it", print)  # asked again, with the image
+    image = {"type": "image", "image": b"file"}
+    assert model.asked[-1][0][-1]["content"] == [image, {"type": "text", "text": "what is it"}]
     conversation.say("and now", print)
     assert model.asked[-1][0][-1]["content"] == "and now"
-    assert model.asked[-1][0][0]["content"][0] == picture
+    assert model.asked[-1][0][0]["content"][0] == image

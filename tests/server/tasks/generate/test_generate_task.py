@@ -22,7 +22,7 @@ from panope_server.tasks.generate.types import (
     Sampling,
     ToolCallDelta,
 )
-from panope_server.tasks.images import Image
+from panope_server.tasks.vision.images import Image
 
 TASK = GenerateTask()
 SEEN = (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import CacheSpec, EncoderDecoderModel, StepBatch
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.openvino.encoder_decoder.facts import EncoderDecoderFacts
 from panope_backends.engines.openvino.encoder_decoder.inputs import BLOCK_SIZE, new_cells, step_inputs

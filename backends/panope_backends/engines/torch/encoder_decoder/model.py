@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import CacheSpec, EncoderDecoderModel, SourceSpec, StepBatch
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.attention import AttentionLayer, flat
 from panope_backends.engines.torch.decoder.loading import vocab_size_of

@@ -58,11 +58,11 @@ class PromptImageProcessor:
         self.chat_templates = {"default": template} if isinstance(template, str) else dict(template or {})
         self._processor = processor
 
-    def prepare(self, picture: Image.Image, path: str) -> PreparedImage:
-        """What the model is given of a picture.
+    def prepare(self, image: Image.Image, path: str) -> PreparedImage:
+        """What the model is given of an image.
 
         Args:
-            picture: in RGB.
+            image: in RGB.
             path: of the field that it came in.
 
         Raises:
@@ -70,13 +70,13 @@ class PromptImageProcessor:
         """
         try:
             made = self._processor(
-                images=[picture], text=[self.placeholder], return_tensors="np", return_text_replacement_offsets=True
+                images=[image], text=[self.placeholder], return_tensors="np", return_text_replacement_offsets=True
             )
             ((replaced,),) = made["text_replacement_offsets"]
         except MemoryError:
             raise
         except Exception:  # sizes that come to nothing fail anywhere in it
-            width, height = picture.size
+            width, height = image.size
             raise InvalidInputError.at(
                 path,
                 "{field} has {width:,} × {height:,} pixels, of which the model's processor makes nothing",

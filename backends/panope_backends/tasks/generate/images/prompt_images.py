@@ -12,9 +12,9 @@ from panope.worker.v1 import media_pb2 as messages
 from panope_backends.api import PromptImage
 from panope_backends.errors import InvalidInputError
 from panope_backends.media.limits import MediaLimits
-from panope_backends.media.processors import trial_picture
+from panope_backends.media.processors import trial_image
 from panope_backends.tasks.generate.images.processor import PreparedImage, PromptImageProcessor
-from panope_backends.tasks.pictures import read_image
+from panope_backends.tasks.images import read_image
 
 #: The reason by which OpenAI's clients know a prompt that is too long.
 _TOO_LONG = "context_length_exceeded"
@@ -90,7 +90,7 @@ class PromptImages:
 
     def trial(self) -> tuple[tuple[int, ...], tuple[PromptImage, ...]]:
         """A short prompt with one image, to try a model with."""
-        image = self.processor.prepare(trial_picture(), "image")
+        image = self.processor.prepare(trial_image(), "image")
         return self.tokens(f"a {self.placeholder} b c", [image])
 
     def _placed(self, ids: Sequence[int], images: Sequence[PreparedImage]) -> tuple[PromptImage, ...]:

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class DetectionServiceStub(object):
-    """The REST bodies of clients that look for things in pictures.
+    """The REST bodies of clients that look for things in images.
     """
 
     def __init__(self, channel):
@@ -49,12 +49,12 @@ class DetectionServiceStub(object):
 
 
 class DetectionServiceServicer(object):
-    """The REST bodies of clients that look for things in pictures.
+    """The REST bodies of clients that look for things in images.
     """
 
     def Detect(self, request, context):
-        """Finds things in a picture: the body of InferenceClient.object_detection, which is the picture itself, or JSON with
-        the picture in base64. Where no model is named the only one of the task answers.
+        """Finds things in an image: the body of InferenceClient.object_detection, which is the image itself, or JSON with
+        the image in base64. Where no model is named the only one of the task answers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +89,7 @@ def add_DetectionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DetectionService(object):
-    """The REST bodies of clients that look for things in pictures.
+    """The REST bodies of clients that look for things in images.
     """
 
     @staticmethod

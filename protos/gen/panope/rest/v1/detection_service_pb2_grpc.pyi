@@ -59,7 +59,7 @@ _DetectionServiceDetectModelType = typing_extensions.TypeVar(
 )
 
 class DetectionServiceStub(typing.Generic[_DetectionServiceDetectType, _DetectionServiceDetectModelType]):
-    """The REST bodies of clients that look for things in pictures."""
+    """The REST bodies of clients that look for things in images."""
 
     @typing.overload
     def __init__(self: DetectionServiceStub[
@@ -86,8 +86,8 @@ class DetectionServiceStub(typing.Generic[_DetectionServiceDetectType, _Detectio
     ], channel: grpc.aio.Channel) -> None: ...
 
     Detect: _DetectionServiceDetectType
-    """Finds things in a picture: the body of InferenceClient.object_detection, which is the picture itself, or JSON with
-    the picture in base64. Where no model is named the only one of the task answers.
+    """Finds things in an image: the body of InferenceClient.object_detection, which is the image itself, or JSON with
+    the image in base64. Where no model is named the only one of the task answers.
     """
 
     DetectModel: _DetectionServiceDetectModelType
@@ -105,7 +105,7 @@ DetectionServiceAsyncStub: typing_extensions.TypeAlias = DetectionServiceStub[
 ]
 
 class DetectionServiceServicer(metaclass=abc.ABCMeta):
-    """The REST bodies of clients that look for things in pictures."""
+    """The REST bodies of clients that look for things in images."""
 
     @abc.abstractmethod
     def Detect(
@@ -113,8 +113,8 @@ class DetectionServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Finds things in a picture: the body of InferenceClient.object_detection, which is the picture itself, or JSON with
-        the picture in base64. Where no model is named the only one of the task answers.
+        """Finds things in an image: the body of InferenceClient.object_detection, which is the image itself, or JSON with
+        the image in base64. Where no model is named the only one of the task answers.
         """
 
     @abc.abstractmethod

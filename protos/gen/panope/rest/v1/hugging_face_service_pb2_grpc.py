@@ -184,7 +184,7 @@ class HuggingFaceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AnswerVisualQuestion(self, request, context):
-        """Answers a question about a picture: the body of InferenceClient.visual_question_answering, a list with `answer` and
+        """Answers a question about an image: the body of InferenceClient.visual_question_answering, a list with `answer` and
         `score` back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -199,7 +199,7 @@ class HuggingFaceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DescribeImage(self, request, context):
-        """Writes what is in a picture: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
+        """Writes what is in an image: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
         with `generated_text` back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -406,7 +406,7 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     """As FillMask, with the model in the path."""
 
     AnswerVisualQuestion: _HuggingFaceServiceAnswerVisualQuestionType
-    """Answers a question about a picture: the body of InferenceClient.visual_question_answering, a list with `answer` and
+    """Answers a question about an image: the body of InferenceClient.visual_question_answering, a list with `answer` and
     `score` back.
     """
 
@@ -414,7 +414,7 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     """As AnswerVisualQuestion, with the model in the path."""
 
     DescribeImage: _HuggingFaceServiceDescribeImageType
-    """Writes what is in a picture: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
+    """Writes what is in an image: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
     with `generated_text` back.
     """
 
@@ -571,7 +571,7 @@ class HuggingFaceServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Answers a question about a picture: the body of InferenceClient.visual_question_answering, a list with `answer` and
+        """Answers a question about an image: the body of InferenceClient.visual_question_answering, a list with `answer` and
         `score` back.
         """
 
@@ -589,7 +589,7 @@ class HuggingFaceServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Writes what is in a picture: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
+        """Writes what is in an image: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
         with `generated_text` back.
         """
 

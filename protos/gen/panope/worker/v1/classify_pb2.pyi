@@ -42,7 +42,7 @@ class ClassifyFacts(google.protobuf.message.Message):
     entailment_label: builtins.str
     """The label that says that the first text entails the second, without which there is no task `zero-shot`."""
     takes_images: builtins.bool
-    """Whether it is a model of pictures; one without labels compares them with texts."""
+    """Whether it is a model of images; one without labels compares them with texts."""
     @property
     def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The labels, by their ids."""
@@ -438,7 +438,7 @@ Global___Entity: typing_extensions.TypeAlias = Entity
 
 @typing.final
 class ClassifyImagesInput(google.protobuf.message.Message):
-    """Pictures to classify, of task `classify-images`."""
+    """Images to classify, of task `classify-images`."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -451,18 +451,18 @@ class ClassifyImagesInput(google.protobuf.message.Message):
     function: builtins.str
     """What makes scores of the model's values; empty for what the model's files say."""
     top_k: builtins.int
-    """How many labels to tell of each picture. Default: all."""
+    """How many labels to tell of each image. Default: all."""
     hypothesis_template: builtins.str
-    """What is said of a picture, with `{}` in the place of the label; empty for the default."""
+    """What is said of an image, with `{}` in the place of the label; empty for the default."""
     first_index: builtins.int
-    """The position in the call of the first picture."""
+    """The position in the call of the first image."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.worker.v1.media_pb2.Image]:
-        """The pictures."""
+        """The images."""
 
     @property
     def candidate_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Labels of the caller's own, for models that compare pictures with texts."""
+        """Labels of the caller's own, for models that compare images with texts."""
 
     def __init__(
         self,
@@ -482,7 +482,7 @@ Global___ClassifyImagesInput: typing_extensions.TypeAlias = ClassifyImagesInput
 
 @typing.final
 class ClassifyImagesOutput(google.protobuf.message.Message):
-    """The labels of each picture."""
+    """The labels of each image."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -491,14 +491,14 @@ class ClassifyImagesOutput(google.protobuf.message.Message):
     LABEL_IDS_FIELD_NUMBER: builtins.int
     SCORES_FIELD_NUMBER: builtins.int
     top_k: builtins.int
-    """How many are told of each picture."""
+    """How many are told of each image."""
     @property
     def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """All labels, by their ids."""
 
     @property
     def label_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """`top_k` for each picture in order: the ids of its labels, that of the highest score first."""
+        """`top_k` for each image in order: the ids of its labels, that of the highest score first."""
 
     @property
     def scores(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:

@@ -21,7 +21,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class DetectFacts(google.protobuf.message.Message):
-    """Task `detect`: pictures to boxes.
+    """Task `detect`: images to boxes.
 
     What a model that detects takes and gives.
     """
@@ -44,7 +44,7 @@ Global___DetectFacts: typing_extensions.TypeAlias = DetectFacts
 
 @typing.final
 class DetectInput(google.protobuf.message.Message):
-    """Pictures to look at."""
+    """Images to look at."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -55,12 +55,12 @@ class DetectInput(google.protobuf.message.Message):
     threshold: builtins.float
     """Scores that are told are higher."""
     max_detections: builtins.int
-    """How many to tell of each picture; 0 for all."""
+    """How many to tell of each image; 0 for all."""
     first_index: builtins.int
-    """The position in the call of the first picture."""
+    """The position in the call of the first image."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.worker.v1.media_pb2.Image]:
-        """The pictures."""
+        """The images."""
 
     def __init__(
         self,
@@ -76,14 +76,14 @@ Global___DetectInput: typing_extensions.TypeAlias = DetectInput
 
 @typing.final
 class DetectOutput(google.protobuf.message.Message):
-    """What stands in each picture."""
+    """What stands in each image."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     IMAGES_FIELD_NUMBER: builtins.int
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Detections]:
-        """In the order of the pictures."""
+        """In the order of the images."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ Global___DetectOutput: typing_extensions.TypeAlias = DetectOutput
 
 @typing.final
 class Detections(google.protobuf.message.Message):
-    """What stands in one picture, the highest score first."""
+    """What stands in one image, the highest score first."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -106,7 +106,7 @@ class Detections(google.protobuf.message.Message):
     LABELS_FIELD_NUMBER: builtins.int
     CORNERS_FIELD_NUMBER: builtins.int
     width: builtins.int
-    """Of the picture as it is shown, in pixels."""
+    """Of the image as it is shown, in pixels."""
     height: builtins.int
     """The same."""
     @property
@@ -119,7 +119,7 @@ class Detections(google.protobuf.message.Message):
 
     @property
     def corners(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
-        """Four numbers for each box: left, top, right, bottom, in the picture's pixels."""
+        """Four numbers for each box: left, top, right, bottom, in the image's pixels."""
 
     def __init__(
         self,

@@ -18,9 +18,9 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class Image(google.protobuf.message.Message):
-    """What messages to and from workers hold of pictures, whatever the task.
+    """What messages to and from workers hold of images, whatever the task.
 
-    A picture as its caller sent it; the worker tells its format by its content and decodes it.
+    An image as its caller sent it; the worker tells its format by its content and decodes it.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor

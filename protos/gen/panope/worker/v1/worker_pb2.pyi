@@ -218,7 +218,7 @@ class MediaLimits(google.protobuf.message.Message):
     MAX_AUDIO_BYTES_FIELD_NUMBER: builtins.int
     MAX_AUDIO_SECONDS_FIELD_NUMBER: builtins.int
     max_image_bytes: builtins.int
-    """Bytes of an encoded picture."""
+    """Bytes of an encoded image."""
     max_image_pixels: builtins.int
     """Pixels of a decoded one."""
     max_audio_bytes: builtins.int

@@ -21,7 +21,7 @@ from panope_server.tasks.generate.types import (
     TextTask,
     TextToText,
 )
-from panope_server.tasks.images import Image, image_of_uri
+from panope_server.tasks.vision.images import Image, image_of_uri
 from panope_server.transport.generation.conversations import (
     CalledFunctionJson,
     CalledToolJson,

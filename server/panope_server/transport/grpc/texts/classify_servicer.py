@@ -10,9 +10,9 @@ import grpc
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import classify_service_pb2_grpc as pb_grpc
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, Function, LabelScore
-from panope_server.tasks.classify_images import ClassifyImagesInput, ClassifyImagesOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Aggregation, Entity, TokenClassifyInput, TokenClassifyOutput
+from panope_server.tasks.vision.classify_images import ClassifyImagesInput, ClassifyImagesOutput
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.grpc.fields import known
 from panope_server.transport.grpc.images import images_of
@@ -109,7 +109,7 @@ class ClassifyServicer(pb_grpc.ClassifyServiceServicer):
         )
 
     async def ClassifyImages(self, request: pb.ClassifyImagesRequest, context: Context) -> pb.ClassifyImagesResponse:
-        """Classifies pictures."""
+        """Classifies images."""
         task_input = ClassifyImagesInput(
             images_of(request.images),
             candidate_labels=list(request.candidate_labels),

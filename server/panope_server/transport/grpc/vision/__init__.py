@@ -1,1 +1,1 @@
-"""Services of pictures."""
+"""Services of images."""

@@ -6,7 +6,7 @@ import grpc
 
 from panope.v1 import detect_service_pb2 as pb
 from panope.v1 import detect_service_pb2_grpc as pb_grpc
-from panope_server.tasks.detect import DEFAULT_THRESHOLD, DetectInput, DetectOutput, ImageDetections
+from panope_server.tasks.vision.detect import DEFAULT_THRESHOLD, DetectInput, DetectOutput, ImageDetections
 from panope_server.transport.grpc.images import box_message, images_of
 from panope_server.transport.grpc.texts.calls import run
 from panope_server.transport.interceptors.context import Context
@@ -26,7 +26,7 @@ class DetectServicer(pb_grpc.DetectServiceServicer):
         pb_grpc.add_DetectServiceServicer_to_server(cls(services.pipeline), server)
 
     async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
-        """Finds things in pictures."""
+        """Finds things in images."""
         task_input = DetectInput(
             images_of(request.images),
             threshold=request.threshold if request.HasField("threshold") else DEFAULT_THRESHOLD,

@@ -12,10 +12,10 @@ from panope_server.pipeline.call import Call
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput
 from panope_server.tasks.classify.json_form import labels_value
 from panope_server.tasks.classify.types import classifies_images
-from panope_server.tasks.classify_images import ClassifyImagesInput, ClassifyImagesOutput
-from panope_server.tasks.images import Image
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Entity, TokenClassifyInput, TokenClassifyOutput
+from panope_server.tasks.vision.classify_images import ClassifyImagesInput, ClassifyImagesOutput
+from panope_server.tasks.vision.images import Image
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
@@ -23,8 +23,8 @@ from panope_server.transport.rest.classification.inputs import Texts, read_input
 from panope_server.transport.rest.classification.schemas import ClassifyBody, ClassifyParameters
 from panope_server.transport.rest.embedding.run import answered
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.hugging_face.image_bodies import image_in, image_of, is_image
 from panope_server.transport.rest.hugging_face.outline import Outline
-from panope_server.transport.rest.hugging_face.picture_bodies import is_picture, picture_in, picture_of
 from panope_server.transport.rest.hugging_face.truncation import truncation_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
@@ -37,7 +37,7 @@ TASKS = {TEXTS: "classify", TOKENS: "token-classify", ZERO_SHOT: "classify"}
 """Each with the task of the models that do it."""
 
 IMAGE_TASKS = frozenset({"image-classification", "zero-shot-image-classification"})
-"""Its words for those of pictures."""
+"""Its words for those of images."""
 
 _OWN = {
     TEXTS: ("function_to_apply", "top_k"),
@@ -93,13 +93,13 @@ class Classifying:
 
     async def answer(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
         """Reads a body and answers it."""
-        if is_picture(request, context):
-            return await self._of_picture(asked, request, context, unknown)
+        if is_image(request, context):
+            return await self._of_image(asked, request, context, unknown)
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
         model = model_of(body.model, asked.path_model)
         parameters = body.parameters or ClassifyParameters()
         if asked.task in IMAGE_TASKS or (not asked.task and await self._takes_images(model)):
-            image = picture_in(await off_loop(len(request.data), read_text, body.inputs), "inputs")
+            image = image_in(await off_loop(len(request.data), read_text, body.inputs), "inputs")
             asks = images_input_of(image, parameters)
             call = call_with(
                 body.options, context, model=model, task_input=asks, task="classify", interface=asked.interface
@@ -115,8 +115,8 @@ class Classifying:
         unknown.tell(context)
         return json_response(value_of(output, task_input, single=texts.single))
 
-    async def _of_picture(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
-        task_input = images_input_of(picture_of(request), ClassifyParameters())
+    async def _of_image(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
+        task_input = images_input_of(image_of(request), ClassifyParameters())
         call = call_with(
             None, context, model=asked.path_model, task_input=task_input, task="classify", interface=asked.interface
         )
@@ -152,7 +152,7 @@ class Classifying:
         return TOKENS if await self._task_of(model) == TASKS[TOKENS] else TEXTS
 
     async def _takes_images(self, model: str) -> bool:
-        """Whether a model, or the default one, classifies pictures."""
+        """Whether a model, or the default one, classifies images."""
         try:
             view = await self._models.get(model or await self._models.default_for("classify") or "")
         except NotFoundError:
@@ -213,7 +213,7 @@ def input_of(task: str, texts: Texts, parameters: ClassifyParameters) -> Input:
 
 
 def images_input_of(image: Image, parameters: ClassifyParameters) -> ClassifyImagesInput:
-    """What a body with a picture asks for.
+    """What a body with an image asks for.
 
     Raises:
         InvalidInputError: a parameter of texts.
@@ -222,7 +222,7 @@ def images_input_of(image: Image, parameters: ClassifyParameters) -> ClassifyIma
     for name in parameters.__struct_fields__:
         if name not in own and getattr(parameters, name) is not None:
             raise InvalidInputError(
-                f"`parameters.{name}` is of texts, and this is a picture", field=f"parameters.{name}"
+                f"`parameters.{name}` is of texts, and this is an image", field=f"parameters.{name}"
             )
     return ClassifyImagesInput(
         [image],

@@ -62,7 +62,7 @@ def read_inputs(raw: Raw) -> Texts:
 
 
 def read_text(raw: Raw) -> str:
-    """`inputs` of the Inference API, where they are a picture in base64."""
+    """`inputs` of the Inference API, where they are an image in base64."""
     return decoded(_TEXT, raw, Text, "inputs")
 
 

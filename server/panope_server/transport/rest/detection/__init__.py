@@ -1,1 +1,1 @@
-"""The routes that look for things in pictures."""
+"""The routes that look for things in images."""

@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta, Struct
 
-from panope_server.tasks.detect import MAX_DETECTIONS
+from panope_server.tasks.vision.detect import MAX_DETECTIONS
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -28,7 +28,7 @@ class DetectBody(Struct, forbid_unknown_fields=True):
     """POST /v1/detect: what InferenceClient.object_detection sends, and `model`.
 
     Attributes:
-        inputs: A picture in base64, or as a `data:` URL.
+        inputs: An image in base64, or as a `data:` URL.
         model: Absent for the model of the path, or for the only model of the task.
         parameters: How to look.
         options: How to treat the call.
@@ -41,7 +41,7 @@ class DetectBody(Struct, forbid_unknown_fields=True):
 
 
 class BoxJson(TypedDict):
-    """A rectangle, in whole pixels of the picture as it is shown."""
+    """A rectangle, in whole pixels of the image as it is shown."""
 
     xmin: int
     ymin: int
@@ -50,7 +50,7 @@ class BoxJson(TypedDict):
 
 
 class DetectionJson(TypedDict):
-    """One thing in the picture."""
+    """One thing in the image."""
 
     label: str
     score: float

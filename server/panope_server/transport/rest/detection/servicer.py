@@ -1,4 +1,4 @@
-"""Serves the routes that look for things in pictures."""
+"""Serves the routes that look for things in images."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import detection_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
-from panope_server.tasks.detect import DEFAULT_THRESHOLD, DetectInput, Detection, DetectOutput
-from panope_server.tasks.images import Image
+from panope_server.tasks.vision.detect import DEFAULT_THRESHOLD, DetectInput, Detection, DetectOutput
+from panope_server.tasks.vision.images import Image
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.detection.schemas import DetectBody, DetectionJson, DetectParameters
 from panope_server.transport.rest.embedding.run import answered
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
-from panope_server.transport.rest.hugging_face.picture_bodies import is_picture, picture_in, picture_of
+from panope_server.transport.rest.hugging_face.image_bodies import image_in, image_of, is_image
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
@@ -49,12 +49,12 @@ class DetectionServicer(pb_grpc.DetectionServiceServicer):
     async def _detect(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
         unknown = unknown_of(context, report=self._report_unknown)
         options: CallOptions | None = None
-        if is_picture(request, context):
-            model, task_input = path_model, _input(picture_of(request), DetectParameters())
+        if is_image(request, context):
+            model, task_input = path_model, _input(image_of(request), DetectParameters())
         else:
             body = await off_loop(len(request.data), _BODY.read, request, unknown)
             options, model = body.options, model_of(body.model, path_model)
-            task_input = _input(picture_in(body.inputs, "inputs"), body.parameters or DetectParameters())
+            task_input = _input(image_in(body.inputs, "inputs"), body.parameters or DetectParameters())
         call = call_with(options, context, model=model, task_input=task_input, task="detect", interface=interface)
         output = await answered(self._pipeline, call, _NAMES, single=True)
         assert isinstance(output, DetectOutput)

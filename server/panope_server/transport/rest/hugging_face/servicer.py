@@ -14,7 +14,7 @@ from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
-from panope_server.transport.rest.hugging_face.image_text.writer import PictureWriter
+from panope_server.transport.rest.hugging_face.image_text.writer import ImageTextWriter
 from panope_server.transport.rest.hugging_face.schemas import EmbedBody
 from panope_server.transport.rest.hugging_face.text_to_text.writer import TextWriter
 from panope_server.transport.rest.hugging_face.texts.answering import answer_questions
@@ -39,7 +39,7 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         self._models = models
         self._report_unknown = report_unknown
         self._writer = TextWriter(pipeline, report_unknown=report_unknown)
-        self._pictures = PictureWriter(pipeline, report_unknown=report_unknown)
+        self._images = ImageTextWriter(pipeline, report_unknown=report_unknown)
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
@@ -76,21 +76,21 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
 
     async def AnswerVisualQuestion(self, request: HttpBody, context: Context) -> HttpBody:
         """Answers with the model of the body."""
-        return await self._pictures.answer("", request, context, "HuggingFaceService/AnswerVisualQuestion")
+        return await self._images.answer("", request, context, "HuggingFaceService/AnswerVisualQuestion")
 
     async def AnswerVisualQuestionModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Answers with the model of the path."""
         interface = "HuggingFaceService/AnswerVisualQuestionModel"
-        return await self._pictures.answer(request.model, request.body, context, interface)
+        return await self._images.answer(request.model, request.body, context, interface)
 
     async def DescribeImage(self, request: HttpBody, context: Context) -> HttpBody:
         """Writes with the model of the body, or the default one."""
-        return await self._pictures.write("", request, context, "HuggingFaceService/DescribeImage")
+        return await self._images.write("", request, context, "HuggingFaceService/DescribeImage")
 
     async def DescribeImageModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
         """Writes with the model of the path."""
         interface = "HuggingFaceService/DescribeImageModel"
-        return await self._pictures.write(request.model, request.body, context, interface)
+        return await self._images.write(request.model, request.body, context, interface)
 
     async def AnswerQuestion(self, request: HttpBody, context: Context) -> HttpBody:
         """Answers questions with the model of the body."""

@@ -1,4 +1,4 @@
-"""Questions about pictures, and texts of pictures, through Envoy, by bytes and by the unmodified client."""
+"""Questions about images, and texts of images, through Envoy, by bytes and by the unmodified client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from panope_server.tasks.generate.types import Sampling
 FILE = b"\x89PNG\r\n\x1a\n..."
 BASE64 = base64.b64encode(FILE).decode()
 QUESTIONS = "/v1/visual-question-answering"
-PICTURES = "/v1/image-to-text"
+IMAGES = "/v1/image-to-text"
 
 
 def asked(edge):
@@ -25,7 +25,7 @@ def content(edge):
     return json.loads(asked(edge).conversation.messages)[0]["content"]
 
 
-def test_the_client_asks_about_a_picture(edge):
+def test_the_client_asks_about_an_image(edge):
     client = InferenceClient(model=f"{edge.url}{QUESTIONS}/{GENERATOR}")
     (told,) = client.visual_question_answering(FILE, "What is it?")
     assert (told.answer, 0 <= told.score <= 1) == ("Hello wörld", True)
@@ -35,8 +35,8 @@ def test_the_client_asks_about_a_picture(edge):
     assert (asked(edge).options.sampling, asked(edge).options.logprobs) == (Sampling(temperature=0.0), 0)
 
 
-def test_the_client_asks_what_is_in_a_picture(edge):
-    client = InferenceClient(model=f"{edge.url}{PICTURES}/{GENERATOR}")
+def test_the_client_asks_what_is_in_an_image(edge):
+    client = InferenceClient(model=f"{edge.url}{IMAGES}/{GENERATOR}")
     assert client.image_to_text(FILE).generated_text == "Hello wörld"
     assert [image.content for image in asked(edge).conversation.images] == [FILE]
     assert content(edge) == [{"type": "image"}]
@@ -44,7 +44,7 @@ def test_the_client_asks_what_is_in_a_picture(edge):
 
 @pytest.mark.parametrize("inputs", [BASE64, f"data:image/png;base64,{BASE64}"])
 def test_options_go_with_json(edge, inputs):
-    reply = edge.post(PICTURES, {"inputs": inputs, "model": GENERATOR, "parameters": {"max_new_tokens": 7}})
+    reply = edge.post(IMAGES, {"inputs": inputs, "model": GENERATOR, "parameters": {"max_new_tokens": 7}})
     assert (reply.status, reply.json) == (200, [{"generated_text": "Hello wörld"}])
     assert (asked(edge).options.max_tokens, asked(edge).options.logprobs) == (7, None)
     body = {"inputs": {"image": inputs, "question": "What?"}, "parameters": {"top_k": 1}}
@@ -60,8 +60,8 @@ def test_options_go_with_json(edge, inputs):
         (QUESTIONS, {"inputs": {"image": BASE64, "question": "a"}, "question": "b"}, "question"),
         (QUESTIONS, {"inputs": BASE64, "question": "a", "parameters": {"top_k": 2}}, "parameters.top_k"),
         (QUESTIONS, {"inputs": "https://a.example/b.png", "question": "a"}, "inputs"),
-        (PICTURES, {"inputs": BASE64, "colour": 1}, "colour"),
-        (PICTURES, {}, "inputs"),
+        (IMAGES, {"inputs": BASE64, "colour": 1}, "colour"),
+        (IMAGES, {}, "inputs"),
     ],
 )
 def test_what_is_wrong_is_refused_by_its_place(edge, path, body, field):

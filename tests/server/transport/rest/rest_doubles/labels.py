@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, LabelScore
-from panope_server.tasks.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections
 from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
+from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections
 from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 
 LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput, DetectInput)

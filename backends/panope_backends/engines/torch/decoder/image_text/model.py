@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from panope_backends.api import ImageTextModel, PromptImage, StepBatch
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.torch.decoder.attention import AttentionLayer
 from panope_backends.engines.torch.decoder.image_text.prompts import Prompt
 from panope_backends.engines.torch.decoder.image_text.trial import compare, expected_logits

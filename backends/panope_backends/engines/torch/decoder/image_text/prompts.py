@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import PromptImage
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.torch.decoder.image_text.vision_tower import VisionTower
 from panope_backends.errors import InvalidInputError
 

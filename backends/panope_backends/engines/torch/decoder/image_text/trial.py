@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import PromptImage, StepBatch, StepSequence
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.torch.decoder.attention import ATTENTION
 from panope_backends.engines.torch.decoder.image_text.vision_tower import tensors_of
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import PromptImage
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.errors import InvalidInputError
 
 

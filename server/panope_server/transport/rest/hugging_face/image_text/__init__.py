@@ -1,1 +1,1 @@
-"""Questions about pictures, and texts of pictures, by the bodies of Hugging Face's clients."""
+"""Questions about images, and texts of images, by the bodies of Hugging Face's clients."""

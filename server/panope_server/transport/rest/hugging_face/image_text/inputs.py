@@ -1,4 +1,4 @@
-"""Pictures and questions as input of task `generate`: conversations of one message."""
+"""Images and questions as input of task `generate`: conversations of one message."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Mapping
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import GenerateInput, GenerationOptions, Sampling
-from panope_server.tasks.images import Image
+from panope_server.tasks.vision.images import Image
 from panope_server.transport.generation.conversations import MessageJson, content_of, conversation
 from panope_server.transport.generation.names import GenerationNames
+from panope_server.transport.rest.hugging_face.image_bodies import image_in
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
-    PictureBody,
+    ImageBody,
     QuestionBody,
     QuestionInputs,
     QuestionParameters,
 )
-from panope_server.transport.rest.hugging_face.picture_bodies import picture_in
 
 #: As Text Generation Inference has it.
 _TOKENS = 100
 
-#: Of the only message, whose first part is the picture.
+#: Of the only message, whose first part is the image.
 _NAMES: Mapping[str, str] = {"max_tokens": "parameters.max_new_tokens"}
 
 
-class PictureNames(GenerationNames):
+class ImageNames(GenerationNames):
     """What a body calls the fields of its input."""
 
     def __init__(self) -> None:
@@ -35,39 +35,39 @@ class PictureNames(GenerationNames):
         return "inputs" if path.startswith("messages") else super().__call__(path)
 
 
-NAMES = PictureNames()
+NAMES = ImageNames()
 
 
 def question_input(body: QuestionBody) -> GenerateInput:
     """What a body asks for; the log-probabilities of the answer tell its score.
 
     Raises:
-        InvalidInputError: there is no question, or there are two pictures.
+        InvalidInputError: there is no question, or there are two images.
     """
     given = body.inputs
     if isinstance(given, QuestionInputs):
-        picture, question = given.image, given.question
+        image, question = given.image, given.question
         if body.question not in (None, question):
             raise _refusal("question", "and `inputs.question` differ")
     else:
         if body.question is None:
             raise _refusal("question", "is missing")
-        picture, question = given, body.question
-    if body.image not in (None, picture):
-        raise _refusal("image", "and the picture of `inputs` differ")
+        image, question = given, body.question
+    if body.image not in (None, image):
+        raise _refusal("image", "and the image of `inputs` differ")
     parameters = body.parameters or QuestionParameters()
-    return _input([picture_in(picture, "inputs"), question], parameters.max_new_tokens, logprobs=0)
+    return _input([image_in(image, "inputs"), question], parameters.max_new_tokens, logprobs=0)
 
 
-def picture_input(image: Image, max_tokens: int | None = None) -> GenerateInput:
-    """What is asked of a picture without words."""
+def image_input(image: Image, max_tokens: int | None = None) -> GenerateInput:
+    """What is asked of an image without words."""
     return _input([image], max_tokens)
 
 
-def described_input(body: PictureBody) -> GenerateInput:
+def described_input(body: ImageBody) -> GenerateInput:
     """What a body with options asks for."""
-    return picture_input(
-        picture_in(body.inputs, "inputs"), None if body.parameters is None else body.parameters.max_new_tokens
+    return image_input(
+        image_in(body.inputs, "inputs"), None if body.parameters is None else body.parameters.max_new_tokens
     )
 
 

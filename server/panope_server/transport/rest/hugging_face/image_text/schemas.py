@@ -1,4 +1,4 @@
-"""The bodies of questions about pictures and of texts of pictures, and what is answered."""
+"""The bodies of questions about images and of texts of images, and what is answered."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _Tokens = Annotated[int, Meta(ge=1, le=(1 << 31) - 1)]
 
 
 class QuestionInputs(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A picture and a question, as the Inference API's description has them.
+    """An image and a question, as the Inference API's description has them.
 
     Attributes:
-        image: The picture's file in base64, or a data URL.
+        image: The image's file in base64, or a data URL.
         question: About it.
     """
 
@@ -40,9 +40,9 @@ class QuestionBody(Struct, forbid_unknown_fields=True, kw_only=True):
     """POST /v1/visual-question-answering: what InferenceClient.visual_question_answering sends, and `model`.
 
     Attributes:
-        inputs: A picture, its file in base64 or a data URL, beside `question`; or both in an object.
-        question: About the picture.
-        image: The picture once more, as that client sends it.
+        inputs: An image, its file in base64 or a data URL, beside `question`; or both in an object.
+        question: About the image.
+        image: The image once more, as that client sends it.
         model: Absent for the model of the path, or for the default model.
         parameters: How the question is answered.
         options: How to treat the call.
@@ -56,8 +56,8 @@ class QuestionBody(Struct, forbid_unknown_fields=True, kw_only=True):
     options: CallOptions | None = None
 
 
-class PictureParameters(Struct, forbid_unknown_fields=True, kw_only=True):
-    """How a picture's text is written.
+class ImageParameters(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How an image's text is written.
 
     Attributes:
         max_new_tokens: The most tokens of the text. Default: 100.
@@ -66,11 +66,11 @@ class PictureParameters(Struct, forbid_unknown_fields=True, kw_only=True):
     max_new_tokens: _Tokens | None = None
 
 
-class PictureBody(Struct, forbid_unknown_fields=True, kw_only=True):
-    """POST /v1/image-to-text with options; InferenceClient.image_to_text sends the picture's file alone.
+class ImageBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /v1/image-to-text with options; InferenceClient.image_to_text sends the image's file alone.
 
     Attributes:
-        inputs: The picture's file in base64, or a data URL.
+        inputs: The image's file in base64, or a data URL.
         model: Absent for the model of the path, or for the default model.
         parameters: How the text is written.
         options: How to treat the call.
@@ -78,7 +78,7 @@ class PictureBody(Struct, forbid_unknown_fields=True, kw_only=True):
 
     inputs: _Text
     model: _Text | None = None
-    parameters: PictureParameters | None = None
+    parameters: ImageParameters | None = None
     options: CallOptions | None = None
 
 
@@ -94,7 +94,7 @@ class QuestionAnswerJson(TypedDict):
     score: float
 
 
-class PictureTextJson(TypedDict):
-    """What a model writes of a picture."""
+class ImageTextJson(TypedDict):
+    """What a model writes of an image."""
 
     generated_text: str

@@ -1,4 +1,4 @@
-"""Answers questions about pictures, and writes what is in them."""
+"""Answers questions about images, and writes what is in them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from panope_server.transport.generation.names import TASK
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.hugging_face.image_bodies import image_of, is_image
 from panope_server.transport.rest.hugging_face.image_text.inputs import (
     NAMES,
     described_input,
-    picture_input,
+    image_input,
     question_input,
 )
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
-    PictureBody,
-    PictureTextJson,
+    ImageBody,
+    ImageTextJson,
     QuestionAnswerJson,
     QuestionBody,
 )
-from panope_server.transport.rest.hugging_face.picture_bodies import is_picture, picture_of
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response
 
 _QUESTION = RequestBody(QuestionBody)
-_PICTURE = RequestBody(PictureBody)
+_IMAGE = RequestBody(ImageBody)
 
 
-class PictureWriter:
-    """Answers bodies with pictures.
+class ImageTextWriter:
+    """Answers bodies with images.
 
     Args:
         pipeline: runs calls.
@@ -59,16 +59,16 @@ class PictureWriter:
         return encoded_response(orjson.dumps([QuestionAnswerJson(answer=delta.text, score=score)]))
 
     async def write(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
-        """Writes what is in a picture, which the body is or, as JSON, holds."""
+        """Writes what is in an image, which the body is or, as JSON, holds."""
         unknown = unknown_of(context, report=self._report_unknown)
-        if is_picture(request, context):
-            call = _call(picture_input(picture_of(request)), None, context, path_model, interface)
+        if is_image(request, context):
+            call = _call(image_input(image_of(request)), None, context, path_model, interface)
         else:
-            body = await off_loop(len(request.data), _PICTURE.read, request, unknown)
+            body = await off_loop(len(request.data), _IMAGE.read, request, unknown)
             call = _call(described_input(body), body.options, context, model_of(body.model, path_model), interface)
         delta = await self._run(call)
         unknown.tell(context)
-        return encoded_response(orjson.dumps([PictureTextJson(generated_text=delta.text)]))
+        return encoded_response(orjson.dumps([ImageTextJson(generated_text=delta.text)]))
 
     async def _run(self, call: Call) -> GenerateDelta:
         try:

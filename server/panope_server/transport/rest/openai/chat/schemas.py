@@ -27,11 +27,11 @@ class RefusalPart(Struct, forbid_unknown_fields=True, tag_field="type", tag="ref
 
 
 class ImageUrlBody(Struct, forbid_unknown_fields=True):
-    """Where a picture is.
+    """Where an image is.
 
     Attributes:
         url: The file in base64: `data:image/png;base64,…`.
-        detail: Only `auto`: a picture is read as the model's own processor is set.
+        detail: Only `auto`: an image is read as the model's own processor is set.
     """
 
     url: str
@@ -39,7 +39,7 @@ class ImageUrlBody(Struct, forbid_unknown_fields=True):
 
 
 class ImagePart(Struct, forbid_unknown_fields=True, tag_field="type", tag="image_url"):
-    """A picture, for models that see images."""
+    """An image, for models that see images."""
 
     image_url: str | ImageUrlBody
 
@@ -89,7 +89,7 @@ class MessageBody(Struct, forbid_unknown_fields=True):
     """A message of the conversation.
 
     Attributes:
-        content: What is said: a text, or several, which are joined by line breaks, and pictures.
+        content: What is said: a text, or several, which are joined by line breaks, and images.
         name: Who of several with the same role.
         tool_calls: What the assistant called.
         tool_call_id: The call whose result this is, of the role `tool`.

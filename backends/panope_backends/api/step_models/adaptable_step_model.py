@@ -16,9 +16,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from pathlib import Path
 
-from panope_backends.api.step_batch import StepBatch
-from panope_backends.api.step_checks import check_adapters
-from panope_backends.api.step_model import StepModel
+from panope_backends.api.step_models.step_batch import StepBatch
+from panope_backends.api.step_models.step_checks import check_adapters
+from panope_backends.api.step_models.step_model import StepModel
 
 
 class AdaptableStepModel(StepModel):

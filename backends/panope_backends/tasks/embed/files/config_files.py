@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.modules_file import STATIC_CONFIG, HeadStep, Modules, read_modules
-from panope_backends.tasks.embed.sentence_files import (
+from panope_backends.tasks.embed.files.modules_file import STATIC_CONFIG, HeadStep, Modules, read_modules
+from panope_backends.tasks.embed.files.sentence_files import (
     ENCODES,
     FILLS_MASKS,
     ModelFile,

@@ -1,4 +1,4 @@
-"""Pictures: what the inputs of several tasks are made of. They are decoded by workers alone."""
+"""Images: what the inputs of several tasks are made of. They are decoded by workers alone."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _FETCHED = ("http://", "https://")
 #: Base64 takes four characters for three bytes.
 _CHARACTERS, _BYTES = 4, 3
 
-#: Pixels of a picture that one byte of its file stands for, about, as photographs are compressed.
+#: Pixels of an image that one byte of its file stands for, about, as photographs are compressed.
 PIXELS_OF_BYTE = 4
 #: Pixels that cost a model about what a token of text does.
 PIXELS_OF_UNIT = 16 * 16
-#: What every picture costs, however small its file: models scale it to a size of their own.
+#: What every image costs, however small its file: models scale it to a size of their own.
 UNITS_OF_IMAGE = 256
 
 
 @dataclass(slots=True, frozen=True)
 class Image:
-    """A picture as its caller sent it; exactly one of the two is filled.
+    """An image as its caller sent it; exactly one of the two is filled.
 
     Attributes:
         content: the file.
@@ -43,32 +43,32 @@ class Image:
 
 
 def image_of_uri(uri: str, field: str) -> Image:
-    """The picture that a URI holds.
+    """The image that a URI holds.
 
     Args:
         uri: as the caller sent it.
         field: of the request that holds it.
 
     Raises:
-        InvalidInputError: it names a place where the picture lies.
+        InvalidInputError: it names a place where the image lies.
     """
     start = uri[:8].lower()
     if start.startswith(_DATA):
         return Image(data_url=uri)
     if start.startswith(_FETCHED):
         raise InvalidInputError.at(
-            field, "{field} names a picture elsewhere, which Panope does not fetch; send the file, or a `data:` URL"
+            field, "{field} names an image elsewhere, which Panope does not fetch; send the file, or a `data:` URL"
         )
     raise InvalidInputError.at(field, "{field} must be a `data:` URL")
 
 
 def image_of_base64(text: str) -> Image:
-    """The picture that base64 without a head holds."""
+    """The image that base64 without a head holds."""
     return Image(data_url=f"data:;base64,{text}")
 
 
 def check_images(images: Sequence[Image], limits: MediaLimits, field: str = "images") -> None:
-    """Refuses no pictures, too many, an empty one and one of too many bytes; what they hold, the worker sees."""
+    """Refuses no images, too many, an empty one and one of too many bytes; what they hold, the worker sees."""
     if not images:
         raise InvalidInputError.at(field, "{field} is empty; give at least one")
     if len(images) > limits.max_images:
@@ -80,7 +80,7 @@ def check_images(images: Sequence[Image], limits: MediaLimits, field: str = "ima
 
 
 def check_image(image: Image, limits: MediaLimits, field: str) -> None:
-    """Refuses an empty picture and one of too many bytes."""
+    """Refuses an empty image and one of too many bytes."""
     if not image.content and not image.data_url:
         raise InvalidInputError.at(field, "{field} is empty")
     if image.size_bytes > limits.max_image_bytes + _BYTES:
@@ -93,7 +93,7 @@ def check_image(image: Image, limits: MediaLimits, field: str) -> None:
 
 
 def image_messages(images: Iterable[Image]) -> list[messages.Image]:
-    """Pictures as workers take them."""
+    """Images as workers take them."""
     return [
         messages.Image(content=image.content) if image.content else messages.Image(data_url=image.data_url)
         for image in images
@@ -101,11 +101,11 @@ def image_messages(images: Iterable[Image]) -> list[messages.Image]:
 
 
 def image_cost(images: Sequence[Image]) -> tuple[int, int]:
-    """Items and bytes of pictures."""
+    """Items and bytes of images."""
     return len(images), sum(image.size_bytes for image in images)
 
 
 def image_work(images: Sequence[Image]) -> int:
-    """Units of work of pictures, by the pixels that their files hold, about; the worker alone looks into them."""
+    """Units of work of images, by the pixels that their files hold, about; the worker alone looks into them."""
     pixels = sum(image.size_bytes for image in images) * PIXELS_OF_BYTE
     return len(images) * UNITS_OF_IMAGE + pixels // PIXELS_OF_UNIT

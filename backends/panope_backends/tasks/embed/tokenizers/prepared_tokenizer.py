@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from panope_backends.errors import InternalError
-from panope_backends.tasks.embed.config_files import EmbedFiles
-from panope_backends.tasks.embed.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
-from panope_backends.tasks.embed.static_tokenizer import prepare_static
+from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
+from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static
 from panope_backends.tasks.kept_files import keep
 from panope_backends.tasks.tokenizer_program import Job, run_program
 
@@ -44,7 +44,7 @@ def _make(folder: Path, files: EmbedFiles, file: Path) -> None:
     if files.is_static:  # which needs no transformers
         keep(prepare_static(files), file)
     elif "transformers" in sys.modules:  # the engine has paid for the import
-        from panope_backends.tasks.embed.preparing import prepare_tokenizer
+        from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
 
         keep(prepare_tokenizer(files), file)
     else:

@@ -1,10 +1,10 @@
-"""Pictures on the server's side: counted, bounded and handed on, never decoded."""
+"""Images on the server's side: counted, bounded and handed on, never decoded."""
 
 import pytest
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config import MediaLimits
-from panope_server.tasks.images import (
+from panope_server.tasks.vision.images import (
     Image,
     check_images,
     image_cost,
@@ -33,13 +33,13 @@ def test_what_no_model_would_take_is_refused(images: list[Image], field: str, wh
 
 
 @pytest.mark.parametrize("uri", ["https://example.org/a.png", "HTTP://169.254.169.254/", "file:///etc/passwd", "a.png"])
-def test_a_uri_that_holds_no_picture_is_refused(uri: str) -> None:
+def test_a_uri_that_holds_no_image_is_refused(uri: str) -> None:
     with pytest.raises(InvalidInputError, match="`images`") as error:
         image_of_uri(uri, "images")
     assert "data:" in error.value.message
 
 
-def test_pictures_reach_the_worker_as_they_came() -> None:
+def test_images_reach_the_worker_as_they_came() -> None:
     sent = image_messages(
         [Image(b"abc"), image_of_uri("data:image/png;base64,YWJj", "images"), image_of_base64("YWJj")]
     )

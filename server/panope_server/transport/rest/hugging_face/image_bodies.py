@@ -1,11 +1,11 @@
-"""Bodies of the Inference API that hold a picture: the file itself, or JSON with the file in base64."""
+"""Bodies of the Inference API that hold an image: the file itself, or JSON with the file in base64."""
 
 from __future__ import annotations
 
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.images import Image, image_of_base64, image_of_uri
+from panope_server.tasks.vision.images import Image, image_of_base64, image_of_uri
 from panope_server.transport.interceptors.context import Context, metadata_of
 
 BYTES = "application/octet-stream"
@@ -15,11 +15,11 @@ _IMAGE = "image/"
 _SCHEME_CHARACTERS = 8
 
 
-def is_picture(request: HttpBody, context: Context) -> bool:
-    """Whether a body is a picture by itself.
+def is_image(request: HttpBody, context: Context) -> bool:
+    """Whether a body is an image by itself.
 
     Pages of other sites can send a body without a type unasked, and then browsers tell where from; programs send
-    pictures without a type.
+    images without a type.
     """
     given: str = request.content_type.partition(";")[0].strip().lower()
     if not given:
@@ -27,19 +27,19 @@ def is_picture(request: HttpBody, context: Context) -> bool:
     return given == BYTES or given.startswith(_IMAGE)
 
 
-def picture_of(request: HttpBody) -> Image:
-    """The picture that a body is.
+def image_of(request: HttpBody) -> Image:
+    """The image that a body is.
 
     Raises:
         InvalidInputError: it is empty.
     """
     if not request.data:
-        raise InvalidInputError("the body is empty; send a picture", field="inputs")
+        raise InvalidInputError("the body is empty; send an image", field="inputs")
     return Image(content=request.data)
 
 
-def picture_in(text: str, field: str) -> Image:
-    """The picture in a field of JSON: base64, or a `data:` URL.
+def image_in(text: str, field: str) -> Image:
+    """The image in a field of JSON: base64, or a `data:` URL.
 
     Args:
         text: of the field.

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.sentence_files import DropoutFile, LayerPoolingFile, ModuleEntry, NormalizeFile
+from panope_backends.tasks.embed.files.sentence_files import DropoutFile, LayerPoolingFile, ModuleEntry, NormalizeFile
 from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
 
 #: The module that stands in for a transformer and its pooling, and a configuration that tells engines so.

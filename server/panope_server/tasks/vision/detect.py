@@ -1,4 +1,4 @@
-"""Task `detect`: pictures to what stands in them, and where."""
+"""Task `detect`: images to what stands in them, and where."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.tasks.images import image_messages
-from panope_server.tasks.images_task import ImagesInput, ImagesOutput, ImagesTask
+from panope_server.tasks.vision.images import image_messages
+from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
 
 DEFAULT_THRESHOLD = 0.5
 """As transformers' pipeline has it."""
@@ -22,11 +22,11 @@ _SIDES = 4
 
 @dataclass(slots=True)
 class DetectInput(ImagesInput):
-    """Pictures to look at.
+    """Images to look at.
 
     Attributes:
         threshold: scores that are told are higher; 0 to 1.
-        max_detections: how many to tell of each picture; None for all.
+        max_detections: how many to tell of each image; None for all.
     """
 
     threshold: float = DEFAULT_THRESHOLD
@@ -34,7 +34,7 @@ class DetectInput(ImagesInput):
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels of a picture as it is shown."""
+    """A rectangle in pixels of an image as it is shown."""
 
     x_min: float
     y_min: float
@@ -43,7 +43,7 @@ class Box(NamedTuple):
 
 
 class Detection(NamedTuple):
-    """One thing in a picture."""
+    """One thing in an image."""
 
     label: str
     score: float
@@ -52,7 +52,7 @@ class Detection(NamedTuple):
 
 @dataclass(slots=True)
 class ImageDetections:
-    """What stands in one picture, the highest score first; its size in pixels as it is shown."""
+    """What stands in one image, the highest score first; its size in pixels as it is shown."""
 
     width: int
     height: int
@@ -61,20 +61,20 @@ class ImageDetections:
 
 @dataclass(slots=True)
 class DetectOutput(ImagesOutput):
-    """In the order of the pictures."""
+    """In the order of the images."""
 
     images: list[ImageDetections]
 
 
 class DetectTask(ImagesTask[DetectInput, DetectOutput]):
-    """Pictures to boxes with labels."""
+    """Images to boxes with labels."""
 
     name = "detect"
     input_type = DetectInput
     output_type = DetectOutput
 
     def encode(self, task_input: DetectInput) -> bytes:
-        """The pictures as they came."""
+        """The images as they came."""
         message = messages.DetectInput(
             images=image_messages(task_input.images),
             threshold=task_input.threshold,
@@ -84,11 +84,11 @@ class DetectTask(ImagesTask[DetectInput, DetectOutput]):
         return message.SerializeToString()
 
     def decode(self, data: bytes) -> DetectOutput:
-        """The boxes of each picture."""
+        """The boxes of each image."""
         return DetectOutput([_detections_of(image) for image in messages.DetectOutput.FromString(data).images])
 
     def validate(self, task_input: DetectInput, limits: Limits) -> None:
-        """Checks every field; what pictures hold, the worker sees."""
+        """Checks every field; what images hold, the worker sees."""
         super().validate(task_input, limits)
         if not (math.isfinite(task_input.threshold) and 0 <= task_input.threshold <= 1):
             raise InvalidInputError.at("threshold", "{field} must be a number from 0 to 1")

@@ -20,10 +20,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from panope_backends.api.prompt_image import PromptImage
-from panope_backends.api.step_batch import Integers
-from panope_backends.api.step_checks import check_images
-from panope_backends.api.step_model import StepModel
+from panope_backends.api.step_models.prompt_image import PromptImage
+from panope_backends.api.step_models.step_batch import Integers
+from panope_backends.api.step_models.step_checks import check_images
+from panope_backends.api.step_models.step_model import StepModel
 
 
 class ImageTextModel(StepModel):

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.config_files import EmbedFiles, TokenizerSettings
-from panope_backends.tasks.embed.prepared import PreparedTokenizer, sources_digest
-from panope_backends.tasks.embed.static_tokenizer import prepare_static
-from panope_backends.tasks.embed.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.files.config_files import EmbedFiles, TokenizerSettings
+from panope_backends.tasks.embed.tokenizers.prepared import PreparedTokenizer, sources_digest
+from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static
+from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json, shown
 from panope_backends.tasks.probing import PROBING_TEXTS
 from panope_backends.tasks.tokenizer_making import (

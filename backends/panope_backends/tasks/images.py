@@ -1,4 +1,4 @@
-"""The pictures of a request, from the message to what a model runs."""
+"""The images of a request, from the message to what a model runs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from panope_backends.errors import InternalError
 from panope_backends.media.data_urls import read_data_url
 from panope_backends.media.images import decode_image
 from panope_backends.media.limits import MediaLimits
-from panope_backends.media.processors import ImageProcessor, trial_picture
+from panope_backends.media.processors import ImageProcessor, trial_image
 from panope_backends.tasks.stacked_arrays import tokens_of
 from panope_backends.tasks.task import ArrayItem
 
 
 @dataclass(slots=True)
 class Prepared:
-    """One picture that a model can run.
+    """One image that a model can run.
 
     Attributes:
         item: as the model takes it.
-        width: of the picture as it is shown, in pixels.
+        width: of the image as it is shown, in pixels.
         height: the same.
     """
 
@@ -32,12 +32,12 @@ class Prepared:
     height: int
 
 
-class PicturePreparer:
-    """Decodes the pictures of requests and makes arrays of them.
+class ImagePreparer:
+    """Decodes the images of requests and makes arrays of them.
 
     Args:
         processor: of the model.
-        limits: that pictures must keep.
+        limits: that images must keep.
     """
 
     def __init__(self, processor: ImageProcessor, limits: MediaLimits) -> None:
@@ -45,7 +45,7 @@ class PicturePreparer:
         self._limits = limits
 
     def prepared(self, images: Sequence[messages.Image], first_index: int, field: str = "images") -> list[Prepared]:
-        """All pictures of a request.
+        """All images of a request.
 
         Args:
             images: of the message.
@@ -58,20 +58,20 @@ class PicturePreparer:
         return [self._one(image, f"{field}[{index}]") for index, image in enumerate(images, first_index)]
 
     def sample(self, number: int) -> ArrayItem:
-        """A picture to try with, of a number."""
-        return self._item(trial_picture(number), "images[0]")
+        """An image to try with, of a number."""
+        return self._item(trial_image(number), "images[0]")
 
     def _one(self, image: messages.Image, field: str) -> Prepared:
-        picture = read_image(image, field, self._limits)
-        return Prepared(self._item(picture, field), *picture.size)
+        decoded = read_image(image, field, self._limits)
+        return Prepared(self._item(decoded, field), *decoded.size)
 
-    def _item(self, picture: Image.Image, field: str) -> ArrayItem:
-        arrays = self._processor.arrays(picture, field)
+    def _item(self, image: Image.Image, field: str) -> ArrayItem:
+        arrays = self._processor.arrays(image, field)
         return ArrayItem(arrays, tokens_of(arrays))
 
 
 def read_image(image: messages.Image, field: str, limits: MediaLimits) -> Image.Image:
-    """A picture of a message in RGB, upright.
+    """An image of a message in RGB, upright.
 
     Args:
         image: of the message.
@@ -86,4 +86,4 @@ def read_image(image: messages.Image, field: str, limits: MediaLimits) -> Image.
             return decode_image(image.content, field, limits)
         case "data_url":
             return decode_image(read_data_url(image.data_url, field, limits.max_image_bytes), field, limits)
-    raise InternalError("the server sent a picture without a source")
+    raise InternalError("the server sent an image without a source")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from panope_backends.api.step_batch import Integers
+from panope_backends.api.step_models.step_batch import Integers
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""Commands that ask models about pictures."""
+"""Commands that ask models about images."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from panope_server.cli.server.models import client_at
 if TYPE_CHECKING:
     from panope.v1.detect_service_pb2 import Detection, ImageDetections
 
-#: Of what is drawn: clear on light and dark pictures alike.
+#: Of what is drawn: clear on light and dark images alike.
 _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")
 
 
 def detect(
     model: Model,
-    picture: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The picture, a file.")],
+    image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, a file.")],
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Tells of what has a higher score; 0.5 by default.")
     ] = None,
     most: Annotated[int | None, typer.Option("--most", min=1, max=1000, help="How many things to tell of.")] = None,
     draw: Annotated[
-        Path | None, typer.Option("--draw", help="Writes the picture with boxes and labels to this file.")
+        Path | None, typer.Option("--draw", help="Writes the image with boxes and labels to this file.")
     ] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Find things in a picture."""
+    """Find things in an image."""
     with client_at(address) as client:
-        (found,) = client.detect([picture], model, threshold=threshold, max_detections=most).images
+        (found,) = client.detect([image], model, threshold=threshold, max_detections=most).images
     if draw is not None:
-        _draw(picture, found.detections, draw)
+        _draw(image, found.detections, draw)
     if json:
         print_json(_value(found))
         return
@@ -61,21 +61,21 @@ def _value(found: ImageDetections) -> dict[str, Any]:
     }
 
 
-def _draw(picture: Path, detections: Sequence[Detection], file: Path) -> None:
-    """The user's own picture, on the user's machine: no server decodes it here."""
+def _draw(image: Path, detections: Sequence[Detection], file: Path) -> None:
+    """The user's own image, on the user's machine: no server decodes it here."""
     try:
         from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
     except ModuleNotFoundError:
         fail("`--draw` needs Pillow: pip install 'panope-serving[image]'")
     try:
-        with Image.open(picture) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-        canvas = ImageDraw.Draw(image)
+        with Image.open(image) as opened:
+            upright = ImageOps.exif_transpose(opened).convert("RGB")
+        canvas = ImageDraw.Draw(upright)
         colours = {label: _COLOURS[at % len(_COLOURS)] for at, label in enumerate({one.label for one in detections})}
         for each in detections:
             box, colour = each.box, colours[each.label]
             canvas.rectangle((box.x_min, box.y_min, box.x_max, box.y_max), outline=colour, width=3)
             canvas.text((box.x_min + 4, box.y_min + 2), f"{each.label} {each.score:.2f}", fill=colour, font_size=16)
-        image.save(file)
+        upright.save(file)
     except (OSError, ValueError, UnidentifiedImageError) as error:
         fail(f"`{file}` cannot be drawn: {type(error).__name__}")

@@ -1,4 +1,4 @@
-"""Task `classify-images`: pictures to labels, the model's own or the caller's."""
+"""Task `classify-images`: images to labels, the model's own or the caller's."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.classify.types import FUNCTIONS, Function, LabelScore
-from panope_server.tasks.images import image_messages
-from panope_server.tasks.images_task import ImagesInput, ImagesOutput, ImagesTask
 from panope_server.tasks.validation import check_length, check_positive, check_text, check_word
+from panope_server.tasks.vision.images import image_messages
+from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
 
-#: Of the caller's own; the model reads all of them beside every picture.
+#: Of the caller's own; the model reads all of them beside every image.
 MAX_LABELS = 256
 MAX_LABEL_CHARACTERS = 1024
 
 
 @dataclass(slots=True)
 class ClassifyImagesInput(ImagesInput):
-    """Pictures to classify.
+    """Images to classify.
 
     Attributes:
         candidate_labels: of the caller's own; empty for those of the model.
-        hypothesis_template: what is said of a picture, with `{}` in the place of a label; empty for the default.
-        top_k: how many labels to tell of each picture; None for all.
+        hypothesis_template: what is said of an image, with `{}` in the place of a label; empty for the default.
+        top_k: how many labels to tell of each image; None for all.
     """
 
     candidate_labels: list[str] = field(default_factory=list)
@@ -36,13 +36,13 @@ class ClassifyImagesInput(ImagesInput):
 
 @dataclass(slots=True)
 class ClassifyImagesOutput(ImagesOutput):
-    """The labels of each picture, in the order of the pictures, the highest score first."""
+    """The labels of each image, in the order of the images, the highest score first."""
 
     images: list[list[LabelScore]]
 
 
 class ClassifyImagesTask(ImagesTask[ClassifyImagesInput, ClassifyImagesOutput]):
-    """Pictures to labels."""
+    """Images to labels."""
 
     name = "classify-images"
     input_type = ClassifyImagesInput
@@ -69,7 +69,7 @@ class ClassifyImagesTask(ImagesTask[ClassifyImagesInput, ClassifyImagesOutput]):
         return ClassifyImagesOutput([flat[start : start + width] for start in range(0, len(flat), width)])
 
     def validate(self, task_input: ClassifyImagesInput, limits: Limits) -> None:
-        """Checks every field; what pictures hold, the worker sees."""
+        """Checks every field; what images hold, the worker sees."""
         super().validate(task_input, limits)
         check_labels(task_input.candidate_labels, limits)
         check_length(task_input.hypothesis_template, "hypothesis_template", MAX_LABEL_CHARACTERS)

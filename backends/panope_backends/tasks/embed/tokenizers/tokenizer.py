@@ -8,7 +8,7 @@ from tokenizers import Encoding, Tokenizer
 
 from panope.worker.v1 import tokenize_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.tasks.embed.prepared import PreparedTokenizer, Side
+from panope_backends.tasks.embed.tokenizers.prepared import PreparedTokenizer, Side
 from panope_backends.tasks.task import TokenRow
 
 #: In transformers' order.

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from panope_backends.api.source_features import FeatureSpec
-from panope_backends.api.step_batch import Integers, StepBatch
+from panope_backends.api.step_models.step_batch import Integers, StepBatch
 from panope_backends.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from panope_backends.api.prompt_image import PromptImage
+    from panope_backends.api.step_models.prompt_image import PromptImage
 
 
 def check_batch(batch: StepBatch, *, vocab_size: int, max_positions: int, block_size: int, blocks: int) -> None:

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from panope_backends.api.source_features import FeatureSpec
-from panope_backends.api.step_batch import Integers, StepBatch
-from panope_backends.api.step_checks import check_features, check_source, check_sources
-from panope_backends.api.step_model import StepModel
+from panope_backends.api.step_models.step_batch import Integers, StepBatch
+from panope_backends.api.step_models.step_checks import check_features, check_source, check_sources
+from panope_backends.api.step_models.step_model import StepModel
 
 if TYPE_CHECKING:
     import numpy as np

@@ -32,8 +32,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from panope_backends.api.loaded_model import LoadedModel
-from panope_backends.api.step_batch import StepBatch
-from panope_backends.api.step_checks import check_batch, check_copies
+from panope_backends.api.step_models.step_batch import StepBatch
+from panope_backends.api.step_models.step_checks import check_batch, check_copies
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,1 @@
+"""Models that Panope steps: it schedules and samples, they compute logits."""

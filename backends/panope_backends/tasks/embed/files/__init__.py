@@ -1,0 +1,1 @@
+"""What the files of an embedding model say: configurations and modules of sentence-transformers."""

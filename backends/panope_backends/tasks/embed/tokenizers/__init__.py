@@ -1,0 +1,1 @@
+"""Tokenizers of embedding models, as transformers builds them."""

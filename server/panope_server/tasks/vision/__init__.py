@@ -1,0 +1,1 @@
+"""Tasks of images: what is asked about them, and what is answered."""
