@@ -42,9 +42,9 @@ def test_what_is_found_is_registered_once_and_what_cannot_be_is_told(cli, tmp_pa
 
 
 def test_a_model_whose_task_is_open_is_registered_and_the_command_says_how_to_decide(cli, hub):
-    config = json.dumps({"architectures": ["BertForMaskedLM"], "model_type": "bert"})
+    config = json.dumps({"architectures": ["BertForPreTraining"], "model_type": "bert"})
     files = {"config.json": config.encode(), "model.safetensors": save({"weight": np.zeros(8, np.float32)})}
-    hub.add("acme/open", files, pipeline_tag="fill-mask")
+    hub.add("acme/open", files, pipeline_tag="image-to-3d")
     result = cli("register", "acme/open", code=1)
     assert "registered acme/open" in result.out
     assert "panope register acme/open --task embed" in " ".join(result.err.split())
