@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.images import Image, image_of_uri
+from panope_server.tasks.vision.images import Image, image_of_uri
 
 
 def image_of(url: str, url_field: str, detail: str | None, detail_field: str) -> Image:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import Conversation, GenerateInput, GenerationOptions
-from panope_server.tasks.images import Image, image_of_uri
+from panope_server.tasks.vision.images import Image, image_of_uri
 from panope_server.transport.generation.conversations import (
     CalledFunctionJson,
     CalledToolJson,

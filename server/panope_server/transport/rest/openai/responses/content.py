@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Raw, Struct, field
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.images import Image
+from panope_server.tasks.vision.images import Image
 from panope_server.transport.rest.openai.images import image_of
 
 

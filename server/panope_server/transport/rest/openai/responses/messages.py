@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.images import Image
+from panope_server.tasks.vision.images import Image
 from panope_server.transport.field_names import split
 from panope_server.transport.generation.conversations import (
     CalledFunctionJson,
