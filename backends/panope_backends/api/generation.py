@@ -66,19 +66,19 @@ class SamplingParams:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        _require(math.isfinite(self.temperature) and self.temperature >= 0, "temperature", "must be at least 0")
+        _require(is_finite(self.temperature) and self.temperature >= 0, "temperature", "must be at least 0")
         _require(self.top_k >= 0, "top_k", "must be at least 0")
         _require(0 < self.top_p <= 1, "top_p", "must be above 0 and at most 1")
         _require(0 <= self.min_p <= 1, "min_p", "must be from 0 to 1")
         _require(
-            math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0,
+            is_finite(self.repetition_penalty) and self.repetition_penalty > 0,
             "repetition_penalty",
             "must be above 0",
         )
         _require(self.no_repeat_ngram_size >= 0, "no_repeat_ngram_size", "must be at least 0")
         for name in ("presence_penalty", "frequency_penalty"):
-            _require(math.isfinite(getattr(self, name)), name, "must be a finite number")
-        _require(all(map(math.isfinite, self.logit_bias.values())), "logit_bias", "must have finite numbers")
+            _require(is_finite(getattr(self, name)), name, "must be a finite number")
+        _require(all(map(is_finite, self.logit_bias.values())), "logit_bias", "must have finite numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +253,14 @@ class TokenDelta:
     error: PanopeError | None = None
     reasoning: str = ""
     tool_calls: tuple[ToolCallDelta, ...] = ()
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number is one that floating point has; whole numbers can be larger than any."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _require(holds: bool, name: str, rule: str) -> None:

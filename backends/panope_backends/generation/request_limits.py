@@ -10,6 +10,13 @@ from panope_backends.errors import Field, InvalidInputError
 MOST_LOGPROBS = 20
 """As OpenAI and vLLM allow: each has a text and a number in each answer's every delta."""
 
+MOST_NGRAM_TOKENS = 64
+"""Of a run that comes once only: as many are kept for each token of prompt and answer, and models ask for 2 to 20."""
+
+MOST_DRAFT_TOKENS = 16
+MOST_LOOKUP_TOKENS = 8
+"""Of a guess, and of what is looked for to find one: each is looked for in all of the sequence, in every step."""
+
 MOST_STOP_CHARACTERS = 32_768
 """Of all stop texts together; each costs some 250 bytes while the request runs."""
 
@@ -30,6 +37,12 @@ def require_sensible(request: GenerationRequest, vocab_size: int) -> None:
         )
     for name in ("logprobs", "prompt_logprobs"):
         _require_at_most(name, getattr(request, name) or 0, MOST_LOGPROBS)
+    for name, value, limit in (
+        ("no_repeat_ngram_size", request.sampling.no_repeat_ngram_size, MOST_NGRAM_TOKENS),
+        ("lookup_tokens", request.lookup_tokens or 0, MOST_DRAFT_TOKENS),
+        ("lookup_max_ngram", request.lookup_max_ngram, MOST_LOOKUP_TOKENS),
+    ):
+        _require_at_most(name, value, limit)
     if request.max_tokens is not None and request.min_tokens > request.max_tokens:
         raise InvalidInputError.at("min_tokens", "{field} is above {other}", other=Field("max_tokens"))
     characters = sum(map(len, request.stop))

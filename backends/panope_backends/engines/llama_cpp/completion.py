@@ -30,6 +30,8 @@ that completes it, and their log-probabilities; and a grammar that it cannot rea
 #: The contract's order: penalties, then temperature, then what cuts the distribution.
 _SAMPLERS = ["penalties", "temperature", "top_k", "top_p", "min_p"]
 
+#: Of what llama.cpp reads into 32 bits.
+_MOST_TOKENS = (1 << 31) - 1
 _SEEDS = 1 << 32
 _NO_SEED = _SEEDS - 1
 
@@ -50,7 +52,7 @@ def _sampling(params: SamplingParams, index: int, positions: int) -> dict[str, A
     return {
         "samplers": _SAMPLERS,
         "temperature": params.temperature,
-        "top_k": params.top_k,
+        "top_k": min(params.top_k, _MOST_TOKENS),
         "top_p": params.top_p,
         "min_p": params.min_p,
         "repeat_penalty": params.repetition_penalty,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from panope_backends.api.generation import is_finite
+from panope_backends.generation.request_limits import MOST_NGRAM_TOKENS
 from panope_backends.tasks.json_files import read_json
 
 _FILE = "generation_config.json"
@@ -49,6 +50,9 @@ _NOT_DONE: Mapping[str, Any] = {
 }
 _WHOLE = frozenset({"top_k", "no_repeat_ngram_size", "max_tokens", "min_tokens"})
 
+#: No count of tokens and no id of one is as large.
+_MOST = 1 << 31
+
 
 @dataclass(frozen=True)
 class GenerationDefaults:
@@ -75,18 +79,24 @@ class GenerationDefaults:
     forced_eos_token_ids: tuple[int, ...] = ()
     ignored: tuple[str, ...] = ()
 
-    def honoured_by(self, names: frozenset[str]) -> GenerationDefaults:
-        """Those that an engine honours; a default that nothing would come of is none."""
+    def honoured_by(self, names: frozenset[str], vocab_size: int = 0) -> GenerationDefaults:
+        """Those that an engine honours; a default that nothing would come of is none.
+
+        Args:
+            names: of the fields of requests that it honours.
+            vocab_size: of the model, which draws no token past it anyhow; 0 where nobody says.
+        """
         values = {name: value for name, value in self.values.items() if name in names or name == "max_tokens"}
         suppressed = self.suppressed_token_ids if "logit_bias" in names else ()
         forced = self.forced_eos_token_ids if "forced_eos_token_ids" in names else ()
         lost = [key for key, name in _FIELDS.items() if name in self.values.keys() - values.keys()]
         lost += ["forced_eos_token_id"] if self.forced_eos_token_ids and not forced else []
+        known = range(vocab_size or _MOST)
         return replace(
             self,
             values=values,
-            suppressed_token_ids=suppressed,
-            forced_eos_token_ids=forced,
+            suppressed_token_ids=tuple(token_id for token_id in suppressed if token_id in known),
+            forced_eos_token_ids=tuple(token_id for token_id in forced if token_id in known),
             ignored=(*self.ignored, *lost),
         )
 
@@ -147,7 +157,9 @@ def _values(found: Mapping[str, Any]) -> dict[str, float | int]:
 
 def _ignored(found: Mapping[str, Any]) -> tuple[str, ...]:
     """What asks for anything: beams are searched by nobody, and answers are drawn token by token."""
-    return tuple(name for name, nothing in _NOT_DONE.items() if found.get(name, nothing) not in (None, nothing))
+    ignored = [name for name, nothing in _NOT_DONE.items() if found.get(name, nothing) not in (None, nothing)]
+    longest = _number(found.get("no_repeat_ngram_size"), "min_tokens") or 0
+    return (*ignored, "no_repeat_ngram_size") if longest > MOST_NGRAM_TOKENS else tuple(ignored)
 
 
 def _decoder_start(found: Mapping[str, Any]) -> tuple[int, ...]:
@@ -164,10 +176,12 @@ def _suppressed(found: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _number(value: object, name: str) -> float | int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A setting within the range of its field; None for any other."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
         return None
     if name in _WHOLE:
-        return int(value) if value == int(value) and value >= (0 if name == "top_k" else 1) else None
+        least, most = 0 if name == "top_k" else 1, MOST_NGRAM_TOKENS if name == "no_repeat_ngram_size" else _MOST
+        return int(value) if value == int(value) and least <= value <= most else None
     if name == "top_p":
         return float(value) if 0 < value <= 1 else None
     if name == "min_p":
@@ -178,4 +192,4 @@ def _number(value: object, name: str) -> float | int | None:
 def _ids(value: object) -> tuple[int, ...]:
     """One id or several, as files write them."""
     ids = value if isinstance(value, list) else [value]
-    return tuple(each for each in ids if isinstance(each, int) and not isinstance(each, bool) and each >= 0)
+    return tuple(each for each in ids if isinstance(each, int) and not isinstance(each, bool) and 0 <= each < _MOST)

@@ -62,7 +62,7 @@ def _complete(
         model.honoured -= {"images"}
     trial(model)
     answering = Answering(model, loaded, check, settings, config, images, no_images)
-    made = answering.of(prepared, encoder, defaults.honoured_by(model.honoured))
+    made = answering.of(prepared, encoder, defaults.honoured_by(model.honoured, model.vocab_size))
     adapters = None
     if isinstance(model, GenerationEngine) and model.max_adapters and prepared is not None:
         adapters = GenerateAdapters(model, answering, prepared, defaults, source.cache_folder)

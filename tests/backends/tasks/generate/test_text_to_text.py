@@ -114,6 +114,23 @@ def test_what_an_engine_cannot_do_of_it_is_told() -> None:
     assert found.honoured_by(frozenset({"no_repeat_ngram_size", "forced_eos_token_ids"})) == found
 
 
+def test_numbers_that_mean_nothing_are_left_out_and_told(tmp_path: Path) -> None:
+    written = {
+        "top_k": 10**400,
+        "max_new_tokens": 1 << 70,
+        "min_p": -1,
+        "temperature": 10**400,
+        "no_repeat_ngram_size": 65,
+    }
+    ids = {"eos_token_id": [2, 1 << 70, -1, True], "suppress_tokens": [3, 900], "forced_eos_token_id": 900}
+    (tmp_path / "generation_config.json").write_text(json.dumps({**written, **ids}))
+    found = read_defaults(tmp_path, {})
+    assert (found.values, found.eos_token_ids, found.ignored) == ({}, (2,), ("no_repeat_ngram_size",))
+    names = frozenset({"logit_bias", "forced_eos_token_ids"})
+    assert found.honoured_by(names, 900) == replace(found, suppressed_token_ids=(3,), forced_eos_token_ids=())
+    assert found.honoured_by(names) == found
+
+
 def test_without_a_start_the_model_is_refused(encoder: Load) -> None:
     with pytest.raises(PreconditionError, match="decoder_start_token_id"):
         encoder(decoder_start_token_id=None)

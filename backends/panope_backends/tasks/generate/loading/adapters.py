@@ -49,7 +49,7 @@ class GenerateAdapters:
             raise _needs_own_instance("other tokens end its answers")
         self.engine.add_adapter(variant_digest, folder / FOLDER)
         try:
-            honoured = defaults.honoured_by(self.engine.honoured)
+            honoured = defaults.honoured_by(self.engine.honoured, self.engine.vocab_size)
             made = self.answering.of(prepared, TextEncoder(prepared), honoured, variant_digest)
         except BaseException:
             self.engine.remove_adapter(variant_digest)
