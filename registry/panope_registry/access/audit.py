@@ -106,8 +106,9 @@ class AuditLog:
 
     def prune(self, older_than: datetime) -> int:
         """Removes events from before a moment; returns how many."""
+        old = select(audit_event.c.id).where(audit_event.c.created_at < older_than).with_for_update(skip_locked=True)
         with self._database.write() as connection:
-            return connection.execute(delete(audit_event).where(audit_event.c.created_at < older_than)).rowcount
+            return connection.execute(delete(audit_event).where(audit_event.c.id.in_(old))).rowcount
 
 
 def _event(row: Row[Any]) -> AuditEvent:

@@ -184,8 +184,11 @@ class ApiKeys:
     def record_use(self, key_ids: Iterable[str]) -> None:
         """Records that keys were used, to the minute; this is no change that servers must know of."""
         minute = now().replace(second=0, microsecond=0)
+        used = api_key.c.id.in_(list(key_ids))
         with self._database.write() as connection:
-            connection.execute(update(api_key).where(api_key.c.id.in_(list(key_ids))).values(last_used_at=minute))
+            # Locked in one order, so that of two servers neither waits for the other that waits for it.
+            connection.execute(select(api_key.c.id).where(used).order_by(api_key.c.id).with_for_update())
+            connection.execute(update(api_key).where(used).values(last_used_at=minute))
 
     def pepper_ids(self) -> set[str]:
         """Returns the ids of the peppers by which secrets of keys are hashed."""

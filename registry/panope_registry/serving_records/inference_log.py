@@ -150,7 +150,8 @@ class InferenceLog:
 
     def prune(self, before: datetime) -> int:
         """Deletes what ended before a moment, in small transactions; how many it was."""
-        oldest = select(inference_log.c.id).where(inference_log.c.created_at < before).limit(PRUNED_AT_ONCE)
+        old = select(inference_log.c.id).where(inference_log.c.created_at < before)
+        oldest = old.limit(PRUNED_AT_ONCE).with_for_update(skip_locked=True)
         count = 0
         while True:
             with self._database.write() as connection:

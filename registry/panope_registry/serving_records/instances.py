@@ -63,8 +63,11 @@ class Instances:
         moment = now()
         until = moment + timedelta(seconds=lease_seconds)
         with self._database.write() as connection:
-            over = runtime_instance.c.lease_until <= moment
-            connection.execute(delete(runtime_instance).where(over | (runtime_instance.c.server == server)))
+            connection.execute(delete(runtime_instance).where(runtime_instance.c.server == server))
+            # Those that another server removes right now are left to it: the two could wait for each other.
+            over = select(runtime_instance.c.id).where(runtime_instance.c.lease_until <= moment)
+            over = over.with_for_update(skip_locked=True)
+            connection.execute(delete(runtime_instance).where(runtime_instance.c.id.in_(over)))
             if records:
                 connection.execute(insert(runtime_instance), [_values(record, until) for record in records])
 

@@ -63,8 +63,8 @@ class Profiles:
     def record(self, profiles: Sequence[Profile]) -> None:
         """Keeps measurements, each in place of the former one of the same."""
         with self._database.write() as connection:
-            for profile in profiles:
-                values = _values(profile)
+            # In one order, so that no two machines wait for each other.
+            for values in sorted(map(_values, profiles), key=lambda values: [values[name] for name in _KEY]):
                 connection.execute(delete(backend_profile).filter_by(**{name: values[name] for name in _KEY}))
                 connection.execute(insert(backend_profile).values(values))
 

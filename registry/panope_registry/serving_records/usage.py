@@ -193,7 +193,9 @@ class UsageLedger:
         Writers that have written nothing since are forgotten too.
         """
         key = tuple_(usage.c.hour, usage.c.principal, usage.c.model, usage.c.task)
-        oldest = select(*key.clauses).where(usage.c.hour < before).limit(PRUNED_AT_ONCE)
+        oldest = (
+            select(*key.clauses).where(usage.c.hour < before).limit(PRUNED_AT_ONCE).with_for_update(skip_locked=True)
+        )
         with self._database.write() as connection:
             connection.execute(delete(usage_writer).where(usage_writer.c.written_at < before))
         count = 0

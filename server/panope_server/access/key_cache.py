@@ -33,6 +33,8 @@ USES_SECONDS = 60.0
 MAX_KNOWN = 10_000
 MAX_REFUSED = 10_000
 MAX_LISTED = 100_000
+#: Of keys that were taken back; calls that began with older ones have long ended.
+MAX_ENDED = 10_000
 
 
 class KeySource(Protocol):
@@ -85,7 +87,7 @@ class KeyCache:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._asked: dict[str, asyncio.Future[None]] = {}
-        self._ended: set[str] = set()
+        self._ended: OrderedDict[str, None] = OrderedDict()
         self._listed: frozenset[str] = frozenset()
         self._used: set[str] = set()
         self._token = -1
@@ -193,7 +195,9 @@ class KeyCache:
     def _forget(self, key_id: str, *, was_there: bool) -> None:
         self._known.pop(key_id, None)
         if was_there:
-            self._ended.add(key_id)
+            self._ended.setdefault(key_id)
+            if len(self._ended) > MAX_ENDED:
+                self._ended.popitem(last=False)
         self._refused[key_id] = self._clock() + REFUSED_SECONDS
         if len(self._refused) > MAX_REFUSED:
             self._refused.popitem(last=False)

@@ -145,6 +145,34 @@ def test_using_a_key_is_recorded_and_is_no_change(keys: ApiKeys) -> None:
     assert keys.change_token() == before
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_servers_that_record_the_use_of_the_same_keys_do_not_wait_for_each_other(
+    keys: ApiKeys, session: RegistrySession
+) -> None:
+    """Whoever waits for the first row by id holds none behind it, in whatever order the table has them."""
+    first_by_id = text("SELECT id FROM api_key ORDER BY id LIMIT 1")
+    used = [create(keys, "0")[0]]
+    first = used[0]
+    while first == used[0]:  # until the table has one before it that comes later by id
+        used.append(create(keys, str(len(used)))[0])
+        with session.database.read() as connection:
+            first = connection.execute(first_by_id).scalar_one()
+    locked = text("SELECT 1 FROM api_key WHERE id = :id FOR UPDATE NOWAIT")
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with ThreadPoolExecutor(1) as other_server:
+        with session.database.write() as connection:
+            connection.execute(locked, {"id": first})
+            recording = other_server.submit(keys.record_use, used)
+            with session.database.engine.connect() as onlooker:
+                while not recording.done() and not onlooker.execute(waiting).scalar_one():
+                    onlooker.rollback()
+            connection.execute(locked, {"id": used[0]})
+        recording.result()
+    assert all(keys.get(key_id).last_used_at for key_id in used)
+
+
 def test_what_is_no_key_is_refused_by_field(keys: ApiKeys) -> None:
     twice = (Limit.parse("1/s", Counted.REQUESTS, "rate"), Limit.parse("2/s", Counted.REQUESTS, "rate"))
     for more, field in [

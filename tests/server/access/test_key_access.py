@@ -14,6 +14,7 @@ from panope_registry.access.key_format import ApiKey
 from panope_registry.access.key_types import KeyEntry, SecretDigest, StoredKey
 from panope_registry.access.pepper import Peppers
 from panope_registry.access.scopes import EVERY_MODEL, Scopes
+from panope_server.access import key_cache
 from panope_server.access.authentication import GUEST, KeyAccess
 from panope_server.access.caller import Caller
 from panope_server.access.failures import BURST, Failures
@@ -174,6 +175,18 @@ async def test_a_revoked_key_is_refused_after_the_next_look(registry: Registry, 
     await door.cache.refresh()
     await door.refusal({"x-api-key": str(good)})
     assert not door.access.is_live(principal)
+
+
+async def test_of_keys_that_were_taken_back_the_newest_are_remembered(
+    registry: Registry, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_cache, "MAX_ENDED", 2)
+    keys = [registry.add() for _ in range(4)]
+    principals = [await door.access.principal_of(Caller({"x-api-key": str(key)})) for key in keys]
+    for key in keys[:3]:
+        registry.revoke(key)
+        await door.cache.refresh()
+    assert [door.access.is_live(principal) for principal in principals] == [True, False, False, True]
 
 
 async def test_a_key_that_was_refused_before_it_was_made_is_good_after_the_next_look(
