@@ -30,6 +30,7 @@ SUBJECTS: tuple[tuple[str, range], ...] = (
     ("Generation", range(800, 900)),
     ("Keys and limits", range(900, 910)),
     ("Usage", range(910, 920)),
+    ("Callers and the cache", range(930, 950)),
 )
 
 _HEADING = re.compile(r"# (?P<number>\d{4}):? (?P<title>.+)")

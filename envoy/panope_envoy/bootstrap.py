@@ -9,6 +9,7 @@ from panope_envoy.options import EdgeOptions
 from panope_envoy.overload import overload_manager
 from panope_envoy.route_table import ADMIN_CLUSTER, LARGE_CLUSTER, SERVER_CLUSTER
 from panope_envoy.secrets import transport_socket
+from panope_envoy.tokens import token_clusters
 from panope_envoy.typed import Json, pipe, socket_address, typed
 
 _OWNER_ONLY = 0o600
@@ -53,6 +54,7 @@ def bootstrap(options: EdgeOptions) -> Json:
                 _server_cluster(options, SERVER_CLUSTER, 1 << 16),
                 _server_cluster(options, LARGE_CLUSTER, options.max_large_bodies),
                 _admin_cluster(options),
+                *token_clusters(options),
             ],
         },
         "overload_manager": overload_manager(options),

@@ -8,6 +8,7 @@ from importlib.resources import files
 from panope_envoy.options import EdgeOptions
 from panope_envoy.rest_routes import descriptors, rest_routes
 from panope_envoy.route_table import CORS, LUA, TRANSCODED, TRANSCODER, route_configuration
+from panope_envoy.tokens import token_filters
 from panope_envoy.typed import Json, typed
 
 STAT_PREFIX = "edge"
@@ -122,6 +123,7 @@ def _filters(options: EdgeOptions) -> list[Json]:
         {"name": COMPRESSOR, "typed_config": _compressor()},
         {"name": "envoy.filters.http.grpc_web", "typed_config": typed("extensions.filters.http.grpc_web.v3.GrpcWeb")},
         {"name": CORS, "typed_config": typed("extensions.filters.http.cors.v3.Cors")},
+        *token_filters(options),
         {"name": TRANSCODER, "typed_config": _transcoder(options)},
         {
             "name": "envoy.filters.http.router",
@@ -135,6 +137,7 @@ def lua_source(options: EdgeOptions) -> str:
     folder = files("panope_envoy")
     hooks = (folder.joinpath(name).read_text() for name in ("requests.lua", "answers.lua"))
     script = "\n".join(hooks).replace("@MAX_BODY_BYTES@", f"{options.max_body_bytes:,}")
+    script = script.replace("@CLIENT_CERTIFICATES@", "true" if options.client_certificates else "false")
     # Answers differ by origin as soon as some origin may read them, which shared caches must know.
     return script.replace("@ORIGIN_MATTERS@", "true" if options.cors_origins else "false")
 

@@ -21,6 +21,23 @@ _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenIssuer:
+    """Whose JSON Web Tokens callers may bring.
+
+    Attributes:
+        issuer: what tokens name as theirs (`iss`).
+        audiences: of which tokens must name one (`aud`).
+        jwks: the issuer's keys: a URL, or the absolute path of a file.
+        ca_file: the authorities that are trusted when the URL is asked, in PEM.
+    """
+
+    issuer: str
+    audiences: tuple[str, ...]
+    jwks: str
+    ca_file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EdgeOptions:
     """The settings of one Envoy.
 
@@ -43,6 +60,7 @@ class EdgeOptions:
         max_body_bytes: the largest REST body; past it the answer is 413.
         tls_folder: the folder of what `panope_envoy.secrets` makes, taken up when they are replaced; empty for no TLS.
         client_certificates: whether callers must show a certificate; which one the folder says.
+        token_issuer: whose tokens are checked here, their claims told to the server; None for nobody's.
         cors_origins: origins whose pages may call, such as `https://app.example.org`; `*` allows every page.
         allowed_hosts: names that a request's Host header may have. None allows loopback's names when `http_host` is a
             loopback address, so that no web page can reach the server by rebinding its own name, and every name
@@ -74,6 +92,7 @@ class EdgeOptions:
     max_body_bytes: int = 16 << 20
     tls_folder: str = ""
     client_certificates: bool = False
+    token_issuer: TokenIssuer | None = None
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] | None = None
     access_log: str = ""

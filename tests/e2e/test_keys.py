@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from page_reader import clean_environment
 from panope_client import Client, PermissionDeniedError, UnauthenticatedError
@@ -48,12 +53,14 @@ class Locked:
 
     Attributes:
         other: may read the audit log, which no method gives.
+        issuer: of tokens that it takes.
         told: every answer, for a look for secrets.
     """
 
     server: LiveServer
     admin: str
     other: str
+    issuer: Issuer
     told: list[bytes] = field(default_factory=list)
 
     def code(self, method: str, key: str, *, envoy: bool) -> grpc.StatusCode:
@@ -80,6 +87,41 @@ class Locked:
         return reply
 
 
+class Issuer:
+    """An OIDC issuer: a key, where it is told, and tokens."""
+
+    def __init__(self) -> None:
+        self.signatures: list[str] = []
+        self._key = ECKey.generate_key("P-256", {"kid": "1", "alg": "ES256", "use": "sig"})
+        body = json.dumps({"keys": [self._key.as_dict(private=False)]}).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def token(self, key: ECKey | None = None, **more: object) -> str:
+        """A good one of Ada's, unless something else is said of it."""
+        claims = {"iss": self.url, "aud": "panope", "sub": "ada", "exp": int(time.time()) + 600, "groups": ["admins"]}
+        said = {name: value for name, value in (claims | more).items() if value is not None}
+        made = jwt.encode({"alg": "ES256", "kid": "1"}, said, key or self._key)
+        self.signatures.append(made.rpartition(".")[2])
+        return made
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 def make_key(home: Path, name: str, *scopes: str, models: ModelPatterns = EVERY_MODEL) -> str:
     spec = KeySpec(name=name, scopes=Scopes.parse(scopes), models=models)
     with RegistrySession.open(home / "registry.sqlite3", home) as session:
@@ -90,13 +132,24 @@ def make_key(home: Path, name: str, *scopes: str, models: ModelPatterns = EVERY_
 def locked(make_servers: type[Servers], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
     folder = tmp_path_factory.mktemp("locked")
     servers = make_servers(folder, folder)
-    server = servers.start("--auth", "required", home=folder / "home", demo=False)
+    issuer = Issuer()
+    rules = "team:ml=models:read on acme/*,admins=admin"
+    told = {
+        "ISSUER": issuer.url,
+        "AUDIENCES": "panope",
+        "JWKS": f"{issuer.url}/keys",
+        "CLAIM": "groups",
+        "RULES": rules,
+    }
+    variables = {f"PANOPE_ACCESS_JWT_{name}": value for name, value in told.items()}
+    server = servers.start("--auth", "required", home=folder / "home", demo=False, **variables)
     admin = (server.home / "admin-key").read_text().strip()
-    locked = Locked(server, admin, make_key(server.home, "auditor", "audit:read"))
+    locked = Locked(server, admin, make_key(server.home, "auditor", "audit:read"), issuer)
     for key in (locked.admin, locked.other):  # known from here on, whatever wrong keys come from the same address
         assert locked.http("GET", "/v1/models", key).status in (200, 403)
     yield locked
     servers.stop()
+    issuer.close()
 
 
 def all_methods() -> list[str]:
@@ -185,6 +238,56 @@ def test_health_answers_everybody_for_the_server_and_its_services_alone(locked: 
     assert locked.code("/grpc.health.v1.Health/Check", WRONG, envoy=True) is grpc.StatusCode.OK
 
 
+def test_a_token_of_the_issuer_may_what_the_rules_say_through_envoy_and_nothing_elsewhere(locked: Locked) -> None:
+    good, team = locked.issuer.token(), locked.issuer.token(groups=["team:ml"])
+    listing, loading = "/panope.v1.RegistryService/ListModels", "/panope.v1.JobService/CancelJob"
+    locked.server.wait(lambda: locked.http("GET", "/v1/models", good).status == 200, 20, "the issuer's keys")
+    assert locked.code(listing, good, envoy=True) is grpc.StatusCode.OK
+    assert locked.http("GET", "/status", good).status == 200
+    assert locked.http("GET", "/v1/models", team).status == 200
+    assert locked.http("DELETE", "/v1/models/acme/tiny", team).status == 403
+    assert locked.code(loading, team, envoy=True) is grpc.StatusCode.PERMISSION_DENIED
+    for port in (locked.server.admin_port, locked.server.http_port):
+        assert locked.http("GET", "/status", locked.admin, port=port).status == 200
+    assert locked.http("GET", "/status", good, port=locked.server.admin_port).status == 401
+    assert locked.code(listing, good, envoy=False) is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_no_other_token_and_no_header_of_a_callers_own_lets_anybody_in(locked: Locked) -> None:
+    issuer = locked.issuer
+    locked.server.wait(lambda: locked.http("GET", "/v1/models", issuer.token()).status == 200, 20, "the issuer's keys")
+    head, body, signature = issuer.token().split(".")
+    unsigned = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
+    wrong = {
+        "another's signature": issuer.token(ECKey.generate_key("P-256")),
+        "another issuer": issuer.token(iss="https://elsewhere.example.org"),
+        "another audience": issuer.token(aud="elsewhere"),
+        "no audience": issuer.token(aud=None),
+        "expired": issuer.token(exp=int(time.time()) - 120),
+        "no end": issuer.token(exp=None),
+        "not yet": issuer.token(nbf=int(time.time()) + 600),
+        "no group": issuer.token(groups=["others"]),
+        "no subject": issuer.token(sub=None),
+        "no signature": f"{unsigned}.{body}.",
+        "changed": f"{head}.{body[:-2]}AA.{signature}",
+    }
+    assert {name: locked.http("GET", "/v1/models", token).status for name, token in wrong.items()} == dict.fromkeys(
+        wrong, 401
+    )
+    told = {"x-edge-token-claims": body, "x-edge-client-names": "cn:ada", "X-Edge-Token-Claims": body}
+    for port in (locked.server.http_port, locked.server.admin_port):
+        for sent in (told, told | {"authorization": f"Bearer {wrong['expired']}"}):
+            reply = locked.server.request("GET", "/status", headers=sent, port=port)
+            assert reply.status == 401, (port, sent)
+    assert locked.http("GET", f"/v1/models?access_token={issuer.token()}").status == 401
+    for port in (locked.server.http_port, locked.server.grpc_port):
+        with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.enable_http_proxy", 0)]) as channel:
+            call = channel.unary_unary("/panope.v1.RegistryService/ListModels")
+            with pytest.raises(grpc.RpcError) as refused:
+                call(b"", metadata=[(name.lower(), value) for name, value in list(told.items())[:2]], timeout=60)
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
 def test_a_revoked_key_is_refused_within_five_seconds(locked: Locked) -> None:
     key = make_key(locked.server.home, "short-lived", "models:read")
     assert locked.http("GET", "/v1/models", key).status == 200
@@ -259,8 +362,8 @@ def test_no_key_is_found_in_any_log_metric_or_answer(locked: Locked) -> None:
     told = [*locked.told, locked.http("GET", "/metrics", locked.admin).body]
     files = [file for file in locked.server.home.rglob("*") if file.is_file() and file.name != "admin-key"]
     files.append(locked.server.log_path)
-    for key in (locked.admin, locked.other, WRONG):
-        secret = key.split("_")[2].encode()
+    secrets = [key.split("_")[2] for key in (locked.admin, locked.other, WRONG)]
+    for secret in [text.encode() for text in (*secrets, *locked.issuer.signatures)]:
         assert not any(secret in answer for answer in told)
         assert [file for file in files if secret in file.read_bytes()] == []
 

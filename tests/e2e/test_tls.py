@@ -20,7 +20,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from certificates import Authority
-from panope_client import Client, Health
+from panope_client import Client, Health, UnauthenticatedError
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -53,6 +53,14 @@ class Caller:
         with grpc.secure_channel(f"localhost:{port}", self.credentials, alone) as channel:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
         return int(answer.status)
+
+    def lists_models(self, port: int) -> bool:
+        """Whether it may; other answers than no are failures."""
+        with Client(f"localhost:{port}", credentials=self.credentials) as client:
+            try:
+                return list(client.models()) == []
+            except UnauthenticatedError:
+                return False
 
     def ready(self) -> bool:
         try:
@@ -160,9 +168,21 @@ def test_a_new_certificate_is_taken_up_in_mid_traffic_and_no_call_fails(empty_se
 def test_only_clients_with_a_certificate_of_the_ca_get_in_on_every_port(empty_servers: Any, tmp_path: Path) -> None:
     authority, clients, strangers = Authority(), Authority("clients"), Authority("strangers")
     (tmp_path / "clients.pem").write_bytes(clients.pem)
-    server = started(empty_servers, tmp_path, authority, PANOPE_TLS_CLIENT_CA=str(tmp_path / "clients.pem"))
-    known = Caller(server, authority.pem, clients.write(tmp_path, "ada"))
+    variables = {
+        "PANOPE_TLS_CLIENT_CA": str(tmp_path / "clients.pem"),
+        "PANOPE_AUTH": "required",
+        "PANOPE_ACCESS_CERTIFICATE_RULES": "dns:ada.example.org=models:read status:read,cn:bob=models:read",
+    }
+    server = started(empty_servers, tmp_path, authority, **variables)
+    known = Caller(server, authority.pem, clients.write(tmp_path, "ada", hosts=("ada.example.org",)))
     server.wait(known.ready, 60, "readiness")
+    bob = Caller(server, authority.pem, clients.write(tmp_path, "bob"))
+    named = Caller(server, authority.pem, clients.write(tmp_path, "dns:ada.example.org", hosts=("cn:bob",)))
+    for caller, status, models in ((known, 200, 200), (bob, 403, 200), (named, 401, 401)):
+        assert caller.http(server.http_port, "/v1/models") == models
+        assert caller.http(server.http_port, "/status") == caller.http(server.admin_port, "/status") == status
+        for port in (server.grpc_port, server.http_port):
+            assert caller.lists_models(port) is (models == 200)
     assert known.grpc(server.grpc_port) == known.grpc(server.http_port) == SERVING
 
     nobody = Caller(server, authority.pem)

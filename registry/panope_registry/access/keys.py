@@ -33,6 +33,8 @@ from panope_registry.tables.database import Database
 
 MAX_NAME_LENGTH = 100
 MAX_LIMITS = 16
+#: How names of callers begin who are known by something else than a key: none of a key's own may.
+RESERVED_NAMES = ("token:", "certificate:")
 _MOMENT = bindparam("moment", type_=UtcDateTime())
 _GOOD_SECRETS = (
     select(func.count())
@@ -219,6 +221,8 @@ def _check(spec: KeySpec, moment: datetime) -> None:
     checked_text(spec.name, "name", MAX_NAME_LENGTH)
     if not spec.name.isprintable():
         raise InvalidInputError.at("name", "{field} holds characters that cannot be printed")
+    if spec.name.startswith(RESERVED_NAMES):
+        raise InvalidInputError.at("name", "{field} begins as the names of callers without keys do")
     check_limits(spec.limits)
     if spec.expires_at is not None and spec.expires_at <= moment:
         raise InvalidInputError.at("expires_at", "{field} is not in the future")

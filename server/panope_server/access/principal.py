@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 
 from panope_registry.access.limits import Limit
 from panope_registry.access.priority import Priority
@@ -22,6 +23,7 @@ class Principal:
         models: on which models; all others are hidden from it.
         max_priority: the most urgent that its calls may be.
         limits: how much it may ask for.
+        expires_at: when what it showed ends, where nothing else tells that; None where something does.
     """
 
     name: str = ""
@@ -30,11 +32,17 @@ class Principal:
     models: ModelPatterns = EVERY_MODEL
     max_priority: Priority = Priority.HIGH
     limits: tuple[Limit, ...] = ()
+    expires_at: datetime | None = None
 
     @property
     def is_anonymous(self) -> bool:
         """Whether nobody knows who it is."""
         return not self.name
+
+    @property
+    def flow(self) -> str:
+        """Whose turns its calls wait for; empty for somebody who is not known."""
+        return f"key:{self.key_id}" if self.key_id else self.name
 
     def may_use(self, resource: str, action: str) -> bool:
         """Whether its scopes allow an action on a resource, or a task to be run."""

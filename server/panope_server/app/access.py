@@ -9,16 +9,20 @@ from pathlib import Path
 
 import structlog
 
-from panope_backends.errors import AlreadyExistsError
+from panope_backends.errors import AlreadyExistsError, PreconditionError
 from panope_registry.access.key_types import KeySpec
 from panope_registry.access.pepper import FILE, VARIABLE, Peppers
 from panope_registry.access.scopes import EVERY_SCOPE
 from panope_registry.session import RegistrySession
 from panope_server.access.authentication import AnonymousAccess, Authenticator, KeyAccess
 from panope_server.access.failures import Failures
+from panope_server.access.identities import CertificateIdentity, Identify, IdentityAccess, TokenIdentity
 from panope_server.access.key_cache import KeyCache
+from panope_server.access.rules import Rules
 from panope_server.config import Settings
+from panope_server.config.sections.access import JwtSettings
 from panope_server.runtime.async_registry.keys import AsyncKeys, KeyFollower
+from panope_server.tasks.catalog import check_scopes
 
 _log = structlog.get_logger("panope.access")
 
@@ -34,6 +38,7 @@ async def open_access(stack: AsyncExitStack, settings: Settings, session: Regist
         PreconditionError: the pepper of keys cannot be read.
         AvailabilityError: the database does not answer.
     """
+    identities = identities_of(settings)
     if settings.auth == "off":
         return AnonymousAccess()
     peppers = await asyncio.to_thread(_prepare, settings.home_path, session)
@@ -41,7 +46,34 @@ async def open_access(stack: AsyncExitStack, settings: Settings, session: Regist
     follower = KeyFollower(cache)
     await follower.start()
     stack.push_async_callback(follower.stop)
-    return KeyAccess(cache, Failures(), is_required=settings.auth == "required")
+    keys = KeyAccess(cache, Failures(), is_required=settings.auth == "required")
+    return IdentityAccess(keys, identities) if identities else keys
+
+
+def identities_of(settings: Settings) -> list[Identify]:
+    """What knows callers without keys, as the settings say.
+
+    Raises:
+        PreconditionError: a rule is none, or a setting that it needs says something else.
+    """
+    jwt, certificate_rules = settings.access.jwt, settings.access.certificate_rules
+    found: list[Identify] = []
+    if jwt != JwtSettings(claim=jwt.claim):
+        for name in ("issuer", "audiences", "jwks", "rules"):  # a token for any audience may be meant for anybody
+            _require(bool(getattr(jwt, name)), "access.jwt", f"`access.jwt.{name}`")
+        _require(settings.auth != "off", "access.jwt", "`auth` to be `required` or `optional`")
+        _require(settings.envoy, "access.jwt", "`envoy`, which checks tokens")
+        found.append(TokenIdentity(jwt.claim, Rules(jwt.rules, "access.jwt.rules", check_scopes)))
+    if certificate_rules:
+        _require(settings.auth != "off", "access.certificate_rules", "`auth` to be `required` or `optional`")
+        _require(bool(settings.tls.client_ca), "access.certificate_rules", "`tls.client_ca`")
+        found.append(CertificateIdentity(Rules(certificate_rules, "access.certificate_rules", check_scopes)))
+    return found
+
+
+def _require(holds: bool, setting: str, what: str) -> None:
+    if not holds:
+        raise PreconditionError(f"`{setting}` needs {what}", reason="settings_contradict")
 
 
 def _prepare(home: Path, session: RegistrySession) -> Peppers:

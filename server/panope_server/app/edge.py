@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import ssl
 from pathlib import Path
 
-from panope_envoy.options import EdgeOptions, is_loopback
+from panope_envoy.options import EdgeOptions, TokenIssuer, is_loopback
 from panope_envoy.secrets import secret_files
 from panope_server.config import Settings
+from panope_server.config.sections.access import JwtSettings
 from panope_server.runtime.home import StartError
 from panope_server.runtime.tls_files import TlsFiles, write_private
 
 GRPC_SOCKET = "grpc.sock"
 ADMIN_SOCKET = "admin.sock"
 """In the folder of a running server: where Envoy reaches it."""
+
+#: Where Debian and its kin have them, and Red Hat's.
+_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 IDLE_MARGIN_SECONDS = 60
 """The server says what is wrong with a call that takes too long before Envoy ends it without a reason."""
@@ -47,10 +52,28 @@ def edge_options(settings: Settings, run_folder: Path) -> EdgeOptions:
         admin_socket=str(run_folder / ADMIN_SOCKET),
         tls_folder=str(run_folder) if settings.tls.is_on else "",
         client_certificates=bool(settings.tls.client_ca),
+        token_issuer=_token_issuer(settings.access.jwt),
         max_body_bytes=limits.max_message_bytes,
         cors_origins=settings.cors_origins,
         idle_seconds=max(EdgeOptions.idle_seconds, math.ceil(longest) + IDLE_MARGIN_SECONDS),
     )
+
+
+def _token_issuer(jwt: JwtSettings) -> TokenIssuer | None:
+    if not jwt.issuer:
+        return None
+    return TokenIssuer(
+        issuer=jwt.issuer, audiences=jwt.audiences, jwks=jwt.jwks, ca_file=jwt.ca_file or _usual_authorities()
+    )
+
+
+def _usual_authorities() -> str:
+    """The file of the authorities that this system trusts; StartError when it is nowhere."""
+    places = ssl.get_default_verify_paths().cafile, *_AUTHORITIES
+    found = next((place for place in places if place and Path(place).is_file()), None)
+    if found is None:
+        raise StartError("`access.jwt.ca_file` is missing: this system has no file of authorities where others have it")
+    return found
 
 
 def write_secrets(files: TlsFiles, run_folder: Path) -> None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from panope_server.access.caller import certificate_names
 
 MAX_CONNECTIONS = 1024
 #: Of one peer, so that there is always room for others; through Envoy every caller is the same peer.
 MAX_CONNECTIONS_OF_PEER = 768
 #: From a connection's beginning, or the end of an answer, to the end of the next request.
 REQUEST_SECONDS = 10.0
+
+
+#: The extension of ASGI's scope that gives the names of the certificate that the other end has shown.
+CERTIFICATE_NAMES = "panope.certificate_names"
 
 
 class Connections:
@@ -65,6 +75,8 @@ class _Connection(H11Protocol):
             return
         self._peer = peer
         super().connection_made(transport)
+        if (tls := transport.get_extra_info("ssl_object")) is not None:
+            self.app = _with_names(self.app, partial(_names_of, tls))
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,3 +114,21 @@ class _Connection(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _with_names(app: ASGIApp, names: Callable[[], Sequence[str]]) -> ASGIApp:
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "extensions": {**scope.get("extensions", {}), CERTIFICATE_NAMES: names}}, receive, send)
+
+    return run
+
+
+def _names_of(tls: ssl.SSLObject) -> Sequence[str]:
+    shown: dict[str, Any] = tls.getpeercert() or {}
+    others = shown.get("subjectAltName", ())
+    subject = (pair for part in shown.get("subject", ()) for pair in part)
+    return certificate_names(
+        (name for kind, name in others if kind == "URI"),
+        (name for kind, name in others if kind == "DNS"),
+        (name for kind, name in subject if kind == "commonName"),
+    )

@@ -15,6 +15,7 @@ from panope_server.access.caller import Caller, set_caller
 from panope_server.access.principal import set_principal
 from panope_server.observability.request_id import request_id_from
 from panope_server.transport.error_json import error_json
+from panope_server.transport.http.admin_connections import CERTIFICATE_NAMES
 from panope_server.transport.http.hub.errors import hub_error_response
 from panope_server.transport.http.json import error_response, json_response
 from panope_server.transport.interceptors.auth import OnDenied, admitted
@@ -82,7 +83,8 @@ class Guard:
             return
         path = self._plain(scope["path"])
         client = scope["client"]  # none by the Unix socket, which only our own Envoy reaches
-        caller = Caller(headers, client[0] if client else "", is_edge=client is None)
+        shown = scope.get("extensions", {}).get(CERTIFICATE_NAMES, tuple)
+        caller = Caller(headers, client[0] if client else "", is_edge=client is None, shown=shown)
         set_caller(caller)
         try:
             permission = self._permission(path.rstrip("/"), scope["method"])

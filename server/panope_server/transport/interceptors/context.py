@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,7 +13,7 @@ import grpc
 
 from panope_backends.errors import InvalidInputError
 from panope_registry.access.priority import Priority
-from panope_server.access.caller import Caller
+from panope_server.access.caller import Caller, certificate_names
 from panope_server.access.principal import current_principal
 from panope_server.observability.request_id import current, request_id_from
 from panope_server.pipeline.call import Call
@@ -55,7 +56,18 @@ def caller_of(context: Context) -> Caller:
     kind, _, rest = peer.partition(":")
     if kind == "unix":  # only our own Envoy reaches the socket, which lies in the server's private folder
         return Caller(metadata_of(context), is_edge=True)
-    return Caller(metadata_of(context), unquote(rest).rpartition(":")[0].strip("[]"))
+    address = unquote(rest).rpartition(":")[0].strip("[]")
+    return Caller(metadata_of(context), address, shown=partial(_names_of, context))
+
+
+def _names_of(context: Context) -> Sequence[str]:
+    """The names of the certificate that the other end of the connection has shown."""
+    facts = context.auth_context()
+
+    def texts(name: str) -> Iterator[str]:
+        return (value.decode("ascii", "replace") for value in facts.get(name, ()))
+
+    return certificate_names(texts("peer_uri"), texts("peer_dns"), texts("x509_common_name"))
 
 
 def current_request_id() -> str:
@@ -97,8 +109,7 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
 
 def _flow_of(context: Context) -> str:
     """Whose turns the call waits for: its key's, else those of the address that it came from."""
-    key_id = current_principal().key_id
-    return f"key:{key_id}" if key_id else caller_of(context).address
+    return current_principal().flow or caller_of(context).address
 
 
 def _asked_priority(metadata: Mapping[str, str]) -> Priority | None:
