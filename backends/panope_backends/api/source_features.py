@@ -1,4 +1,4 @@
-"""What an encoder of speech reads in the place of tokens: features of sound."""
+"""What an encoder of speech reads in the place of tokens: features of audio."""
 
 from __future__ import annotations
 

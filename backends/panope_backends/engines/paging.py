@@ -51,6 +51,6 @@ def paging_refusal(config: Mapping[str, Any]) -> str:
 
 
 def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a config.json that describes the decoder, where images or sound have parts of their own."""
+    """The part of a config.json that describes the decoder, where images or audio have parts of their own."""
     text = config.get("text_config")
     return text if isinstance(text, Mapping) else config

@@ -1,4 +1,4 @@
-"""Images, and later sound and video, as bytes that strangers sent: told by their content, bounded, decoded.
+"""Images, and later audio and video, as bytes that strangers sent: told by their content, bounded, decoded.
 
 Only workers import this: a decoder's crash ends one instance, and the server lives on.
 """

@@ -1,6 +1,6 @@
-"""Sound as bytes to samples: decoded by FFmpeg's libraries, mixed to one channel and brought to a rate.
+"""Audio as bytes to samples: decoded by FFmpeg's libraries, mixed to one channel and brought to a rate.
 
-What a sound is told by its first bytes alone; the name and the media type of a file say nothing. Each kind has one
+The kind of audio is told by its first bytes alone; the name and the media type of a file say nothing. Each kind has one
 demuxer of FFmpeg, and only decoders that are listed run, so that no playlist, script or image is ever opened, and
 nothing else is read than the bytes that were given. Seconds are counted while samples come: what a header says of the
 length bounds nothing.
@@ -21,7 +21,7 @@ from panope_backends.media.limits import MediaLimits
 Samples = NDArray[np.float32]
 """One channel, about -1 to 1."""
 
-#: FFmpeg's demuxers, by the kind of sound.
+#: FFmpeg's demuxers, by the kind of audio.
 _DEMUXERS = {
     "wav": "wav",
     "mp3": "mp3",
@@ -46,7 +46,7 @@ _MOST_CHANNELS = 16
 
 
 def sniff(data: bytes) -> str:
-    """The kind of sound that bytes begin as, such as `mp3`; empty for none that is read here."""
+    """The kind of audio that bytes begin as, such as `mp3`; empty for none that is read here."""
     head = data[:16]
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return "wav"
@@ -63,7 +63,7 @@ def sniff(data: bytes) -> str:
 
 
 def decode_audio(data: bytes, rate: int, limits: MediaLimits, field: str = "audio") -> Samples:
-    """Decodes a sound.
+    """Decodes audio.
 
     Args:
         data: the file's bytes.
@@ -89,7 +89,7 @@ def decode_audio(data: bytes, rate: int, limits: MediaLimits, field: str = "audi
         _refuse_cut_wav(data, field)
     if not kind:
         raise InvalidInputError.at(
-            field, "{field} is no sound that can be read; those are: {kinds}", kinds=", ".join(sorted(_DEMUXERS))
+            field, "{field} is no audio that can be read; those are: {kinds}", kinds=", ".join(sorted(_DEMUXERS))
         )
     av = _import_av()
     try:
@@ -162,13 +162,13 @@ def _refuse_cut_wav(data: bytes, field: str) -> None:
 
 
 def _stream(container: Any, field: str) -> Any:
-    """The first stream of sound, of a decoder that may run."""
+    """The first stream of audio, of a decoder that may run."""
     if not container.streams.audio:
-        raise InvalidInputError.at(field, "{field} has no sound in it")
+        raise InvalidInputError.at(field, "{field} has no audio in it")
     stream = container.streams.audio[0]
     codec = stream.codec_context
     if codec is None or not (codec.name in _DECODERS or codec.name.startswith("pcm_")):
-        raise InvalidInputError.at(field, "{field} holds sound in a form that is not read here")
+        raise InvalidInputError.at(field, "{field} holds audio in a form that is not read here")
     if not _RATES[0] <= codec.sample_rate <= _RATES[1] or not 1 <= codec.layout.nb_channels <= _MOST_CHANNELS:
         raise InvalidInputError.at(
             field,
@@ -183,7 +183,7 @@ def _stream(container: Any, field: str) -> Any:
 
 
 def _frames(av: Any, container: Any, stream: Any) -> Iterator[Any]:
-    """What a stream decodes to; packets that are no sound, such as tags behind an mp3, are passed over."""
+    """What a stream decodes to; packets that are no audio, such as tags behind an mp3, are passed over."""
     for packet in container.demux(stream):
         try:
             frames = packet.decode()

@@ -29,7 +29,7 @@ _REFUSED = (
     ("an icon", b"\0\0\1\0"),
     ("a Photoshop file", b"8BPS"),
     ("a Matroska or WebM video", b"\x1aE\xdf\xa3"),
-    ("a sound or video of the RIFF family", b"RIFF"),
+    ("audio or video of the RIFF family", b"RIFF"),
 )
 
 #: What the brand of an ISO media file, such as HEIC, stands behind.

@@ -12,7 +12,7 @@ class MediaLimits:
     Attributes:
         max_image_bytes: of an encoded image.
         max_image_pixels: of a decoded one.
-        max_audio_bytes: of an encoded sound.
+        max_audio_bytes: of an encoded audio file.
         max_audio_seconds: of a decoded one.
     """
 

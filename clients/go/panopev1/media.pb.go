@@ -239,7 +239,7 @@ func (x *BoundingBox) GetYMax() float32 {
 	return 0
 }
 
-// A sound: a WAV, MP3, FLAC, Ogg (Opus, Vorbis), AAC, M4A or WebM file, told by its content. Its channels are mixed to
+// Audio: a WAV, MP3, FLAC, Ogg (Opus, Vorbis), AAC, M4A or WebM file, told by its content. Its channels are mixed to
 // one. The limits are `limits.media.max_audio_bytes`, and `limits.media.max_audio_seconds`, which are counted while it is
 // decoded.
 type Audio struct {

@@ -21,12 +21,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A sound to write down.
+// Audio to transcribe.
 type TranscribeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name, `vendor/name`, or an alias. Required.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// The sound. Required.
+	// The audio. Required.
 	Audio *Audio `protobuf:"bytes,2,opt,name=audio,proto3" json:"audio,omitempty"`
 	// How.
 	Options       *TranscriptionOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
@@ -85,7 +85,7 @@ func (x *TranscribeRequest) GetOptions() *TranscriptionOptions {
 	return nil
 }
 
-// How a sound is written down.
+// How audio is transcribed.
 type TranscriptionOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The language that is spoken, as a code such as `en`. Default: the one that the model hears.
@@ -98,7 +98,7 @@ type TranscriptionOptions struct {
 	Temperature float64 `protobuf:"fixed64,4,opt,name=temperature,proto3" json:"temperature,omitempty"`
 	// Draws the same tokens each time, at a temperature above 0.
 	Seed *uint64 `protobuf:"varint,5,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// Whether a sound of one window, 30 seconds, is parted into segments with times. Longer ones always are. Default: one
+	// Whether audio of one window, 30 seconds, is parted into segments with times. Longer audio always is. Default: one
 	// segment.
 	Timestamps    bool `protobuf:"varint,6,opt,name=timestamps,proto3" json:"timestamps,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -182,7 +182,7 @@ type TranscriptionSegment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its number, from 0.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Where it starts, in seconds from the start of the sound.
+	// Where it starts, in seconds from the start of the audio.
 	StartSeconds float64 `protobuf:"fixed64,2,opt,name=start_seconds,json=startSeconds,proto3" json:"start_seconds,omitempty"`
 	// Where it ends.
 	EndSeconds float64 `protobuf:"fixed64,3,opt,name=end_seconds,json=endSeconds,proto3" json:"end_seconds,omitempty"`
@@ -288,7 +288,7 @@ type TranscribeResponse struct {
 	Segments []*TranscriptionSegment `protobuf:"bytes,3,rep,name=segments,proto3" json:"segments,omitempty"`
 	// The language that was told, or heard; empty for a model of one language.
 	Language string `protobuf:"bytes,4,opt,name=language,proto3" json:"language,omitempty"`
-	// The seconds of the sound.
+	// The seconds of the audio.
 	DurationSeconds float64 `protobuf:"fixed64,5,opt,name=duration_seconds,json=durationSeconds,proto3" json:"duration_seconds,omitempty"`
 	// The tokens that the model wrote.
 	CompletionTokens uint32 `protobuf:"varint,6,opt,name=completion_tokens,json=completionTokens,proto3" json:"completion_tokens,omitempty"`
@@ -368,10 +368,10 @@ func (x *TranscribeResponse) GetCompletionTokens() uint32 {
 	return 0
 }
 
-// A sound to write down on a stream.
+// Audio to transcribe on a stream.
 type StreamTranscribeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What to write down.
+	// What to transcribe.
 	Request       *TranscribeRequest `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

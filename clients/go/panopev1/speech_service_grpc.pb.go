@@ -27,11 +27,11 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Writes speech down.
+// Transcribes speech.
 type SpeechServiceClient interface {
-	// Writes a sound down, and answers when all of it is written.
+	// Transcribes audio, and answers when all of it is transcribed.
 	//
-	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a sound that is empty, cut, too long or of
+	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (audio that is empty, cut, too long or of
 	// a kind that is not read, a language that the model does not know), RESOURCE_EXHAUSTED with RetryInfo when the model's
 	// queue is full, UNAVAILABLE when no instance can serve.
 	Transcribe(ctx context.Context, in *TranscribeRequest, opts ...grpc.CallOption) (*TranscribeResponse, error)
@@ -81,11 +81,11 @@ type SpeechService_StreamTranscribeClient = grpc.ServerStreamingClient[StreamTra
 // All implementations must embed UnimplementedSpeechServiceServer
 // for forward compatibility.
 //
-// Writes speech down.
+// Transcribes speech.
 type SpeechServiceServer interface {
-	// Writes a sound down, and answers when all of it is written.
+	// Transcribes audio, and answers when all of it is transcribed.
 	//
-	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a sound that is empty, cut, too long or of
+	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (audio that is empty, cut, too long or of
 	// a kind that is not read, a language that the model does not know), RESOURCE_EXHAUSTED with RetryInfo when the model's
 	// queue is full, UNAVAILABLE when no instance can serve.
 	Transcribe(context.Context, *TranscribeRequest) (*TranscribeResponse, error)

@@ -1,4 +1,4 @@
-"""Requests to write speech down, from arguments."""
+"""Requests to transcribe speech, from arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from panope_client.arguments import check_options, request_of
 
 
 class TranscribeOptions(TypedDict, total=False):
-    """How a sound is written down; what is left out is the model's own.
+    """How audio is transcribed; what is left out is the model's own.
 
     Attributes:
         language: that is spoken, as a code such as `en`; the one that the model hears by default.
@@ -17,7 +17,7 @@ class TranscribeOptions(TypedDict, total=False):
         prompt: what was said before, or names as they are written.
         temperature: from 0, which takes the likeliest token each time, to 1.
         seed: draws the same tokens each time, at a temperature above 0.
-        timestamps: whether a sound of up to 30 seconds is parted into segments with times; longer ones always are.
+        timestamps: whether audio of up to 30 seconds is parted into segments with times; longer audio always is.
     """
 
     language: str
@@ -29,7 +29,7 @@ class TranscribeOptions(TypedDict, total=False):
 
 
 def transcribe_request(audio: bytes, model: str, options: TranscribeOptions) -> speech_service_pb2.TranscribeRequest:
-    """Makes the request to write a sound down.
+    """Makes the request to transcribe audio.
 
     Raises:
         InvalidArgumentError: an argument is unknown or has a wrong value.

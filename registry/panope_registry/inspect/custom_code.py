@@ -18,7 +18,7 @@ from panope_registry.names import shown
 #: Files that may ask for code, by `auto_map`.
 ASKING_FILES = ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json")
 
-#: What embedding a text loads: no head, and nothing for images and sounds.
+#: What embedding a text loads: no head, and nothing for images and audio.
 _EMBEDS_WITH = frozenset({"AutoConfig", "AutoModel", "AutoTokenizer"})
 
 #: What reads texts. It is needed whatever runs the weights; graphs hold the rest of the code themselves.

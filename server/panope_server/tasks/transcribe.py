@@ -1,4 +1,4 @@
-"""Task `transcribe`: a sound to what was said in it."""
+"""Task `transcribe`: audio to what was said in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from panope_server.tasks.task import Input, Output, Task, Usage
 MAX_LANGUAGE = 16
 MAX_PROMPT_BYTES = 16 << 10
 
-#: A second of sound as a file, and about what writing it down costs, in tokens.
+#: A second of audio as a file, and about what transcribing it costs, in tokens.
 _BYTES_OF_SECOND = 16_000
 _WORK_OF_SECOND = 16
 
@@ -30,7 +30,7 @@ _VALUE_BYTES, _KINDS = 4, 2
 
 @dataclass(slots=True)
 class TranscribeInput(Input):
-    """A sound to write down.
+    """Audio to transcribe.
 
     Attributes:
         audio: the file.
@@ -39,7 +39,7 @@ class TranscribeInput(Input):
         prompt: what was said before.
         temperature: 0 takes the likeliest token.
         seed: draws the same tokens each time; None draws others.
-        timestamps: whether a sound of one window has segments with times.
+        timestamps: whether audio of one window has segments with times.
         stream: whether segments are told when they are known.
     """
 
@@ -72,7 +72,7 @@ class TranscribeOutput(Output):
 
     Attributes:
         language: told or heard; empty for a model of one language.
-        duration: seconds of the sound.
+        duration: seconds of the audio.
         tokens: drawn since the last part.
     """
 
@@ -88,7 +88,7 @@ class TranscribeOutput(Output):
 
 
 class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
-    """A sound to its text."""
+    """Audio to its text."""
 
     name = "transcribe"
     input_type = TranscribeInput
@@ -130,7 +130,7 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
         )
 
     def slots(self, task_input: TranscribeInput) -> int:
-        """One: windows of a sound run one after another."""
+        """One: windows of one file run one after another."""
         del task_input
         return 1
 

@@ -1,4 +1,4 @@
-"""Sounds from strangers: told by their content, bounded while they are decoded, refused by name."""
+"""Audio from strangers: told by its content, bounded while it is decoded, refused by name."""
 
 import io
 import struct
@@ -76,11 +76,11 @@ def test_channels_are_mixed_to_their_mean():
     ("data", "why"),
     [
         (b"", "is empty"),
-        (b"hello", "no sound that can be read"),
-        (b"#EXTM3U\nfile:///etc/passwd\n", "no sound that can be read"),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "no sound that can be read"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(64), "no sound that can be read"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no sound that can be read"),
+        (b"hello", "no audio that can be read"),
+        (b"#EXTM3U\nfile:///etc/passwd\n", "no audio that can be read"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "no audio that can be read"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "no audio that can be read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no audio that can be read"),
         (bytes(2 << 20), "has 2,097,152 bytes; the limit is 1,048,576"),
     ],
 )

@@ -2,7 +2,7 @@
 
 Sources. The model keeps what its decoder needs of `sources` texts, numbered from 0: the encoder's states, or the keys
 and values that the layers of the decoder make of them. `encode` reads a text and keeps it, in the place of what had its
-number before. An encoder of speech reads features of sound instead (`source.features`), by `encode_features`. Each
+number before. An encoder of speech reads features of audio instead (`source.features`), by `encode_features`. Each
 sequence of a step names its source (`StepBatch.sources`), and several may name the same one, as answers to one request
 do.
 
@@ -80,7 +80,7 @@ class EncoderDecoderModel(StepModel):
         """
 
     def encode_features(self, source: int, features: np.ndarray[Any, Any]) -> None:
-        """Reads features of sound with the encoder and keeps what the decoder needs of them.
+        """Reads features of audio with the encoder and keeps what the decoder needs of them.
 
         Args:
             source: the number to keep it by.

@@ -1,4 +1,4 @@
-"""Which source of an encoder-decoder each request has: its prompt, or its sound, as the encoder has read it."""
+"""Which source of an encoder-decoder each request has: its prompt, or its audio, as the encoder has read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One sound on its way through the worker: window after window, each where the one before has led."""
+"""One file of audio on its way through the worker: window after window, each where the one before has led."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from panope_backends.api import (
     TokenRules,
 )
 from panope_backends.tasks.task import TokenJob
+from panope_backends.tasks.transcribe.features import AudioFeatures
 from panope_backends.tasks.transcribe.segments import Segment, segments_of
-from panope_backends.tasks.transcribe.sound import Sound
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens
 
-#: A sound's end, where a rest is no window of its own.
+#: The end of the audio, where a rest is no window of its own.
 _LEAST_SECONDS = 0.02
 
 #: Tokens that Moonshine writes in a second, at most.
@@ -57,8 +57,8 @@ class TranscribeJob(TokenJob):
     """A call of task `transcribe`.
 
     Args:
-        sound: its features.
-        duration: of the sound, in seconds.
+        features: of the audio.
+        duration: of the audio, in seconds.
         window_seconds: that the model reads at once.
         asked: what is wanted.
         tokens: of the model.
@@ -67,7 +67,7 @@ class TranscribeJob(TokenJob):
 
     def __init__(
         self,
-        sound: Sound,
+        features: AudioFeatures,
         duration: float,
         window_seconds: float,
         asked: Asked,
@@ -75,7 +75,7 @@ class TranscribeJob(TokenJob):
         text: Callable[[Sequence[int]], str],
     ) -> None:
         self.requests: list[GenerationRequest] = []
-        self._sound, self._duration, self._window = sound, duration, window_seconds
+        self._features, self._duration, self._window = features, duration, window_seconds
         self._asked, self._tokens, self._text = asked, tokens, text
         self._language = asked.language
         self._hears = bool(tokens.languages) and asked.language is None
@@ -120,8 +120,8 @@ class TranscribeJob(TokenJob):
         """Asks for the window that begins where the last one has led."""
         self._seconds = min(self._window, self._duration - self._begin)
         if self._tokens.no_timestamps is None:
-            self._seconds = self._sound.quiet_end(self._begin, self._window)
-        features = SourceFeatures(self._sound.window(self._begin, self._seconds))
+            self._seconds = self._features.quiet_end(self._begin, self._window)
+        features = SourceFeatures(self._features.window(self._begin, self._seconds))
         common: dict[str, Any] = {"id": 0, "features": features, "logprobs": 0}
         if self._hears:
             rules = TokenRules(allowed=tuple(self._tokens.languages.values()))

@@ -24,20 +24,20 @@ from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.transcribe.features import FeatureReader
 from panope_backends.tasks.transcribe.requests import TranscribeRequests, trial_request
-from panope_backends.tasks.transcribe.sound import SoundReader
 from panope_backends.tasks.transcribe.speech_files import read_speech_tokens
 
 _TRIAL_WAIT_SECONDS = 1.0
 
 
 class TranscribeModule(TaskModule):
-    """Loads an encoder-decoder whose encoder reads sound."""
+    """Loads an encoder-decoder whose encoder reads audio."""
 
     name = "transcribe"
 
     def load(self, source: ModelSource) -> LoadedTask:
-        """Loads the model and writes down a second of silence."""
+        """Loads the model and transcribes a second of silence."""
         settings = messages.TranscribeSettings.FromString(source.settings)
         config = read_json(source.folder / "config.json", missing_ok=True)
         loaded = source.load_any(config, options=LoadOptions(slots=settings.slots))
@@ -56,7 +56,7 @@ def _complete(
     encoder = TextEncoder(prepared_tokenizer(source.folder, source.cache_folder))
     special = encoder.tokenizer.get_added_tokens_decoder()
     tokens = read_speech_tokens(source.folder, config, {each.content: number for number, each in special.items()})
-    reader = SoundReader(source.folder, loaded.source.features)
+    reader = FeatureReader(source.folder, loaded.source.features)
     wanted = GenerateSettings(slots=settings.slots, cache_bytes=settings.cache_bytes)
     slots = allocate(loaded, wanted, memory_at_hand(source.max_memory_bytes))
     decoding = Decoding(TokenVocabulary(encoder.tokenizer), loaded.vocab_size, (tokens.eos,))

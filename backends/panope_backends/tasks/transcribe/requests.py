@@ -11,8 +11,8 @@ from panope_backends.media.audio import decode_audio
 from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.task import Job
+from panope_backends.tasks.transcribe.features import FeatureReader
 from panope_backends.tasks.transcribe.job import Asked, TranscribeJob
-from panope_backends.tasks.transcribe.sound import SoundReader
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens
 
 _UNSUPPORTED = "unsupported_field"
@@ -23,21 +23,21 @@ class TranscribeRequests:
     """What makes jobs for one model.
 
     Attributes:
-        reader: makes features of sounds.
+        reader: makes features of audio.
         encoder: its tokenizer.
         tokens: by which it is told what to do.
         max_positions: of its decoder.
-        limits: of sounds.
+        limits: of audio.
     """
 
-    reader: SoundReader
+    reader: FeatureReader
     encoder: TextEncoder
     tokens: SpeechTokens
     max_positions: int
     limits: MediaLimits
 
     def prepare(self, data: bytes) -> Job:
-        """The job of a message: decodes the sound and makes its features.
+        """The job of a message: decodes the audio and makes its features.
 
         Raises:
             InvalidInputError: a field of the request is wrong for this model.
@@ -92,12 +92,12 @@ class TranscribeRequests:
         return (self.tokens.previous, *ids[-(self.max_positions // 2 - 1) :])
 
 
-def trial_request(reader: SoundReader, tokens: SpeechTokens) -> GenerationRequest:
+def trial_request(reader: FeatureReader, tokens: SpeechTokens) -> GenerationRequest:
     """A second of silence, and one token of what is heard in it."""
     import numpy as np
 
     from panope_backends.api import SourceFeatures
 
-    sound = reader.read(np.zeros(reader.rate, np.float32))
-    features = SourceFeatures(sound.window(0.0, 1.0))
+    silence = reader.read(np.zeros(reader.rate, np.float32))
+    features = SourceFeatures(silence.window(0.0, 1.0))
     return GenerationRequest(id=0, features=features, decoder_token_ids=(tokens.start,), max_tokens=1)

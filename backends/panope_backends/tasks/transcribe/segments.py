@@ -1,6 +1,6 @@
 """Segments of a window, told by the timestamps that the model wrote among its tokens.
 
-The algorithm is OpenAI's for long sounds, as transformers has it (`WhisperGenerationMixin._retrieve_segment`): the next
+The algorithm is OpenAI's for long audio, as transformers has it (`WhisperGenerationMixin._retrieve_segment`): the next
 window begins at the last timestamp of a finished segment, and what was written behind it is written again.
 """
 
@@ -34,7 +34,7 @@ def segments_of(tokens: Sequence[int], first_timestamp: int, window_seconds: flo
     Args:
         tokens: that the model wrote, without the one that ends.
         first_timestamp: the token of 0 seconds; those above are timestamps too.
-        window_seconds: of the sound in the window, which may be less than it holds.
+        window_seconds: of the audio in the window, which may be less than it holds.
     """
     stamps = [token >= first_timestamp for token in tokens]
     ends_singly = stamps[-2:] == [False, True]

@@ -1,4 +1,4 @@
-"""What a model's files say of how it is asked to write speech down."""
+"""What a model's files say of how it is asked to transcribe speech."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that write speech down."""
+"""Calls that transcribe speech."""
 
 # ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
 
@@ -20,7 +20,7 @@ class AsyncSpeechCalls(AsyncConnection):
     async def transcribe(
         self, audio: bytes, model: str, *, timeout: float | None = None, **options: Unpack[TranscribeOptions]
     ) -> pb.TranscribeResponse:
-        """Writes a sound down.
+        """Transcribes audio.
 
         Args:
             audio: the file's bytes: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.

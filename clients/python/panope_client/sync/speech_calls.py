@@ -1,5 +1,5 @@
 # Generated from panope_client/aio/speech_calls.py by clients/python/generate.py; do not edit.
-"""Calls that write speech down."""
+"""Calls that transcribe speech."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SpeechCalls(Connection):
     def transcribe(
         self, audio: bytes, model: str, *, timeout: float | None = None, **options: Unpack[TranscribeOptions]
     ) -> pb.TranscribeResponse:
-        """Writes a sound down.
+        """Transcribes audio.
 
         Args:
             audio: the file's bytes: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.

@@ -98,7 +98,7 @@ Global___BoundingBox: typing_extensions.TypeAlias = BoundingBox
 
 @typing.final
 class Audio(google.protobuf.message.Message):
-    """A sound: a WAV, MP3, FLAC, Ogg (Opus, Vorbis), AAC, M4A or WebM file, told by its content. Its channels are mixed to
+    """Audio: a WAV, MP3, FLAC, Ogg (Opus, Vorbis), AAC, M4A or WebM file, told by its content. Its channels are mixed to
     one. The limits are `limits.media.max_audio_bytes`, and `limits.media.max_audio_seconds`, which are counted while it is
     decoded.
     """

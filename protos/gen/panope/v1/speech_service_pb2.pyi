@@ -21,7 +21,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class TranscribeRequest(google.protobuf.message.Message):
-    """A sound to write down."""
+    """Audio to transcribe."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -32,7 +32,7 @@ class TranscribeRequest(google.protobuf.message.Message):
     """The model's name, `vendor/name`, or an alias. Required."""
     @property
     def audio(self) -> panope.v1.media_pb2.Audio:
-        """The sound. Required."""
+        """The audio. Required."""
 
     @property
     def options(self) -> Global___TranscriptionOptions:
@@ -52,7 +52,7 @@ Global___TranscribeRequest: typing_extensions.TypeAlias = TranscribeRequest
 
 @typing.final
 class TranscriptionOptions(google.protobuf.message.Message):
-    """How a sound is written down."""
+    """How audio is transcribed."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -73,7 +73,7 @@ class TranscriptionOptions(google.protobuf.message.Message):
     seed: builtins.int
     """Draws the same tokens each time, at a temperature above 0."""
     timestamps: builtins.bool
-    """Whether a sound of one window, 30 seconds, is parted into segments with times. Longer ones always are. Default: one
+    """Whether audio of one window, 30 seconds, is parted into segments with times. Longer audio always is. Default: one
     segment.
     """
     def __init__(
@@ -108,7 +108,7 @@ class TranscriptionSegment(google.protobuf.message.Message):
     index: builtins.int
     """Its number, from 0."""
     start_seconds: builtins.float
-    """Where it starts, in seconds from the start of the sound."""
+    """Where it starts, in seconds from the start of the audio."""
     end_seconds: builtins.float
     """Where it ends."""
     text: builtins.str
@@ -155,7 +155,7 @@ class TranscribeResponse(google.protobuf.message.Message):
     language: builtins.str
     """The language that was told, or heard; empty for a model of one language."""
     duration_seconds: builtins.float
-    """The seconds of the sound."""
+    """The seconds of the audio."""
     completion_tokens: builtins.int
     """The tokens that the model wrote."""
     @property
@@ -178,14 +178,14 @@ Global___TranscribeResponse: typing_extensions.TypeAlias = TranscribeResponse
 
 @typing.final
 class StreamTranscribeRequest(google.protobuf.message.Message):
-    """A sound to write down on a stream."""
+    """Audio to transcribe on a stream."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REQUEST_FIELD_NUMBER: builtins.int
     @property
     def request(self) -> Global___TranscribeRequest:
-        """What to write down."""
+        """What to transcribe."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SpeechServiceStub(object):
-    """Writes speech down.
+    """Transcribes speech.
     """
 
     def __init__(self, channel):
@@ -48,13 +48,13 @@ class SpeechServiceStub(object):
 
 
 class SpeechServiceServicer(object):
-    """Writes speech down.
+    """Transcribes speech.
     """
 
     def Transcribe(self, request, context):
-        """Writes a sound down, and answers when all of it is written.
+        """Transcribes audio, and answers when all of it is transcribed.
 
-        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a sound that is empty, cut, too long or of
+        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (audio that is empty, cut, too long or of
         a kind that is not read, a language that the model does not know), RESOURCE_EXHAUSTED with RetryInfo when the model's
         queue is full, UNAVAILABLE when no instance can serve.
         """
@@ -92,7 +92,7 @@ def add_SpeechServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SpeechService(object):
-    """Writes speech down.
+    """Transcribes speech.
     """
 
     @staticmethod

@@ -58,7 +58,7 @@ _SpeechServiceStreamTranscribeType = typing_extensions.TypeVar(
 )
 
 class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServiceStreamTranscribeType]):
-    """Writes speech down."""
+    """Transcribes speech."""
 
     @typing.overload
     def __init__(self: SpeechServiceStub[
@@ -85,9 +85,9 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
     ], channel: grpc.aio.Channel) -> None: ...
 
     Transcribe: _SpeechServiceTranscribeType
-    """Writes a sound down, and answers when all of it is written.
+    """Transcribes audio, and answers when all of it is transcribed.
 
-    Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a sound that is empty, cut, too long or of
+    Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (audio that is empty, cut, too long or of
     a kind that is not read, a language that the model does not know), RESOURCE_EXHAUSTED with RetryInfo when the model's
     queue is full, UNAVAILABLE when no instance can serve.
     """
@@ -109,7 +109,7 @@ SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
 ]
 
 class SpeechServiceServicer(metaclass=abc.ABCMeta):
-    """Writes speech down."""
+    """Transcribes speech."""
 
     @abc.abstractmethod
     def Transcribe(
@@ -117,9 +117,9 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.speech_service_pb2.TranscribeRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.speech_service_pb2.TranscribeResponse, collections.abc.Awaitable[panope.v1.speech_service_pb2.TranscribeResponse]]:
-        """Writes a sound down, and answers when all of it is written.
+        """Transcribes audio, and answers when all of it is transcribed.
 
-        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a sound that is empty, cut, too long or of
+        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (audio that is empty, cut, too long or of
         a kind that is not read, a language that the model does not know), RESOURCE_EXHAUSTED with RetryInfo when the model's
         queue is full, UNAVAILABLE when no instance can serve.
         """

@@ -34,14 +34,14 @@ _CLASSIFIES = Head("classify", "says which of its labels fit")
 _DETECTS = Head("detect", "finds things in images")
 _SEGMENTS = Head("segment", "tells which pixels belong to what")
 _TRANSCRIBES = Head("transcribe", "turns speech into text")
-_SPEAKS = Head("speak", "turns text into sound")
+_SPEAKS = Head("speak", "turns text into audio")
 _GENERATES = Head("generate", "generates text")
 _ANSWERS = Head("", "marks the answer to a question, which is no task here")
 _PREDICTS = Head("", "works on time series, which is no task here")
 
 #: transformers' maps, by the names that architectures.json has for them.
 HEADS = {
-    "any-to-any": Head("generate", "generates text from text, images and sound, and sound too", ("speak",)),
+    "any-to-any": Head("generate", "generates text from text, images and audio, and audio too", ("speak",)),
     "image-text-to-text": Head("generate", "generates text from images and text"),
     "multimodal-lm": Head("generate", "generates text from several kinds of input"),
     "causal-lm": _GENERATES,
@@ -85,8 +85,8 @@ HEADS = {
     "visual-question-answering": _ANSWERS,
     "multiple-choice": Head("", "chooses among answers, which is no task here"),
     "next-sentence-prediction": Head("", "tells whether sentences follow each other, which is no task here"),
-    "audio-frame-classification": Head("", "labels moments of a sound, which is no task here"),
-    "audio-tokenization": Head("", "turns sound into codes, which is no task here"),
+    "audio-frame-classification": Head("", "labels moments of audio, which is no task here"),
+    "audio-tokenization": Head("", "turns audio into codes, which is no task here"),
     "decision": Head("", "chooses among actions, which is no task here"),
     "keypoint-matching": Head("", "matches points of two images, which is no task here"),
     "causal-image-modeling": Head("", "continues images pixel by pixel", ("image-generation",)),

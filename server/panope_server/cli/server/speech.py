@@ -26,7 +26,7 @@ class Format(StrEnum):
 
 def transcribe(
     model: Model,
-    file: Annotated[Path, typer.Argument(help="The sound: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.")],
+    file: Annotated[Path, typer.Argument(help="The audio file: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.")],
     language: Annotated[str, typer.Option(help="That is spoken, such as `en`; by default what the model hears.")] = "",
     translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
     prompt: Annotated[str, typer.Option(help="What was said before, or names as they are written.")] = "",
@@ -34,7 +34,7 @@ def transcribe(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Write down what is said in a sound."""
+    """Transcribe an audio file."""
     try:
         audio = file.read_bytes()
     except OSError as error:

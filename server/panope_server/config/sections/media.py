@@ -20,12 +20,12 @@ class MediaLimits(Struct, frozen=True, forbid_unknown_fields=True):
             description="Pixels of one image, as its file's header says; a worker needs up to 16 bytes for each.",
         ),
     ] = 50_000_000
-    max_audio_bytes: Annotated[int, Meta(ge=1, description="Bytes of one sound, as a file.")] = 64 << 20
+    max_audio_bytes: Annotated[int, Meta(ge=1, description="Bytes of one audio file.")] = 64 << 20
     max_audio_seconds: Annotated[
         float,
         Meta(
             gt=0,
             le=86_400,
-            description="Seconds of one sound, counted while it is decoded; a worker needs about 130 kB for each.",
+            description="Seconds of one audio file, counted while it is decoded; a worker needs about 130 kB for each.",
         ),
     ] = 3600.0

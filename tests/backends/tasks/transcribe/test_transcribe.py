@@ -1,4 +1,4 @@
-"""Speech written down through the generation core, token for token as transformers' `generate` writes it."""
+"""Speech transcribed through the generation core, token for token as by transformers' `generate`."""
 
 import io
 import wave
@@ -63,7 +63,7 @@ def whisper(tmp_path_factory) -> Iterator[Speech]:
     task.close()
 
 
-def sound(seconds: float, seed: int = 0) -> np.ndarray:
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
     """Noise that swells and fades, as 16 bits hold it."""
     random = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE)) / RATE
@@ -133,8 +133,8 @@ def kept(tokens: list[int]) -> list[int]:
 
 
 @pytest.mark.parametrize("seconds", [0.7, 1.0])
-def test_a_sound_of_one_window_is_written_as_transformers_does(whisper, seconds):
-    samples = sound(seconds)
+def test_audio_of_one_window_is_transcribed_as_by_transformers(whisper, seconds):
+    samples = noise(seconds)
     (part,) = written(whisper.task, audio=wav(samples), language="en")
     assert kept(tokens_of([part])) == kept(by_transformers(whisper, samples, language="en", task="transcribe"))
     assert part.language == "en"
@@ -142,8 +142,8 @@ def test_a_sound_of_one_window_is_written_as_transformers_does(whisper, seconds)
 
 
 @pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.slow), 2])
-def test_a_long_sound_is_written_window_by_window_as_transformers_does(whisper, seed):
-    samples = sound(4.3, seed)
+def test_long_audio_is_transcribed_window_by_window_as_by_transformers(whisper, seed):
+    samples = noise(4.3, seed)
     right = by_transformers(whisper, samples, language="de", task="translate", return_timestamps=True)
     parts = written(whisper.task, audio=wav(samples), language="de", translate=True, stream=True)
     assert kept(tokens_of(parts)) == kept(right)
@@ -153,7 +153,7 @@ def test_a_long_sound_is_written_window_by_window_as_transformers_does(whisper, 
 
 
 def test_the_language_is_heard_as_transformers_hears_it(whisper):
-    samples = sound(0.9, 3)
+    samples = noise(0.9, 3)
     extractor = AutoFeatureExtractor.from_pretrained(whisper.folder)
     features = extractor(samples, sampling_rate=RATE, return_tensors="pt").input_features
     heard = int(whisper.model.detect_language(features)[0])
@@ -162,7 +162,7 @@ def test_the_language_is_heard_as_transformers_hears_it(whisper):
 
 
 def test_a_prompt_stands_before_the_text_as_in_transformers(whisper):
-    samples = sound(0.8, 4)
+    samples = noise(0.8, 4)
     prompt = torch.tensor([101, 7, 8, 9])
     right = by_transformers(whisper, samples, language="en", task="transcribe", prompt_ids=prompt)
     (part,) = written(whisper.task, audio=wav(samples), language="en", prompt=" w7 w8 w9 ")
@@ -171,7 +171,7 @@ def test_a_prompt_stands_before_the_text_as_in_transformers(whisper):
 
 
 def test_a_seed_draws_the_same_tokens_again(whisper):
-    audio = wav(sound(0.8, 5))
+    audio = wav(noise(0.8, 5))
     first, again, other = (
         tokens_of(written(whisper.task, audio=audio, language="en", temperature=1.0, seed=seed)) for seed in (1, 1, 2)
     )
@@ -183,20 +183,20 @@ def test_a_seed_draws_the_same_tokens_again(whisper):
     [
         ({"language": "fr"}, "language", "none of the model's: de, en"),
         ({"audio": b""}, "audio", "is empty"),
-        ({"audio": b"no sound"}, "audio", "no sound that can be read"),
-        ({"audio": wav(sound(21.0))}, "audio", "longer than 20 seconds"),
+        ({"audio": b"no audio"}, "audio", "no audio that can be read"),
+        ({"audio": wav(noise(21.0))}, "audio", "longer than 20 seconds"),
     ],
 )
-def test_what_cannot_be_written_down_is_refused_by_name(whisper, fields, field, why):
+def test_what_cannot_be_transcribed_is_refused_by_name(whisper, fields, field, why):
     with pytest.raises(InvalidInputError, match=why) as error:
-        written(whisper.task, **{"audio": wav(sound(0.5)), **fields})
+        written(whisper.task, **{"audio": wav(noise(0.5)), **fields})
     assert error.value.field == field
 
 
-def test_moonshine_is_written_as_transformers_does(tmp_path):
+def test_moonshine_is_transcribed_as_by_transformers(tmp_path):
     model = tiny_moonshine(tmp_path)
     task = TranscribeModule().load(Source(tmp_path))
-    samples = sound(1.7, 6)
+    samples = noise(1.7, 6)
     with torch.inference_mode():
         made = model.generate(torch.from_numpy(samples)[None], max_new_tokens=16, do_sample=False)
     (part,) = written(task, audio=wav(samples))
@@ -218,7 +218,7 @@ def test_openvino_writes_what_torch_writes(tmp_path, tiny):
     backend = OpenVinoBackend()
     facts = ModelFacts("acme/speech", "safetensors", "transcribe", "", read_json(folder / "config.json"))
     backend.convert(facts, backend.conversions()[0], folder, folder)
-    audio = wav(sound(2.6, 7))
+    audio = wav(noise(2.6, 7))
     answers = []
     for source in (Source(folder), Source(folder, backend, "openvino")):
         task = TranscribeModule().load(source)

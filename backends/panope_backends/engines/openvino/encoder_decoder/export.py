@@ -1,6 +1,6 @@
 """Makes graphs of an encoder-decoder of transformers: what reads a source, and what steps of the decoder compute.
 
-The encoder's graph takes `input_ids` (int64 `[tokens]`), or `features` of a sound (float32), and gives the keys and
+The encoder's graph takes `input_ids` (int64 `[tokens]`), or `features` of audio (float32), and gives the keys and
 values of each of the decoder's layers (`cross_key.0` and so on, `[1, heads, tokens, size]`).
 
 In the decoder's graph the tokens of a step lie side by side; see `inputs` for what it takes beside them. Each layer's

@@ -52,7 +52,7 @@ class EncoderDecoderFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         version: of this form.
         vocab_size: columns of the logits.
         max_length: tokens of the decoder at most, and of a source that is a text.
-        source: of a sound; None for texts.
+        source: of audio; None for texts.
         own: the decoder's attention to its own tokens, in the order of its layers.
         cross: its attention to sources.
     """

@@ -22,7 +22,7 @@ class Reference(Protocol):
     """The original."""
 
     def sample(self, number: int, length: int, usable: Array) -> Any:
-        """A seeded source of so many tokens, or features of a sound, of those that a model takes."""
+        """A seeded source of so many tokens, or features of audio, of those that a model takes."""
 
     def __call__(self, source: Any, tokens: Sequence[int]) -> Array:
         """The logits after each token of the decoder, `[tokens, vocabulary]`."""

@@ -8,7 +8,7 @@ from typing import Any
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal
 
-#: Types whose encoder reads features of sound.
+#: Types whose encoder reads features of audio.
 _SPEECH = frozenset({"whisper", "moonshine"})
 
 SOUND_SECONDS = 64
@@ -18,7 +18,7 @@ SOUND_SECONDS = 64
 _STATES_A_SECOND = 42
 
 TRANSCRIBE = "transcribe"
-"""The task whose encoders read sound."""
+"""The task whose encoders read audio."""
 
 #: Types whose decoders, or encoders, compute attention by themselves, which transformers' other ways do not reach.
 _OWN_ATTENTION = frozenset({"bigbird_pegasus", "fsmt", "led", "longt5", "mvp", "pegasus_x", "prophetnet"})
@@ -68,7 +68,7 @@ def max_length(config: Any) -> int:
 
 
 def is_transcriber(model: ModelFacts) -> bool:
-    """Whether a model writes down speech token by token; others of the task tell letters by time."""
+    """Whether a model transcribes speech token by token; others of the task tell letters by time."""
     return model.task == TRANSCRIBE and is_encoder_decoder(model.config)
 
 
@@ -79,7 +79,7 @@ def source_length(config: Any) -> int:
 
 
 def is_speech(kind: object) -> bool:
-    """Whether the encoders of a model type read sound."""
+    """Whether the encoders of a model type read audio."""
     return kind in _SPEECH
 
 

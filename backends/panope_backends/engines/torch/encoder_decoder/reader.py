@@ -1,4 +1,4 @@
-"""What an encoder reads: tokens of a text, or features of a sound."""
+"""What an encoder reads: tokens of a text, or features of audio."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
 )
 
 _SAMPLE_RATE = 16_000
-"""Of the sound that models of waveforms read."""
+"""Of the audio that models of waveforms read."""
 
 
 @dataclass(frozen=True)

@@ -63,21 +63,21 @@ class SpeechServiceServicer(object):
     """
 
     def CreateTranscription(self, request, context):
-        """Writes a sound down: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back.
+        """Transcribes audio: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateTranslation(self, request, context):
-        """Writes a sound of any language down in English: OpenAI's form.
+        """Translates speech of any language to English: OpenAI's form.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecognizeSpeech(self, request, context):
-        """Writes a sound down: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
+        """Transcribes audio: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
         base64.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

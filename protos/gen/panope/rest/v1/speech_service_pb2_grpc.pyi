@@ -134,13 +134,13 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateTranscription: _SpeechServiceCreateTranscriptionType
-    """Writes a sound down: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back."""
+    """Transcribes audio: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back."""
 
     CreateTranslation: _SpeechServiceCreateTranslationType
-    """Writes a sound of any language down in English: OpenAI's form."""
+    """Translates speech of any language to English: OpenAI's form."""
 
     RecognizeSpeech: _SpeechServiceRecognizeSpeechType
-    """Writes a sound down: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
+    """Transcribes audio: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
     base64.
     """
 
@@ -175,7 +175,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Writes a sound down: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back."""
+        """Transcribes audio: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back."""
 
     @abc.abstractmethod
     def CreateTranslation(
@@ -183,7 +183,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Writes a sound of any language down in English: OpenAI's form."""
+        """Translates speech of any language to English: OpenAI's form."""
 
     @abc.abstractmethod
     def RecognizeSpeech(
@@ -191,7 +191,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Writes a sound down: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
+        """Transcribes audio: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
         base64.
         """
 

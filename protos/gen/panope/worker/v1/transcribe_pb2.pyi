@@ -22,7 +22,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 class TranscribeInput(google.protobuf.message.Message):
     """What the task `transcribe` takes and gives. Not a public interface.
 
-    A sound to write down.
+    Audio to transcribe.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -48,7 +48,7 @@ class TranscribeInput(google.protobuf.message.Message):
     seed: builtins.int
     """By which the same tokens are drawn each time."""
     timestamps: builtins.bool
-    """Whether segments have times; those of a sound that is longer than a window have in any case."""
+    """Whether segments have times; those of audio that is longer than a window have in any case."""
     stream: builtins.bool
     """Whether segments are told when they are known."""
     def __init__(
@@ -85,7 +85,7 @@ class TranscribeSegment(google.protobuf.message.Message):
     index: builtins.int
     """From 0."""
     start: builtins.float
-    """Seconds from the start of the sound."""
+    """Seconds from the start of the audio."""
     end: builtins.float
     """As above."""
     text: builtins.str
@@ -126,7 +126,7 @@ class TranscribeOutput(google.protobuf.message.Message):
     language: builtins.str
     """That is spoken; empty where the model does not tell."""
     duration: builtins.float
-    """Seconds of sound."""
+    """Seconds of audio."""
     tokens: builtins.int
     """Drawn since the last output."""
     @property

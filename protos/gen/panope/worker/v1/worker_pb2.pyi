@@ -222,7 +222,7 @@ class MediaLimits(google.protobuf.message.Message):
     max_image_pixels: builtins.int
     """Pixels of a decoded one."""
     max_audio_bytes: builtins.int
-    """Bytes of an encoded sound."""
+    """Bytes of an encoded audio file."""
     max_audio_seconds: builtins.float
     """Seconds of a decoded one."""
     def __init__(

@@ -31,7 +31,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
         pb_grpc.add_SpeechServiceServicer_to_server(cls(services.pipeline), server)
 
     async def Transcribe(self, request: pb.TranscribeRequest, context: Context) -> pb.TranscribeResponse:
-        """Writes a sound down."""
+        """Transcribes audio."""
         call = _call(context, request, "Transcribe", stream=False)
         try:
             answer = await self._pipeline.run(call)
@@ -50,7 +50,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
     async def StreamTranscribe(
         self, request: pb.StreamTranscribeRequest, context: Context
     ) -> AsyncIterator[pb.StreamTranscribeResponse]:
-        """Writes a sound down, window by window."""
+        """Transcribes audio, window by window."""
         call = _call(context, request.request, "StreamTranscribe", stream=True)
         try:
             async with self._pipeline.stream(call) as parts:

@@ -37,7 +37,7 @@ class TranscriptionForm(Struct, forbid_unknown_fields=True):
     """The form of `/v1/audio/transcriptions`.
 
     Attributes:
-        file: The sound: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM, told by its content.
+        file: The audio: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM, told by its content.
         model: Absent for the default model.
         language: That is spoken, as a code such as `en`; absent for the one that the model hears.
         prompt: What was said before, or names as they are written.
@@ -116,7 +116,7 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
         if name != "file":
             unknown.add(name, _unknown(name))
     if "file" not in form.files:
-        raise InvalidInputError("`file` is missing: send the sound as a file", field="file")
+        raise InvalidInputError("`file` is missing: send the audio as a file", field="file")
     stream = _boolean(given.get("stream", "false"))
     kind = _format(given.get("response_format") or "json", stream=stream)
     if translate and granularities:

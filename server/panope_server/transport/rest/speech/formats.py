@@ -16,7 +16,7 @@ VTT = "text/vtt; charset=utf-8"
 
 
 class UsageJson(TypedDict):
-    """What a transcription took: the seconds of its sound."""
+    """What a transcription took: the seconds of its audio."""
 
     type: Literal["duration"]
     seconds: float
@@ -57,7 +57,7 @@ class VerboseTranscriptionJson(TypedDict):
 
     Attributes:
         language: Its code; empty for a model of one language.
-        duration: Seconds of the sound.
+        duration: Seconds of the audio.
     """
 
     task: Literal["transcribe", "translate"]

@@ -34,7 +34,7 @@ class GenerationParameters(Struct, forbid_unknown_fields=True):
 
 
 class RecognitionParameters(Struct, forbid_unknown_fields=True):
-    """How a sound is written down.
+    """How audio is transcribed.
 
     Attributes:
         return_timestamps: Whether to tell `chunks` with times.
@@ -53,7 +53,7 @@ class RecognitionBody(Struct, forbid_unknown_fields=True):
     Attributes:
         inputs: The file in base64.
         model: Absent for the model of the path, or for the default model.
-        parameters: How to write it down.
+        parameters: How to transcribe it.
         options: How to treat the call.
     """
 

@@ -57,22 +57,22 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
         pb_grpc.add_SpeechServiceServicer_to_server(servicer, server)
 
     async def CreateTranscription(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Writes a sound down."""
+        """Transcribes audio."""
         async for message in self._written(request, context, "CreateTranscription", translate=False):
             yield message
 
     async def CreateTranslation(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Writes a sound down in English."""
+        """Transcribes audio in English."""
         async for message in self._written(request, context, "CreateTranslation", translate=True):
             yield message
 
     async def RecognizeSpeech(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Writes a sound down, with the model of the body."""
+        """Transcribes audio, with the model of the body."""
         async for message in self._recognized("", request, context, "RecognizeSpeech"):
             yield message
 
     async def RecognizeSpeechModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Writes a sound down, with the model of the path."""
+        """Transcribes audio, with the model of the path."""
         async for message in self._recognized(request.model, request.body, context, "RecognizeSpeechModel"):
             yield message
 

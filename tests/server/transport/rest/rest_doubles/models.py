@@ -58,7 +58,7 @@ def vector_of(text: str) -> list[float]:
 
 @dataclass
 class FakeModels:
-    """Models that embed, generate, return their tensors, label, detect, read texts and write down speech."""
+    """Models that embed, generate, return their tensors, label, detect, read texts and transcribe speech."""
 
     views: dict[str, ModelView]
     loaded: list[tuple[str, LoadConstraints, float | None]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Forms with sounds, and what was said in the forms that callers ask for."""
+"""Forms with audio, and what was said in the forms that callers ask for."""
 
 import pytest
 from google.api.httpbody_pb2 import HttpBody
@@ -31,13 +31,13 @@ def field(name: str, value: bytes, *, file: bool = False) -> bytes:
 
 
 def form(**texts: list[str]) -> Form:
-    return Form(texts, {"file": b"sound"})
+    return Form(texts, {"file": b"audio"})
 
 
 def test_a_form_is_fields_and_files_of_any_bytes():
-    sound = bytes(range(256)) + b"\r\n--A\r\n"
-    read = read_form(body(field("model", b"acme/whisper"), field("file", sound, file=True), field("model", b"")))
-    assert read == Form({"model": ["acme/whisper", ""]}, {"file": sound})
+    audio = bytes(range(256)) + b"\r\n--A\r\n"
+    read = read_form(body(field("model", b"acme/whisper"), field("file", audio, file=True), field("model", b"")))
+    assert read == Form({"model": ["acme/whisper", ""]}, {"file": audio})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A sound as a model of speech reads it: features by the extractors of transformers, window by window."""
+"""Audio as a model of speech reads it: features by the extractors of transformers, window by window."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from panope_backends.media.processors import import_transformers
 
 _FILES = ("preprocessor_config.json", "processor_config.json")
 
-#: Of sounds that are cut for a model of waveforms, which was trained on shorter ones.
+#: Of audio that is cut for a model of waveforms, which was trained on shorter ones.
 _WINDOW_SECONDS = 30.0
 #: In which the quietest place of such a window is looked for, at its end.
 _CUT_SECONDS = 5.0
 _FRAME_SECONDS = 0.02
 
 
-class SoundReader:
-    """Makes features of sounds.
+class FeatureReader:
+    """Makes features of audio.
 
     Args:
         folder: of the model.
@@ -52,11 +52,11 @@ class SoundReader:
             ) from error
         self.window_seconds = self._frames * self._hop / self.rate if self.is_spectrum else _WINDOW_SECONDS
 
-    def read(self, samples: Samples) -> Sound:
-        """The features of a whole sound."""
+    def read(self, samples: Samples) -> AudioFeatures:
+        """The features of a whole file."""
         if not self.is_spectrum:
             made = self._extract(samples, sampling_rate=self.rate, return_tensors="np")
-            return Sound(np.asarray(made["input_values"][0], np.float32), 1 / self.rate, 0)
+            return AudioFeatures(np.asarray(made["input_values"][0], np.float32), 1 / self.rate, 0)
         is_short = samples.size <= self._frames * self._hop
         made = self._extract(
             samples,
@@ -66,11 +66,11 @@ class SoundReader:
             truncation=is_short,
         )
         features = np.asarray(made["input_features"][0], np.float32)
-        return Sound(features, self._hop / self.rate, self._frames)
+        return AudioFeatures(features, self._hop / self.rate, self._frames)
 
 
-class Sound:
-    """The features of a sound, along time.
+class AudioFeatures:
+    """The features of audio, along time.
 
     Args:
         features: the last axis is time.
