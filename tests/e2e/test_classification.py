@@ -190,3 +190,28 @@ def test_what_a_model_cannot_do_says_which(labelled: Any, client: Client) -> Non
     assert (reply.status, reply.error["param"]) == (400, "documents[0]")
     large = labelled.post("/v1/classify", {"inputs": "fox " * 2_500_000, "model": NLI})
     assert large.status == 413 or "characters" in large.error["message"] or "bytes" in large.error["message"]
+
+
+def test_a_reranker_of_another_panope_answers_through_this_one(
+    make_servers: Any, labelled: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("front")
+    (folder / "panope.toml").write_text('[remote]\nallowed_hosts = ["127.0.0.1"]\nprivate_addresses = true\n')
+    servers = make_servers(folder, folder)
+    try:
+        front = servers.start("--config", str(folder / "panope.toml"), home=folder / "home", demo=False)
+        upstream = {"url": labelled.http_url, "protocol": "tei"}
+        body = {"model_vendor": "acme", "model_name": "far", "task_hints": ["rerank"], "upstream": upstream}
+        job = front.post("/v1/models/register", body).json["job"]["id"]
+        front.wait(lambda: front.get(f"/v1/jobs/{job}").json["status"] == "succeeded", 30, "the registration")
+        with Client(labelled.grpc_address) as there, Client(front.grpc_address, timeout=60) as here:
+            wanted = there.rerank("the fox", DOCUMENTS, RERANKER)
+            found = here.rerank("the fox", DOCUMENTS, "acme/far")
+            assert [each.index for each in found.results] == [each.index for each in wanted.results]
+            scores = [each.score for each in wanted.results]
+            assert [each.score for each in found.results] == pytest.approx(scores, abs=1e-5)
+            with pytest.raises(InvalidInputError) as refusal:
+                here.rerank("fox " * 9000, DOCUMENTS, "acme/far")
+            assert refusal.value.reason == "context_length_exceeded"
+    finally:
+        servers.stop()

@@ -2,7 +2,7 @@
 
 A backend runs tensors or tokens; a task adapter (`panope_backends.tasks`) turns typed requests into them and back. A
 backend therefore knows nothing of requests or the network, and every task works on every backend. What `Backend.load`
-returns is one of four kinds of model:
+returns is one of five kinds of model:
 
     TensorModel   named arrays to named arrays, once a call: encoders, detectors, …
     StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples; with an
@@ -10,6 +10,7 @@ returns is one of four kinds of model:
                   AdaptableStepModel, and one that sees images an ImageTextModel
     TokenModel    prompts, or conversations, to tokens or texts: an engine that samples itself, or a server elsewhere
     EmbeddingModel  texts to vectors: an engine that tokenizes itself, or a server elsewhere
+    ClassificationModel  texts, or pairs of them, to values of labels: a server elsewhere
 
 Lifetimes. A `Backend` is created with no arguments, in a worker process and, to ask `devices()` and `supports()`, in a
 short-lived probe process. A worker loads one model once and calls `LoadedModel.close()` before it ends.
@@ -40,6 +41,7 @@ from panope_backends.api.backend import (
     ModelFacts,
     Support,
 )
+from panope_backends.api.classification_model import ClassificationModel, ClassificationRequest, Classifications
 from panope_backends.api.conversation import Conversation, ToolCallDelta
 from panope_backends.api.conversion import Conversion, Converter
 from panope_backends.api.embedding_model import EmbeddingModel, EmbeddingRequest, Embeddings
@@ -76,6 +78,9 @@ __all__ = [
     "Arrays",
     "Backend",
     "CacheSpec",
+    "ClassificationModel",
+    "ClassificationRequest",
+    "Classifications",
     "Conversation",
     "Conversion",
     "Converter",

@@ -22,6 +22,7 @@ from panope_backends.testing.doubles import (
 from panope_backends.testing.echo_token_model import EchoTokenBackend, EchoTokenModel
 
 if TYPE_CHECKING:
+    from panope_backends.testing.contracts.classification_model import ClassificationModelContract
     from panope_backends.testing.contracts.converter import ConverterContract
     from panope_backends.testing.contracts.embedding_model import EmbeddingModelContract
     from panope_backends.testing.contracts.encoder_decoder_model import EncoderDecoderContract
@@ -36,6 +37,7 @@ __all__ = [
     "ChecksumEncoderDecoderBackend",
     "ChecksumImageTextModel",
     "ChecksumStepModel",
+    "ClassificationModelContract",
     "ConverterContract",
     "CrashBackend",
     "EchoBackend",
@@ -55,6 +57,7 @@ __all__ = [
 
 
 _SUITES = {
+    "ClassificationModelContract": "panope_backends.testing.contracts.classification_model",
     "ConverterContract": "panope_backends.testing.contracts.converter",
     "EmbeddingModelContract": "panope_backends.testing.contracts.embedding_model",
     "EncoderDecoderContract": "panope_backends.testing.contracts.encoder_decoder_model",

@@ -28,7 +28,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "openai": ("generate", "embed"),
     "vllm": ("generate", "embed"),
     "tgi": ("generate",),
-    "tei": ("embed",),
+    "tei": ("embed", "rerank", "classify"),
     "kserve": ("",),
 }
 

@@ -25,6 +25,9 @@ LEAST_COSINE = {"fp16": 0.9999, "int8": 0.99, "int4": 0.85}
 #: Weights that share a scale in int4. 32 instead of 64 costs 2 % of size and gains 0.01 of cosine (MiniLM).
 GROUP_SIZE = 32
 
+#: Of float16, in which scales are written.
+_LARGEST_HALF = 65504.0
+
 
 def compress(model: ModelFacts, precision: str, folder: Path, file: Path) -> None:
     """Writes `file` and the smaller weights beside it.
@@ -90,8 +93,18 @@ def compress_graph(graph: Any, precision: str) -> Any:
             # Weights whose rows are no multiple of the group size, and are smaller than a group, stay in int8.
             "advanced_parameters": nncf.AdvancedCompressionParameters(group_size_fallback_mode=adjust),
         }
+    scope = nncf.IgnoredScope(names=_readers_of_large_numbers(graph), validate=False)
     with refused_as("NNCF cannot quantize this model"):
-        return nncf.compress_weights(graph, **options)
+        return nncf.compress_weights(graph, ignored_scope=scope, **options)
+
+
+def _readers_of_large_numbers(graph: Any) -> list[str]:
+    """The nodes that read constants whose scales would leave 16 bits: masks, which NNCF takes for weights."""
+    openvino, _ = import_compressor()
+    floats = (openvino.Type.f32, openvino.Type.f64)
+    tables = [op for op in graph.get_ops() if op.get_type_name() == "Constant" and op.get_element_type() in floats]
+    large = [op for op in tables if op.data.size and max(-float(op.data.min()), float(op.data.max())) > _LARGEST_HALF]
+    return [port.get_node().get_friendly_name() for op in large for port in op.output(0).get_target_inputs()]
 
 
 def _number(config: Mapping[str, Any], key: str) -> int:

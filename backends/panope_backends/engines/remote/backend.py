@@ -75,6 +75,10 @@ def _model(upstream: Upstream, connection: Connection, access: UpstreamAccess) -
         from panope_backends.engines.remote.embedding.model import RemoteEmbeddingModel
 
         return RemoteEmbeddingModel.loaded(upstream, connection)
+    if upstream.task in ("classify", "rerank"):
+        from panope_backends.engines.remote.classification.model import RemoteClassificationModel
+
+        return RemoteClassificationModel.loaded(upstream, connection)
     from panope_backends.engines.remote.tensors.model import KServeModel
 
     return KServeModel(upstream, connection)

@@ -20,9 +20,10 @@ NOT_TAKEN = frozenset({UNREACHABLE, BUSY, UNAVAILABLE})
 
 TOO_LONG = "context_length_exceeded"
 
-#: How vLLM, OpenAI, TGI and TEI say that a prompt is too long, where they have no code for it.
+#: How vLLM, OpenAI, TGI, TEI and Panope say that a prompt is too long, where they have no code for it.
 _SAYS_TOO_LONG = re.compile(
     rb"(?i)maximum (?:context|input|model)? ?length|context window|max_total_tokens|tokens`? \+|less than [0-9]+ tokens"
+    rb"|the model takes at most"
 )
 
 _MAX_WAIT_SECONDS = 86400.0

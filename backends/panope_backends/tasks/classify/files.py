@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.classify.functions import Function
+from panope_backends.tasks.classify.functions import Function, usual_function
+from panope_backends.tasks.classify.labelling import Labelling
 from panope_backends.tasks.embed.files.config_files import EmbedFiles, TokenizerSettings
 from panope_backends.tasks.embed.files.sentence_files import (
     ModuleEntry,
@@ -35,26 +36,16 @@ _DEFAULT_LABELS = 2
 #: What sentence-transformers calls functions of scores, by the last part of their names.
 _ACTIVATIONS: Mapping[str, Function] = {"Identity": "none", "Sigmoid": "sigmoid"}
 
-_ENTAILS = "entail"
-
 
 @dataclass(frozen=True)
-class ClassifyFiles:
-    """How to classify with one model.
+class ClassifyFiles(Labelling):
+    """How to classify with one model, as its folder says.
 
     Attributes:
         text: how texts become tokens; its other fields mean nothing here.
-        labels: by their ids.
-        function: of the scores of labels, as transformers' pipeline chooses it.
-        rerank_function: of one score for two texts, as sentence-transformers chooses it.
-        entailment: the id of the label that says so; None when there is none.
     """
 
     text: EmbedFiles
-    labels: tuple[str, ...]
-    function: Function
-    rerank_function: Function
-    entailment: int | None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -75,7 +66,6 @@ def read_classify_files(folder: Path) -> ClassifyFiles:
         labels=labels,
         function=function_of(config, len(labels)),
         rerank_function=_rerank_function(folder, config),
-        entailment=next((i for i, label in enumerate(labels) if label.lower().startswith(_ENTAILS)), None),
     )
 
 
@@ -101,7 +91,7 @@ def function_of(config: Mapping[str, Any], labels: int) -> Function:
     problem = config.get("problem_type")
     if problem == "regression":
         return "none"
-    return "sigmoid" if problem == "multi_label_classification" or labels == 1 else "softmax"
+    return "sigmoid" if problem == "multi_label_classification" else usual_function(labels)
 
 
 def _rerank_function(folder: Path, config: Mapping[str, Any]) -> Function:

@@ -13,6 +13,11 @@ Function = Literal["softmax", "sigmoid", "none"]
 FUNCTIONS: tuple[Function, ...] = ("softmax", "sigmoid", "none")
 
 
+def usual_function(labels: int) -> Function:
+    """What makes scores of the values of so many labels, where nobody says otherwise."""
+    return "sigmoid" if labels == 1 else "softmax"
+
+
 def scores_of(values: Rows, function: Function) -> Rows:
     """The scores of rows of values, in float32.
 

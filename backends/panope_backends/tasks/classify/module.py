@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from panope.worker.v1 import classify_pb2 as messages
+from panope_backends.api import ClassificationModel
+from panope_backends.tasks.classify.by_engine import engine_task
 from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import ClassifyFiles, read_classify_files
 from panope_backends.tasks.classify.image_models import takes_images
+from panope_backends.tasks.classify.jobs import SequenceJobs
 from panope_backends.tasks.classify.requests import ClassifyRequests
+from panope_backends.tasks.classify.sequences import SequenceMaker
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 from panope_backends.tasks.text_files import load_tokenizer
@@ -20,6 +24,11 @@ class ClassifyModule(TaskModule):
 
     def load(self, source: ModelSource) -> LoadedTask:
         """Loads the model and classifies a short text, or an image where it is a model of images."""
+        if not (source.folder / "config.json").exists():
+            found = source.load_any({})
+            if isinstance(found, ClassificationModel):
+                return _of_engine(found, self.name)
+            found.close()
         if takes_images(read_json(source.folder / "config.json")):
             from panope_backends.tasks.classify.images import load_image_classifier  # it brings Pillow
 
@@ -29,13 +38,8 @@ class ClassifyModule(TaskModule):
         tokenizer, max_tokens = load_tokenizer(files.text, source)
         classifier = Classifier(files, tokenizer, model, max_tokens=max_tokens, per_token=False)
         classifier.trial()
-        made = ClassifyRequests(files, classifier, tokenizer)
-        requests = {
-            "classify": made.classify,
-            "zero-shot": made.zero_shot,
-            "rerank": made.rerank,
-            **tokenizer_requests(tokenizer, classifier.max_tokens),
-        }
+        made = ClassifyRequests(files, SequenceJobs(SequenceMaker(classifier, tokenizer)))
+        requests = {**made.by_task, **tokenizer_requests(tokenizer, classifier.max_tokens)}
         facts = facts_of(files, classifier, self.name).SerializeToString()
         return LoadedTask(model, files.config, requests, classifier, facts)
 
@@ -44,6 +48,14 @@ class RerankModule(ClassifyModule):
     """Loads a cross-encoder: a classifier of two texts with one label."""
 
     name = "rerank"
+
+
+def _of_engine(model: ClassificationModel, task: str) -> LoadedTask:
+    try:
+        return engine_task(model, task)
+    except BaseException:  # whatever it was, what the engine holds is free for the next candidate
+        model.close()
+        raise
 
 
 def facts_of(files: ClassifyFiles, classifier: Classifier, task: str) -> messages.ClassifyFacts:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.tasks.classify.classifier import Classifier
-from panope_backends.tasks.classify.files import ClassifyFiles
+from panope_backends.tasks.classify.answers import EntailmentAnswer, LabelsAnswer, ScoresAnswer
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function
-from panope_backends.tasks.classify.jobs import ClassifyJob, RerankJob, ZeroShotJob
-from panope_backends.tasks.classify.sequences import SequenceMaker
-from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
+from panope_backends.tasks.classify.jobs import JobMaker
+from panope_backends.tasks.classify.labelling import Labelling
+from panope_backends.tasks.task import Job, Prepare
 
 PLACE = "{}"
 """Where the label stands in a template."""
@@ -19,59 +18,59 @@ class ClassifyRequests:
     """Prepares requests to one model.
 
     Args:
-        files: what the model's folder says.
-        classifier: the model.
-        tokenizer: of the model.
+        labelling: what the model's values mean.
+        jobs: has texts run.
     """
 
-    def __init__(self, files: ClassifyFiles, classifier: Classifier, tokenizer: TextTokenizer) -> None:
-        self._files = files
-        self._sequences = SequenceMaker(classifier, tokenizer)
+    def __init__(self, labelling: Labelling, jobs: JobMaker) -> None:
+        self._labelling = labelling
+        self._jobs = jobs
 
-    def classify(self, data: bytes) -> ClassifyJob:
+    @property
+    def by_task(self) -> dict[str, Prepare]:
+        """What makes jobs, by the name of the task that a request is for."""
+        return {"classify": self.classify, "zero-shot": self.zero_shot, "rerank": self.rerank}
+
+    def classify(self, data: bytes) -> Job:
         """Texts, or pairs of texts."""
         message = messages.ClassifyInput.FromString(data)
-        labels = self._files.labels
+        labels = self._labelling.labels
         top_k = message.top_k if message.HasField("top_k") else len(labels)
         if top_k < 1:
             raise InvalidInputError.at("top_k", "{field} must be at least 1")
         start = message.first_index
-        if message.second_texts:
-            if len(message.second_texts) != len(message.texts):
-                raise InvalidInputError.at("second_texts", "{field} must be as many as the texts")
-            found = self._sequences.pairs(
-                message.texts, message.second_texts, message.truncation, lambda index: f"texts[{start + index}]"
-            )
-            truncated = [start + index for index in found.truncated]
-        else:
-            found = self._sequences.singles(message.texts, message.truncation, start)
-            truncated = found.truncated
-        return ClassifyJob(found.rows, truncated, labels, self._function(message.function), min(top_k, len(labels)))
+        answer = LabelsAnswer(labels, self._function(message.function), min(top_k, len(labels)), start)
+        if not message.second_texts:
+            return self._jobs.singles(message.texts, message.truncation, start, answer)
+        if len(message.second_texts) != len(message.texts):
+            raise InvalidInputError.at("second_texts", "{field} must be as many as the texts")
+        return self._jobs.pairs(
+            message.texts, message.second_texts, message.truncation, lambda index: f"texts[{start + index}]", answer
+        )
 
-    def rerank(self, data: bytes) -> RerankJob:
+    def rerank(self, data: bytes) -> Job:
         """A query and documents, or a query for each document."""
         message = messages.RerankInput.FromString(data)
         if message.queries and len(message.queries) != len(message.documents):
             raise InvalidInputError.at("queries", "{field} must be as many as the documents")
-        if len(self._files.labels) != 1:
-            raise PreconditionError(
-                f"the model gives {len(self._files.labels)} labels for two texts; to rerank takes one score"
-            )
+        labels = self._labelling.labels
+        if len(labels) != 1:
+            raise PreconditionError(f"the model gives {len(labels)} labels for two texts; to rerank takes one score")
         start = message.first_index
-        found = self._sequences.pairs(
+        return self._jobs.pairs(
             message.queries or [message.query] * len(message.documents),
             message.documents,
             message.truncation,
             lambda index: f"documents[{start + index}]",
+            ScoresAnswer(self._rerank(message.function), start),
         )
-        return RerankJob(found.rows, [start + index for index in found.truncated], self._rerank(message.function))
 
-    def zero_shot(self, data: bytes) -> ZeroShotJob:
+    def zero_shot(self, data: bytes) -> Job:
         """Texts, and labels of the request's own."""
         message = messages.ZeroShotInput.FromString(data)
-        entailment = self._files.entailment
-        if entailment is None or len(self._files.labels) < 2:
-            known = ", ".join(self._files.labels[:8])
+        entailment = self._labelling.entailment
+        if entailment is None or len(self._labelling.labels) < 2:
+            known = ", ".join(self._labelling.labels[:8])
             raise PreconditionError(
                 f"the model was not made to tell what entails what: none of its labels ({known}) starts with "
                 "`entail`, which labels of the caller's own need"
@@ -80,26 +79,25 @@ class ClassifyRequests:
             raise InvalidInputError.at("hypothesis_template", "{field} has no `{place}`, where labels go", place=PLACE)
         hypotheses = [message.hypothesis_template.replace(PLACE, label) for label in message.candidate_labels]
         count, start = len(hypotheses), message.first_index
-        found = self._sequences.pairs(
+        return self._jobs.pairs(
             [text for text in message.texts for _ in hypotheses],
             hypotheses * len(message.texts),
             message.truncation,
             lambda index: f"texts[{start + index // max(1, count)}]",
+            EntailmentAnswer(count, entailment, message.multi_label, start),
             first_alone=True,
         )
-        truncated = sorted({start + index // count for index in found.truncated})
-        return ZeroShotJob(found.rows, truncated, count, entailment, message.multi_label)
 
     def _rerank(self, name: str) -> Function:
         if not name:
-            return self._files.rerank_function
+            return self._labelling.rerank_function
         if name == "softmax":
             raise InvalidInputError.at("function", "{field} is `softmax`, which makes 1 of any score by itself")
         return self._function(name)
 
     def _function(self, name: str) -> Function:
         if not name:
-            return self._files.function
+            return self._labelling.function
         found = next((function for function in FUNCTIONS if function == name), None)
         if found is None:
             raise InvalidInputError.at("function", "{field} must be one of {known}", known=", ".join(FUNCTIONS))

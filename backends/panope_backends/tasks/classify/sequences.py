@@ -24,7 +24,7 @@ class Sequences:
 
     Attributes:
         rows: in the order of the texts.
-        truncated: the positions in the call of those that were cut, ascending.
+        truncated: the positions of those that were cut, ascending.
     """
 
     rows: list[TokenRow]
@@ -64,7 +64,7 @@ class SequenceMaker:
             kept = text if len(text) <= limit else self._tokenizer.truncate(text, limit, truncation)
             found.rows.append(TokenRow(kept))
             if len(text) > limit:
-                found.truncated.append(index)
+                found.truncated.append(index - first_index)
         self._check_ids(found.rows, lambda index: f"texts[{index}]", first_index)
         return found
 

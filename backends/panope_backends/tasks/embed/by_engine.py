@@ -11,6 +11,7 @@ from panope_backends.api.embedding_model import refused_field
 from panope_backends.errors import InternalError, InvalidInputError
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.task import DeviceJob, LoadedTask
+from panope_backends.tasks.token_shares import token_shares
 from panope_backends.tasks.tokenize.requests import without_tokenizer
 
 #: How far from 1 the length of a vector is that was scaled to it.
@@ -39,11 +40,10 @@ class EngineJob(DeviceJob):
         vectors = found.vectors[:, : self.dimensions] if self.dimensions else found.vectors
         if self.normalize:
             vectors = normalize(vectors)
-        each, more = divmod(found.tokens, self.count)
         message = messages.EmbedOutput(
             vectors=vectors.astype("<f4", copy=False).tobytes(),
             dimensions=vectors.shape[1],
-            token_counts=[each + (index < more) for index in range(self.count)],
+            token_counts=token_shares(found.tokens, self.count),
         )
         return message.SerializeToString(), True
 

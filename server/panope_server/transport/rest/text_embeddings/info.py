@@ -15,10 +15,19 @@ class PoolingJson(TypedDict):
     pooling: str
 
 
-class EmbeddingTypeJson(TypedDict):
-    """That the model embeds."""
+class LabelsJson(TypedDict):
+    """The labels of a model, by their ids and by their names."""
+
+    id2label: dict[str, str]
+    label2id: dict[str, int]
+
+
+class ModelTypeJson(TypedDict, total=False):
+    """What the model does: one of the three."""
 
     embedding: PoolingJson
+    classifier: LabelsJson
+    reranker: LabelsJson
 
 
 class TextEmbeddingsInfoJson(TypedDict):
@@ -31,7 +40,7 @@ class TextEmbeddingsInfoJson(TypedDict):
     model_id: str
     model_sha: str | None
     model_dtype: str
-    model_type: EmbeddingTypeJson
+    model_type: ModelTypeJson
     max_concurrent_requests: int
     max_input_length: int
     max_batch_tokens: int
@@ -47,14 +56,14 @@ class TextEmbeddingsInfoJson(TypedDict):
 def info_json(view: ModelView, settings: Settings) -> TextEmbeddingsInfoJson:
     """The answer for a loaded model."""
     limits, workers = settings.limits, settings.workers
-    embed = view.embed
+    spec = view.embed or view.classify
     return {
         "model_id": view.name,
         "model_sha": view.commit or None,
         "model_dtype": view.instances[0].precision if view.instances else "",
-        "model_type": {"embedding": {"pooling": embed.pooling if embed else ""}},
+        "model_type": _model_type(view),
         "max_concurrent_requests": limits.max_queue_items,
-        "max_input_length": embed.max_tokens if embed else 0,
+        "max_input_length": spec.max_tokens if spec else 0,
         "max_batch_tokens": workers.max_batch_tokens,
         "max_batch_requests": workers.max_batch_size,
         "max_client_batch_size": limits.max_items,
@@ -64,3 +73,13 @@ def info_json(view: ModelView, settings: Settings) -> TextEmbeddingsInfoJson:
         "sha": None,
         "docker_label": None,
     }
+
+
+def _model_type(view: ModelView) -> ModelTypeJson:
+    if view.classify is None:
+        return {"embedding": {"pooling": view.embed.pooling if view.embed else ""}}
+    labels: LabelsJson = {
+        "id2label": {str(index): label for index, label in enumerate(view.classify.labels)},
+        "label2id": {label: index for index, label in enumerate(view.classify.labels)},
+    }
+    return {"reranker": labels} if view.task == "rerank" else {"classifier": labels}

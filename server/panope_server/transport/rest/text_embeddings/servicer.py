@@ -59,6 +59,8 @@ from panope_server.transport.services import Services
 
 _NAMES = {"texts": "inputs", "token_sequences": "inputs"}
 _TASK = "embed"
+#: The tasks whose default model /info tells of, the first that has one.
+_TOLD = (_TASK, GENERATE, "rerank", "classify")
 #: The Inference API's tasks of models that embed.
 _TASKS = ("feature-extraction", "sentence-similarity")
 #: Those of models that read texts.
@@ -193,11 +195,13 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
     async def Info(self, request: NoPath, context: Context) -> HttpBody:
         """Tells about the default model."""
         query_of(context)
-        name = await self._models.default_for(_TASK) or await self._models.default_for(GENERATE)
-        if name is None:
+        for task in _TOLD:
+            if (name := await self._models.default_for(task)) is not None:
+                break
+        else:
             raise InvalidInputError("there is no default model; the setting `default_model` names one", field="model")
         view = await self._models.get(name)
-        view = view if view.embed or view.generate else await self._models.load(name)
+        view = view if view.embed or view.generate or view.classify else await self._models.load(name)
         if view.generate is not None:
             return json_response(generation_info(view, view.generate, self._settings))
         return json_response(info_json(view, self._settings))

@@ -207,3 +207,23 @@ def test_a_model_without_entailment_says_so(edge):
 def test_info_tells_the_labels(edge):
     told = edge.get(f"/v1/models/{CLASSIFIER}/info").json["classify"]
     assert (told["labels"], told["function"]) == (["contradiction", "entailment", "neutral"], "softmax")
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ("rerank", {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}}),
+        (
+            "classify",
+            {
+                "classifier": {
+                    "id2label": {"0": "contradiction", "1": "entailment", "2": "neutral"},
+                    "label2id": {"contradiction": 0, "entailment": 1, "neutral": 2},
+                }
+            },
+        ),
+    ],
+)
+def test_info_of_a_server_with_labels_alone_is_that_of_its_model(edge, task, told):
+    edge.models.defaults = {task: edge.models.defaults[task]}
+    assert edge.get("/info").json["model_type"] == told
