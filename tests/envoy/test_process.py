@@ -29,7 +29,7 @@ async def envoy(tmp_path) -> AsyncIterator[EnvoyProcess]:
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - processes send no events
             await asyncio.sleep(0.01)
 

@@ -53,7 +53,7 @@ def trail(log: Log, monkeypatch: pytest.MonkeyPatch) -> AuditTrail:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - what writes it tells nobody
             await asyncio.sleep(0.001)
 

@@ -70,7 +70,7 @@ def log(table: Table, dropped: Dropped, monkeypatch: pytest.MonkeyPatch) -> Call
 
 
 async def written(table: Table, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(table.written) < count:  # noqa: ASYNC110 - a thread changes it
             await asyncio.sleep(0.001)
 
@@ -127,7 +127,7 @@ async def test_old_rows_are_deleted_from_a_real_database(tmp_path: Path, monkeyp
     table.add([replace(CALL, created_at=now() - timedelta(days=31)), fresh])
     log = CallLog(table, sample=1.0, retention_days=30, dropped=Dropped())
     log.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(await asyncio.to_thread(table.newest)) > 1:  # noqa: ASYNC110 - a thread changes it
             await asyncio.sleep(0.01)
     await log.stop()

@@ -110,7 +110,7 @@ async def test_a_reload_that_fails_says_so_and_is_tried_again_later(rig) -> None
     await made.runtime.load()
     made.failure = InternalError("the disk is away")
     await made.runtime.reload("embed")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "the disk is away" not in made.runtime.state_reason:  # noqa: ASYNC110 - has no event of its own
             await asyncio.sleep(0.005)
     assert made.runtime.state is ModelState.SERVING

@@ -38,7 +38,7 @@ class Program:
         )
 
     async def until_it_runs(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not self.output:  # noqa: ASYNC110 - another process changes it
                 await asyncio.sleep(0.01)
 

@@ -24,7 +24,7 @@ STAYS = "import sys, time; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read()
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(0.01)
 

@@ -64,7 +64,7 @@ class Program:
 
 
 async def until_started(program: Program, times: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while program.starts < times and program.given_up is None:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.001)
 

@@ -61,7 +61,7 @@ async def test_a_message_that_does_not_come_ends_its_call(
 ) -> None:
     monkeypatch.setattr(arrival, "MAX_SECONDS", 0.2)
     sender.begin(1, method)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await sender.ended() == 1
         while arrivals._checks or arrivals._timer is not None:  # noqa: ASYNC110 - nothing tells that nothing is left
             await asyncio.sleep(0.01)
@@ -73,7 +73,7 @@ async def test_of_many_that_are_slow_the_later_are_refused_and_the_earlier_may_s
     monkeypatch.setattr(arrival, "MAX_SLOW", 2)
     for stream in (1, 3, 5, 7):
         sender.begin(stream, "/x.Echo/Once")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert {await sender.ended(), await sender.ended()} == {5, 7}
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:  # what comes at once is not slow
             assert await channel.unary_unary("/x.Echo/Once")(b"b") == b"b"
@@ -85,13 +85,13 @@ async def test_of_many_that_are_slow_the_later_are_refused_and_the_earlier_may_s
 
 async def test_a_call_that_ends_without_a_message_is_refused(sender: HalfSender) -> None:
     sender.begin(1, "/x.Echo/Once", end=True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await sender.ended() == 1
 
 
 async def test_a_caller_that_leaves_is_forgotten(sender: HalfSender, arrivals: Arrivals) -> None:
     sender.begin(1, "/x.Echo/Once")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not arrivals._checks:  # noqa: ASYNC110 - gRPC tells only that a call has begun
             await asyncio.sleep(0.01)
         sender.writer.close()
