@@ -63,7 +63,7 @@ async def test_other_content_serves_before_the_old_ends_and_no_call_is_lost(mana
 async def test_without_memory_for_both_the_old_ends_first_and_calls_wait(
     managers: MakeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(InstanceGroup, "measure", lambda _: 0)  # it would be seen to take less
+    monkeypatch.setattr(InstanceGroup, "measure", lambda _, of_guests: 0)  # it would be seen to take less
     made = managers(max_memory_bytes="250MiB")  # an estimate of 192 MiB and a megabyte, once
     made.add_model()
     await made.manager.start()
