@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from panope_backends.api import Device
+from panope_backends.errors import PanopeError
 from panope_registry.models.aliases import Aliases
 from panope_registry.models.types import EVERY_MODEL
 from panope_registry.registry import ModelFilter, Registry
@@ -38,6 +39,7 @@ from panope_server.runtime.placement.memory import machine_bytes
 from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.placement.plan import LoadPlan
+from panope_server.runtime.safe_callbacks import contained_turn
 from panope_server.runtime.status import ModelState, ModelView
 
 _log = structlog.get_logger("panope.models")
@@ -240,14 +242,18 @@ class ModelManager:
         """Sees within a second what other processes, such as `panope import`, did to the registry."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                self.runtimes.measure(self._estimates)
-                self.memory.settle()  # what had to go and was in use may go by now
-                await self.refresh()
-                self.loader.retry_failed()
-                self._follow_moves()
-            except Exception as error:  # a database that is away must not end the server; models go on serving
-                _log.warning("registry_unreachable", error=type(error).__name__)
+            await contained_turn(self._look)
+
+    async def _look(self) -> None:
+        self.runtimes.measure(self._estimates)
+        self.memory.settle()  # what had to go and was in use may go by now
+        try:
+            await self.refresh()
+        except (PanopeError, TimeoutError) as error:  # models go on serving
+            _log.warning("registry_unreachable", error=type(error).__name__)
+            return
+        self.loader.retry_failed()
+        self._follow_moves()
 
     async def _machine_bytes(self) -> int:
         return machine_bytes((await self._hardware.probe()).devices)
