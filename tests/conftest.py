@@ -37,6 +37,9 @@ sys.dont_write_bytecode = False
 # Tests that start programs share processes with tests that speak gRPC, whose handlers of forks end such programs.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
+# Several processes test at a time: threads that wait for each other's turn on the cores take ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Speed lives in benchmarks: a busy machine makes no property wrong.
 settings.register_profile("panope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("panope")

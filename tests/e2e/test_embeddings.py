@@ -49,6 +49,7 @@ async def test_64_concurrent_callers_each_get_their_own_vectors_in_their_own_ord
             assert cosines(vectors, golden_vectors[picked]).min() >= least_cosine
 
 
+@pytest.mark.slow
 def test_a_text_alone_and_in_a_batch_gives_the_same_vector(live_server, golden_texts, cosines) -> None:
     with Client(live_server.grpc_address) as client:
         together = client.embed(golden_texts[:40], model=live_server.model).vectors
@@ -77,6 +78,7 @@ def test_the_unmodified_openai_client(
         assert client.models.retrieve(live_server.model).owned_by == "sentence-transformers"
 
 
+@pytest.mark.slow
 async def test_64_connections_of_the_openai_client(
     live_server, golden_texts, golden_vectors, cosines, least_cosine
 ) -> None:

@@ -144,6 +144,7 @@ def test_a_host_that_is_not_listed_is_refused_with_the_settings_name(front: Any,
         )
 
 
+@pytest.mark.slow
 def test_a_model_of_another_panope_chats_through_this_one(front: Any, chat_server: Any, client: openai.OpenAI) -> None:
     register(front, CHAT, url=f"{chat_server.http_url}/v1", protocol="vllm", model=UPSTREAM_CHAT)
     asked: dict[str, Any] = {"messages": QUESTION, "max_tokens": 20, "temperature": 0}

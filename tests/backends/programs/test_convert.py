@@ -144,6 +144,7 @@ def test_what_cannot_be_converted_is_refused(
     assert str(tmp_path) not in ended.report["message"]
 
 
+@pytest.mark.slow
 def test_a_model_whose_operations_openvino_does_not_have_is_refused_without_its_words(
     run_program: Any, source: Path, tmp_path: Path
 ) -> None:
@@ -172,6 +173,7 @@ def test_a_job_that_is_not_understood_is_refused(run_program: Any, document: str
     assert ended.report["reason"] == "invalid_input"
 
 
+@pytest.mark.slow
 def test_a_transformer_in_a_folder_of_its_own_is_converted_there(
     run_program: Any, source: Path, tmp_path: Path
 ) -> None:

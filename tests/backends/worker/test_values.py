@@ -119,6 +119,7 @@ def test_an_id_past_the_table_is_refused_as_given_as_tokenised_and_as_a_tensor(
     assert worker.ask("tensors", work).failure.field == "inputs[input_ids]"
 
 
+@pytest.mark.slow
 def test_texts_are_padded_with_an_id_that_the_table_has(
     start: Callable[..., tuple], gapped_model: Path, vectors: Callable, expected: Callable
 ) -> None:

@@ -36,6 +36,7 @@ def test_pull_brings_a_model_whole_and_verified(cli, hub, tiny):
     assert blob.read_bytes() == tiny()["model.safetensors"]
 
 
+@pytest.mark.slow
 def test_pull_again_fetches_nothing_again(cli, hub):
     cli("pull", MODEL)
     before = len(hub.gets("model.safetensors"))
@@ -43,6 +44,7 @@ def test_pull_again_fetches_nothing_again(cli, hub):
     assert len(hub.gets("model.safetensors")) == before
 
 
+@pytest.mark.slow
 def test_the_same_weights_in_another_repo_are_not_fetched_again(cli, hub, tiny):
     hub.add("other/copy", tiny())
     cli("pull", MODEL)
@@ -51,6 +53,7 @@ def test_the_same_weights_in_another_repo_are_not_fetched_again(cli, hub, tiny):
     assert [request.path for request in hub.gets()[before:] if "safetensors" in request.path] == []
 
 
+@pytest.mark.slow
 def test_a_link_that_breaks_does_not_show(cli, hub, tiny):
     hub.add(MODEL, tiny(seed=1, megabytes=8))
     hub.fault("drop_after", times=3, match="safetensors", method="GET", bytes=3 << 20)
@@ -175,6 +178,7 @@ def test_a_gated_repo_is_told_with_the_page_of_its_terms(cli, hub, tiny):
     assert told.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_pull_does_not_go_on_with_others_that_were_interrupted(cli, hub, tiny):
     hub.add("acme/other", tiny(seed=5))
     hub.fault("stall", bytes=1 << 17, match="model.safetensors", on="cdn", times=None)

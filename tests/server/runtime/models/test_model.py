@@ -188,6 +188,7 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(rig) -> None:
     assert (await made.embed("fine")).count == 1
 
 
+@pytest.mark.slow
 async def test_a_worker_that_hangs_while_it_makes_tokens_is_killed_and_replaced(rig) -> None:
     made = rig(hang_timeout_seconds=1.0, tokenizer=THORNY)
     await made.embed("fine")
@@ -222,6 +223,7 @@ async def test_a_request_that_ended_two_workers_is_refused_and_the_model_goes_on
     assert made.runtime.instance_views()[0].restart_count == 2
 
 
+@pytest.mark.slow
 async def test_a_request_whose_caller_has_gone_is_remembered_when_the_worker_hangs_in_it(rig) -> None:
     made = rig("HangBackend", hang_timeout_seconds=2.5)
     await made.embed("fine")
@@ -345,6 +347,7 @@ async def test_work_spreads_over_several_instances(rig) -> None:
     assert len(set(made.pids())) == 2
 
 
+@pytest.mark.slow
 async def test_loading_again_makes_no_new_series_and_unloading_leaves_none(rig) -> None:
     made = rig()
     for _ in range(3):
