@@ -100,7 +100,12 @@ type TranscriptionOptions struct {
 	Seed *uint64 `protobuf:"varint,5,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// Whether audio of one window, 30 seconds, is parted into segments with times. Longer audio always is. Default: one
 	// segment.
-	Timestamps    bool `protobuf:"varint,6,opt,name=timestamps,proto3" json:"timestamps,omitempty"`
+	Timestamps bool `protobuf:"varint,6,opt,name=timestamps,proto3" json:"timestamps,omitempty"`
+	// Whether silence is left out before anything is transcribed: models write words of their own into it. Times stay those
+	// of the file. Default: true where the server has the detector, Silero's (the extra `vad`); elsewhere true is refused.
+	Vad *bool `protobuf:"varint,7,opt,name=vad,proto3,oneof" json:"vad,omitempty"`
+	// What counts as speech. Refused where `vad` is false.
+	VadOptions    *VadOptions `protobuf:"bytes,8,opt,name=vad_options,json=vadOptions,proto3" json:"vad_options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -177,6 +182,84 @@ func (x *TranscriptionOptions) GetTimestamps() bool {
 	return false
 }
 
+func (x *TranscriptionOptions) GetVad() bool {
+	if x != nil && x.Vad != nil {
+		return *x.Vad
+	}
+	return false
+}
+
+func (x *TranscriptionOptions) GetVadOptions() *VadOptions {
+	if x != nil {
+		return x.VadOptions
+	}
+	return nil
+}
+
+// What counts as speech, for the detector of voice activity.
+type VadOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The probability from which a moment of 32 milliseconds is speech, above 0 and below 1. Default: 0.5.
+	Threshold *float64 `protobuf:"fixed64,1,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// Shorter silence does not part speech, in seconds from 0 to 60. Default: 2.
+	MinSilenceSeconds *float64 `protobuf:"fixed64,2,opt,name=min_silence_seconds,json=minSilenceSeconds,proto3,oneof" json:"min_silence_seconds,omitempty"`
+	// What is kept before and after speech, in seconds from 0 to 10. Default: 0.4.
+	PaddingSeconds *float64 `protobuf:"fixed64,3,opt,name=padding_seconds,json=paddingSeconds,proto3,oneof" json:"padding_seconds,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *VadOptions) Reset() {
+	*x = VadOptions{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VadOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VadOptions) ProtoMessage() {}
+
+func (x *VadOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VadOptions.ProtoReflect.Descriptor instead.
+func (*VadOptions) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *VadOptions) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *VadOptions) GetMinSilenceSeconds() float64 {
+	if x != nil && x.MinSilenceSeconds != nil {
+		return *x.MinSilenceSeconds
+	}
+	return 0
+}
+
+func (x *VadOptions) GetPaddingSeconds() float64 {
+	if x != nil && x.PaddingSeconds != nil {
+		return *x.PaddingSeconds
+	}
+	return 0
+}
+
 // A piece of what was said.
 type TranscriptionSegment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -200,7 +283,7 @@ type TranscriptionSegment struct {
 
 func (x *TranscriptionSegment) Reset() {
 	*x = TranscriptionSegment{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[2]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -212,7 +295,7 @@ func (x *TranscriptionSegment) String() string {
 func (*TranscriptionSegment) ProtoMessage() {}
 
 func (x *TranscriptionSegment) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[2]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -225,7 +308,7 @@ func (x *TranscriptionSegment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TranscriptionSegment.ProtoReflect.Descriptor instead.
 func (*TranscriptionSegment) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *TranscriptionSegment) GetIndex() uint32 {
@@ -298,7 +381,7 @@ type TranscribeResponse struct {
 
 func (x *TranscribeResponse) Reset() {
 	*x = TranscribeResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[3]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -310,7 +393,7 @@ func (x *TranscribeResponse) String() string {
 func (*TranscribeResponse) ProtoMessage() {}
 
 func (x *TranscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[3]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -323,7 +406,7 @@ func (x *TranscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TranscribeResponse.ProtoReflect.Descriptor instead.
 func (*TranscribeResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TranscribeResponse) GetModel() string {
@@ -379,7 +462,7 @@ type StreamTranscribeRequest struct {
 
 func (x *StreamTranscribeRequest) Reset() {
 	*x = StreamTranscribeRequest{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[4]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +474,7 @@ func (x *StreamTranscribeRequest) String() string {
 func (*StreamTranscribeRequest) ProtoMessage() {}
 
 func (x *StreamTranscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[4]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +487,7 @@ func (x *StreamTranscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTranscribeRequest.ProtoReflect.Descriptor instead.
 func (*StreamTranscribeRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StreamTranscribeRequest) GetRequest() *TranscribeRequest {
@@ -433,7 +516,7 @@ type StreamTranscribeResponse struct {
 
 func (x *StreamTranscribeResponse) Reset() {
 	*x = StreamTranscribeResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[5]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +528,7 @@ func (x *StreamTranscribeResponse) String() string {
 func (*StreamTranscribeResponse) ProtoMessage() {}
 
 func (x *StreamTranscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[5]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +541,7 @@ func (x *StreamTranscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTranscribeResponse.ProtoReflect.Descriptor instead.
 func (*StreamTranscribeResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StreamTranscribeResponse) GetModel() string {
@@ -504,7 +587,7 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\x11TranscribeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12&\n" +
 	"\x05audio\x18\x02 \x01(\v2\x10.panope.v1.AudioR\x05audio\x129\n" +
-	"\aoptions\x18\x03 \x01(\v2\x1f.panope.v1.TranscriptionOptionsR\aoptions\"\xcc\x01\n" +
+	"\aoptions\x18\x03 \x01(\v2\x1f.panope.v1.TranscriptionOptionsR\aoptions\"\xa3\x02\n" +
 	"\x14TranscriptionOptions\x12\x1a\n" +
 	"\blanguage\x18\x01 \x01(\tR\blanguage\x12\x1c\n" +
 	"\ttranslate\x18\x02 \x01(\bR\ttranslate\x12\x16\n" +
@@ -513,8 +596,21 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\x04seed\x18\x05 \x01(\x04H\x00R\x04seed\x88\x01\x01\x12\x1e\n" +
 	"\n" +
 	"timestamps\x18\x06 \x01(\bR\n" +
-	"timestampsB\a\n" +
-	"\x05_seed\"\xf1\x01\n" +
+	"timestamps\x12\x15\n" +
+	"\x03vad\x18\a \x01(\bH\x01R\x03vad\x88\x01\x01\x126\n" +
+	"\vvad_options\x18\b \x01(\v2\x15.panope.v1.VadOptionsR\n" +
+	"vadOptionsB\a\n" +
+	"\x05_seedB\x06\n" +
+	"\x04_vad\"\xcc\x01\n" +
+	"\n" +
+	"VadOptions\x12!\n" +
+	"\tthreshold\x18\x01 \x01(\x01H\x00R\tthreshold\x88\x01\x01\x123\n" +
+	"\x13min_silence_seconds\x18\x02 \x01(\x01H\x01R\x11minSilenceSeconds\x88\x01\x01\x12,\n" +
+	"\x0fpadding_seconds\x18\x03 \x01(\x01H\x02R\x0epaddingSeconds\x88\x01\x01B\f\n" +
+	"\n" +
+	"_thresholdB\x16\n" +
+	"\x14_min_silence_secondsB\x12\n" +
+	"\x10_padding_seconds\"\xf1\x01\n" +
 	"\x14TranscriptionSegment\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12#\n" +
 	"\rstart_seconds\x18\x02 \x01(\x01R\fstartSeconds\x12\x1f\n" +
@@ -557,31 +653,33 @@ func file_panope_v1_speech_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_speech_service_proto_rawDescData
 }
 
-var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_panope_v1_speech_service_proto_goTypes = []any{
 	(*TranscribeRequest)(nil),        // 0: panope.v1.TranscribeRequest
 	(*TranscriptionOptions)(nil),     // 1: panope.v1.TranscriptionOptions
-	(*TranscriptionSegment)(nil),     // 2: panope.v1.TranscriptionSegment
-	(*TranscribeResponse)(nil),       // 3: panope.v1.TranscribeResponse
-	(*StreamTranscribeRequest)(nil),  // 4: panope.v1.StreamTranscribeRequest
-	(*StreamTranscribeResponse)(nil), // 5: panope.v1.StreamTranscribeResponse
-	(*Audio)(nil),                    // 6: panope.v1.Audio
+	(*VadOptions)(nil),               // 2: panope.v1.VadOptions
+	(*TranscriptionSegment)(nil),     // 3: panope.v1.TranscriptionSegment
+	(*TranscribeResponse)(nil),       // 4: panope.v1.TranscribeResponse
+	(*StreamTranscribeRequest)(nil),  // 5: panope.v1.StreamTranscribeRequest
+	(*StreamTranscribeResponse)(nil), // 6: panope.v1.StreamTranscribeResponse
+	(*Audio)(nil),                    // 7: panope.v1.Audio
 }
 var file_panope_v1_speech_service_proto_depIdxs = []int32{
-	6, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
+	7, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
 	1, // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
-	2, // 2: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	0, // 3: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
-	2, // 4: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	0, // 5: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
-	4, // 6: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
-	3, // 7: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
-	5, // 8: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	2, // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
+	3, // 3: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	0, // 4: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
+	3, // 5: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	0, // 6: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
+	5, // 7: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
+	4, // 8: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
+	6, // 9: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
+	8, // [8:10] is the sub-list for method output_type
+	6, // [6:8] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_speech_service_proto_init() }
@@ -591,13 +689,14 @@ func file_panope_v1_speech_service_proto_init() {
 	}
 	file_panope_v1_media_proto_init()
 	file_panope_v1_speech_service_proto_msgTypes[1].OneofWrappers = []any{}
+	file_panope_v1_speech_service_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_speech_service_proto_rawDesc), len(file_panope_v1_speech_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -18,6 +18,8 @@ class TranscribeOptions(TypedDict, total=False):
         temperature: from 0, which takes the likeliest token each time, to 1.
         seed: draws the same tokens each time, at a temperature above 0.
         timestamps: whether audio of up to 30 seconds is parted into segments with times; longer audio always is.
+        vad: whether silence is left out before anything is transcribed; by default where the server has the detector.
+        vad_options: what counts as speech.
     """
 
     language: str
@@ -26,6 +28,8 @@ class TranscribeOptions(TypedDict, total=False):
     temperature: float
     seed: int | None
     timestamps: bool
+    vad: bool | None
+    vad_options: speech_service_pb2.VadOptions | None
 
 
 def transcribe_request(audio: bytes, model: str, options: TranscribeOptions) -> speech_service_pb2.TranscribeRequest:

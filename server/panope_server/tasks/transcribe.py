@@ -9,7 +9,7 @@ from typing import Any
 
 from panope.worker.v1 import transcribe_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits, Settings
 from panope_server.tasks.task import Input, Output, Task, Usage
 
@@ -28,6 +28,26 @@ _MOST_SLOTS = 8
 _VALUE_BYTES, _KINDS = 4, 2
 
 
+#: As of silero-vad and of faster-whisper, which leaves silence out in the same way.
+DEFAULT_THRESHOLD, DEFAULT_MIN_SILENCE, DEFAULT_PADDING = 0.5, 2.0, 0.4
+MAX_MIN_SILENCE, MAX_PADDING = 60.0, 10.0
+
+
+@dataclass(slots=True)
+class VadOptions:
+    """What counts as speech.
+
+    Attributes:
+        threshold: the probability from which a moment is speech.
+        min_silence_seconds: shorter silence does not part speech.
+        padding_seconds: kept before and after speech.
+    """
+
+    threshold: float = DEFAULT_THRESHOLD
+    min_silence_seconds: float = DEFAULT_MIN_SILENCE
+    padding_seconds: float = DEFAULT_PADDING
+
+
 @dataclass(slots=True)
 class TranscribeInput(Input):
     """Audio to transcribe.
@@ -41,6 +61,8 @@ class TranscribeInput(Input):
         seed: draws the same tokens each time; None draws others.
         timestamps: whether audio of one window has segments with times.
         stream: whether segments are told when they are known.
+        vad: whether silence is left out; None for where the worker has the detector.
+        vad_options: what counts as speech; None for the defaults.
     """
 
     audio: bytes
@@ -51,6 +73,8 @@ class TranscribeInput(Input):
     seed: int | None = None
     timestamps: bool = False
     stream: bool = False
+    vad: bool | None = None
+    vad_options: VadOptions | None = None
 
 
 @dataclass(slots=True)
@@ -97,6 +121,7 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
 
     def encode(self, task_input: TranscribeInput) -> bytes:
         """Everything."""
+        options = task_input.vad_options or VadOptions()
         return messages.TranscribeInput(
             audio=task_input.audio,
             language=task_input.language,
@@ -106,6 +131,10 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
             seed=task_input.seed,
             timestamps=task_input.timestamps,
             stream=task_input.stream,
+            vad=task_input.vad,
+            vad_threshold=options.threshold,
+            vad_min_silence=options.min_silence_seconds,
+            vad_padding=options.padding_seconds,
         ).SerializeToString()
 
     def decode(self, data: bytes) -> TranscribeOutput:
@@ -160,6 +189,8 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
             raise InvalidInputError.at("prompt", "{field} has more than {limit:,} bytes", limit=MAX_PROMPT_BYTES)
         if not (math.isfinite(task_input.temperature) and 0 <= task_input.temperature <= 1):
             raise InvalidInputError.at("temperature", "{field} must be from 0 to 1")
+        if task_input.vad_options is not None:
+            _check_vad(task_input.vad, task_input.vad_options)
 
     def extra_bytes(self, config: Mapping[str, Any], settings: Settings, free_bytes: int | None) -> int:
         """What is kept of windows: as the settings say, else what is of use, at most a quarter of what is free."""
@@ -191,6 +222,19 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
         last = parts[-1]
         segments = [segment for part in parts for segment in part.segments]
         return TranscribeOutput(segments, last.language, last.duration, sum(part.tokens for part in parts))
+
+
+def _check_vad(vad: bool | None, options: VadOptions) -> None:
+    if vad is False:
+        raise InvalidInputError.at("vad_options", "{field} has no effect where {vad} is false", vad=Field("vad"))
+    if not 0 < options.threshold < 1:
+        raise InvalidInputError.at("vad_options.threshold", "{field} must be above 0 and below 1")
+    for name, value, most in (
+        ("min_silence_seconds", options.min_silence_seconds, MAX_MIN_SILENCE),
+        ("padding_seconds", options.padding_seconds, MAX_PADDING),
+    ):
+        if not 0 <= value <= most:
+            raise InvalidInputError.at(f"vad_options.{name}", "{field} must be from 0 to {limit:g}", limit=most)
 
 
 def _slots(settings: Settings) -> int:

@@ -20,6 +20,7 @@ from panope_backends.tasks.task import TokenJob
 from panope_backends.tasks.transcribe.features import AudioFeatures
 from panope_backends.tasks.transcribe.segments import Segment, segments_of
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens
+from panope_backends.tasks.transcribe.speech_only import SpeechOnly
 
 #: The end of the audio, where a rest is no window of its own.
 _LEAST_SECONDS = 0.02
@@ -53,16 +54,36 @@ class Asked:
     stream: bool = False
 
 
+@dataclass(frozen=True)
+class FileClock:
+    """Times of the file that a call sent, from those of what of it is transcribed.
+
+    Attributes:
+        duration: of the file, in seconds.
+        speech: what of it is transcribed; None for all.
+    """
+
+    duration: float
+    speech: SpeechOnly | None = None
+
+    def span(self, start: float, end: float) -> tuple[float, float]:
+        """Where something starts and ends in the file."""
+        if self.speech is not None:
+            start, end = self.speech.start_of(start), self.speech.end_of(end)
+        return min(self.duration, start), min(self.duration, max(start, end))
+
+
 class TranscribeJob(TokenJob):
     """A call of task `transcribe`.
 
     Args:
         features: of the audio.
-        duration: of the audio, in seconds.
+        duration: of the audio that they are of, in seconds.
         window_seconds: that the model reads at once.
         asked: what is wanted.
         tokens: of the model.
         text: makes text of tokens.
+        clock: tells the times of the file.
     """
 
     def __init__(
@@ -73,10 +94,12 @@ class TranscribeJob(TokenJob):
         asked: Asked,
         tokens: SpeechTokens,
         text: Callable[[Sequence[int]], str],
+        clock: FileClock,
     ) -> None:
         self.requests: list[GenerationRequest] = []
         self._features, self._duration, self._window = features, duration, window_seconds
         self._asked, self._tokens, self._text = asked, tokens, text
+        self._clock = clock
         self._language = asked.language
         self._hears = bool(tokens.languages) and asked.language is None
         self._begin = self._seconds = 0.0
@@ -113,7 +136,7 @@ class TranscribeJob(TokenJob):
         new, self._new = self._new, []
         count, self._token_count = self._token_count, 0
         return messages.TranscribeOutput(
-            segments=new, language=self._spoken(), duration=self._duration, tokens=count
+            segments=new, language=self._spoken(), duration=self._clock.duration, tokens=count
         ).SerializeToString()
 
     def _next(self) -> None:
@@ -170,6 +193,7 @@ class TranscribeJob(TokenJob):
             if not (text := self._plain(each.tokens)).strip():
                 continue
             start, end = (min(self._duration, self._begin + seconds) for seconds in (each.start, each.end))
+            start, end = self._clock.span(start, end)
             self._new.append(
                 messages.TranscribeSegment(
                     index=self._count,

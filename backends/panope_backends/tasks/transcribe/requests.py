@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from panope.worker.v1.transcribe_pb2 import TranscribeInput
+from panope.worker.v1.transcribe_pb2 import TranscribeInput, TranscribeOutput
 from panope_backends.api import GenerationRequest, SamplingParams
 from panope_backends.errors import InvalidInputError
 from panope_backends.media.audio import decode_audio
 from panope_backends.media.limits import MediaLimits
+from panope_backends.media.voice_activity import RATE, VadOptions, has_voice_detector
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
-from panope_backends.tasks.task import Job
+from panope_backends.tasks.task import Answered, Job
 from panope_backends.tasks.transcribe.features import FeatureReader
-from panope_backends.tasks.transcribe.job import Asked, TranscribeJob
+from panope_backends.tasks.transcribe.job import Asked, FileClock, TranscribeJob
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens
+from panope_backends.tasks.transcribe.speech_only import speech_only
 
 _UNSUPPORTED = "unsupported_field"
 
@@ -37,7 +39,7 @@ class TranscribeRequests:
     limits: MediaLimits
 
     def prepare(self, data: bytes) -> Job:
-        """The job of a message: decodes the audio and makes its features.
+        """The job of a message: decodes the audio, leaves silence out and makes features.
 
         Raises:
             InvalidInputError: a field of the request is wrong for this model.
@@ -46,10 +48,17 @@ class TranscribeRequests:
         language, task = self._language(message), self._task(message)
         context = self._context(message.prompt)
         samples = decode_audio(message.audio, self.reader.rate, self.limits)
-        duration = samples.size / self.reader.rate
+        file_seconds = duration = samples.size / self.reader.rate
         knows_times = self.tokens.no_timestamps is not None
         if message.timestamps and not knows_times:
             raise InvalidInputError.at("timestamps", "{field}: the model tells no times", reason=_UNSUPPORTED)
+        speech = None
+        if self._leaves_silence_out(message):
+            options = VadOptions(message.vad_threshold, message.vad_min_silence, message.vad_padding)
+            speech = speech_only(samples, options)
+            if speech is None:
+                return Answered(TranscribeOutput(language=message.language, duration=file_seconds).SerializeToString())
+            samples, duration = speech.samples, speech.samples.size / self.reader.rate
         asked = Asked(
             context,
             language,
@@ -58,9 +67,21 @@ class TranscribeRequests:
             SamplingParams(temperature=message.temperature, seed=message.seed if message.HasField("seed") else None),
             message.stream,
         )
-        return TranscribeJob(
-            self.reader.read(samples), duration, self.reader.window_seconds, asked, self.tokens, self.encoder.decode
-        )
+        clock = FileClock(file_seconds, speech)
+        features, window = self.reader.read(samples), self.reader.window_seconds
+        return TranscribeJob(features, duration, window, asked, self.tokens, self.encoder.decode, clock)
+
+    def _leaves_silence_out(self, message: TranscribeInput) -> bool:
+        can = self.reader.rate == RATE and has_voice_detector()
+        if not message.HasField("vad"):
+            return can
+        if message.vad and not can:
+            raise InvalidInputError.at(
+                "vad",
+                "{field}: the detector of speech is not installed here; the extra `vad` brings it",
+                reason=_UNSUPPORTED,
+            )
+        return message.vad
 
     def _language(self, message: TranscribeInput) -> int | None:
         code = message.language.lower()

@@ -62,6 +62,8 @@ class TranscriptionOptions(google.protobuf.message.Message):
     TEMPERATURE_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
     TIMESTAMPS_FIELD_NUMBER: builtins.int
+    VAD_FIELD_NUMBER: builtins.int
+    VAD_OPTIONS_FIELD_NUMBER: builtins.int
     language: builtins.str
     """The language that is spoken, as a code such as `en`. Default: the one that the model hears."""
     translate: builtins.bool
@@ -76,6 +78,14 @@ class TranscriptionOptions(google.protobuf.message.Message):
     """Whether audio of one window, 30 seconds, is parted into segments with times. Longer audio always is. Default: one
     segment.
     """
+    vad: builtins.bool
+    """Whether silence is left out before anything is transcribed: models write words of their own into it. Times stay those
+    of the file. Default: true where the server has the detector, Silero's (the extra `vad`); elsewhere true is refused.
+    """
+    @property
+    def vad_options(self) -> Global___VadOptions:
+        """What counts as speech. Refused where `vad` is false."""
+
     def __init__(
         self,
         *,
@@ -85,12 +95,50 @@ class TranscriptionOptions(google.protobuf.message.Message):
         temperature: builtins.float = ...,
         seed: builtins.int | None = ...,
         timestamps: builtins.bool = ...,
+        vad: builtins.bool | None = ...,
+        vad_options: Global___VadOptions | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "seed", b"seed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "language", b"language", "prompt", b"prompt", "seed", b"seed", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "seed", b"seed", "vad", b"vad", "vad_options", b"vad_options"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "language", b"language", "prompt", b"prompt", "seed", b"seed", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate", "vad", b"vad", "vad_options", b"vad_options"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_vad", b"_vad"]) -> typing.Literal["vad"] | None: ...
 
 Global___TranscriptionOptions: typing_extensions.TypeAlias = TranscriptionOptions
+
+@typing.final
+class VadOptions(google.protobuf.message.Message):
+    """What counts as speech, for the detector of voice activity."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    MIN_SILENCE_SECONDS_FIELD_NUMBER: builtins.int
+    PADDING_SECONDS_FIELD_NUMBER: builtins.int
+    threshold: builtins.float
+    """The probability from which a moment of 32 milliseconds is speech, above 0 and below 1. Default: 0.5."""
+    min_silence_seconds: builtins.float
+    """Shorter silence does not part speech, in seconds from 0 to 60. Default: 2."""
+    padding_seconds: builtins.float
+    """What is kept before and after speech, in seconds from 0 to 10. Default: 0.4."""
+    def __init__(
+        self,
+        *,
+        threshold: builtins.float | None = ...,
+        min_silence_seconds: builtins.float | None = ...,
+        padding_seconds: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_min_silence_seconds", b"_min_silence_seconds"]) -> typing.Literal["min_silence_seconds"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_padding_seconds", b"_padding_seconds"]) -> typing.Literal["padding_seconds"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
+
+Global___VadOptions: typing_extensions.TypeAlias = VadOptions
 
 @typing.final
 class TranscriptionSegment(google.protobuf.message.Message):

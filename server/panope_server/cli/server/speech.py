@@ -30,6 +30,10 @@ def transcribe(
     language: Annotated[str, typer.Option(help="That is spoken, such as `en`; by default what the model hears.")] = "",
     translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
     prompt: Annotated[str, typer.Option(help="What was said before, or names as they are written.")] = "",
+    vad: Annotated[
+        bool | None,
+        typer.Option("--vad/--no-vad", help="Leave silence out; by default where the server has the detector."),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="`srt` and `vtt` are subtitles.")] = Format.TEXT,
     address: Address = None,
     json: Json = False,
@@ -47,6 +51,7 @@ def transcribe(
             translate=translate,
             prompt=prompt,
             timestamps=json or output is not Format.TEXT,
+            vad=vad,
         )
     if json:
         print_json(_json(answer))

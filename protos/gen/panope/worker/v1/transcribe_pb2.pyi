@@ -35,6 +35,10 @@ class TranscribeInput(google.protobuf.message.Message):
     SEED_FIELD_NUMBER: builtins.int
     TIMESTAMPS_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
+    VAD_FIELD_NUMBER: builtins.int
+    VAD_THRESHOLD_FIELD_NUMBER: builtins.int
+    VAD_MIN_SILENCE_FIELD_NUMBER: builtins.int
+    VAD_PADDING_FIELD_NUMBER: builtins.int
     audio: builtins.bytes
     """The file."""
     language: builtins.str
@@ -51,6 +55,14 @@ class TranscribeInput(google.protobuf.message.Message):
     """Whether segments have times; those of audio that is longer than a window have in any case."""
     stream: builtins.bool
     """Whether segments are told when they are known."""
+    vad: builtins.bool
+    """Whether silence is left out; absent for where the detector is installed."""
+    vad_threshold: builtins.float
+    """The probability from which a frame is speech, above 0 and below 1."""
+    vad_min_silence: builtins.float
+    """Seconds of silence that part speech."""
+    vad_padding: builtins.float
+    """Seconds kept before and after speech."""
     def __init__(
         self,
         *,
@@ -62,10 +74,17 @@ class TranscribeInput(google.protobuf.message.Message):
         seed: builtins.int | None = ...,
         timestamps: builtins.bool = ...,
         stream: builtins.bool = ...,
+        vad: builtins.bool | None = ...,
+        vad_threshold: builtins.float = ...,
+        vad_min_silence: builtins.float = ...,
+        vad_padding: builtins.float = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "seed", b"seed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "audio", b"audio", "language", b"language", "prompt", b"prompt", "seed", b"seed", "stream", b"stream", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "seed", b"seed", "vad", b"vad"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "audio", b"audio", "language", b"language", "prompt", b"prompt", "seed", b"seed", "stream", b"stream", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate", "vad", b"vad", "vad_min_silence", b"vad_min_silence", "vad_padding", b"vad_padding", "vad_threshold", b"vad_threshold"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_vad", b"_vad"]) -> typing.Literal["vad"] | None: ...
 
 Global___TranscribeInput: typing_extensions.TypeAlias = TranscribeInput
 

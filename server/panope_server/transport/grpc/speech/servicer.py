@@ -10,13 +10,13 @@ from panope.v1 import speech_service_pb2 as pb
 from panope.v1 import speech_service_pb2_grpc as pb_grpc
 from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
-from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
+from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, VadOptions
 from panope_server.transport.grpc.fields import named_model
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
 
-_OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps")
+_OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps", "vad", "vad_options")
 
 
 class SpeechServicer(pb_grpc.SpeechServiceServicer):
@@ -78,10 +78,16 @@ def _call(context: Context, request: pb.TranscribeRequest, method: str, *, strea
         options.seed if options.HasField("seed") else None,
         options.timestamps,
         stream,
+        options.vad if options.HasField("vad") else None,
+        _vad_options(options.vad_options) if options.HasField("vad_options") else None,
     )
     interface = f"SpeechService/{method}"
     model = named_model(request.model)
     return call_for(context, model=model, task_input=task_input, task="transcribe", interface=interface)
+
+
+def _vad_options(options: pb.VadOptions) -> VadOptions:
+    return VadOptions(**{field.name: value for field, value in options.ListFields()})
 
 
 def _segment(segment: TranscriptSegment) -> pb.TranscriptionSegment:
@@ -98,4 +104,4 @@ def _segment(segment: TranscriptSegment) -> pb.TranscriptionSegment:
 
 def _field(name: str) -> str:
     """What the request calls a field of the input."""
-    return f"options.{name}" if name in _OPTIONS else {"audio": "audio.content"}.get(name, name)
+    return f"options.{name}" if name.partition(".")[0] in _OPTIONS else {"audio": "audio.content"}.get(name, name)

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.transcribe import TranscribeInput
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.speech.chunking import ServerVad, read_chunking
 from panope_server.transport.rest.speech.multipart import Form
 
 Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
@@ -19,7 +20,6 @@ _FORMATS: Sequence[Format] = ("json", "text", "srt", "vtt", "verbose_json")
 
 #: Fields that are known and not honoured, with the reason.
 _REFUSED = {
-    "chunking_strategy": "is not supported: windows of 30 seconds follow each other by the model's timestamps",
     "include": "is not supported; `verbose_json` tells the mean log-probability of each segment",
     "include[]": "is not supported; `verbose_json` tells the mean log-probability of each segment",
     "known_speaker_names[]": "is not supported: speakers are not told apart",
@@ -46,6 +46,8 @@ class TranscriptionForm(Struct, forbid_unknown_fields=True):
         timestamp_granularities: Of `verbose_json`; words have no times.
         stream: Whether the text comes as server-sent events, `transcript.text.delta` and `transcript.text.done`.
         seed: Draws the same tokens each time, at a temperature above 0.
+        chunking_strategy: `auto` leaves silence out; so does an object, with what counts as speech.
+        vad: Whether silence is left out; absent for where the server has the detector. Not of OpenAI's.
     """
 
     file: _File
@@ -57,6 +59,8 @@ class TranscriptionForm(Struct, forbid_unknown_fields=True):
     timestamp_granularities: list[Literal["segment"]] | None = None
     stream: bool = False
     seed: Annotated[int, Meta(ge=0)] | None = None
+    chunking_strategy: Literal["auto"] | ServerVad | None = None
+    vad: bool | None = None
 
 
 class TranslationForm(Struct, forbid_unknown_fields=True):
@@ -69,6 +73,7 @@ class TranslationForm(Struct, forbid_unknown_fields=True):
         response_format: As of a transcription.
         temperature: As of a transcription.
         seed: As of a transcription.
+        vad: As of a transcription.
     """
 
     file: _File
@@ -77,6 +82,7 @@ class TranslationForm(Struct, forbid_unknown_fields=True):
     response_format: Format = "json"
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0.0
     seed: Annotated[int, Meta(ge=0)] | None = None
+    vad: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,8 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
     """
     texts = {name: list(values) for name, values in form.texts.items()}
     granularities = texts.pop("timestamp_granularities[]", []) + texts.pop("timestamp_granularities", [])
-    known = ["model", "prompt", "response_format", "temperature", "seed"]
+    vad_options = None if translate else read_chunking(texts)
+    known = ["model", "prompt", "response_format", "temperature", "seed", "vad"]
     known += [] if translate else ["language", "stream"]
     given = _single(texts, known, unknown)
     for name in form.files:
@@ -117,7 +124,10 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
             unknown.add(name, _unknown(name))
     if "file" not in form.files:
         raise InvalidInputError("`file` is missing: send the audio as a file", field="file")
-    stream = _boolean(given.get("stream", "false"))
+    stream = _boolean("stream", given.get("stream", "false"))
+    vad = _boolean("vad", given["vad"]) if "vad" in given else None
+    if vad_options is not None and vad is False:
+        raise InvalidInputError("`chunking_strategy` has no effect where `vad` is false", field="chunking_strategy")
     kind = _format(given.get("response_format") or "json", stream=stream)
     if translate and granularities:
         unknown.add("timestamp_granularities", _unknown("timestamp_granularities"))
@@ -131,6 +141,8 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
         seed=_seed(given.get("seed")),
         timestamps=kind in ("srt", "vtt", "verbose_json"),
         stream=stream,
+        vad=vad if vad_options is None else True,
+        vad_options=vad_options,
     )
     return Asked(task_input, given.get("model", ""), kind, stream)
 
@@ -175,9 +187,9 @@ def _check_granularities(given: Sequence[str], kind: Format) -> None:
         raise InvalidInputError(f"`{name}` needs `response_format` `verbose_json`", field=name)
 
 
-def _boolean(text: str) -> bool:
+def _boolean(name: str, text: str) -> bool:
     if text.lower() not in {"true", "false"}:
-        raise InvalidInputError("`stream` must be `true` or `false`", field="stream")
+        raise InvalidInputError(f"`{name}` must be `true` or `false`", field=name)
     return text.lower() == "true"
 
 

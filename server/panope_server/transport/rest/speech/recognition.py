@@ -40,11 +40,13 @@ class RecognitionParameters(Struct, forbid_unknown_fields=True):
         return_timestamps: Whether to tell `chunks` with times.
         generation_parameters: How the text is generated.
         generate_kwargs: The same, by its other name.
+        vad: Whether silence is left out; absent for where the server has the detector. Not of Hugging Face's.
     """
 
     return_timestamps: bool = False
     generation_parameters: GenerationParameters | None = None
     generate_kwargs: GenerationParameters | None = None
+    vad: bool | None = None
 
 
 class RecognitionBody(Struct, forbid_unknown_fields=True):
@@ -66,14 +68,24 @@ class RecognitionBody(Struct, forbid_unknown_fields=True):
 _BODY = RequestBody(RecognitionBody)
 
 
-def read_recognition(body: HttpBody, unknown: UnknownFields) -> tuple[TranscribeInput, RecognitionBody]:
+def read_recognition(
+    body: HttpBody, unknown: UnknownFields, *, from_page: bool
+) -> tuple[TranscribeInput, RecognitionBody]:
     """The input of a body, and what else it says.
+
+    Args:
+        body: as it was sent.
+        unknown: takes the fields that the schema does not have.
+        from_page: whether a page sent it: those of other sites can send bodies without a type unasked, while
+            Hugging Face's client sends bytes so.
 
     Raises:
         InvalidInputError: another content type, or a field with a wrong value.
     """
     kind = body.content_type.partition(";")[0].strip().lower()
-    if kind.startswith(_FILES):
+    if kind.startswith(_FILES) or not (kind or from_page):
+        if not body.data:
+            raise InvalidInputError("the body is empty; send an audio file", field="inputs")
         return TranscribeInput(body.data), RecognitionBody("")
     if kind != JSON:
         raise InvalidInputError(
@@ -101,5 +113,6 @@ def read_recognition(body: HttpBody, unknown: UnknownFields) -> tuple[Transcribe
         translate=how.task == "translate",
         temperature=how.temperature,
         timestamps=parameters.return_timestamps,
+        vad=parameters.vad,
     )
     return task_input, told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
+from functools import partial
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody
@@ -33,6 +34,7 @@ _HUGGING_FACE_NAMES = FieldNames(
     {
         "audio": "inputs",
         "timestamps": "parameters.return_timestamps",
+        "vad": "parameters.vad",
         "language": "parameters.generation_parameters.language",
         "translate": "parameters.generation_parameters.task",
         "temperature": "parameters.generation_parameters.temperature",
@@ -106,7 +108,9 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
         self, path_model: str, request: HttpBody, context: Context, method: str
     ) -> AsyncIterator[HttpBody]:
         unknown = unknown_of(context, report=self._report_unknown)
-        task_input, body = await off_loop(len(request.data), read_recognition, request, unknown)
+        from_page = "origin" in metadata_of(context)
+        read = partial(read_recognition, from_page=from_page)
+        task_input, body = await off_loop(len(request.data), read, request, unknown)
         call = call_with(
             body.options,
             context,

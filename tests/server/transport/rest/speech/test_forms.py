@@ -4,7 +4,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.transcribe import TranscribeOutput, TranscriptSegment
+from panope_server.tasks.transcribe import TranscribeOutput, TranscriptSegment, VadOptions
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import asked
 from panope_server.transport.rest.speech.formats import written
@@ -70,7 +70,12 @@ def test_what_is_no_form_is_refused(sent, reason):
         ({"timestamp_granularities[]": ["word"], "response_format": ["verbose_json"]}, "timestamp_granularities"),
         ({"timestamp_granularities[]": ["segment"]}, "timestamp_granularities"),
         ({"include[]": ["logprobs"]}, "include"),
-        ({"chunking_strategy": ["auto"]}, "chunking_strategy"),
+        ({"chunking_strategy": ["never"]}, "chunking_strategy"),
+        ({"chunking_strategy": ["auto", "auto"]}, "chunking_strategy"),
+        ({"chunking_strategy": ["auto"], "vad": ["false"]}, "chunking_strategy"),
+        ({"chunking_strategy": ['{"type": "server_vad", "threshold": 1.5}']}, "chunking_strategy"),
+        ({"chunking_strategy[type]": ["server_vad"], "chunking_strategy[nonsense]": ["1"]}, "chunking_strategy"),
+        ({"vad": ["perhaps"]}, "vad"),
         ({"language": ["en", "de"]}, "language"),
         ({"nonsense": ["1"]}, "nonsense"),
         ({"seed": ["-1"]}, "seed"),
@@ -80,6 +85,33 @@ def test_fields_that_cannot_be_honoured_are_refused_by_name(texts, field_name):
     with pytest.raises(InvalidInputError) as error:
         asked(form(**texts), UnknownFields(report=False), translate=False)
     assert error.value.field == field_name
+
+
+@pytest.mark.parametrize(
+    ("texts", "vad", "options"),
+    [
+        ({}, None, None),
+        ({"vad": ["false"]}, False, None),
+        ({"chunking_strategy": ["auto"]}, True, VadOptions()),
+        (
+            {"chunking_strategy": ['{"type": "server_vad", "prefix_padding_ms": 300}']},
+            True,
+            VadOptions(padding_seconds=0.3),
+        ),
+        (
+            {
+                "chunking_strategy[type]": ["server_vad"],
+                "chunking_strategy[threshold]": ["0.7"],
+                "chunking_strategy[silence_duration_ms]": ["200"],
+            },
+            True,
+            VadOptions(threshold=0.7, min_silence_seconds=0.2),
+        ),
+    ],
+)
+def test_a_form_says_whether_silence_is_left_out(texts, vad, options):
+    wanted = asked(form(**texts), UnknownFields(report=False), translate=False).task_input
+    assert (wanted.vad, wanted.vad_options) == (vad, options)
 
 
 def test_a_translation_takes_no_language_and_no_stream():
