@@ -30,6 +30,7 @@ from panope_registry.models.types import ModelEntry
 from panope_server.config import ResponseCacheSettings
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.cache.kept import KeptAnswers
+from panope_server.pipeline.cache.statistics import CacheCounts
 from panope_server.pipeline.cache.step import Cache
 from panope_server.pipeline.cache.stores.memory import MemoryStore
 from panope_server.pipeline.call import Call
@@ -87,7 +88,7 @@ def inside(calls: int) -> Table:
     settings = ResponseCacheSettings(enabled=True)
     store = MemoryStore(settings.size, settings.entry_size, settings.ttl_seconds)
     computer = Computer()
-    step = Cache(settings, KeptAnswers(store, settings.ttl_seconds), computer, Metrics(), "1")
+    step = Cache(settings, KeptAnswers(store, settings.ttl_seconds), computer, CacheCounts(Metrics()), "1")
     pipeline = Pipeline([step], computer.answer)
     entry = ModelEntry(MODEL, "embed", "", datetime.now(UTC), {}, (), {})
     model = ResolvedModel(ResolvedName(MODEL), entry)

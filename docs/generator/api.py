@@ -29,10 +29,11 @@ from panope_registry.models.published_files import PublishedFiles
 from panope_server.config.value_words import default_words, words
 from panope_server.transport.errors import STATUSES, TABLE
 from panope_server.transport.http.admin import admin_app
+from panope_server.transport.http.cache import cache_routes
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
 from panope_server.transport.http.keys import key_routes
-from panope_server.transport.interfaces import Keys
+from panope_server.transport.interfaces import Keys, ResponseCache
 
 T = TypeVar("T")
 
@@ -142,6 +143,8 @@ PLAIN: Mapping[str, str] = {
     "/v1/keys/{key}": "Tells about a key by its id or name. As KeyService.GetKey.",
     "/v1/keys/{key}/rotate": "Gives a key a new secret, which is told this once. As KeyService.RotateKey.",
     "/v1/keys/{key}/revoke": "Takes a key back for good. As KeyService.RevokeKey.",
+    "/v1/cache": "Tells how well the response cache does; on the admin port alone. As CacheService.GetCacheStatistics.",
+    "/v1/cache/flush": "Forgets every kept answer; on the admin port alone. As CacheService.FlushCache.",
     "/hub/api/models": "Lists the models with files here, filtered and in order as the hub does.",
     "/hub/api/models/{repo:repo}": "Tells about a model.",
     "/hub/api/models/{repo:repo}/revision/{revision:path}": "Tells about a model at a revision.",
@@ -224,9 +227,9 @@ def declarations() -> list[Element]:
 def app_routes() -> Iterator[tuple[str, str]]:
     """The verbs and paths of plain HTTP, without the routes that only refuse."""
     files = Mock(spec_set=PublishedFiles)  # only the routes are read
-    keys = key_routes(Mock(spec_set=Keys))
+    managed = [*key_routes(Mock(spec_set=Keys)), *cache_routes(Mock(spec_set=ResponseCache))]
     app = admin_app(
-        exposition=bytes, not_ready=dict, status=_no_status, more=[*file_routes(files), *hub_routes(files), *keys]
+        exposition=bytes, not_ready=dict, status=_no_status, more=[*file_routes(files), *hub_routes(files), *managed]
     )
     for prefix, route in _flat(app.routes):
         path, verbs = prefix + route.path, route.methods or set()

@@ -12,7 +12,7 @@ from described import Element
 from msgspec import inspect
 
 from generator.api import PLAIN as TEXTS
-from generator.api import REST_PACKAGE, app_routes, declarations, path_of, routes_of, shown_path
+from generator.api import REST_PACKAGE, app_routes, declarations, of_route, path_of, routes_of, shown_path
 from generator.fields import ANSWERS, BODIES, PACKAGE, descriptions_of, docstring, plain
 from generator.operations import BYTES, JSON, METHODS, PLAIN, READ_LATER, Operation
 from generator.parameters import CACHE_CONTROL, KEEP_ALIVE, PATHS, PRIORITY, QUERY, WAIT
@@ -28,8 +28,15 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
 _VERSION = "3.1.0"
-#: On the admin port alone; what is described are the routes of the HTTP port.
-ADMIN_PREFIX = "/v1/keys"
+#: On the admin port alone; all else is on the HTTP port.
+ADMIN_PREFIXES = ("/v1/keys", "/v1/cache")
+_ADMIN_SERVERS = [
+    {
+        "url": "http://{host}:{port}",
+        "description": "The admin port; no other has these.",
+        "variables": {"host": {"default": "localhost"}, "port": {"default": "8002"}},
+    }
+]
 EVENTS = "text/event-stream"
 
 #: Statuses of errors that any request can be answered with, by the façade or by Envoy.
@@ -48,6 +55,8 @@ _RESPONSES: Mapping[type, str] = {
 }
 #: Whose wrong requests are 422.
 _OF_HUGGING_FACE = (HuggingFaceErrorJson, TextEmbeddingsErrorJson, TextGenerationErrorJson)
+#: What a good answer says, by its status.
+_GOOD = {200: "The answer.", 201: "It is made.", 202: "It is under way."}
 _MISSING = 404
 _CONFLICT = 409
 _UNPROCESSABLE = 422
@@ -108,12 +117,12 @@ def _paths(found: Sequence[Element]) -> Json:
             paths.setdefault(path, {})[verb.lower()] = {"operationId": identity, "tags": [tag], **operation}
     for verb, written in app_routes():
         path = shown_path(written)
-        if path.startswith(ADMIN_PREFIX):
-            continue
+        is_admins = path.startswith(ADMIN_PREFIXES)
         paths.setdefault(path, {})[verb.lower()] = {
             "operationId": _identity(verb, path),
-            "tags": ["Hub" if path.startswith("/hub/") else "Http"],
-            **_operation(path, PLAIN[written], TEXTS[written]),
+            "tags": ["Admin" if is_admins else "Hub" if path.startswith("/hub/") else "Http"],
+            **({"servers": _ADMIN_SERVERS} if is_admins else {}),
+            **_operation(path, of_route(PLAIN, verb, written), of_route(TEXTS, verb, written)),
         }
     return paths
 
@@ -165,7 +174,7 @@ def _responses(path: str, operation: Operation) -> Json:
     if operation.or_answers:
         content = {"schema": {"anyOf": [_schema(kind) for kind in operation.or_answers]}}
     good = {
-        "description": "The answer." if operation.status == 200 else "It is under way.",
+        "description": _GOOD[operation.status],
         "content": {operation.media: content} | ({EVENTS: {}} if operation.events else {}),
     }
     errors = [*_ERRORS, *(_ERRORS_OF_BODIES if has_body else ())]

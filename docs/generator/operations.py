@@ -12,10 +12,12 @@ from panope_server.tasks.embed.json_form import EmbedJson
 from panope_server.tasks.generate.json_form import GenerateValue
 from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.http.admin import HealthJson, ReadyJson
+from panope_server.transport.http.cache import CacheJson, FlushedJson
 from panope_server.transport.http.hub import app as hub
 from panope_server.transport.http.hub import models
 from panope_server.transport.http.hub.errors import HubErrorJson
 from panope_server.transport.http.hub.trees import EntryJson
+from panope_server.transport.http.key_schemas import CreateKeyBody, KeyJson, KeysJson, RotateKeyBody
 from panope_server.transport.http.status import StatusJson
 from panope_server.transport.job_json import JobJson, JobsJson, JobStatusJson
 from panope_server.transport.paging import MAX_PAGE_SIZE
@@ -277,6 +279,13 @@ PLAIN: Mapping[str, Operation] = {
     "/openapi.json": Operation(dict[str, Any]),
     "/v1/files/{sha256}": Operation(media=BYTES),
     "/v1/model/{repo:repo}/files/{path:path}": Operation(media=BYTES),
+    "GET /v1/keys": Operation(KeysJson, query={"after": _Text, "limit": _Limit, "include_ended": bool}),
+    "POST /v1/keys": Operation(KeyJson, CreateKeyBody, status=201, changes=True),
+    "/v1/keys/{key}": Operation(KeyJson),
+    "/v1/keys/{key}/rotate": Operation(KeyJson, RotateKeyBody),
+    "/v1/keys/{key}/revoke": Operation(KeyJson, empty=True),
+    "/v1/cache": Operation(CacheJson),
+    "/v1/cache/flush": Operation(FlushedJson, empty=True),
     "/hub/api/models": Operation(
         list[models.InfoJson],
         query={

@@ -32,6 +32,7 @@ PATHS: Mapping[str, tuple[Any, str]] = {
         Annotated[str, Meta(min_length=1, examples=["main/config.json"])],
         "A revision and, behind a `/`, a path in the model.",
     ),
+    "key": (Annotated[str, Meta(min_length=1)], "The key's id or name."),
     "path": (Annotated[str, Meta(min_length=1)], "The file's path in the model; its `/` are written as they are."),
 }
 
@@ -68,6 +69,7 @@ QUERY: Mapping[str, str] = {
     "cursor": "Where the page begins; the header `link` leads to the next one.",
     "blobs": "Tell sizes and hashes of files.",
     "securityStatus": "Taken; there is none to tell.",
+    "include_ended": "Keys that were revoked or have expired, too.",
     "include_prs": "Taken; there are none to tell.",
     "recursive": "Tell of what is in folders too.",
     "download": "Taken; files are always sent to be kept.",

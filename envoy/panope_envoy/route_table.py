@@ -31,7 +31,7 @@ NATIVE_PREFIXES = (
 )
 
 #: Of those, what is for whoever administers the server, by its own port.
-KEYS_PREFIX = "/panope.v1.KeyService/"
+ADMIN_PREFIXES = ("/panope.v1.KeyService/", "/panope.v1.CacheService/")
 
 #: Set by the transcoder alone: early_header_mutation takes it from what callers send.
 TRANSCODED = "x-envoy-original-method"
@@ -118,7 +118,7 @@ def _known_host(options: EdgeOptions) -> Json:
         _refusal({"prefix": "/", "headers": [_COMPRESSED, _NOT_IDENTITY, _NOT_GRPC]}, 415),
         *_transcoded_routes(TEXT_EMBEDDINGS),
         *_transcoded_routes(FACADE),
-        _refusal({"prefix": KEYS_PREFIX}, 404),
+        *(_refusal({"prefix": prefix}, 404) for prefix in ADMIN_PREFIXES),
         *(_grpc_route({"prefix": prefix, "headers": [_verb_is("POST"), _GRPC]}) for prefix in NATIVE_PREFIXES),
         _preflight_route(),
         *(_rest_route(route) for route in found),

@@ -41,7 +41,7 @@ MORE_METHODS = (
     "/grpc.health.v1.Health/Watch",
 )
 PUBLIC_PATHS = ("/health", "/ready", "/openapi.json")
-KEY_PATHS = ("/v1/keys", "/v1/keys/admin")
+ADMIN_ONLY_PATHS = ("/v1/keys", "/v1/keys/admin", "/v1/cache")
 FILE_PATHS = (f"/v1/files/{'0' * 64}", "/v1/model/a/b/files/config.json", "/hub/api/models", "/hub/a/b/resolve/main/x")
 #: What a path's variables are in these calls.
 VALUES = {"model": "acme/tiny", "alias": "prod", "job": "1", "task": "feature-extraction"}
@@ -198,7 +198,7 @@ def test_no_route_answers_json_without_a_key_that_may(locked: Locked, kind: str)
 @pytest.mark.parametrize("through", ["Envoy", "the admin port"])
 def test_no_path_of_the_admin_app_answers_but_those_that_tell_nothing(locked: Locked, through: str) -> None:
     port = None if through == "Envoy" else locked.server.admin_port
-    for path in (*ADMIN_PATHS, *FILE_PATHS, *(KEY_PATHS if port else ())):
+    for path in (*ADMIN_PATHS, *FILE_PATHS, *(ADMIN_ONLY_PATHS if port else ())):
         for key, status in (("", 401), (WRONG, 401), (locked.other, 403)):
             reply = locked.http("GET", path, key, port=port)
             expected = {200} if path in PUBLIC_PATHS else {status, 429 if key == WRONG else status}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,14 @@ from typing import Any
 import grpc
 import pytest
 
+from page_reader import clean_environment
+from panope.v1.cache_service_pb2 import FlushCacheRequest
+from panope.v1.cache_service_pb2_grpc import CacheServiceStub
 from panope.v1.embed_service_pb2 import EmbedRequest
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.registry_service_pb2 import UnloadModelRequest
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
+from panope_client import Client
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +74,36 @@ def test_a_kept_answer_is_counted_and_logged_as_one(caching: Any) -> None:
     hits = next(line for line in metrics.splitlines() if line.startswith("panope_response_cache_hits_total{"))
     assert float(hits.rpartition(" ")[2]) >= 1
     caching.wait(lambda: '"cache":"hit"' in caching.log(), 60, "the line of a hit")
+
+
+def test_the_cache_is_told_of_and_flushed_by_every_way_but_through_envoy(caching: Any) -> None:
+    def command(*words: str) -> str:
+        address = ["--address", caching.grpc_address]
+        run = [sys.executable, "-m", "panope_server", "cache", *words, *address]
+        return subprocess.run(run, check=True, capture_output=True, text=True, env=clean_environment()).stdout
+
+    def flush_by_rest() -> None:
+        assert caching.request("POST", "/v1/cache/flush", {}, port=caching.admin_port).json["flushed"] >= 1
+
+    def flush_by_grpc() -> None:
+        with Client(caching.grpc_address) as client:
+            assert client.flush_cache() >= 1
+
+    for flush in (lambda: command("flush"), flush_by_rest, flush_by_grpc):
+        assert [ask(caching, "flushed").headers["x-cache"] for _ in range(2)] == ["miss", "hit"]
+        flush()
+        assert caching.admin("/v1/cache").json["entries"] == 0
+    told = caching.admin("/v1/cache").json
+    assert (told["flushes"], told["shared"], told["models"][0]["model"]) == (3, False, caching.model)
+    assert json.loads(command("show", "--json")) == told
+    assert caching.model in command("show")
+    for reply in (caching.get("/v1/cache"), caching.post("/v1/cache/flush", {})):
+        assert (reply.status, reply.error["code"]) == (404, "unknown_path")
+    with grpc.insecure_channel(f"127.0.0.1:{caching.http_port}") as channel, pytest.raises(grpc.RpcError) as refused:
+        CacheServiceStub(channel).FlushCache(FlushCacheRequest(), timeout=60)
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    reply = caching.request("POST", "/v1/cache/flush", {"model": "x"}, port=caching.admin_port)
+    assert (reply.status, reply.error["code"]) == (400, "unknown_field")
 
 
 def test_what_was_answered_is_answered_while_no_worker_is_there(caching: Any) -> None:

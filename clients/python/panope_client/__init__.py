@@ -7,6 +7,7 @@ with Client("localhost:8001") as client:
     print(embeddings.vectors.shape)
 """
 
+from panope.v1.cache_service_pb2 import GetCacheStatisticsResponse, ModelCacheStatistics
 from panope.v1.classify_service_pb2 import (
     ClassifyImagesResponse,
     ClassifyResponse,
@@ -77,6 +78,7 @@ __all__ = [
     "FillMaskResponse",
     "GenerateOptions",
     "GenerateResponse",
+    "GetCacheStatisticsResponse",
     "Health",
     "Instance",
     "InvalidArgumentError",
@@ -85,6 +87,7 @@ __all__ = [
     "Job",
     "Key",
     "Model",
+    "ModelCacheStatistics",
     "NotFoundError",
     "OverloadedError",
     "PanopeClientError",

@@ -31,6 +31,7 @@ RESOURCES = {
     "keys": (READ, WRITE),
     "usage": (READ,),
     "audit": (READ,),
+    "cache": (READ, WRITE),
     "status": (READ,),
     "metrics": (READ,),
 }

@@ -34,6 +34,7 @@ from panope_server.tasks.catalog import register_installed
 from panope_server.transport.grpc.credentials import server_credentials
 from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.http.admin import AdminServer, admin_app
+from panope_server.transport.http.cache import cache_routes
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
 from panope_server.transport.http.keys import key_routes
@@ -151,8 +152,8 @@ class App:
         await models.start()
         stack.push_async_callback(heartbeat.stop)
         heartbeat.start(models.runtimes.instances)
-        if parts.cache_store is not None:
-            stack.push_async_callback(parts.cache_store.close)
+        if parts.cache is not None:
+            stack.push_async_callback(parts.cache.store.close)
         if parts.call_log is not None:
             parts.call_log.start()
             stack.push_async_callback(parts.call_log.stop)
@@ -198,7 +199,12 @@ class App:
             status=status,
             closed=self._status.closed,
             hosts=hosts_for(self._settings.host),
-            more=[*file_routes(parts.files), *hub_routes(parts.files), *key_routes(parts.services.keys)],
+            more=[
+                *file_routes(parts.files),
+                *hub_routes(parts.files),
+                *key_routes(parts.services.keys),
+                *cache_routes(parts.services.cache),
+            ],
             authenticator=parts.authenticator,
             public_metrics=self._settings.access.public_metrics,
             on_denied=parts.on_denied,

@@ -12,13 +12,13 @@ from panope_registry.session import RegistrySession
 from panope_server.access.authentication import Authenticator
 from panope_server.access.principal import Principal, set_principal
 from panope_server.app.hub import check_vendor
-from panope_server.app.response_cache import build_cache, build_store
+from panope_server.app.response_cache import ResponseCache, build_cache
 from panope_server.config import Settings
 from panope_server.config.remote import check_host
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.authorise import Authorise
-from panope_server.pipeline.cache.stores.store import Store
+from panope_server.pipeline.cache.admin import AuthorizedCache
 from panope_server.pipeline.concurrency import Concurrency
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
@@ -70,7 +70,7 @@ class Parts:
         jobs: the registry's jobs, for the event loop.
         call_log: samples calls; None when the settings ask for none.
         usage: counts what calls use.
-        cache_store: where answers are kept; None when the settings ask for none.
+        cache: keeps answers; None when the settings ask for none.
         services: all that servicers need.
         authenticator: knows callers.
         audit: records what they change.
@@ -83,7 +83,7 @@ class Parts:
     jobs: AsyncJobs
     call_log: CallLog | None
     usage: UsageWriter
-    cache_store: Store | None
+    cache: ResponseCache | None
     services: Services
     authenticator: Authenticator
     audit: AuditTrail
@@ -110,12 +110,10 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
     visibility = Visibility(models.directory)
     limits = AsyncLimits(session.budgets, session.model_limits)
     usage = _usage(settings, session, metrics)
-    cache_store = build_store(settings, metrics)
+    cache = build_cache(settings, models, metrics)
     services = Services(
         settings=settings,
-        pipeline=build_pipeline(
-            settings, models, visibility, authenticator, limits, metrics, call_log, usage, cache_store
-        ),
+        pipeline=build_pipeline(settings, models, visibility, authenticator, limits, metrics, call_log, usage, cache),
         models=AuthorizedModels(models, visibility, audit),
         model_admin=AuthorizedModelAdmin(ModelAdmin(session.retention, session.registry, models), visibility, audit),
         acquisition=AuthorizedAcquisition(_acquisition(settings, session, hardware), visibility, audit),
@@ -125,11 +123,12 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
         keys=AuthorizedKeys(
             session.keys, None if settings.auth == "off" else partial(Peppers.open, settings.home_path), audit
         ),
+        cache=AuthorizedCache(cache, audit),
         health=health,
         calls=calls,
     )
     files = AuthorizedFiles(session.published_files, visibility)
-    return Parts(models, heartbeat, jobs, call_log, usage, cache_store, services, authenticator, audit, files, limits)
+    return Parts(models, heartbeat, jobs, call_log, usage, cache, services, authenticator, audit, files, limits)
 
 
 def build_pipeline(
@@ -141,7 +140,7 @@ def build_pipeline(
     metrics: Metrics,
     call_log: CallLog | None,
     usage: UsageWriter,
-    cache_store: Store | None = None,
+    cache: ResponseCache | None = None,
 ) -> Pipeline:
     """The steps of a call, in their order."""
     validate = Validate(settings.limits)
@@ -162,7 +161,7 @@ def build_pipeline(
         Rate(limits.limiter, limits),
         TokenIds(settings.openai, settings.limits, validate.check),
         Prioritize(),
-        *([] if cache_store is None else [build_cache(settings, cache_store, models, metrics)]),
+        *([] if cache is None else [cache.step]),
         Concurrency(settings.limits),
         Download(models.dispatcher),
     ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from panope_server.config import ResponseCacheSettings, Settings
 from panope_server.observability.metrics import Metrics, panope_version
 from panope_server.pipeline.cache.kept import KeptAnswers
+from panope_server.pipeline.cache.statistics import CacheCounts, CacheStatistics
 from panope_server.pipeline.cache.step import Cache
 from panope_server.pipeline.cache.stores.memory import MemoryStore
 from panope_server.pipeline.cache.stores.redis import RedisStore, connect
@@ -18,25 +20,59 @@ from panope_server.runtime.models.manager import ModelManager
 SECRET = "PANOPE_RESPONSE_CACHE_SECRET"  # noqa: S105 - a variable's name
 
 
-def build_store(settings: Settings, metrics: Metrics) -> Store | None:
-    """Where answers are kept; None when none are."""
+@dataclass(frozen=True)
+class ResponseCache:
+    """Where answers are kept, and what is counted of it.
+
+    Attributes:
+        store: of the answers.
+        memory: this process's part of it.
+        counts: of hits and the rest.
+        step: of the pipeline.
+        max_bytes: of the memory.
+    """
+
+    store: Store
+    memory: MemoryStore
+    counts: CacheCounts
+    step: Cache
+    max_bytes: int
+
+    def statistics(self) -> CacheStatistics:
+        """How well it does."""
+        counts = self.counts
+        return CacheStatistics(
+            entries=len(self.memory),
+            size_bytes=self.memory.size_bytes,
+            max_bytes=self.max_bytes,
+            is_shared=self.store is not self.memory,
+            models=counts.models,
+            evictions=counts.evictions,
+            shared_failures=counts.shared_failures,
+            flushes=counts.flushes,
+        )
+
+    async def flush(self) -> int:
+        """Forgets every answer; as `Cache.flush`."""
+        return await self.step.flush()
+
+
+def build_cache(settings: Settings, models: ModelManager, metrics: Metrics) -> ResponseCache | None:
+    """The cache; None when the settings ask for none."""
     wanted = settings.response_cache
     if not wanted.enabled:
         return None
-
-    def evicted(reason: str) -> None:
-        metrics.response_cache_evictions.labels(reason).inc()
-
-    memory = MemoryStore(wanted.size, wanted.entry_size, wanted.ttl_seconds, evicted)
+    counts = CacheCounts(metrics)
+    memory = MemoryStore(wanted.size, wanted.entry_size, wanted.ttl_seconds, counts.evicted)
     metrics.response_cache_bytes.set_function(lambda: memory.size_bytes)
     metrics.response_cache_entries.set_function(lambda: len(memory))
-    return TieredStore(memory, _shared(wanted, metrics)) if wanted.redis_url else memory
+    store: Store = TieredStore(memory, _shared(wanted, counts)) if wanted.redis_url else memory
+    kept = KeptAnswers(store, wanted.ttl_seconds)
+    step = Cache(wanted, kept, models.dispatcher, counts, panope_version())
+    return ResponseCache(store, memory, counts, step, wanted.size)
 
 
-def _shared(wanted: ResponseCacheSettings, metrics: Metrics) -> RedisStore:
-    def failed(reason: str) -> None:
-        metrics.response_cache_shared_failures.labels(reason).inc()
-
+def _shared(wanted: ResponseCacheSettings, counts: CacheCounts) -> RedisStore:
     timeout = wanted.redis_timeout_ms / 1000
     return RedisStore(
         connect(wanted.redis_url, timeout),
@@ -44,12 +80,5 @@ def _shared(wanted: ResponseCacheSettings, metrics: Metrics) -> RedisStore:
         max_entry_bytes=wanted.entry_size,
         ttl_seconds=wanted.ttl_seconds,
         secret=os.environ.get(SECRET, "").encode(),
-        failed=failed,
+        failed=counts.shared_failed,
     )
-
-
-def build_cache(settings: Settings, store: Store, models: ModelManager, metrics: Metrics) -> Cache:
-    """The step of the pipeline."""
-    wanted = settings.response_cache
-    kept = KeptAnswers(store, wanted.ttl_seconds)
-    return Cache(wanted, kept, models.dispatcher, metrics, panope_version())

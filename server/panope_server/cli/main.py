@@ -13,7 +13,7 @@ from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import log, usage
-from panope_server.cli.server import labels, models, serve, speech, text_to_text, texts, vision
+from panope_server.cli.server import cache, labels, models, serve, speech, text_to_text, texts, vision
 from panope_server.cli.store import pin, store
 
 
@@ -76,6 +76,7 @@ app.command("translate")(text_to_text.translate)
 app.command("transcribe")(speech.transcribe)
 app.command("run")(chat.run)
 app.command("generate")(chat.generate)
+app.add_typer(cache.cache, name="cache")
 app.command("usage")(usage.usage)
 app.command("log")(log.log)
 app.command("bench")(bench.bench)

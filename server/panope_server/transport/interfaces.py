@@ -16,6 +16,7 @@ from panope_registry.models.commits import PublishedFile
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
 from panope_registry.retention.types import RemovalResult
 from panope_registry.serving_records.usage import Dimension, UsageFilter, UsageSum
+from panope_server.pipeline.cache.statistics import CacheStatistics
 from panope_server.pipeline.call import Call
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.status import ModelView
@@ -166,3 +167,18 @@ class Keys(Protocol):
 
     async def revoke(self, key: str) -> KeyEntry:
         """Takes a key back for good."""
+
+
+class ResponseCache(Protocol):
+    """Answers that are kept; PreconditionError on a server that keeps none."""
+
+    def statistics(self) -> CacheStatistics:
+        """How well it does, for the models that the caller sees."""
+
+    async def flush(self) -> int:
+        """Forgets every answer; how many this server's memory held.
+
+        Raises:
+            PermissionDeniedError: the caller does not see every model.
+            AvailabilityError: the store that servers share still has some.
+        """

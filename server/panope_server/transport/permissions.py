@@ -59,6 +59,7 @@ INFERENCE = Permission("infer", RUN)
 MODELS_READ, MODELS_WRITE = Permission("models", READ), Permission("models", WRITE)
 ALIASES_READ, ALIASES_WRITE = Permission("aliases", READ), Permission("aliases", WRITE)
 KEYS_READ, KEYS_WRITE = Permission("keys", READ), Permission("keys", WRITE)
+CACHE_READ, CACHE_WRITE = Permission("cache", READ), Permission("cache", WRITE)
 USAGE_READ = Permission("usage", READ)
 JOBS_READ, JOBS_WRITE = Permission("jobs", READ), Permission("jobs", WRITE)
 
@@ -81,6 +82,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "grpc.reflection.v1.ServerReflection": _REFLECTION,
     "grpc.reflection.v1alpha.ServerReflection": _REFLECTION,
     "panope.v1.AliasService": _ALIASES,
+    "panope.v1.CacheService": {"GetCacheStatistics": CACHE_READ, "FlushCache": CACHE_WRITE},
     "panope.v1.ClassifyService": dict.fromkeys(
         ("Classify", "ClassifyTokens", "ClassifyZeroShot", "ClassifyImages"), INFERENCE
     ),

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from panope_server.config import Settings
 from panope_server.transport.health import Health
-from panope_server.transport.interfaces import Acquisition, Aliases, Jobs, Keys, ModelAdmin, Models, Pipeline, Usage
+from panope_server.transport.interfaces import (
+    Acquisition,
+    Aliases,
+    Jobs,
+    Keys,
+    ModelAdmin,
+    Models,
+    Pipeline,
+    ResponseCache,
+    Usage,
+)
 from panope_server.transport.running_calls import RunningCalls
 
 
@@ -24,6 +34,7 @@ class Services:
         aliases: the names that point to models.
         usage: what callers have used.
         keys: API keys that callers may manage.
+        cache: the response cache.
         health: serves grpc.health.v1.
         calls: counts the calls that run.
     """
@@ -37,5 +48,6 @@ class Services:
     aliases: Aliases
     usage: Usage
     keys: Keys
+    cache: ResponseCache
     health: Health
     calls: RunningCalls

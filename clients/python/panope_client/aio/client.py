@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from panope_client.aio.cache_calls import AsyncCacheCalls
 from panope_client.aio.classify_calls import AsyncClassifyCalls
 from panope_client.aio.embed_calls import AsyncEmbedCalls
 from panope_client.aio.generate_calls import AsyncGenerateCalls
@@ -28,6 +29,7 @@ class AsyncClient(
     AsyncJobCalls,
     AsyncUsageCalls,
     AsyncKeyCalls,
+    AsyncCacheCalls,
     AsyncHealthCalls,
 ):
     """A connection to a Panope server, used inside one event loop and closed by `close` or `async with`.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from panope_client.sync.cache_calls import CacheCalls
 from panope_client.sync.classify_calls import ClassifyCalls
 from panope_client.sync.embed_calls import EmbedCalls
 from panope_client.sync.generate_calls import GenerateCalls
@@ -29,6 +30,7 @@ class Client(
     JobCalls,
     UsageCalls,
     KeyCalls,
+    CacheCalls,
     HealthCalls,
 ):
     """A connection to a Panope server, which threads may share, closed by `close` or `with`.

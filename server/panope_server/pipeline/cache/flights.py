@@ -155,6 +155,10 @@ class Flights(Generic[T]):
         """The flight that finds this out; None when there is none."""
         return self._by_key.get(key)
 
+    def forget(self) -> None:
+        """Lets nobody join those that are under way; their readers read on."""
+        self._by_key.clear()
+
     def start(self, keys: Iterable[bytes], run: Callable[[Flight[T]], Awaitable[None]]) -> Flight[T]:
         """Begins a flight that others may join until its end."""
         own = tuple(keys)

@@ -25,12 +25,16 @@ class KeptAnswers:
         store: where.
         ttl_seconds: for which an answer is as good as new.
         clock: seconds since 1970, on which the machines that share a store agree roughly.
+
+    Attributes:
+        epoch: grows whenever all is forgotten; what was asked before is not kept after.
     """
 
     def __init__(self, store: Store, ttl_seconds: float, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._ttl_seconds = ttl_seconds
         self._clock = clock
+        self.epoch = 0
 
     async def find(self, keys: Sequence[bytes], max_age_seconds: float | None = None) -> dict[bytes, bytes]:
         """The answers that are kept, by their keys, as `answer_of` and `age_of` read them.
@@ -44,9 +48,19 @@ class KeptAnswers:
         pairs = zip(keys, values, strict=True)
         return {key: value for key, value in pairs if value is not None and self.age_of(value) <= most}
 
-    async def keep(self, answers: Mapping[bytes, bytes]) -> None:
-        """Keeps what `packed` made."""
-        await self._store.put(answers)
+    async def keep(self, answers: Mapping[bytes, bytes], epoch: int) -> None:
+        """Keeps what `packed` made, of a call that came in an epoch."""
+        if epoch == self.epoch:
+            await self._store.put(answers)
+
+    async def forget(self) -> int:
+        """Forgets every answer, and those to come of calls that are on their way; how many there were.
+
+        Raises:
+            AvailabilityError: the store that servers share still has some.
+        """
+        self.epoch += 1
+        return await self._store.clear()
 
     def packed(self, answer: Output) -> bytes:
         """An answer as it is kept, computed now."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from panope_backends.errors import AvailabilityError, PanopeError
-from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.cache.flights import Flight, Flights
 from panope_server.pipeline.cache.kept import KeptAnswers
+from panope_server.pipeline.cache.statistics import CacheCounts
 from panope_server.pipeline.call import Call, Sink
 from panope_server.pipeline.step import Next
 from panope_server.runtime.models.computation import Computation
@@ -32,8 +32,9 @@ class Lookup:
         keys: of the answer to each item.
         kept: the answers that are kept.
         flights: what runs now.
-        metrics: where hits are counted.
+        counts: where hits are counted.
         computation: by which the keys were made.
+        epoch: of what is kept, when the call came.
         is_current: whether that still computes the model's answers.
     """
 
@@ -43,9 +44,10 @@ class Lookup:
     keys: Sequence[bytes]
     kept: KeptAnswers
     flights: Flights[Any]
-    metrics: Metrics
+    counts: CacheCounts
     computation: Computation
     is_current: Callable[[], bool]
+    epoch: int
 
     async def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The answers that are kept and that the caller takes."""
@@ -68,7 +70,7 @@ class Lookup:
     async def keep(self, answers: Mapping[bytes, bytes]) -> None:
         """Keeps answers that were just computed, unless by something else than the keys say."""
         if computed_by(self.call.placement, self.computation) and self.is_current():
-            await self.kept.keep(answers)
+            await self.kept.keep(answers, self.epoch)
 
     def tell(self, found: Iterable[bytes], *, run: int, joined: int) -> None:
         """Says and counts where the answer comes from; before its first part.
@@ -78,10 +80,8 @@ class Lookup:
             run: the items that this call runs.
             joined: the items that another call runs already.
         """
-        call, metrics, ages = self.call, self.metrics, [self.kept.age_of(value) for value in found]
-        metrics.response_cache_hits.labels(call.model).inc(len(ages))
-        metrics.response_cache_misses.labels(call.model).inc(run)
-        metrics.response_cache_joined.labels(call.model).inc(joined)
+        call, ages = self.call, [self.kept.age_of(value) for value in found]
+        self.counts.count(call.model, hits=len(ages), misses=run, joined=joined)
         if run:
             mark(call, "miss")
             return
@@ -93,7 +93,7 @@ class Lookup:
 
     def run_after_all(self, items: int) -> None:
         """Says and counts that the call runs items after all, which another call failed to find out."""
-        self.metrics.response_cache_misses.labels(self.call.model).inc(items)
+        self.counts.count(self.call.model, misses=items)
         self.call.headers.pop(AGE, None)
         mark(self.call, "miss")
 

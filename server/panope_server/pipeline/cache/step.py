@@ -6,12 +6,12 @@ from typing import Any, Protocol
 
 from panope_server.access.principal import current_principal
 from panope_server.config import ResponseCacheSettings
-from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.cache.each import EachAnswer
 from panope_server.pipeline.cache.flights import Flights
 from panope_server.pipeline.cache.kept import KeptAnswers
 from panope_server.pipeline.cache.keys import make_keys
 from panope_server.pipeline.cache.lookup import Lookup, computed_by, mark
+from panope_server.pipeline.cache.statistics import CacheCounts
 from panope_server.pipeline.cache.unknown import run_and_keep
 from panope_server.pipeline.cache.whole import WholeAnswer
 from panope_server.pipeline.call import Call
@@ -42,17 +42,17 @@ class Cache:
         settings: which answers are kept, and for whom.
         kept: where.
         computer: knows what computes answers.
-        metrics: where hits are counted.
+        counts: where hits are counted.
         version: of this program, whose answers another may compute otherwise.
     """
 
     def __init__(
-        self, settings: ResponseCacheSettings, kept: KeptAnswers, computer: Computer, metrics: Metrics, version: str
+        self, settings: ResponseCacheSettings, kept: KeptAnswers, computer: Computer, counts: CacheCounts, version: str
     ) -> None:
         self._settings = settings
         self._kept = kept
         self._computer = computer
-        self._metrics = metrics
+        self._counts = counts
         self._version = version
         self._flights: Flights[Any] = Flights()
 
@@ -74,6 +74,7 @@ class Cache:
             mark(call, "bypass")
             await forward(call)
             return
+        epoch = self._kept.epoch
         keys = await self._keys(canonical, computation, task)
         lookup = Lookup(
             call=call,
@@ -82,11 +83,25 @@ class Cache:
             keys=keys,
             kept=self._kept,
             flights=self._flights,
-            metrics=self._metrics,
+            counts=self._counts,
             is_current=lambda: self._computer.computation_of(model) == computation,
             computation=computation,
+            epoch=epoch,
         )
         await (EachAnswer(lookup) if task.answers_each else WholeAnswer(lookup)).run()
+
+    async def flush(self) -> int:
+        """Forgets every answer; how many this server's memory held.
+
+        Nothing that was asked before is given to a call that comes after: it joins no run that is under way, and what
+        such runs find out is not kept.
+
+        Raises:
+            AvailabilityError: the store that servers share still has some.
+        """
+        self._flights.forget()
+        self._counts.flushes += 1
+        return await self._kept.forget()
 
     def _canonical(self, task: AnyTask, call: Call, model: ResolvedModel) -> Canonical | None:
         """What the answer depends on; None where it is not kept."""

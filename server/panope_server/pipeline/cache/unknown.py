@@ -27,6 +27,7 @@ async def run_and_keep(
         kept: takes the answer.
         keys_after: of the items, as far as what computed them is known by then; None where it is not.
     """
+    epoch = kept.epoch
     call.output = parts = _Parts(call.output)
     await forward(call)
     keys = await keys_after()
@@ -39,7 +40,7 @@ async def run_and_keep(
     else:
         answers = [parts.all[0] if len(parts.all) == 1 else task.join(parts.all)]
     if len(answers) == len(keys):
-        await kept.keep({key: kept.packed(answer) for key, answer in zip(keys, answers, strict=True)})
+        await kept.keep({key: kept.packed(answer) for key, answer in zip(keys, answers, strict=True)}, epoch)
 
 
 class _Parts:

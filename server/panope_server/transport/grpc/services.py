@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2
 
 from panope.v1 import (
     alias_service_pb2,
+    cache_service_pb2,
     classify_service_pb2,
     detect_service_pb2,
     embed_service_pb2,
@@ -27,6 +28,7 @@ from panope_server.transport.grpc.generation.servicer import GenerateServicer
 from panope_server.transport.grpc.infer_servicer import InferServicer
 from panope_server.transport.grpc.reflection import add_reflection
 from panope_server.transport.grpc.registry.alias_servicer import AliasServicer
+from panope_server.transport.grpc.registry.cache_servicer import CacheServicer
 from panope_server.transport.grpc.registry.job_servicer import JobServicer
 from panope_server.transport.grpc.registry.key_servicer import KeyServicer
 from panope_server.transport.grpc.registry.registry_servicer import RegistryServicer
@@ -54,6 +56,7 @@ from panope_server.transport.services import Services
 
 PUBLIC_SERVICES: list[str] = [
     alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
+    cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"].full_name,
     classify_service_pb2.DESCRIPTOR.services_by_name["ClassifyService"].full_name,
     detect_service_pb2.DESCRIPTOR.services_by_name["DetectService"].full_name,
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
@@ -89,6 +92,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     JobServicer,
     UsageServicer,
     KeyServicer,
+    CacheServicer,
     OpenAiServicer,
     OpenAiGenerationServicer,
     HuggingFaceServicer,

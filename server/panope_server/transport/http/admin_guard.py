@@ -23,7 +23,8 @@ from panope_server.transport.permissions import KNOWN, PUBLIC, Permission
 
 #: By the path without a slash at its end, the first that matches; what none matches asks for a good key at least.
 _METRICS = re.compile(r"(/v1)?/metrics")
-_KEYS = re.compile("/v1/keys(/.*)?")
+#: What is read by GET and changed by the other methods.
+_MANAGED = re.compile("/v1/(keys|cache)(/.*)?")
 _PERMISSIONS: tuple[tuple[re.Pattern[str], Permission], ...] = (
     (re.compile("/health|/ready|/openapi.json"), PUBLIC),
     (_METRICS, Permission("metrics", READ)),
@@ -96,8 +97,8 @@ class Guard:
         await self._app({**scope, "path": path}, receive, send_with_id)
 
     def _permission(self, path: str, verb: str) -> Permission:
-        if _KEYS.fullmatch(path):
-            return Permission("keys", READ if verb in ("GET", "HEAD") else WRITE)
+        if managed := _MANAGED.fullmatch(path):
+            return Permission(managed[1], READ if verb in ("GET", "HEAD") else WRITE)
         if self._public_metrics and _METRICS.fullmatch(path):
             return PUBLIC
         return next((permission for pattern, permission in _PERMISSIONS if pattern.fullmatch(path)), KNOWN)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from google.api.httpbody_pb2 import HttpBody
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from panope_backends.errors import InvalidInputError
-from panope_server.transport.errors import HTTP_STATUS
+from panope_server.transport.http.bodies import body_of
 from panope_server.transport.http.files import Handler, told
 from panope_server.transport.http.json import json_response
 from panope_server.transport.http.key_schemas import CreateKeyBody, KeysJson, RotateKeyBody, issued_json, key_json
@@ -19,8 +17,6 @@ from panope_server.transport.key_fields import key_spec
 from panope_server.transport.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, after_of, page_of
 from panope_server.transport.rest.json.query import boolean_of, number_of, parameters_of
 from panope_server.transport.rest.json.requests import RequestBody, refuse_content
-
-MAX_BODY_BYTES = 64 << 10
 
 _CREATE = RequestBody(CreateKeyBody)
 _ROTATE = RequestBody(RotateKeyBody)
@@ -41,7 +37,7 @@ def key_routes(keys: Keys) -> list[Route]:
         return json_response(KeysJson(keys=[key_json(entry) for entry in page], next=token or None))
 
     async def create(request: Request) -> Response:
-        body = _CREATE.read(await _body(request))
+        body = _CREATE.read(await body_of(request))
         spec = key_spec(
             body.name,
             body.scopes,
@@ -57,12 +53,12 @@ def key_routes(keys: Keys) -> list[Route]:
         return json_response(key_json(await keys.get(request.path_params["key"])))
 
     async def rotate(request: Request) -> Response:
-        body = _ROTATE.read(await _body(request))
+        body = _ROTATE.read(await body_of(request))
         issued = await keys.rotate(request.path_params["key"], timedelta(seconds=body.grace_seconds))
         return json_response(issued_json(issued), headers=_SECRET)
 
     async def revoke(request: Request) -> Response:
-        refuse_content(await _body(request))
+        refuse_content(await body_of(request))
         return json_response(key_json(await keys.revoke(request.path_params["key"])))
 
     found: list[tuple[str, str, Handler]] = [
@@ -77,16 +73,3 @@ def key_routes(keys: Keys) -> list[Route]:
 
 #: No cache on the way may keep a key.
 _SECRET = {"cache-control": "no-store"}
-
-
-async def _body(request: Request) -> HttpBody:
-    data = b""
-    async for piece in request.stream():
-        data += piece
-        if len(data) > MAX_BODY_BYTES:
-            raise InvalidInputError(
-                f"the body is larger than {MAX_BODY_BYTES:,} bytes",
-                reason="request_too_large",
-                details={HTTP_STATUS: "413"},
-            )
-    return HttpBody(content_type=request.headers.get("content-type", ""), data=data)

@@ -12,6 +12,7 @@ from panope_registry.models.types import ModelEntry
 from panope_server.config import ResponseCacheSettings
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.cache.kept import KeptAnswers
+from panope_server.pipeline.cache.statistics import CacheCounts
 from panope_server.pipeline.cache.step import Cache
 from panope_server.pipeline.cache.stores.memory import MemoryStore
 from panope_server.pipeline.call import CacheControl, Call
@@ -138,6 +139,7 @@ class Cached:
     computer: Computer = field(default_factory=Computer)
     metrics: Metrics = field(default_factory=Metrics)
     now: float = 1000.0
+    counts: CacheCounts = field(init=False)
     store: MemoryStore = field(init=False)
     kept: KeptAnswers = field(init=False)
     pipeline: Pipeline = field(init=False)
@@ -145,9 +147,10 @@ class Cached:
 
     def __post_init__(self) -> None:
         settings = self.settings
+        self.counts = CacheCounts(self.metrics)
         self.store = MemoryStore(settings.size, settings.entry_size, settings.ttl_seconds, clock=lambda: self.now)
         self.kept = KeptAnswers(self.store, settings.ttl_seconds, clock=lambda: self.now)
-        self.step = Cache(settings, self.kept, self.computer, self.metrics, "1.0")
+        self.step = Cache(settings, self.kept, self.computer, self.counts, "1.0")
         self.pipeline = Pipeline([self.step], self.computer.answer)
 
     def call(self, given: Input | Sequence[str], control: CacheControl = ANY_AGE, model: str = MODEL) -> Call:

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import descriptor_pool
 
 from panope_envoy.rest_routes import rest_routes
-from panope_envoy.route_table import KEYS_PREFIX
+from panope_envoy.route_table import ADMIN_PREFIXES
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
 
 ORIGIN = "https://app.example.org"
@@ -24,7 +24,7 @@ def paths() -> list[tuple[str, str]]:
     pool = descriptor_pool.Default()
     services = [pool.FindServiceByName(name) for name in PUBLIC_SERVICES if name.startswith("panope.")]
     methods = [f"/{service.full_name}/{method.name}" for service in services for method in service.methods]
-    methods = [path for path in methods if not path.startswith(KEYS_PREFIX)]
+    methods = [path for path in methods if not path.startswith(ADMIN_PREFIXES)]
     return sorted({*rest, *(("POST", path) for path in methods), *(("GET", path) for path in ADMIN)})
 
 

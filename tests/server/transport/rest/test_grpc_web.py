@@ -15,7 +15,7 @@ from rest_doubles.models import GENERATOR
 
 from panope.v1 import embed_service_pb2, generate_service_pb2
 from panope_backends.errors import OverloadedError
-from panope_envoy.route_table import KEYS_PREFIX
+from panope_envoy.route_table import ADMIN_PREFIXES
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
 
 ORIGIN = "https://app.example.org"
@@ -74,7 +74,7 @@ def call(edge: Any, path: str, sent: Message | bytes, kind: str = BINARY, **more
 def methods() -> list[Any]:
     """Every method of ours that takes one request; those of keys are not for pages."""
     pool = descriptor_pool.Default()
-    names = [name for name in PUBLIC_SERVICES if name.startswith("panope.") and f"/{name}/" != KEYS_PREFIX]
+    names = [name for name in PUBLIC_SERVICES if name.startswith("panope.") and f"/{name}/" not in ADMIN_PREFIXES]
     services = [pool.FindServiceByName(name) for name in names]
     return [method for service in services for method in service.methods if not method.client_streaming]
 

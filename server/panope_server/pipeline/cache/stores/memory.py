@@ -70,10 +70,16 @@ class MemoryStore:
             self._remove(next(iter(self._entries)))
             self._evicted("capacity")
 
-    async def close(self) -> None:
-        """Forgets everything."""
+    async def clear(self) -> int:
+        """Forgets every value; how many there were."""
+        count = len(self._entries)
         self._entries.clear()
         self._bytes = 0
+        return count
+
+    async def close(self) -> None:
+        """Forgets everything."""
+        await self.clear()
 
     def _get(self, key: bytes, now: float) -> bytes | None:
         entry = self._entries.get(key)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import AvailabilityError, PreconditionError
 from panope_server.pipeline.cache.stores.pauses import Pauses
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _SEAL_BYTES = 16
 _MAX_CONNECTIONS = 32
 #: Of values on their way; more are not kept there.
 MAX_PENDING_BYTES = 16 << 20
+#: For which its clearing is waited for.
+CLEAR_SECONDS = 60.0
 #: Values that go in one message.
 _MAX_BATCH = 256
 
@@ -96,15 +98,40 @@ class RedisStore:
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)
 
+    async def clear(self) -> int:
+        """Removes every value that any server keeps there; 0, for none is in this process."""
+        await self._give_up_writes()
+        try:
+            async with asyncio.timeout(CLEAR_SECONDS):
+                batch: list[bytes] = []
+                async for key in self._client.scan_iter(match=PREFIX + b"*", count=_MAX_BATCH):
+                    batch.append(key)
+                    if len(batch) >= _MAX_BATCH:
+                        await self._client.unlink(*batch)
+                        batch.clear()
+                if batch:
+                    await self._client.unlink(*batch)
+        except Exception as error:  # whatever the driver raises
+            self._note(error)
+            raise AvailabilityError(
+                "the shared store of the response cache did not answer; it may still hold answers",
+                reason="shared_cache_unavailable",
+                retry_after_seconds=1.0,
+            ) from None
+        return 0
+
     async def close(self) -> None:
         """Gives up what is on its way, and the connections."""
-        for write in tuple(self._writes):
-            write.cancel()
-        await asyncio.gather(*self._writes, return_exceptions=True)
+        await self._give_up_writes()
         await self._client.aclose()
 
     async def until_written(self) -> None:
         """Waits until every value that `put` took is kept, or is not to be."""
+        await asyncio.gather(*self._writes, return_exceptions=True)
+
+    async def _give_up_writes(self) -> None:
+        for write in tuple(self._writes):
+            write.cancel()
         await asyncio.gather(*self._writes, return_exceptions=True)
 
     async def _write(self, values: Mapping[bytes, bytes], size: int) -> None:

@@ -15,5 +15,12 @@ class Store(Protocol):
     async def put(self, values: Mapping[bytes, bytes]) -> None:
         """Keeps values, in place of those of the same keys; one that is too large is not kept."""
 
+    async def clear(self) -> int:
+        """Forgets every value, also those on their way; how many it had in this process.
+
+        Raises:
+            AvailabilityError: it may still have some.
+        """
+
     async def close(self) -> None:
         """Gives back what it holds."""

@@ -18,6 +18,7 @@ class TieredStore:
     def __init__(self, near: Store, far: Store) -> None:
         self._near = near
         self._far = far
+        self._clearings = 0
 
     async def get(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         """The values of keys."""
@@ -25,12 +26,13 @@ class TieredStore:
         missing = [index for index, value in enumerate(values) if value is None]
         if not missing:
             return values
+        clearings = self._clearings
         found = await self._far.get([keys[index] for index in missing])
         fetched = {}
         for index, value in zip(missing, found, strict=True):
             if value is not None:
                 values[index] = fetched[keys[index]] = value
-        if fetched:
+        if fetched and clearings == self._clearings:
             await self._near.put(fetched)
         return values
 
@@ -38,6 +40,15 @@ class TieredStore:
         """Keeps values in both."""
         await self._near.put(values)
         await self._far.put(values)
+
+    async def clear(self) -> int:
+        """Clears both."""
+        self._clearings += 1
+        try:
+            await self._far.clear()
+        finally:
+            count = await self._near.clear()
+        return count
 
     async def close(self) -> None:
         """Closes both."""

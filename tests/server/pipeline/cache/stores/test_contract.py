@@ -65,3 +65,18 @@ async def test_a_closed_store_is_closed_for_good(make_store: Any) -> None:
     store = make_store()
     await store.put({KEYS[0]: b"value"})
     await store.close()
+
+
+async def test_nothing_is_left_of_a_store_that_is_cleared_not_even_what_was_on_its_way(
+    make_store: Any, until_written: Any
+) -> None:
+    store = make_store()
+    await store.put({number.to_bytes(32, "big"): b"kept" for number in range(300)})
+    await until_written(store)
+    await store.put({KEYS[4]: b"on its way"})
+    await store.clear()
+    await until_written(store)
+    assert set(await store.get([*KEYS, *(number.to_bytes(32, "big") for number in range(300))])) == {None}
+    await store.put({KEYS[0]: b"new"})
+    await until_written(store)
+    assert list(await store.get([KEYS[0]])) == [b"new"]

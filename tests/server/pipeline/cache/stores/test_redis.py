@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import AvailabilityError, PreconditionError
 from panope_server.pipeline.cache.stores import redis as redis_store
 from panope_server.pipeline.cache.stores.memory import MemoryStore
 from panope_server.pipeline.cache.stores.pauses import FIRST_SECONDS, MAX_FAILURES, MAX_SECONDS, Pauses
@@ -157,3 +157,20 @@ def test_pauses_grow_and_one_try_ends_them() -> None:
     pauses.succeeded()
     assert pauses.may_try()
     assert pauses.may_try()
+
+
+async def test_clearing_leaves_what_others_keep_on_the_server(redis_server: Any, stores: Any) -> None:
+    store = stores.redis(redis_server)
+    await store.put({b"k" * 32: b"v"})
+    await store.until_written()
+    await store._client.set(b"other:answer", b"theirs")
+    await store.clear()
+    assert await store._client.keys(b"*") == [b"other:answer"]
+
+
+async def test_clearing_a_server_that_is_gone_is_refused_and_not_passed_over(redis_server: Any, stores: Any) -> None:
+    store = stores.redis(redis_server, timeout=1.0)
+    redis_server.stop()
+    with pytest.raises(AvailabilityError) as refused:
+        await store.clear()
+    assert refused.value.reason == "shared_cache_unavailable"

@@ -1,0 +1,33 @@
+"""Calls on the server's response cache."""
+
+# ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
+
+from __future__ import annotations
+
+from panope.v1.cache_service_pb2 import (
+    FlushCacheRequest,
+    GetCacheStatisticsRequest,
+    GetCacheStatisticsResponse,
+)
+from panope_client.aio.connection import AsyncConnection
+
+
+class AsyncCacheCalls(AsyncConnection):
+    """The calls of `AsyncClient` on the response cache; they reach the server's gRPC port alone, not Envoy's."""
+
+    async def cache_statistics(self, *, timeout: float | None = None) -> GetCacheStatisticsResponse:
+        """Tells how well the cache does, for the models that the caller sees.
+
+        Raises:
+            PreconditionError: the server keeps no answers.
+        """
+        return await self._call(self._cache.GetCacheStatistics, GetCacheStatisticsRequest(), timeout)
+
+    async def flush_cache(self, *, timeout: float | None = None) -> int:
+        """Forgets every answer, in the server's memory and in the store that servers share; how many the memory held.
+
+        Raises:
+            PreconditionError: the server keeps no answers.
+            PermissionDeniedError: the caller does not see every model.
+        """
+        return (await self._call(self._cache.FlushCache, FlushCacheRequest(), timeout)).flushed_count
