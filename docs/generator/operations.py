@@ -60,6 +60,7 @@ from panope_server.transport.rest.panope.usage_servicer import MAX_OFFSET
 from panope_server.transport.rest.speech import fields as speech_fields
 from panope_server.transport.rest.speech import formats as speech
 from panope_server.transport.rest.speech.recognition import RecognitionBody
+from panope_server.transport.rest.speech.speaking import SpeakBody, SpeechBody
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.rest.text_generation import schemas as tgi
@@ -191,6 +192,9 @@ METHODS: Mapping[str, Operation] = {
     ),
     "SpeechService.RecognizeSpeech": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
     "SpeechService.RecognizeSpeechModel": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
+    "SpeechService.CreateSpeech": Operation(body=SpeechBody, media="audio/mpeg", query=_AZURE, waits=True),
+    "SpeechService.SpeakText": Operation(body=SpeakBody, media="audio/flac", waits=True),
+    "SpeechService.SpeakTextModel": Operation(body=SpeakBody, media="audio/flac", waits=True),
     "HuggingFaceService.AnswerQuestion": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
     "HuggingFaceService.AnswerQuestionModel": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
     "HuggingFaceService.FillMask": Operation(_FILLINGS[0], FillMaskBody, or_answers=_FILLINGS, waits=True),

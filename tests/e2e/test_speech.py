@@ -1,4 +1,4 @@
-"""Trained Whisper in a real worker behind a real Envoy: every way in hears what is said, as transformers does."""
+"""Trained Whisper and a seeded VITS behind a real Envoy: every way in hears and speaks as transformers does."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from tests.whisper_tiny import CLIPS, clip, write_whisper_tiny
 
 from panope_backends.media.audio import decode_audio
 from panope_backends.media.limits import MediaLimits
+from panope_backends.testing.speaking import tiny_vits
 from panope_backends.testing.speech import tiny_whisper
 from panope_client import Client, InvalidInputError, UnavailableError
 from panope_registry.session import RegistrySession
 
-# Two workers with PyTorch, weights out of a package, and the library that they are compared with.
+# Three workers with PyTorch, weights out of a package, and the library that they are compared with.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-ENGLISH, TWO_LANGUAGES = "acme/whisper-tiny.en", "acme/whisper-seeded"
+ENGLISH, TWO_LANGUAGES, VOICE = "acme/whisper-tiny.en", "acme/whisper-seeded", "acme/voice"
+TEXT = "Good morning. It rains!"
 FOX = "quick_brown_fox.wav"
 RATE = 16_000
 
@@ -73,12 +75,16 @@ def server(make_servers: Any, folder: Path, tmp_path_factory: pytest.TempPathFac
     session = RegistrySession.open(home / "registry.sqlite3", home)
     session.registry.import_folder(folder, ENGLISH)
     session.registry.import_folder(seeded, TWO_LANGUAGES)
+    speaking = place / "voice"
+    speaking.mkdir()
+    tiny_vits(speaking)
+    session.registry.import_folder(speaking, VOICE)
     session.close()
     servers = make_servers(place, place)
     try:
         started = servers.start(home=home, demo=False)
         with Client(started.grpc_address, timeout=300) as client:
-            for name in (ENGLISH, TWO_LANGUAGES):
+            for name in (ENGLISH, TWO_LANGUAGES, VOICE):
                 client.load(name, backend="cpu", precision="fp32")
         yield started
     finally:
@@ -170,7 +176,8 @@ def test_curl_and_the_command_line_hear_it(server: LiveServer, fox: bytes, tmp_p
     told = json.loads(subprocess.run(curl, check=True, capture_output=True).stdout)
     assert words(told["text"]) == words(CLIPS[FOX][1])
     panope = [sys.executable, "-m", "panope_server", "transcribe", ENGLISH, str(file), "--address"]
-    run = subprocess.run([*panope, server.grpc_address], check=True, capture_output=True, text=True)
+    run = subprocess.run([*panope, server.grpc_address], check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == told["text"]
 
 
@@ -182,6 +189,37 @@ def test_a_stream_over_grpc_tells_each_window(client: Client, fox: bytes) -> Non
     starts = [each.start_seconds for each in segments]
     assert starts == sorted(starts)
     assert words("".join(each.text for each in segments)).count("fox") == 14
+
+
+def test_openai_s_client_speaks_every_format(openai_client: openai.OpenAI, client: Client) -> None:
+    seconds = client.speak(TEXT, VOICE, seed=1).duration_seconds
+    for kind in ("mp3", "opus", "aac", "flac", "wav", "pcm"):
+        answer = openai_client.audio.speech.create(
+            model=VOICE, voice="default", input=TEXT, response_format=kind, extra_body={"seed": 1}
+        )
+        if kind == "pcm":
+            assert len(answer.content) / 2 / 24_000 == pytest.approx(seconds, abs=0.1)
+        else:
+            heard = decode_audio(answer.content, RATE, MediaLimits())
+            assert heard.size / RATE == pytest.approx(seconds, abs=0.15)
+    with pytest.raises(openai.BadRequestError, match="none of the model's: default"):
+        openai_client.audio.speech.create(model=VOICE, voice="alloy", input=TEXT)
+
+
+def test_every_way_in_speaks_alike(server: LiveServer, client: Client, tmp_path: Path) -> None:
+    whole = client.speak(TEXT, VOICE, format="flac", seed=2)
+    over_http = InferenceClient(f"{server.http_url}/v1/text-to-speech/{VOICE}")
+    assert decode_audio(over_http.text_to_speech(TEXT), RATE, MediaLimits()).size
+    body = {"inputs": TEXT, "parameters": {"seed": 2}}
+    assert server.post(f"/v1/text-to-speech/{VOICE}", body).body == whole.audio.content
+    pieces = list(client.stream_speak(TEXT, VOICE, format="pcm", seed=2))
+    assert len(pieces) == 2, "each sentence is told when it is spoken"
+    assert sum(each.duration_seconds for each in pieces) == pytest.approx(whole.duration_seconds)
+    file = tmp_path / "spoken.flac"
+    panope = [sys.executable, "-m", "panope_server", "speak", VOICE, TEXT, "--out", str(file), "--seed", "2"]
+    run = subprocess.run([*panope, "--address", server.grpc_address], check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert file.read_bytes() == whole.audio.content
 
 
 def test_no_words_are_written_into_silence(openai_client: openai.OpenAI, client: Client, fox: bytes) -> None:

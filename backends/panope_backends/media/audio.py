@@ -91,7 +91,7 @@ def decode_audio(data: bytes, rate: int, limits: MediaLimits, field: str = "audi
         raise InvalidInputError.at(
             field, "{field} is no audio that can be read; those are: {kinds}", kinds=", ".join(sorted(_DEMUXERS))
         )
-    av = _import_av()
+    av = import_av()
     try:
         with av.open(
             BytesIO(data),
@@ -192,7 +192,12 @@ def _frames(av: Any, container: Any, stream: Any) -> Iterator[Any]:
         yield from frames
 
 
-def _import_av() -> Any:
+def import_av() -> Any:
+    """PyAV, which says nothing on standard error.
+
+    Raises:
+        PreconditionError: it is not installed.
+    """
     try:
         import av
         import av.error

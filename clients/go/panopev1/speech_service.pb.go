@@ -21,6 +21,75 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// A kind of audio file.
+type AudioFormat int32
+
+const (
+	// WAV.
+	AudioFormat_AUDIO_FORMAT_UNSPECIFIED AudioFormat = 0
+	// Samples of 16 bits at the model's own rate, behind a header.
+	AudioFormat_AUDIO_FORMAT_WAV AudioFormat = 1
+	// Samples of 16 bits, little-endian, 24,000 in a second, without a header.
+	AudioFormat_AUDIO_FORMAT_PCM AudioFormat = 2
+	// MP3.
+	AudioFormat_AUDIO_FORMAT_MP3 AudioFormat = 3
+	// FLAC at the model's own rate.
+	AudioFormat_AUDIO_FORMAT_FLAC AudioFormat = 4
+	// Opus, in an Ogg file.
+	AudioFormat_AUDIO_FORMAT_OPUS AudioFormat = 5
+	// AAC, in ADTS frames.
+	AudioFormat_AUDIO_FORMAT_AAC AudioFormat = 6
+)
+
+// Enum value maps for AudioFormat.
+var (
+	AudioFormat_name = map[int32]string{
+		0: "AUDIO_FORMAT_UNSPECIFIED",
+		1: "AUDIO_FORMAT_WAV",
+		2: "AUDIO_FORMAT_PCM",
+		3: "AUDIO_FORMAT_MP3",
+		4: "AUDIO_FORMAT_FLAC",
+		5: "AUDIO_FORMAT_OPUS",
+		6: "AUDIO_FORMAT_AAC",
+	}
+	AudioFormat_value = map[string]int32{
+		"AUDIO_FORMAT_UNSPECIFIED": 0,
+		"AUDIO_FORMAT_WAV":         1,
+		"AUDIO_FORMAT_PCM":         2,
+		"AUDIO_FORMAT_MP3":         3,
+		"AUDIO_FORMAT_FLAC":        4,
+		"AUDIO_FORMAT_OPUS":        5,
+		"AUDIO_FORMAT_AAC":         6,
+	}
+)
+
+func (x AudioFormat) Enum() *AudioFormat {
+	p := new(AudioFormat)
+	*p = x
+	return p
+}
+
+func (x AudioFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AudioFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_speech_service_proto_enumTypes[0].Descriptor()
+}
+
+func (AudioFormat) Type() protoreflect.EnumType {
+	return &file_panope_v1_speech_service_proto_enumTypes[0]
+}
+
+func (x AudioFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AudioFormat.Descriptor instead.
+func (AudioFormat) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{0}
+}
+
 // Audio to transcribe.
 type TranscribeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -579,6 +648,289 @@ func (x *StreamTranscribeResponse) GetCompletionTokens() uint32 {
 	return 0
 }
 
+// A text to speak.
+type SpeakRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name, `vendor/name`, or an alias. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The text, of at most 4,096 characters. Its sentences are spoken one after another. Required.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// One of the model's voices: `default` for a model of one, or numbers from `0`. Default: the model's first.
+	Voice string `protobuf:"bytes,3,opt,name=voice,proto3" json:"voice,omitempty"`
+	// The kind of audio file. Default: WAV.
+	Format AudioFormat `protobuf:"varint,4,opt,name=format,proto3,enum=panope.v1.AudioFormat" json:"format,omitempty"`
+	// How fast, from 0.25 to 4. Default: 1, as fast as the model was trained to speak.
+	Speed *float64 `protobuf:"fixed64,5,opt,name=speed,proto3,oneof" json:"speed,omitempty"`
+	// Makes the same audio each time, below 2**63. Default: another each time.
+	Seed          *uint64 `protobuf:"varint,6,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpeakRequest) Reset() {
+	*x = SpeakRequest{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpeakRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpeakRequest) ProtoMessage() {}
+
+func (x *SpeakRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpeakRequest.ProtoReflect.Descriptor instead.
+func (*SpeakRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SpeakRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *SpeakRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SpeakRequest) GetVoice() string {
+	if x != nil {
+		return x.Voice
+	}
+	return ""
+}
+
+func (x *SpeakRequest) GetFormat() AudioFormat {
+	if x != nil {
+		return x.Format
+	}
+	return AudioFormat_AUDIO_FORMAT_UNSPECIFIED
+}
+
+func (x *SpeakRequest) GetSpeed() float64 {
+	if x != nil && x.Speed != nil {
+		return *x.Speed
+	}
+	return 0
+}
+
+func (x *SpeakRequest) GetSeed() uint64 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+// What was spoken.
+type SpeakResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answered.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The audio file.
+	Audio *Audio `protobuf:"bytes,2,opt,name=audio,proto3" json:"audio,omitempty"`
+	// The seconds of it.
+	DurationSeconds float64 `protobuf:"fixed64,3,opt,name=duration_seconds,json=durationSeconds,proto3" json:"duration_seconds,omitempty"`
+	// Its samples in a second.
+	SampleRate    uint32 `protobuf:"varint,4,opt,name=sample_rate,json=sampleRate,proto3" json:"sample_rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpeakResponse) Reset() {
+	*x = SpeakResponse{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpeakResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpeakResponse) ProtoMessage() {}
+
+func (x *SpeakResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpeakResponse.ProtoReflect.Descriptor instead.
+func (*SpeakResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SpeakResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *SpeakResponse) GetAudio() *Audio {
+	if x != nil {
+		return x.Audio
+	}
+	return nil
+}
+
+func (x *SpeakResponse) GetDurationSeconds() float64 {
+	if x != nil {
+		return x.DurationSeconds
+	}
+	return 0
+}
+
+func (x *SpeakResponse) GetSampleRate() uint32 {
+	if x != nil {
+		return x.SampleRate
+	}
+	return 0
+}
+
+// A text to speak on a stream.
+type StreamSpeakRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What to speak.
+	Request       *SpeakRequest `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamSpeakRequest) Reset() {
+	*x = StreamSpeakRequest{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamSpeakRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamSpeakRequest) ProtoMessage() {}
+
+func (x *StreamSpeakRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamSpeakRequest.ProtoReflect.Descriptor instead.
+func (*StreamSpeakRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *StreamSpeakRequest) GetRequest() *SpeakRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// The next piece of the audio file.
+type StreamSpeakResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answers.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Its bytes; a header of WAV or FLAC tells no length. Empty where nothing is known yet of what was spoken.
+	Audio []byte `protobuf:"bytes,2,opt,name=audio,proto3" json:"audio,omitempty"`
+	// The seconds that were spoken since the last piece.
+	DurationSeconds float64 `protobuf:"fixed64,3,opt,name=duration_seconds,json=durationSeconds,proto3" json:"duration_seconds,omitempty"`
+	// As in SpeakResponse.
+	SampleRate    uint32 `protobuf:"varint,4,opt,name=sample_rate,json=sampleRate,proto3" json:"sample_rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamSpeakResponse) Reset() {
+	*x = StreamSpeakResponse{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamSpeakResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamSpeakResponse) ProtoMessage() {}
+
+func (x *StreamSpeakResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamSpeakResponse.ProtoReflect.Descriptor instead.
+func (*StreamSpeakResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *StreamSpeakResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *StreamSpeakResponse) GetAudio() []byte {
+	if x != nil {
+		return x.Audio
+	}
+	return nil
+}
+
+func (x *StreamSpeakResponse) GetDurationSeconds() float64 {
+	if x != nil {
+		return x.DurationSeconds
+	}
+	return 0
+}
+
+func (x *StreamSpeakResponse) GetSampleRate() uint32 {
+	if x != nil {
+		return x.SampleRate
+	}
+	return 0
+}
+
 var File_panope_v1_speech_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_speech_service_proto_rawDesc = "" +
@@ -635,11 +987,44 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\bsegments\x18\x02 \x03(\v2\x1f.panope.v1.TranscriptionSegmentR\bsegments\x12\x1a\n" +
 	"\blanguage\x18\x03 \x01(\tR\blanguage\x12)\n" +
 	"\x10duration_seconds\x18\x04 \x01(\x01R\x0fdurationSeconds\x12+\n" +
-	"\x11completion_tokens\x18\x05 \x01(\rR\x10completionTokens2\xb9\x01\n" +
+	"\x11completion_tokens\x18\x05 \x01(\rR\x10completionTokens\"\xc5\x01\n" +
+	"\fSpeakRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
+	"\x05voice\x18\x03 \x01(\tR\x05voice\x12.\n" +
+	"\x06format\x18\x04 \x01(\x0e2\x16.panope.v1.AudioFormatR\x06format\x12\x19\n" +
+	"\x05speed\x18\x05 \x01(\x01H\x00R\x05speed\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\x06 \x01(\x04H\x01R\x04seed\x88\x01\x01B\b\n" +
+	"\x06_speedB\a\n" +
+	"\x05_seed\"\x99\x01\n" +
+	"\rSpeakResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12&\n" +
+	"\x05audio\x18\x02 \x01(\v2\x10.panope.v1.AudioR\x05audio\x12)\n" +
+	"\x10duration_seconds\x18\x03 \x01(\x01R\x0fdurationSeconds\x12\x1f\n" +
+	"\vsample_rate\x18\x04 \x01(\rR\n" +
+	"sampleRate\"G\n" +
+	"\x12StreamSpeakRequest\x121\n" +
+	"\arequest\x18\x01 \x01(\v2\x17.panope.v1.SpeakRequestR\arequest\"\x8d\x01\n" +
+	"\x13StreamSpeakResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
+	"\x05audio\x18\x02 \x01(\fR\x05audio\x12)\n" +
+	"\x10duration_seconds\x18\x03 \x01(\x01R\x0fdurationSeconds\x12\x1f\n" +
+	"\vsample_rate\x18\x04 \x01(\rR\n" +
+	"sampleRate*\xb1\x01\n" +
+	"\vAudioFormat\x12\x1c\n" +
+	"\x18AUDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10AUDIO_FORMAT_WAV\x10\x01\x12\x14\n" +
+	"\x10AUDIO_FORMAT_PCM\x10\x02\x12\x14\n" +
+	"\x10AUDIO_FORMAT_MP3\x10\x03\x12\x15\n" +
+	"\x11AUDIO_FORMAT_FLAC\x10\x04\x12\x15\n" +
+	"\x11AUDIO_FORMAT_OPUS\x10\x05\x12\x14\n" +
+	"\x10AUDIO_FORMAT_AAC\x10\x062\xc5\x02\n" +
 	"\rSpeechService\x12I\n" +
 	"\n" +
 	"Transcribe\x12\x1c.panope.v1.TranscribeRequest\x1a\x1d.panope.v1.TranscribeResponse\x12]\n" +
-	"\x10StreamTranscribe\x12\".panope.v1.StreamTranscribeRequest\x1a#.panope.v1.StreamTranscribeResponse0\x01B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x10StreamTranscribe\x12\".panope.v1.StreamTranscribeRequest\x1a#.panope.v1.StreamTranscribeResponse0\x01\x12:\n" +
+	"\x05Speak\x12\x17.panope.v1.SpeakRequest\x1a\x18.panope.v1.SpeakResponse\x12N\n" +
+	"\vStreamSpeak\x12\x1d.panope.v1.StreamSpeakRequest\x1a\x1e.panope.v1.StreamSpeakResponse0\x01B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_speech_service_proto_rawDescOnce sync.Once
@@ -653,33 +1038,46 @@ func file_panope_v1_speech_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_speech_service_proto_rawDescData
 }
 
-var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_panope_v1_speech_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_panope_v1_speech_service_proto_goTypes = []any{
-	(*TranscribeRequest)(nil),        // 0: panope.v1.TranscribeRequest
-	(*TranscriptionOptions)(nil),     // 1: panope.v1.TranscriptionOptions
-	(*VadOptions)(nil),               // 2: panope.v1.VadOptions
-	(*TranscriptionSegment)(nil),     // 3: panope.v1.TranscriptionSegment
-	(*TranscribeResponse)(nil),       // 4: panope.v1.TranscribeResponse
-	(*StreamTranscribeRequest)(nil),  // 5: panope.v1.StreamTranscribeRequest
-	(*StreamTranscribeResponse)(nil), // 6: panope.v1.StreamTranscribeResponse
-	(*Audio)(nil),                    // 7: panope.v1.Audio
+	(AudioFormat)(0),                 // 0: panope.v1.AudioFormat
+	(*TranscribeRequest)(nil),        // 1: panope.v1.TranscribeRequest
+	(*TranscriptionOptions)(nil),     // 2: panope.v1.TranscriptionOptions
+	(*VadOptions)(nil),               // 3: panope.v1.VadOptions
+	(*TranscriptionSegment)(nil),     // 4: panope.v1.TranscriptionSegment
+	(*TranscribeResponse)(nil),       // 5: panope.v1.TranscribeResponse
+	(*StreamTranscribeRequest)(nil),  // 6: panope.v1.StreamTranscribeRequest
+	(*StreamTranscribeResponse)(nil), // 7: panope.v1.StreamTranscribeResponse
+	(*SpeakRequest)(nil),             // 8: panope.v1.SpeakRequest
+	(*SpeakResponse)(nil),            // 9: panope.v1.SpeakResponse
+	(*StreamSpeakRequest)(nil),       // 10: panope.v1.StreamSpeakRequest
+	(*StreamSpeakResponse)(nil),      // 11: panope.v1.StreamSpeakResponse
+	(*Audio)(nil),                    // 12: panope.v1.Audio
 }
 var file_panope_v1_speech_service_proto_depIdxs = []int32{
-	7, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
-	1, // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
-	2, // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
-	3, // 3: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	0, // 4: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
-	3, // 5: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	0, // 6: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
-	5, // 7: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
-	4, // 8: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
-	6, // 9: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
-	8, // [8:10] is the sub-list for method output_type
-	6, // [6:8] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	12, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
+	2,  // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
+	3,  // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
+	4,  // 3: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	1,  // 4: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
+	4,  // 5: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	0,  // 6: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
+	12, // 7: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
+	8,  // 8: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
+	1,  // 9: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
+	6,  // 10: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
+	8,  // 11: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
+	10, // 12: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
+	5,  // 13: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
+	7,  // 14: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
+	9,  // 15: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
+	11, // 16: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
+	13, // [13:17] is the sub-list for method output_type
+	9,  // [9:13] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_speech_service_proto_init() }
@@ -690,18 +1088,20 @@ func file_panope_v1_speech_service_proto_init() {
 	file_panope_v1_media_proto_init()
 	file_panope_v1_speech_service_proto_msgTypes[1].OneofWrappers = []any{}
 	file_panope_v1_speech_service_proto_msgTypes[2].OneofWrappers = []any{}
+	file_panope_v1_speech_service_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_speech_service_proto_rawDesc), len(file_panope_v1_speech_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   7,
+			NumEnums:      1,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_panope_v1_speech_service_proto_goTypes,
 		DependencyIndexes: file_panope_v1_speech_service_proto_depIdxs,
+		EnumInfos:         file_panope_v1_speech_service_proto_enumTypes,
 		MessageInfos:      file_panope_v1_speech_service_proto_msgTypes,
 	}.Build()
 	File_panope_v1_speech_service_proto = out.File

@@ -21,13 +21,15 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	SpeechService_Transcribe_FullMethodName       = "/panope.v1.SpeechService/Transcribe"
 	SpeechService_StreamTranscribe_FullMethodName = "/panope.v1.SpeechService/StreamTranscribe"
+	SpeechService_Speak_FullMethodName            = "/panope.v1.SpeechService/Speak"
+	SpeechService_StreamSpeak_FullMethodName      = "/panope.v1.SpeechService/StreamSpeak"
 )
 
 // SpeechServiceClient is the client API for SpeechService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Transcribes speech.
+// Transcribes speech, and speaks.
 type SpeechServiceClient interface {
 	// Transcribes audio, and answers when all of it is transcribed.
 	//
@@ -38,6 +40,15 @@ type SpeechServiceClient interface {
 	// As Transcribe, with the segments of each window of 30 seconds when they are known. A stream that ends with an error
 	// status has told only a part.
 	StreamTranscribe(ctx context.Context, in *StreamTranscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTranscribeResponse], error)
+	// Speaks a text, and answers with the whole audio file.
+	//
+	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
+	// that the model has not), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no
+	// instance can serve.
+	Speak(ctx context.Context, in *SpeakRequest, opts ...grpc.CallOption) (*SpeakResponse, error)
+	// As Speak, with the pieces of the file as sentence after sentence is spoken. A stream that ends with an error status
+	// has told only a part.
+	StreamSpeak(ctx context.Context, in *StreamSpeakRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSpeakResponse], error)
 }
 
 type speechServiceClient struct {
@@ -77,11 +88,40 @@ func (c *speechServiceClient) StreamTranscribe(ctx context.Context, in *StreamTr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SpeechService_StreamTranscribeClient = grpc.ServerStreamingClient[StreamTranscribeResponse]
 
+func (c *speechServiceClient) Speak(ctx context.Context, in *SpeakRequest, opts ...grpc.CallOption) (*SpeakResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SpeakResponse)
+	err := c.cc.Invoke(ctx, SpeechService_Speak_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *speechServiceClient) StreamSpeak(ctx context.Context, in *StreamSpeakRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSpeakResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SpeechService_ServiceDesc.Streams[1], SpeechService_StreamSpeak_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamSpeakRequest, StreamSpeakResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SpeechService_StreamSpeakClient = grpc.ServerStreamingClient[StreamSpeakResponse]
+
 // SpeechServiceServer is the server API for SpeechService service.
 // All implementations must embed UnimplementedSpeechServiceServer
 // for forward compatibility.
 //
-// Transcribes speech.
+// Transcribes speech, and speaks.
 type SpeechServiceServer interface {
 	// Transcribes audio, and answers when all of it is transcribed.
 	//
@@ -92,6 +132,15 @@ type SpeechServiceServer interface {
 	// As Transcribe, with the segments of each window of 30 seconds when they are known. A stream that ends with an error
 	// status has told only a part.
 	StreamTranscribe(*StreamTranscribeRequest, grpc.ServerStreamingServer[StreamTranscribeResponse]) error
+	// Speaks a text, and answers with the whole audio file.
+	//
+	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
+	// that the model has not), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no
+	// instance can serve.
+	Speak(context.Context, *SpeakRequest) (*SpeakResponse, error)
+	// As Speak, with the pieces of the file as sentence after sentence is spoken. A stream that ends with an error status
+	// has told only a part.
+	StreamSpeak(*StreamSpeakRequest, grpc.ServerStreamingServer[StreamSpeakResponse]) error
 	mustEmbedUnimplementedSpeechServiceServer()
 }
 
@@ -107,6 +156,12 @@ func (UnimplementedSpeechServiceServer) Transcribe(context.Context, *TranscribeR
 }
 func (UnimplementedSpeechServiceServer) StreamTranscribe(*StreamTranscribeRequest, grpc.ServerStreamingServer[StreamTranscribeResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method StreamTranscribe not implemented")
+}
+func (UnimplementedSpeechServiceServer) Speak(context.Context, *SpeakRequest) (*SpeakResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Speak not implemented")
+}
+func (UnimplementedSpeechServiceServer) StreamSpeak(*StreamSpeakRequest, grpc.ServerStreamingServer[StreamSpeakResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamSpeak not implemented")
 }
 func (UnimplementedSpeechServiceServer) mustEmbedUnimplementedSpeechServiceServer() {}
 func (UnimplementedSpeechServiceServer) testEmbeddedByValue()                       {}
@@ -158,6 +213,35 @@ func _SpeechService_StreamTranscribe_Handler(srv interface{}, stream grpc.Server
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SpeechService_StreamTranscribeServer = grpc.ServerStreamingServer[StreamTranscribeResponse]
 
+func _SpeechService_Speak_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SpeakRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SpeechServiceServer).Speak(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SpeechService_Speak_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SpeechServiceServer).Speak(ctx, req.(*SpeakRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SpeechService_StreamSpeak_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamSpeakRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(SpeechServiceServer).StreamSpeak(m, &grpc.GenericServerStream[StreamSpeakRequest, StreamSpeakResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SpeechService_StreamSpeakServer = grpc.ServerStreamingServer[StreamSpeakResponse]
+
 // SpeechService_ServiceDesc is the grpc.ServiceDesc for SpeechService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -169,11 +253,20 @@ var SpeechService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Transcribe",
 			Handler:    _SpeechService_Transcribe_Handler,
 		},
+		{
+			MethodName: "Speak",
+			Handler:    _SpeechService_Speak_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "StreamTranscribe",
 			Handler:       _SpeechService_StreamTranscribe_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamSpeak",
+			Handler:       _SpeechService_StreamSpeak_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -27,7 +27,12 @@ from panope.v1.key_service_pb2 import CreateKeyResponse, Key, RotateKeyResponse
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device, Upstream
 from panope.v1.rerank_service_pb2 import RerankResponse
-from panope.v1.speech_service_pb2 import StreamTranscribeResponse, TranscribeResponse
+from panope.v1.speech_service_pb2 import (
+    SpeakResponse,
+    StreamSpeakResponse,
+    StreamTranscribeResponse,
+    TranscribeResponse,
+)
 from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
 from panope.v1.usage_service_pb2 import Usage
 from panope_client.aio.client import AsyncClient
@@ -98,8 +103,10 @@ __all__ = [
     "RetryPolicy",
     "RotateKeyResponse",
     "SparseVector",
+    "SpeakResponse",
     "StreamChatResponse",
     "StreamGenerateResponse",
+    "StreamSpeakResponse",
     "StreamTranscribeResponse",
     "TextToText",
     "Tokens",

@@ -1,11 +1,15 @@
-"""Requests to transcribe speech, from arguments."""
+"""Requests to transcribe speech and to speak, from arguments."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypedDict, get_args
 
 from panope.v1 import media_pb2, speech_service_pb2
 from panope_client.arguments import check_options, request_of
+from panope_client.errors import InvalidArgumentError
+
+AudioFormat = Literal["wav", "pcm", "mp3", "flac", "opus", "aac"]
+"""A kind of audio file."""
 
 
 class TranscribeOptions(TypedDict, total=False):
@@ -44,4 +48,42 @@ def transcribe_request(audio: bytes, model: str, options: TranscribeOptions) -> 
         model=model,
         audio=request_of(media_pb2.Audio, content=audio),
         options=request_of(speech_service_pb2.TranscriptionOptions, **options),
+    )
+
+
+class SpeakOptions(TypedDict, total=False):
+    """How a text is spoken; what is left out is the model's own.
+
+    Attributes:
+        voice: one of the model's: `default` for a model of one, or numbers from `0`.
+        format: of the audio file; `wav` by default.
+        speed: from 0.25 to 4; 1 for as fast as the model was trained to speak.
+        seed: makes the same audio each time, below 2**63.
+    """
+
+    voice: str
+    format: AudioFormat
+    speed: float | None
+    seed: int | None
+
+
+def speak_request(text: str, model: str, options: SpeakOptions) -> speech_service_pb2.SpeakRequest:
+    """Makes the request to speak a text.
+
+    Raises:
+        InvalidArgumentError: an argument is unknown or has a wrong value.
+    """
+    check_options(options, SpeakOptions)
+    kind = options.get("format", "wav")
+    if kind not in get_args(AudioFormat):
+        raise InvalidArgumentError(f"`format` is one of {', '.join(get_args(AudioFormat))}", field="format")
+    number = speech_service_pb2.AudioFormat.Value(f"AUDIO_FORMAT_{str(kind).upper()}")
+    return request_of(
+        speech_service_pb2.SpeakRequest,
+        model=model,
+        text=text,
+        voice=options.get("voice", ""),
+        format=number,
+        speed=options.get("speed"),
+        seed=options.get("seed"),
     )

@@ -18,6 +18,7 @@ from panope_server.tasks.fill_mask import FillMaskTask
 from panope_server.tasks.generate.task import GenerateTask
 from panope_server.tasks.question_answer import QuestionAnswerTask
 from panope_server.tasks.rerank import RerankTask
+from panope_server.tasks.speak import SpeakTask
 from panope_server.tasks.task import Input, Request, Task
 from panope_server.tasks.tensors import TensorTask
 from panope_server.tasks.token_classify import TokenClassifyTask
@@ -52,7 +53,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask),
-    TranscribeTask,
+    *(TranscribeTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),
 ):

@@ -101,7 +101,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         **_LOADS,
     },
     "panope.v1.RerankService": {"Rerank": INFERENCE},
-    "panope.v1.SpeechService": dict.fromkeys(("Transcribe", "StreamTranscribe"), INFERENCE),
+    "panope.v1.SpeechService": dict.fromkeys(("Transcribe", "StreamTranscribe", "Speak", "StreamSpeak"), INFERENCE),
     "panope.v1.TextService": dict.fromkeys(("AnswerQuestion", "FillMask"), INFERENCE),
     "panope.v1.UsageService": {"ListUsage": USAGE_READ},
     "panope.rest.v1.AliasService": _ALIASES,
@@ -132,7 +132,11 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     },
     "panope.rest.v1.RegistryService": {**_CHANGES_OF_MODELS, "ListModelFiles": MODELS_READ},
     "panope.rest.v1.SpeechService": dict.fromkeys(
-        ("CreateTranscription", "CreateTranslation", "RecognizeSpeech", "RecognizeSpeechModel"), INFERENCE
+        (
+            *("CreateTranscription", "CreateTranslation", "RecognizeSpeech", "RecognizeSpeechModel"),
+            *("CreateSpeech", "SpeakText", "SpeakTextModel"),
+        ),
+        INFERENCE,
     ),
     "panope.rest.v1.TextEmbeddingsService": {
         **dict.fromkeys(("EmbedTexts", "Run", "RunModel", "RunPipeline", "Similarity", "EmbedAll"), INFERENCE),

@@ -29,6 +29,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.engines.torch.vision import load_vision_model, vision_head, vision_support
+from panope_backends.engines.torch.vits import SPEAK, load_vits, speech_support
 from panope_backends.errors import PreconditionError
 
 #: The package that each format needs, and the extra of Panope's that brings it.
@@ -81,6 +82,8 @@ class CpuBackend(Backend):
         if model.format in TORCH_FORMATS:
             if model.task == GENERATE or is_transcriber(model):
                 return (encoder_decoder_support if is_encoder_decoder(model.config) else decoder_support)(model)
+            if model.task == SPEAK:
+                return speech_support(model)
             head = vision_head(model)
             return transformer_support(model) if head is None else vision_support(model, head)
         if model.task == GENERATE or is_transcriber(model):
@@ -103,6 +106,9 @@ class CpuBackend(Backend):
         if model.format in TORCH_FORMATS:
             from panope_backends.engines.torch.model import load_torch_model  # it brings torch
 
+            if model.task == SPEAK:
+                choose_precision(options.precision, ("fp32",), "cpu with a model that speaks")
+                return load_vits(model, folder, "fp32", threads)
             precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
             if (head := vision_head(model)) is not None:
                 return load_vision_model(model, head, folder, precision, threads)

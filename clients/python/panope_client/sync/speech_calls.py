@@ -1,5 +1,5 @@
 # Generated from panope_client/aio/speech_calls.py by clients/python/generate.py; do not edit.
-"""Calls that transcribe speech."""
+"""Calls that transcribe speech and speak."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Unpack
 
 from panope.v1 import speech_service_pb2 as pb
 from panope_client.errors import InvalidResponseError
-from panope_client.speech_messages import TranscribeOptions, transcribe_request
+from panope_client.speech_messages import SpeakOptions, TranscribeOptions, speak_request, transcribe_request
 from panope_client.sync.concurrency import RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
 
@@ -43,6 +43,45 @@ class SpeechCalls(Connection):
         request = pb.StreamTranscribeRequest(request=transcribe_request(audio, model, options))
         attempts = self._retries.start(timeout)
         call = self._speech.StreamTranscribe(request, timeout=attempts.timeout(), metadata=self._metadata)
+        is_told = False
+        try:
+            for response in call:
+                is_told = True
+                yield response
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        if not is_told:
+            raise InvalidResponseError("the stream ended without an answer")
+
+    def speak(
+        self, text: str, model: str, *, timeout: float | None = None, **options: Unpack[SpeakOptions]
+    ) -> pb.SpeakResponse:
+        """Speaks a text; the audio file is `audio.content` of the answer.
+
+        Args:
+            text: of at most 4,096 characters.
+            model: `vendor/name`, of the task `speak`.
+            timeout: see the class.
+            options: see `SpeakOptions`.
+        """
+        return self._call(self._speech.Speak, speak_request(text, model, options), timeout)
+
+    def stream_speak(
+        self, text: str, model: str, *, timeout: float = math.inf, **options: Unpack[SpeakOptions]
+    ) -> Stream[pb.StreamSpeakResponse]:
+        """As `speak`, with the pieces of the file as sentence after sentence is spoken. Nothing is retried.
+
+        Args:
+            text: of at most 4,096 characters.
+            model: `vendor/name`, of the task `speak`.
+            timeout: seconds for the whole stream.
+            options: see `SpeakOptions`.
+        """
+        request = pb.StreamSpeakRequest(request=speak_request(text, model, options))
+        attempts = self._retries.start(timeout)
+        call = self._speech.StreamSpeak(request, timeout=attempts.timeout(), metadata=self._metadata)
         is_told = False
         try:
             for response in call:

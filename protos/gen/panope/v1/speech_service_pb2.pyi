@@ -7,6 +7,7 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import panope.v1.media_pb2
 import sys
@@ -18,6 +19,46 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _AudioFormat:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _AudioFormatEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_AudioFormat.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    AUDIO_FORMAT_UNSPECIFIED: _AudioFormat.ValueType  # 0
+    """WAV."""
+    AUDIO_FORMAT_WAV: _AudioFormat.ValueType  # 1
+    """Samples of 16 bits at the model's own rate, behind a header."""
+    AUDIO_FORMAT_PCM: _AudioFormat.ValueType  # 2
+    """Samples of 16 bits, little-endian, 24,000 in a second, without a header."""
+    AUDIO_FORMAT_MP3: _AudioFormat.ValueType  # 3
+    """MP3."""
+    AUDIO_FORMAT_FLAC: _AudioFormat.ValueType  # 4
+    """FLAC at the model's own rate."""
+    AUDIO_FORMAT_OPUS: _AudioFormat.ValueType  # 5
+    """Opus, in an Ogg file."""
+    AUDIO_FORMAT_AAC: _AudioFormat.ValueType  # 6
+    """AAC, in ADTS frames."""
+
+class AudioFormat(_AudioFormat, metaclass=_AudioFormatEnumTypeWrapper):
+    """A kind of audio file."""
+
+AUDIO_FORMAT_UNSPECIFIED: AudioFormat.ValueType  # 0
+"""WAV."""
+AUDIO_FORMAT_WAV: AudioFormat.ValueType  # 1
+"""Samples of 16 bits at the model's own rate, behind a header."""
+AUDIO_FORMAT_PCM: AudioFormat.ValueType  # 2
+"""Samples of 16 bits, little-endian, 24,000 in a second, without a header."""
+AUDIO_FORMAT_MP3: AudioFormat.ValueType  # 3
+"""MP3."""
+AUDIO_FORMAT_FLAC: AudioFormat.ValueType  # 4
+"""FLAC at the model's own rate."""
+AUDIO_FORMAT_OPUS: AudioFormat.ValueType  # 5
+"""Opus, in an Ogg file."""
+AUDIO_FORMAT_AAC: AudioFormat.ValueType  # 6
+"""AAC, in ADTS frames."""
+Global___AudioFormat: typing_extensions.TypeAlias = AudioFormat
 
 @typing.final
 class TranscribeRequest(google.protobuf.message.Message):
@@ -280,3 +321,130 @@ class StreamTranscribeResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["completion_tokens", b"completion_tokens", "duration_seconds", b"duration_seconds", "language", b"language", "model", b"model", "segments", b"segments"]) -> None: ...
 
 Global___StreamTranscribeResponse: typing_extensions.TypeAlias = StreamTranscribeResponse
+
+@typing.final
+class SpeakRequest(google.protobuf.message.Message):
+    """A text to speak."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    VOICE_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    SPEED_FIELD_NUMBER: builtins.int
+    SEED_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name, `vendor/name`, or an alias. Required."""
+    text: builtins.str
+    """The text, of at most 4,096 characters. Its sentences are spoken one after another. Required."""
+    voice: builtins.str
+    """One of the model's voices: `default` for a model of one, or numbers from `0`. Default: the model's first."""
+    format: Global___AudioFormat.ValueType
+    """The kind of audio file. Default: WAV."""
+    speed: builtins.float
+    """How fast, from 0.25 to 4. Default: 1, as fast as the model was trained to speak."""
+    seed: builtins.int
+    """Makes the same audio each time, below 2**63. Default: another each time."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        text: builtins.str = ...,
+        voice: builtins.str = ...,
+        format: Global___AudioFormat.ValueType = ...,
+        speed: builtins.float | None = ...,
+        seed: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_seed", b"_seed", "_speed", b"_speed", "seed", b"seed", "speed", b"speed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_speed", b"_speed", "format", b"format", "model", b"model", "seed", b"seed", "speed", b"speed", "text", b"text", "voice", b"voice"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_speed", b"_speed"]) -> typing.Literal["speed"] | None: ...
+
+Global___SpeakRequest: typing_extensions.TypeAlias = SpeakRequest
+
+@typing.final
+class SpeakResponse(google.protobuf.message.Message):
+    """What was spoken."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    AUDIO_FIELD_NUMBER: builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: builtins.int
+    SAMPLE_RATE_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answered."""
+    duration_seconds: builtins.float
+    """The seconds of it."""
+    sample_rate: builtins.int
+    """Its samples in a second."""
+    @property
+    def audio(self) -> panope.v1.media_pb2.Audio:
+        """The audio file."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        audio: panope.v1.media_pb2.Audio | None = ...,
+        duration_seconds: builtins.float = ...,
+        sample_rate: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["audio", b"audio"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audio", b"audio", "duration_seconds", b"duration_seconds", "model", b"model", "sample_rate", b"sample_rate"]) -> None: ...
+
+Global___SpeakResponse: typing_extensions.TypeAlias = SpeakResponse
+
+@typing.final
+class StreamSpeakRequest(google.protobuf.message.Message):
+    """A text to speak on a stream."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: builtins.int
+    @property
+    def request(self) -> Global___SpeakRequest:
+        """What to speak."""
+
+    def __init__(
+        self,
+        *,
+        request: Global___SpeakRequest | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["request", b"request"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["request", b"request"]) -> None: ...
+
+Global___StreamSpeakRequest: typing_extensions.TypeAlias = StreamSpeakRequest
+
+@typing.final
+class StreamSpeakResponse(google.protobuf.message.Message):
+    """The next piece of the audio file."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    AUDIO_FIELD_NUMBER: builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: builtins.int
+    SAMPLE_RATE_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answers."""
+    audio: builtins.bytes
+    """Its bytes; a header of WAV or FLAC tells no length. Empty where nothing is known yet of what was spoken."""
+    duration_seconds: builtins.float
+    """The seconds that were spoken since the last piece."""
+    sample_rate: builtins.int
+    """As in SpeakResponse."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        audio: builtins.bytes = ...,
+        duration_seconds: builtins.float = ...,
+        sample_rate: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["audio", b"audio", "duration_seconds", b"duration_seconds", "model", b"model", "sample_rate", b"sample_rate"]) -> None: ...
+
+Global___StreamSpeakResponse: typing_extensions.TypeAlias = StreamSpeakResponse

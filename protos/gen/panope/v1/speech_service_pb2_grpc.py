@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SpeechServiceStub(object):
-    """Transcribes speech.
+    """Transcribes speech, and speaks.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,20 @@ class SpeechServiceStub(object):
                 request_serializer=panope_dot_v1_dot_speech__service__pb2.StreamTranscribeRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_speech__service__pb2.StreamTranscribeResponse.FromString,
                 _registered_method=True)
+        self.Speak = channel.unary_unary(
+                '/panope.v1.SpeechService/Speak',
+                request_serializer=panope_dot_v1_dot_speech__service__pb2.SpeakRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_speech__service__pb2.SpeakResponse.FromString,
+                _registered_method=True)
+        self.StreamSpeak = channel.unary_stream(
+                '/panope.v1.SpeechService/StreamSpeak',
+                request_serializer=panope_dot_v1_dot_speech__service__pb2.StreamSpeakRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_speech__service__pb2.StreamSpeakResponse.FromString,
+                _registered_method=True)
 
 
 class SpeechServiceServicer(object):
-    """Transcribes speech.
+    """Transcribes speech, and speaks.
     """
 
     def Transcribe(self, request, context):
@@ -70,6 +80,25 @@ class SpeechServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Speak(self, request, context):
+        """Speaks a text, and answers with the whole audio file.
+
+        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
+        that the model has not), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no
+        instance can serve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamSpeak(self, request, context):
+        """As Speak, with the pieces of the file as sentence after sentence is spoken. A stream that ends with an error status
+        has told only a part.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SpeechServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -83,6 +112,16 @@ def add_SpeechServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_v1_dot_speech__service__pb2.StreamTranscribeRequest.FromString,
                     response_serializer=panope_dot_v1_dot_speech__service__pb2.StreamTranscribeResponse.SerializeToString,
             ),
+            'Speak': grpc.unary_unary_rpc_method_handler(
+                    servicer.Speak,
+                    request_deserializer=panope_dot_v1_dot_speech__service__pb2.SpeakRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_speech__service__pb2.SpeakResponse.SerializeToString,
+            ),
+            'StreamSpeak': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamSpeak,
+                    request_deserializer=panope_dot_v1_dot_speech__service__pb2.StreamSpeakRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_speech__service__pb2.StreamSpeakResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'panope.v1.SpeechService', rpc_method_handlers)
@@ -92,7 +131,7 @@ def add_SpeechServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SpeechService(object):
-    """Transcribes speech.
+    """Transcribes speech, and speaks.
     """
 
     @staticmethod
@@ -139,6 +178,60 @@ class SpeechService(object):
             '/panope.v1.SpeechService/StreamTranscribe',
             panope_dot_v1_dot_speech__service__pb2.StreamTranscribeRequest.SerializeToString,
             panope_dot_v1_dot_speech__service__pb2.StreamTranscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Speak(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.SpeechService/Speak',
+            panope_dot_v1_dot_speech__service__pb2.SpeakRequest.SerializeToString,
+            panope_dot_v1_dot_speech__service__pb2.SpeakResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamSpeak(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/panope.v1.SpeechService/StreamSpeak',
+            panope_dot_v1_dot_speech__service__pb2.StreamSpeakRequest.SerializeToString,
+            panope_dot_v1_dot_speech__service__pb2.StreamSpeakResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,8 +57,40 @@ _SpeechServiceStreamTranscribeType = typing_extensions.TypeVar(
     ],
 )
 
-class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServiceStreamTranscribeType]):
-    """Transcribes speech."""
+_SpeechServiceSpeakType = typing_extensions.TypeVar(
+    '_SpeechServiceSpeakType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.speech_service_pb2.SpeakRequest,
+        panope.v1.speech_service_pb2.SpeakResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.speech_service_pb2.SpeakRequest,
+        panope.v1.speech_service_pb2.SpeakResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.speech_service_pb2.SpeakRequest,
+        panope.v1.speech_service_pb2.SpeakResponse,
+    ],
+)
+
+_SpeechServiceStreamSpeakType = typing_extensions.TypeVar(
+    '_SpeechServiceStreamSpeakType',
+    grpc.UnaryStreamMultiCallable[
+        panope.v1.speech_service_pb2.StreamSpeakRequest,
+        panope.v1.speech_service_pb2.StreamSpeakResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        panope.v1.speech_service_pb2.StreamSpeakRequest,
+        panope.v1.speech_service_pb2.StreamSpeakResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        panope.v1.speech_service_pb2.StreamSpeakRequest,
+        panope.v1.speech_service_pb2.StreamSpeakResponse,
+    ],
+)
+
+class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServiceStreamTranscribeType, _SpeechServiceSpeakType, _SpeechServiceStreamSpeakType]):
+    """Transcribes speech, and speaks."""
 
     @typing.overload
     def __init__(self: SpeechServiceStub[
@@ -69,6 +101,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
         grpc.UnaryStreamMultiCallable[
             panope.v1.speech_service_pb2.StreamTranscribeRequest,
             panope.v1.speech_service_pb2.StreamTranscribeResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.speech_service_pb2.SpeakRequest,
+            panope.v1.speech_service_pb2.SpeakResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            panope.v1.speech_service_pb2.StreamSpeakRequest,
+            panope.v1.speech_service_pb2.StreamSpeakResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -81,6 +121,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
         grpc.aio.UnaryStreamMultiCallable[
             panope.v1.speech_service_pb2.StreamTranscribeRequest,
             panope.v1.speech_service_pb2.StreamTranscribeResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.speech_service_pb2.SpeakRequest,
+            panope.v1.speech_service_pb2.SpeakResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            panope.v1.speech_service_pb2.StreamSpeakRequest,
+            panope.v1.speech_service_pb2.StreamSpeakResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -97,6 +145,19 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
     status has told only a part.
     """
 
+    Speak: _SpeechServiceSpeakType
+    """Speaks a text, and answers with the whole audio file.
+
+    Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
+    that the model has not), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no
+    instance can serve.
+    """
+
+    StreamSpeak: _SpeechServiceStreamSpeakType
+    """As Speak, with the pieces of the file as sentence after sentence is spoken. A stream that ends with an error status
+    has told only a part.
+    """
+
 SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.speech_service_pb2.TranscribeRequest,
@@ -106,10 +167,18 @@ SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
         panope.v1.speech_service_pb2.StreamTranscribeRequest,
         panope.v1.speech_service_pb2.StreamTranscribeResponse,
     ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.speech_service_pb2.SpeakRequest,
+        panope.v1.speech_service_pb2.SpeakResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        panope.v1.speech_service_pb2.StreamSpeakRequest,
+        panope.v1.speech_service_pb2.StreamSpeakResponse,
+    ],
 ]
 
 class SpeechServiceServicer(metaclass=abc.ABCMeta):
-    """Transcribes speech."""
+    """Transcribes speech, and speaks."""
 
     @abc.abstractmethod
     def Transcribe(
@@ -132,6 +201,29 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[panope.v1.speech_service_pb2.StreamTranscribeResponse], collections.abc.AsyncIterator[panope.v1.speech_service_pb2.StreamTranscribeResponse]]:
         """As Transcribe, with the segments of each window of 30 seconds when they are known. A stream that ends with an error
         status has told only a part.
+        """
+
+    @abc.abstractmethod
+    def Speak(
+        self,
+        request: panope.v1.speech_service_pb2.SpeakRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.speech_service_pb2.SpeakResponse, collections.abc.Awaitable[panope.v1.speech_service_pb2.SpeakResponse]]:
+        """Speaks a text, and answers with the whole audio file.
+
+        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
+        that the model has not), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no
+        instance can serve.
+        """
+
+    @abc.abstractmethod
+    def StreamSpeak(
+        self,
+        request: panope.v1.speech_service_pb2.StreamSpeakRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[panope.v1.speech_service_pb2.StreamSpeakResponse], collections.abc.AsyncIterator[panope.v1.speech_service_pb2.StreamSpeakResponse]]:
+        """As Speak, with the pieces of the file as sentence after sentence is spoken. A stream that ends with an error status
+        has told only a part.
         """
 
 def add_SpeechServiceServicer_to_server(servicer: SpeechServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

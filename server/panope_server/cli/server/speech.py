@@ -1,7 +1,8 @@
-"""`panope transcribe`."""
+"""`panope transcribe` and `panope speak`."""
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +58,59 @@ def transcribe(
         print_json(_json(answer))
     else:
         console.print(_written(answer, output), markup=False, highlight=False, soft_wrap=True)
+
+
+class FileFormat(StrEnum):
+    """The kind of an audio file."""
+
+    WAV = "wav"
+    MP3 = "mp3"
+    FLAC = "flac"
+    OPUS = "opus"
+    AAC = "aac"
+    PCM = "pcm"
+
+
+#: What other names of files end in.
+_ENDINGS = {"ogg": FileFormat.OPUS, "raw": FileFormat.PCM}
+
+
+def speak(
+    model: Model,
+    text: Annotated[str, typer.Argument(help="The text; `-` reads it from standard input.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The audio file to write.")] = Path("speech.wav"),
+    voice: Annotated[str, typer.Option(help="One of the model's; by default its first.")] = "",
+    speed: Annotated[float, typer.Option(min=0.25, max=4, help="1 for as fast as it was trained to speak.")] = 1.0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Makes the same audio each time.")] = None,
+    output: Annotated[
+        FileFormat | None, typer.Option("--format", help="Of the file; by default what its name ends in.")
+    ] = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Speak a text into an audio file."""
+    kind = output or _format_of(out)
+    with client_at(address) as client:
+        answer = client.speak(
+            sys.stdin.read() if text == "-" else text, model, voice=voice, speed=speed, seed=seed, format=kind.value
+        )
+    try:
+        out.write_bytes(answer.audio.content)
+    except OSError as error:
+        fail(f"{out}: {error.strerror}")
+    if json:
+        print_json({"file": str(out), "duration": answer.duration_seconds, "sample_rate": answer.sample_rate})
+    else:
+        console.print(f"{out}: {answer.duration_seconds:.1f} s", markup=False, highlight=False)
+
+
+def _format_of(file: Path) -> FileFormat:
+    ending = file.suffix.lower().removeprefix(".")
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    if ending not in {each.value for each in FileFormat}:
+        fail(f"{file}: say its kind by `--format`: {', '.join(FileFormat)}")
+    return FileFormat(ending)
 
 
 def _json(answer: TranscribeResponse) -> dict[str, object]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
-from rest_doubles.models import DETECTOR, FILLER, GENERATOR, READER, TRANSCRIBER
+from rest_doubles.models import DETECTOR, FILLER, GENERATOR, READER, SPEAKER, TRANSCRIBER
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -78,6 +78,9 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/fill-mask/{model=**}"): {"inputs": "a [MASK]"},
     ("POST", "/v1/speech-recognition"): {"inputs": "YQ=="},
     ("POST", "/v1/speech-recognition/{model=**}"): {"inputs": "YQ=="},
+    ("POST", "/v1/audio/speech"): {"input": "a", "voice": "default"},
+    ("POST", "/v1/text-to-speech"): {"inputs": "a"},
+    ("POST", "/v1/text-to-speech/{model=**}"): {"inputs": "a"},
     ("POST", "/v1/jobs/{job=*}/cancel"): {},
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
@@ -90,6 +93,7 @@ FORMS = dict.fromkeys(
     b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\na\r\n--b--\r\n',
 )
 TRANSCRIBE = ("/v1/speech-recognition/{model=**}",)
+SPEAK = ("/v1/text-to-speech/{model=**}",)
 #: Marks paths with one segment for the model; none of the models here has such a name, so the façade says so.
 ONE_SEGMENT = "{model=*}"
 #: These are of models with labels.
@@ -105,6 +109,12 @@ GENERATE = tuple(
 )
 #: Answers of these are streams of events.
 EVENTS = ("/v1/jobs/{job=*}/events", "/generate_stream", "/v1/generate_stream")
+#: Answers of these are audio files.
+AUDIO = {
+    "/v1/audio/speech": "audio/mpeg",
+    "/v1/text-to-speech": "audio/flac",
+    "/v1/text-to-speech/{model=**}": "audio/flac",
+}
 #: Values for the variables of paths.
 VALUES = {"model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
 #: What these ask for no model here does.
@@ -121,6 +131,7 @@ def test_every_route_reaches_its_method(edge, route):
     known = DETECTOR if route.template in DETECT else known
     known = GENERATOR if route.template in GENERATE else READ.get(route.template, known)
     known = TRANSCRIBER if route.template in TRANSCRIBE else known
+    known = SPEAKER if route.template in SPEAK else known
     model = "single" if ONE_SEGMENT in route.template else known
     edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)
     path, body = route.path(**VALUES | {"model": model}), BODIES.get((route.verb, route.template))
@@ -138,7 +149,9 @@ def test_every_route_reaches_its_method(edge, route):
     else:
         assert reply.status == (202 if route.template in ACCEPTED else 200), reply.body
         events = "text/event-stream; charset=utf-8"
-        assert reply.headers["content-type"] == (events if route.template in EVENTS else "application/json")
+        assert reply.headers["content-type"] == (
+            events if route.template in EVENTS else AUDIO.get(route.template, "application/json")
+        )
 
 
 def test_every_route_with_a_body_has_a_good_one_here():

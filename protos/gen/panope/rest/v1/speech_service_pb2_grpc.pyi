@@ -74,6 +74,54 @@ _SpeechServiceRecognizeSpeechType = typing_extensions.TypeVar(
     ],
 )
 
+_SpeechServiceCreateSpeechType = typing_extensions.TypeVar(
+    '_SpeechServiceCreateSpeechType',
+    grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_SpeechServiceSpeakTextType = typing_extensions.TypeVar(
+    '_SpeechServiceSpeakTextType',
+    grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_SpeechServiceSpeakTextModelType = typing_extensions.TypeVar(
+    '_SpeechServiceSpeakTextModelType',
+    grpc.UnaryStreamMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _SpeechServiceRecognizeSpeechModelType = typing_extensions.TypeVar(
     '_SpeechServiceRecognizeSpeechModelType',
     grpc.UnaryStreamMultiCallable[
@@ -90,7 +138,7 @@ _SpeechServiceRecognizeSpeechModelType = typing_extensions.TypeVar(
     ],
 )
 
-class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _SpeechServiceCreateTranslationType, _SpeechServiceRecognizeSpeechType, _SpeechServiceRecognizeSpeechModelType]):
+class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _SpeechServiceCreateTranslationType, _SpeechServiceRecognizeSpeechType, _SpeechServiceCreateSpeechType, _SpeechServiceSpeakTextType, _SpeechServiceSpeakTextModelType, _SpeechServiceRecognizeSpeechModelType]):
     """OpenAI's and Hugging Face's REST bodies of speech."""
 
     @typing.overload
@@ -105,6 +153,18 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
         ],
         grpc.UnaryStreamMultiCallable[
             google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.UnaryStreamMultiCallable[
@@ -128,6 +188,18 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.aio.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -144,6 +216,15 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
     base64.
     """
 
+    CreateSpeech: _SpeechServiceCreateSpeechType
+    """Speaks a text: OpenAI's body. The audio file back."""
+
+    SpeakText: _SpeechServiceSpeakTextType
+    """Speaks a text: the body of InferenceClient.text_to_speech. A FLAC file back."""
+
+    SpeakTextModel: _SpeechServiceSpeakTextModelType
+    """As SpeakText, with the model in the path."""
+
     RecognizeSpeechModel: _SpeechServiceRecognizeSpeechModelType
     """As RecognizeSpeech, with the model in the path."""
 
@@ -158,6 +239,18 @@ SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
     ],
     grpc.aio.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
     grpc.aio.UnaryStreamMultiCallable[
@@ -194,6 +287,30 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         """Transcribes audio: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
         base64.
         """
+
+    @abc.abstractmethod
+    def CreateSpeech(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """Speaks a text: OpenAI's body. The audio file back."""
+
+    @abc.abstractmethod
+    def SpeakText(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """Speaks a text: the body of InferenceClient.text_to_speech. A FLAC file back."""
+
+    @abc.abstractmethod
+    def SpeakTextModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """As SpeakText, with the model in the path."""
 
     @abc.abstractmethod
     def RecognizeSpeechModel(

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import grpc
 
 from panope.v1 import speech_service_pb2 as pb
 from panope.v1 import speech_service_pb2_grpc as pb_grpc
+from panope.v1.media_pb2 import Audio
 from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
+from panope_server.tasks.speak import AudioFormat, SpeakInput, SpeakOutput
 from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, VadOptions
-from panope_server.transport.grpc.fields import named_model
+from panope_server.transport.grpc.fields import known, named_model
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
 
+_FORMATS: Mapping[int, AudioFormat] = {
+    pb.AUDIO_FORMAT_UNSPECIFIED: "wav",
+    pb.AUDIO_FORMAT_WAV: "wav",
+    pb.AUDIO_FORMAT_PCM: "pcm",
+    pb.AUDIO_FORMAT_MP3: "mp3",
+    pb.AUDIO_FORMAT_FLAC: "flac",
+    pb.AUDIO_FORMAT_OPUS: "opus",
+    pb.AUDIO_FORMAT_AAC: "aac",
+}
+
 _OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps", "vad", "vad_options")
+
+
+#: Of one message of a stream.
+_PIECE_BYTES = 256 << 10
 
 
 class SpeechServicer(pb_grpc.SpeechServiceServicer):
@@ -66,6 +82,46 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
         except CallerError as error:
             raise error.renamed(_field) from None
 
+    async def Speak(self, request: pb.SpeakRequest, context: Context) -> pb.SpeakResponse:
+        """Speaks a text."""
+        call = _speak_call(context, request, "Speak", stream=False)
+        answer = await self._pipeline.run(call)
+        assert isinstance(answer, SpeakOutput)
+        return pb.SpeakResponse(
+            model=call.model,
+            audio=Audio(content=answer.audio),
+            duration_seconds=answer.seconds,
+            sample_rate=answer.sample_rate,
+        )
+
+    async def StreamSpeak(
+        self, request: pb.StreamSpeakRequest, context: Context
+    ) -> AsyncIterator[pb.StreamSpeakResponse]:
+        """Speaks a text, sentence by sentence."""
+        call = _speak_call(context, request.request, "StreamSpeak", stream=True)
+        async with self._pipeline.stream(call) as parts:
+            async for part in parts:
+                assert isinstance(part, SpeakOutput)
+                seconds = part.seconds
+                for piece in _pieces(part.audio):
+                    yield pb.StreamSpeakResponse(
+                        model=call.model, audio=piece, duration_seconds=seconds, sample_rate=part.sample_rate
+                    )
+                    seconds = 0.0
+
+
+def _speak_call(context: Context, request: pb.SpeakRequest, method: str, *, stream: bool) -> Call:
+    task_input = SpeakInput(
+        request.text,
+        request.voice,
+        known(_FORMATS, request.format, "format"),
+        request.speed if request.HasField("speed") else 1.0,
+        request.seed if request.HasField("seed") else None,
+        stream,
+    )
+    model = named_model(request.model)
+    return call_for(context, model=model, task_input=task_input, task="speak", interface=f"SpeechService/{method}")
+
 
 def _call(context: Context, request: pb.TranscribeRequest, method: str, *, stream: bool) -> Call:
     options = request.options
@@ -88,6 +144,13 @@ def _call(context: Context, request: pb.TranscribeRequest, method: str, *, strea
 
 def _vad_options(options: pb.VadOptions) -> VadOptions:
     return VadOptions(**{field.name: value for field, value in options.ListFields()})
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """In pieces of a bounded size; one that is empty for no data, which tells that something was spoken."""
+    yield data[:_PIECE_BYTES]
+    for start in range(_PIECE_BYTES, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]
 
 
 def _segment(segment: TranscriptSegment) -> pb.TranscriptionSegment:

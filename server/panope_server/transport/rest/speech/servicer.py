@@ -12,6 +12,7 @@ from panope.rest.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import CallerError, PermissionDeniedError
 from panope_server.pipeline.call import Call
+from panope_server.tasks.speak import MEDIA_TYPES, SpeakInput, SpeakOutput
 from panope_server.tasks.transcribe import TranscribeOutput
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for, metadata_of
@@ -21,15 +22,21 @@ from panope_server.transport.rest.json.events import EVENTS, error_fields, event
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import off_loop
 from panope_server.transport.rest.json.responses import in_pieces, json_response, messages_of
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import asked
 from panope_server.transport.rest.speech.formats import recognition, usage_of, written
 from panope_server.transport.rest.speech.multipart import read_form
 from panope_server.transport.rest.speech.recognition import read_recognition
+from panope_server.transport.rest.speech.speaking import read_speak, read_speech
 from panope_server.transport.services import Services
 
 #: Azure's clients say the version that they speak.
 _NEUTRAL = ("api-version",)
 _NAMES = FieldNames({"audio": "file", "timestamps": "response_format"})
+_SPEECH_NAMES = FieldNames({"text": "input", "format": "response_format"})
+_SPEAK_NAMES = FieldNames(
+    {"text": "inputs", "voice": "parameters.voice", "speed": "parameters.speed", "seed": "parameters.seed"}
+)
 _HUGGING_FACE_NAMES = FieldNames(
     {
         "audio": "inputs",
@@ -77,6 +84,54 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
         """Transcribes audio, with the model of the path."""
         async for message in self._recognized(request.model, request.body, context, "RecognizeSpeechModel"):
             yield message
+
+    async def CreateSpeech(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Speaks a text."""
+        unknown = unknown_of(context, _NEUTRAL, report=self._report_unknown)
+        task_input, model = await off_loop(len(request.data), read_speech, request, unknown)
+        call = call_for(
+            context, model=model, task_input=task_input, task="speak", interface="SpeechService/CreateSpeech"
+        )
+        async for message in self._spoken(call, task_input, unknown, context, _SPEECH_NAMES):
+            yield message
+
+    async def SpeakText(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Speaks a text, with the model of the body."""
+        async for message in self._spoken_text("", request, context, "SpeakText"):
+            yield message
+
+    async def SpeakTextModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Speaks a text, with the model of the path."""
+        async for message in self._spoken_text(request.model, request.body, context, "SpeakTextModel"):
+            yield message
+
+    async def _spoken_text(
+        self, path_model: str, request: HttpBody, context: Context, method: str
+    ) -> AsyncIterator[HttpBody]:
+        unknown = unknown_of(context, report=self._report_unknown)
+        task_input, body = await off_loop(len(request.data), read_speak, request, unknown)
+        model = model_of(body.model, path_model)
+        interface = f"SpeechService/{method}"
+        call = call_with(body.options, context, model=model, task_input=task_input, task="speak", interface=interface)
+        async for message in self._spoken(call, task_input, unknown, context, _SPEAK_NAMES):
+            yield message
+
+    async def _spoken(
+        self, call: Call, task_input: SpeakInput, unknown: UnknownFields, context: Context, names: FieldNames
+    ) -> AsyncIterator[HttpBody]:
+        """The audio file, as it is made; an error in the midst of it ends the answer as no good end does."""
+        media_type = MEDIA_TYPES[task_input.format]
+        try:
+            async with self._pipeline.stream(call) as parts:
+                async for part in parts:
+                    assert isinstance(part, SpeakOutput)
+                    for message in messages_of(media_type, part.audio):
+                        if media_type:
+                            unknown.tell(context)
+                        media_type = ""
+                        yield message
+        except CallerError as error:
+            raise error.renamed(names) from None
 
     async def _written(
         self, request: HttpBody, context: Context, method: str, *, translate: bool

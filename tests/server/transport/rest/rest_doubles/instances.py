@@ -19,6 +19,7 @@ from panope_backends.errors import InvalidInputError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.generate.types import GenerateInput
+from panope_server.tasks.speak import SpeakInput, SpeakOutput
 from panope_server.tasks.task import Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
@@ -75,6 +76,8 @@ class FakeInstances:
                 return labelled(task_input)
             case TranscribeInput():
                 return TranscribeOutput([TranscriptSegment(0, 0.0, 1.5, " Hello.", [7], -0.5, 1.0)], "en", 1.5, 1)
+            case SpeakInput():
+                return SpeakOutput(b"audio of " + call.input.text.encode(), 0.5, 16_000)
             case TensorInput():
                 return TensorOutput(call.input.inputs if self.outputs is None else self.outputs)
         raise AssertionError(f"no such input: {call.input}")

@@ -23,6 +23,7 @@ TENSORS = "acme/tensors"
 CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
 DETECTOR = "labels/detector"
 TRANSCRIBER = "speech/transcriber"
+SPEAKER = "speech/speaker"
 READER, FILLER = "texts/reader", "texts/filler"
 DIMENSIONS = 4
 LABELS = ("contradiction", "entailment", "neutral")
@@ -34,6 +35,7 @@ DEFAULTS = {
     "token-classify": TAGGER,
     "detect": DETECTOR,
     "transcribe": TRANSCRIBER,
+    "speak": SPEAKER,
     "question-answer": READER,
     "fill-mask": FILLER,
 }
@@ -58,7 +60,7 @@ def vector_of(text: str) -> list[float]:
 
 @dataclass
 class FakeModels:
-    """Models that embed, generate, return their tensors, label, detect, read texts and transcribe speech."""
+    """Models that embed, generate, return their tensors, label, detect, read texts, transcribe speech and speak."""
 
     views: dict[str, ModelView]
     loaded: list[tuple[str, LoadConstraints, float | None]] = field(default_factory=list)
@@ -178,7 +180,7 @@ def model_views() -> dict[str, ModelView]:
     }
     media = {
         name: replace(tensors, name=name, task=task, inputs=())
-        for name, task in ((DETECTOR, "detect"), (TRANSCRIBER, "transcribe"))
+        for name, task in ((DETECTOR, "detect"), (TRANSCRIBER, "transcribe"), (SPEAKER, "speak"))
     }
     reading = {
         name: replace(tensors, name=name, task=task, inputs=(), text=TextSpec(512, mask, "any"))

@@ -1,0 +1,92 @@
+"""Loads VITS models of transformers, which turn characters into a waveform, and runs them in PyTorch.
+
+Inputs, of one text:
+
+    input_ids   int64    1 × tokens
+    speaker     int64    1: which of the model's voices; 0 for a model of one
+    speed       float32  1: how fast it speaks, 1 for as it was trained
+    seed        int64    1: of the noise that it draws length and tone from
+
+Output:
+
+    waveform    float32  1 × samples, about -1 to 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel, TensorSpec
+from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
+
+SPEAK = "speak"
+"""The task of models that speak."""
+
+_AUTO_CLASS = "AutoModelForTextToWaveform"
+_TYPE = "vits"
+
+
+def speech_support(model: ModelFacts) -> Support:
+    """Says from facts alone whether `load_vits` can work."""
+    kind = model.config.get("model_type")
+    if kind != _TYPE:
+        return Support(Level.NONE, f"models of the type {str(kind)[:64]!r} do not speak here; those are: {_TYPE}")
+    if refusal := files_refusal(model, _AUTO_CLASS):
+        return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
+    return Support(Level.FULL, "transformers runs the model")
+
+
+def load_vits(model: ModelFacts, folder: Path, precision: str, threads: int) -> TensorModel:
+    """Loads safetensors; `threads` 0 keeps torch's own number.
+
+    Raises:
+        PreconditionError: the model cannot be loaded.
+    """
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)  # for the whole process, which holds this one model
+    return VitsModel(load_pretrained(model, folder, precision, _AUTO_CLASS), precision)
+
+
+class VitsModel(TensorModel):
+    """A model of transformers' VITS; one text a run, for noise is drawn for all texts of a run together.
+
+    Args:
+        module: the model.
+        precision: that it computes in.
+    """
+
+    def __init__(self, module: Any, precision: str) -> None:
+        self.precision = precision
+        self.inputs = [
+            TensorSpec("input_ids", "int64", (1, -1)),
+            TensorSpec("speaker", "int64", (1,)),
+            TensorSpec("speed", "float32", (1,)),
+            TensorSpec("seed", "int64", (1,)),
+        ]
+        self.outputs = [TensorSpec("waveform", "float32", (1, -1))]
+        self._module = module
+        self._rate = float(module.speaking_rate)
+        self._has_voices = int(module.config.num_speakers) > 1
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        """Runs once; equal inputs have one answer."""
+        import torch
+
+        del outputs  # there is one
+        ids = torch.from_numpy(np.array(arrays["input_ids"]))
+        self._module.speaking_rate = self._rate * float(arrays["speed"][0])
+        voice = {"speaker_id": int(arrays["speaker"][0])} if self._has_voices else {}
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(arrays["seed"][0]))
+            given = self._module(input_ids=ids, attention_mask=torch.ones_like(ids), **voice)
+            return {"waveform": given.waveform.float().numpy()}
+
+    def close(self) -> None:
+        """Frees the weights."""
+        del self._module

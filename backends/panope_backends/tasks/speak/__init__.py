@@ -1,0 +1,1 @@
+"""Task `speak`: text to speech."""
