@@ -17,6 +17,7 @@ from panope_registry.tables.columns import now
 from panope_server.access.principal import current_principal
 from panope_server.observability.call_record import mark_counted
 from panope_server.observability.metrics import OTHER, Metrics
+from panope_server.observability.series import Distribution
 from panope_server.observability.truncate import cut
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
@@ -61,36 +62,63 @@ class CountedParts:
         count: of the parts.
         first: when the first of them came, on `time.monotonic`'s clock.
         last: when the last of them came.
-        usage: of all of them.
-        usage_so_far: of all of them, should the answer end here.
     """
 
-    __slots__ = ("_call", "_metrics", "_sink", "count", "first", "last", "usage", "usage_so_far")
+    __slots__ = (
+        "_call",
+        "_interval",
+        "_metrics",
+        "_sink",
+        "_task",
+        "_usage",
+        "_usage_so_far",
+        "count",
+        "first",
+        "last",
+    )
 
     def __init__(self, call: Call, metrics: Metrics) -> None:
         self._call = call
         self._metrics = metrics
         self._sink = call.output
+        self._task: AnyTask | None = None
+        self._interval: Distribution | None = None
+        self._usage = Usage()
+        self._usage_so_far = Usage()
         self.count = 0
         self.first = self.last = 0.0
-        self.usage = Usage()
-        self.usage_so_far = Usage()
 
     def put(self, part: Output) -> Awaitable[None]:
         """Counts the part and passes it on."""
         self.count += 1
         now = time.monotonic()
-        if self.count == 1:
-            self.first = now
+        if self._interval is not None:
+            self._interval.observe(now - self.last)
+        elif self.count > 1:
+            self._interval = self._metrics.part_interval.labels(self._call.interface, self._call.model)
+            self._interval.observe(now - self.last)
         else:
-            self._metrics.part_interval.labels(self._call.interface, self._call.model).observe(now - self.last)
+            self.first = now
         self.last = now
-        task = task_of(self._call.input)
+        task = self._task
+        if task is None:  # only now: steps before the first part may find out what the input is
+            task = self._task = task_of(self._call.input)
         usage = task.usage(part)
-        self.usage.add(usage)
-        self.usage_so_far.add(task.usage_so_far(part))
+        self._usage.add(usage)
+        self._usage_so_far.add(task.usage_so_far(part))
         task.observe(part, usage, self._metrics, self._call.model)
         return self._sink.put(part)
+
+    def usage(self, outcome: Outcome) -> Usage:
+        """What was used; of an answer that failed, the last part, which may tell of the whole, has not come."""
+        if outcome.status == "ok":
+            return self._usage
+        whole, soon = self._usage, self._usage_so_far
+        return Usage(
+            max(whole.input_units, soon.input_units),
+            max(whole.output_units, soon.output_units),
+            max(whole.cached_units, soon.cached_units),
+        )
 
 
 class UsageSink(Protocol):
@@ -161,7 +189,8 @@ class Accounting:
             self._usage.add(current_principal().name, call.model_name, task.name, counts)
         if not self._log_requests and self._keep is None:
             return
-        usage = Usage(parts.usage.input_units + task_of(call.input).input_units(call.input), parts.usage.output_units)
+        usage = parts.usage(outcome)
+        usage = Usage(usage.input_units + task_of(call.input).input_units(call.input), usage.output_units)
         if self._log_requests:
             _log_request(call, outcome, seconds, usage)
         if self._keep is not None and call.resolved:
@@ -205,15 +234,7 @@ def _counts(call: Call, task: AnyTask, outcome: Outcome, parts: CountedParts) ->
     counts.failed_requests = int(outcome.status != "ok")
     if not parts.count:
         return counts
-    usage = parts.usage
-    if counts.failed_requests:
-        # The last part, which may tell of the whole, has not come.
-        soon = parts.usage_so_far
-        usage = Usage(
-            max(usage.input_units, soon.input_units),
-            max(usage.output_units, soon.output_units),
-            max(usage.cached_units, soon.cached_units),
-        )
+    usage = parts.usage(outcome)
     if task.input_unit == "tokens":
         counts.input_tokens = usage.input_units + task.input_units(call.input)
         # Of a kept answer nothing was computed.

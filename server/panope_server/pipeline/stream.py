@@ -28,14 +28,14 @@ class AnswerStream:
         self._call = call
         self._run = run
         self._parts: deque[Output] = deque()
-        self._changed = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None
         self._has_room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Begins to run the call."""
         self._task = asyncio.ensure_future(self._whole())
-        self._task.add_done_callback(lambda _: self._changed.set())
+        self._task.add_done_callback(lambda _: self._wake())
         return self
 
     async def __aexit__(
@@ -64,8 +64,8 @@ class AnswerStream:
             if self._task.done():
                 self._task.result()
                 raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         self._has_room.set()
         return self._parts.popleft()
 
@@ -75,7 +75,11 @@ class AnswerStream:
             self._has_room.clear()
             await self._has_room.wait()
         self._parts.append(part)
-        self._changed.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     async def _whole(self) -> None:
         await self._run(self._call)

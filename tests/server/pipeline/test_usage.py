@@ -8,8 +8,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from panope_backends.errors import InstanceLostError, NotFoundError, OverloadedError
+from panope_registry.serving_records.inference_log import LoggedCall
 from panope_registry.serving_records.usage import UsageCounts
 from panope_server.access.principal import Principal, set_principal
 from panope_server.observability.metrics import Metrics
@@ -31,6 +33,7 @@ class Ledger:
     """Keeps what is added."""
 
     used: list[tuple[str, str, str, UsageCounts]] = field(default_factory=list)
+    logged: list[LoggedCall] = field(default_factory=list)
 
     def add(self, principal: str, model: str, task: str, counts: UsageCounts) -> None:
         self.used.append((principal, model, task, counts))
@@ -49,7 +52,7 @@ def ledger() -> Ledger:
 @pytest.fixture
 def run(ledger: Ledger, call: Callable[..., Call], resolved):
     """Runs a call whose instance gives these parts and then, perhaps, fails."""
-    account = Accounting(Metrics(), code_name, log_requests=False, usage=ledger)
+    account = Accounting(Metrics(), code_name, log_requests=True, keep=ledger.logged.append, usage=ledger)
 
     async def run(task_input, *parts: Output, error: BaseException | None = None, known: bool = True) -> None:
         async def forward(made: Call) -> None:
@@ -89,10 +92,15 @@ async def test_a_whole_answer_counts_as_its_last_part_tells_and_cached_tokens_ap
     "error", [asyncio.CancelledError(), InstanceLostError("the worker ended"), RuntimeError("a defect")]
 )
 async def test_a_stream_that_is_cut_counts_what_was_delivered(run, ledger: Ledger, error: BaseException) -> None:
-    await run(GenerateInput(prompts=["x"]), FIRST, error=error)
+    with capture_logs() as lines:
+        await run(GenerateInput(prompts=["x"]), FIRST, error=error)
     counts = ledger.only
     assert (counts.requests, counts.failed_requests) == (1, 1)
     assert (counts.input_tokens, counts.output_tokens, counts.output_bytes) == (7, 2, 10)
+    (kept,) = ledger.logged
+    assert (kept.input_units, kept.output_units) == (7, 2)
+    (line,) = [entry for entry in lines if entry["event"] == "request_finished"]
+    assert (line["input_units"], line["output_units"]) == (7, 2)
 
 
 async def test_of_several_prompts_those_that_were_answered_count(run, ledger: Ledger) -> None:

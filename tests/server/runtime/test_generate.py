@@ -181,7 +181,7 @@ async def test_a_killed_worker_ends_its_stream_with_an_error_after_the_parts(ser
 async def test_a_slow_reader_loses_nothing_and_holds_nobody_up(served: Served) -> None:
     async with served.pipeline.stream(served.call(LONG, stream=True)) as parts:
         first = await anext(parts)
-        await asyncio.sleep(0.3)  # the stream is at its end by now, and its parts were merged
+        await served.answer(LONG)  # as many steps: the stream is at its end by now, and its parts were merged
         answer = await asyncio.wait_for(served.answer("quick"), 5)
         assert answer.deltas[0].text == "quick"
         rest = [part async for part in parts]

@@ -110,18 +110,22 @@ def conversation_message(conversation: Conversation) -> messages.Conversation:
 
 
 def _delta_of(message: messages.GenerateDelta) -> GenerateDelta:
-    return GenerateDelta(
-        prompt_index=message.prompt_index,
-        index=message.index,
-        text=message.text,
-        reasoning=message.reasoning,
-        tool_calls=[ToolCallDelta(call.index, call.id, call.name, call.arguments) for call in message.tool_calls],
-        token_ids=list(message.token_ids),
-        logprobs=_logprobs_of(message.logprobs),
-        prompt_logprobs=_logprobs_of(message.prompt_logprobs),
-        finish_reason=_FINISHES.get(message.finish_reason),
-        stop=_stop_of(message),
-    )
+    """Most have a text and a token alone: every token of every answer comes this way."""
+    delta = GenerateDelta(message.prompt_index, message.index, message.text, token_ids=list(message.token_ids))
+    if message.reasoning:
+        delta.reasoning = message.reasoning
+    if message.tool_calls:
+        delta.tool_calls = [
+            ToolCallDelta(call.index, call.id, call.name, call.arguments) for call in message.tool_calls
+        ]
+    if message.logprobs:
+        delta.logprobs = _logprobs_of(message.logprobs)
+    if message.prompt_logprobs:
+        delta.prompt_logprobs = _logprobs_of(message.prompt_logprobs)
+    if message.finish_reason:
+        delta.finish_reason = _FINISHES.get(message.finish_reason)
+    delta.stop = _stop_of(message)
+    return delta
 
 
 def _stop_of(message: messages.GenerateDelta) -> str | int | None:

@@ -24,6 +24,9 @@ from panope_server.tasks.vision.images import image_work
 #: Of the memory that is free, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4
 
+#: Of parts that tell of no usage, which are most.
+_NOTHING = Usage()
+
 #: That an answer is taken for whose caller sets no limit.
 _TOKENS_OF_ANSWER = 256
 #: A token of an answer costs about as much as reading so many bytes: eight tokens of a prompt.
@@ -139,7 +142,7 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
     def usage(self, output: GenerateOutput) -> Usage:
         """Tokens, once they are told."""
         if output.usage is None:
-            return Usage()
+            return _NOTHING
         return Usage(output.usage.prompt_tokens, output.usage.completion_tokens, output.usage.cached_tokens)
 
     def text_of(self, task_input: GenerateInput) -> str:

@@ -62,8 +62,11 @@ class ErrorInterceptor(HandlerInterceptor):
                     if hasattr(request, "__aiter__"):
                         # Envoy gives a request so long to arrive; one that is a stream has when its answer begins.
                         await send_headers(context, also_none=True)
+                    begun = False
                     async for answer in handle(request, context):
-                        await send_headers(context)
+                        if not begun:
+                            await send_headers(context)
+                            begun = True
                         yield answer
                         if only_first:
                             return

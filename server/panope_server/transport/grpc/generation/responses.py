@@ -16,6 +16,7 @@ from panope_server.tasks.generate.types import (
     TokenLogprobs,
     ToolCallDelta,
 )
+from panope_server.tasks.task import Output
 
 #: Positions of a prompt whose log-probabilities, of twenty tokens each, stay far below what one message may have.
 _MAX_POSITIONS = 256
@@ -76,8 +77,11 @@ def in_order(deltas: Iterable[GenerateDelta]) -> list[GenerateDelta]:
     return sorted(deltas, key=lambda delta: (delta.prompt_index, delta.index))
 
 
-def in_messages(part: GenerateOutput) -> list[GenerateOutput]:
+def in_messages(part: Output) -> list[GenerateOutput]:
     """A part of the answers, for as many messages as keep each small; `usage` goes with the last."""
+    assert isinstance(part, GenerateOutput)
+    if len(part.deltas) == 1 and len(part.deltas[0].prompt_logprobs) <= _MAX_POSITIONS:
+        return [part]
     small = [piece for delta in part.deltas for piece in _pieces(delta)]
     if len(small) == len(part.deltas) <= _MAX_DELTAS:
         return [part]
@@ -98,7 +102,9 @@ def _pieces(delta: GenerateDelta) -> Iterator[GenerateDelta]:
     yield delta if told is delta.prompt_logprobs else replace(delta, prompt_logprobs=told)
 
 
-def _logprobs(told: Sequence[TokenLogprobs]) -> Iterator[generation.TokenLogprobs]:
+def _logprobs(told: Sequence[TokenLogprobs]) -> Iterable[generation.TokenLogprobs]:
+    if not told:
+        return ()
     return (generation.TokenLogprobs(chosen=_logprob(each.chosen), top=map(_logprob, each.top)) for each in told)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import grpc
 
@@ -52,11 +53,13 @@ class GenerateServicer(pb_grpc.GenerateServiceServicer):
         """Continues prompts, piece by piece."""
         task_input = generate_input(request.request, stream=True)
         call = _call(context, request.request.model, task_input, "StreamGenerate")
-        async for part in self._parts(call):
-            for small in in_messages(part):
-                yield pb.StreamGenerateResponse(
-                    model=call.model, deltas=map(completion, small.deltas), usage=usage_message(small.usage)
-                )
+        with _renaming():
+            async with self._pipeline.stream(call) as parts:
+                async for part in parts:
+                    for small in in_messages(part):
+                        yield pb.StreamGenerateResponse(
+                            model=call.model, deltas=map(completion, small.deltas), usage=usage_message(small.usage)
+                        )
 
     async def Chat(self, request: pb.ChatRequest, context: Context) -> pb.ChatResponse:
         """Answers a conversation."""
@@ -69,28 +72,28 @@ class GenerateServicer(pb_grpc.GenerateServiceServicer):
     async def StreamChat(self, request: pb.StreamChatRequest, context: Context) -> AsyncIterator[pb.StreamChatResponse]:
         """Answers a conversation, piece by piece."""
         call = _call(context, request.request.model, chat_input(request.request, stream=True), "StreamChat")
-        async for part in self._parts(call):
-            for small in in_messages(part):
-                yield pb.StreamChatResponse(
-                    model=call.model, deltas=map(chat_answer, small.deltas), usage=usage_message(small.usage)
-                )
+        with _renaming():
+            async with self._pipeline.stream(call) as parts:
+                async for part in parts:
+                    for small in in_messages(part):
+                        yield pb.StreamChatResponse(
+                            model=call.model, deltas=map(chat_answer, small.deltas), usage=usage_message(small.usage)
+                        )
 
     async def _whole(self, call: Call) -> GenerateOutput:
-        try:
+        with _renaming():
             answer = await self._pipeline.run(call)
-        except CallerError as error:
-            raise error.renamed(NAMES) from None
         assert isinstance(answer, GenerateOutput)
         return answer
 
-    async def _parts(self, call: Call) -> AsyncIterator[GenerateOutput]:
-        try:
-            async with self._pipeline.stream(call) as parts:
-                async for part in parts:
-                    assert isinstance(part, GenerateOutput)
-                    yield part
-        except CallerError as error:
-            raise error.renamed(NAMES) from None
+
+@contextmanager
+def _renaming() -> Iterator[None]:
+    """Errors from within name fields as the messages do."""
+    try:
+        yield
+    except CallerError as error:
+        raise error.renamed(NAMES) from None
 
 
 def _call(context: Context, model: str, task_input: GenerateInput, method: str) -> Call:
