@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,3 +160,15 @@ def test_images_are_refused_by_name_where_the_model_sees_none() -> None:
     with pytest.raises(InvalidInputError) as refusal:
         engine.submit(request_of(0, 1, (1, 2)))
     assert (refusal.value.field, refusal.value.reason) == ("images", "unsupported_field")
+
+
+def test_log_probabilities_of_a_prompt_with_images_depend_on_no_steps() -> None:
+    told = []
+    for step_tokens in (1, 7, 64):
+        engine = core(ChecksumImageTextModel(CONFIG), 50, slots=2, step_tokens=step_tokens, max_step_tokens=64)
+        request = replace(request_of(1, 1, 2, (1, 8), 3, (2, 5), 5, max_tokens=4), prompt_logprobs=2, logprobs=2)
+        engine.submit(request)
+        deltas = drain(engine)
+        told.append([each for delta in deltas for each in (*delta.prompt_logprobs, *delta.logprobs)])
+        assert len(told[-1]) == len(request.prompt_token_ids) - 1 + 4
+    assert told[0] == told[1] == told[2]
