@@ -21,6 +21,12 @@ TOKEN_OUTPUTS = ("last_hidden_state", "token_embeddings")
 #: The output that sentence-transformers' exporters give one finished vector a text in.
 SENTENCE_OUTPUT = "sentence_embedding"
 
+#: The output of models of images and texts that gives one finished vector a text.
+TEXT_OUTPUT = "text_embeds"
+
+#: What such models give, and take beside texts.
+IMAGE_TENSORS = ("pixel_values", "image_embeds", "pooler_output", "pred_boxes")
+
 #: The output of models with the head of a sparse encoder: a value for each word of the vocabulary and text.
 SPARSE_OUTPUT = "sparse_embedding"
 
@@ -67,7 +73,8 @@ def tensor_name(names: Collection[str], node: str) -> str:
         names: that the graph has for the tensor.
         node: the name of the node that gives it, or takes it.
     """
-    known = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT, SPARSE_OUTPUT, LOGITS, *SPAN_OUTPUTS)
+    texts = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT, TEXT_OUTPUT, SPARSE_OUTPUT, LOGITS, *SPAN_OUTPUTS)
+    known = (*texts, *IMAGE_TENSORS)
     return min(names, key=lambda name: (name not in known, name != node, name.isdigit(), name), default=node)
 
 
@@ -104,7 +111,8 @@ def text_outputs(outputs: Sequence[TensorSpec], config: Mapping[str, Any]) -> Te
     """
     candidates = [spec for spec in outputs if len(spec.shape) == 3 and not _is_logits(spec, config)]
     named = [spec.name for name in TOKEN_OUTPUTS for spec in candidates if spec.name == name]
-    sentence = next((spec.name for spec in outputs if spec.name == SENTENCE_OUTPUT and len(spec.shape) == 2), "")
+    finished = (SENTENCE_OUTPUT, TEXT_OUTPUT)
+    sentence = next((spec.name for spec in outputs if spec.name in finished and len(spec.shape) == 2), "")
     if named:
         return TextOutputs(named[0], sentence)
     width = _width(config)

@@ -30,6 +30,7 @@ type fake struct {
 	panopev1.UnimplementedInferServiceServer
 	panopev1.UnimplementedJobServiceServer
 	panopev1.UnimplementedRegistryServiceServer
+	panopev1.UnimplementedDetectServiceServer
 	panopev1.UnimplementedRerankServiceServer
 	panopev1.UnimplementedTextServiceServer
 
@@ -53,6 +54,7 @@ func start(t *testing.T, f *fake, options ...panope.Option) *panope.Client {
 	panopev1.RegisterInferServiceServer(server, f)
 	panopev1.RegisterJobServiceServer(server, f)
 	panopev1.RegisterRegistryServiceServer(server, f)
+	panopev1.RegisterDetectServiceServer(server, f)
 	panopev1.RegisterRerankServiceServer(server, f)
 	panopev1.RegisterTextServiceServer(server, f)
 	go func() { _ = server.Serve(listener) }() // ends with Stop
@@ -116,6 +118,9 @@ func (f *fake) Embed(ctx context.Context, request *panopev1.EmbedRequest) (*pano
 	}
 	for _, sequence := range request.GetTokenSequences() {
 		add(len(sequence.GetIds()))
+	}
+	for _, image := range request.GetImages() {
+		add(len(image.GetContent()))
 	}
 	return answer, nil
 }

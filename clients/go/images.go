@@ -14,6 +14,18 @@ func (c *Client) ClassifyImages(
 	return c.classify.ClassifyImages(ctx, request)
 }
 
+// WithImagePooling says how what the model gives for an image becomes one vector.
+func WithImagePooling(pooling panopev1.ImagePooling) EmbedOption {
+	return func(r *panopev1.EmbedRequest) { r.ImagePooling = pooling }
+}
+
+// EmbedImages turns images into vectors; a model such as CLIP gives texts vectors of the same space, by Embed.
+func (c *Client) EmbedImages(
+	ctx context.Context, model string, images []*panopev1.Image, options ...EmbedOption,
+) (*Embeddings, error) {
+	return c.embedRequest(ctx, &panopev1.EmbedRequest{Model: model, Images: images}, options)
+}
+
 // Detect says what stands in images, and where.
 func (c *Client) Detect(ctx context.Context, request *panopev1.DetectRequest) (*panopev1.DetectResponse, error) {
 	return c.detect.Detect(ctx, request)

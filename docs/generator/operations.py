@@ -25,7 +25,7 @@ from panope_server.transport.rest.classification import inputs as classification
 from panope_server.transport.rest.classification import schemas as classification
 from panope_server.transport.rest.classification import vllm_schemas as vllm
 from panope_server.transport.rest.detection import schemas as detection
-from panope_server.transport.rest.embedding import inputs
+from panope_server.transport.rest.embedding import image_inputs, inputs
 from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
 from panope_server.transport.rest.hugging_face.errors import HuggingFaceErrorJson
@@ -336,9 +336,9 @@ PLAIN: Mapping[str, Operation] = {
 
 #: Fields that are read in a second step, and what that step takes.
 READ_LATER: Mapping[tuple[type[Struct], str], Sequence[Any]] = {
-    (openai.EmbeddingsBody, "input"): inputs.INPUTS,
+    (openai.EmbeddingsBody, "input"): (*inputs.INPUTS, *image_inputs.INPUTS),
     (CompletionBody, "prompt"): inputs.INPUTS,
-    (hugging_face.EmbedBody, "inputs"): inputs.INPUTS,
+    (hugging_face.EmbedBody, "inputs"): (*inputs.INPUTS, *image_inputs.INPUTS),
     (infer_schemas.InferBody, "value"): (EmbedJson, GenerateValue),
     (tei.DecodeBody, "ids"): inputs.INPUTS[2:],
     (classification.ClassifyBody, "inputs"): classification_inputs.INPUTS,

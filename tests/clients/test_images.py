@@ -9,6 +9,7 @@ import pytest
 
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import detect_service_pb2 as detect_pb
+from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1.media_pb2 import Image
 from panope_client import InvalidArgumentError
 
@@ -38,6 +39,22 @@ async def test_things_are_looked_for(client: Any, fake: Any) -> None:
             model=MODEL, images=[Image(content=b"a"), Image(content=b"b")], threshold=0.25, max_detections=3
         )
     ]
+
+
+async def test_images_are_embedded(client: Any, fake: Any) -> None:
+    found = await client.embed_images([b"a", b"b"], MODEL, image_pooling="patch_mean", normalize=True, dimensions=2)
+    assert len(found.vectors) == 2
+    assert fake.requests == [
+        embed_pb.EmbedRequest(
+            model=MODEL,
+            images=[Image(content=b"a"), Image(content=b"b")],
+            normalize=True,
+            dimensions=2,
+            image_pooling=embed_pb.IMAGE_POOLING_PATCH_MEAN,
+        )
+    ]
+    with pytest.raises(InvalidArgumentError, match="image_pooling must be one of pooler"):
+        await client.embed_images([b"a"], MODEL, image_pooling="max")
 
 
 @pytest.mark.parametrize(

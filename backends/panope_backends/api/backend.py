@@ -80,7 +80,8 @@ class ModelFacts:
             are to be run with.
         head: what the model's own files have computed from its outputs, for the task `embed` alone: empty for token
             vectors, or `splade-` with `max` or `sum` for how values of the vocabulary are pooled over tokens, and with
-            `-log` where the logarithm is taken twice.
+            `-log` where the logarithm is taken twice. Of a model that gives images and texts vectors of one space it is
+            `texts` for the part that reads texts, which is a model of its own to engines.
     """
 
     name: str

@@ -77,6 +77,23 @@ def _convnext(folder: Path) -> dict[str, Any]:
     return {"image_processor_type": "ConvNextImageProcessor", "size": size, "crop_pct": 0.875, **_IMAGENET}
 
 
+def _dinov2(folder: Path) -> dict[str, Any]:
+    from transformers import Dinov2Config
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    _saved(folder, Dinov2Config(image_size=SIDE, patch_size=8, **sizes), "Dinov2Model")
+    size, crop = {"shortest_edge": 40}, {"height": SIDE, "width": SIDE}
+    return {"image_processor_type": "BitImageProcessor", "size": size, "crop_size": crop, **_IMAGENET}
+
+
+def _convnext_base(folder: Path) -> dict[str, Any]:
+    from transformers import ConvNextConfig
+
+    sizes = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
+    _saved(folder, ConvNextConfig(**sizes), "ConvNextModel")
+    return {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 64}, **_IMAGENET}
+
+
 def _clip(folder: Path) -> dict[str, Any]:
     from transformers import CLIPConfig
 
@@ -158,6 +175,8 @@ VISION_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "vit": _vit,
     "swin": _swin,
     "convnext": _convnext,
+    "dinov2": _dinov2,
+    "convnext_base": _convnext_base,
     "clip": _clip,
     "siglip": _siglip,
     "detr": _detr,

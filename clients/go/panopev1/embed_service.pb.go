@@ -78,6 +78,64 @@ func (Truncation) EnumDescriptor() ([]byte, []int) {
 	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{0}
 }
 
+// How what a model gives for an image becomes one vector. `image_poolings` of its EmbedSpec tells which it has.
+type ImagePooling int32
+
+const (
+	// The first that the model has of the others, in their order; models that give images and texts vectors of one space
+	// project, and have no other.
+	ImagePooling_IMAGE_POOLING_UNSPECIFIED ImagePooling = 0
+	// What the model itself makes of its tokens, by weights or rules of its own (`pooler_output` of transformers).
+	ImagePooling_IMAGE_POOLING_POOLER ImagePooling = 1
+	// The token that stands before those of patches.
+	ImagePooling_IMAGE_POOLING_CLS ImagePooling = 2
+	// The mean of the tokens of patches, or of places of the map that a convolution gives.
+	ImagePooling_IMAGE_POOLING_PATCH_MEAN ImagePooling = 3
+)
+
+// Enum value maps for ImagePooling.
+var (
+	ImagePooling_name = map[int32]string{
+		0: "IMAGE_POOLING_UNSPECIFIED",
+		1: "IMAGE_POOLING_POOLER",
+		2: "IMAGE_POOLING_CLS",
+		3: "IMAGE_POOLING_PATCH_MEAN",
+	}
+	ImagePooling_value = map[string]int32{
+		"IMAGE_POOLING_UNSPECIFIED": 0,
+		"IMAGE_POOLING_POOLER":      1,
+		"IMAGE_POOLING_CLS":         2,
+		"IMAGE_POOLING_PATCH_MEAN":  3,
+	}
+)
+
+func (x ImagePooling) Enum() *ImagePooling {
+	p := new(ImagePooling)
+	*p = x
+	return p
+}
+
+func (x ImagePooling) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ImagePooling) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_embed_service_proto_enumTypes[1].Descriptor()
+}
+
+func (ImagePooling) Type() protoreflect.EnumType {
+	return &file_panope_v1_embed_service_proto_enumTypes[1]
+}
+
+func (x ImagePooling) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ImagePooling.Descriptor instead.
+func (ImagePooling) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{1}
+}
+
 // The token ids of one text.
 type TokenSequence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -124,14 +182,14 @@ func (x *TokenSequence) GetIds() []uint32 {
 	return nil
 }
 
-// A batch of texts and how to embed them.
+// A batch of texts or images, and how to embed them.
 type EmbedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name, `vendor/name`. Required.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// The texts, 1 to 2,048, none empty. Excludes `token_sequences`.
+	// The texts, 1 to 2,048, none empty. Excludes `token_sequences` and `images`.
 	Texts []string `protobuf:"bytes,2,rep,name=texts,proto3" json:"texts,omitempty"`
-	// The texts as token ids, 1 to 2,048, none empty. Excludes `texts`.
+	// The texts as token ids, 1 to 2,048, none empty. Excludes `texts` and `images`.
 	TokenSequences []*TokenSequence `protobuf:"bytes,3,rep,name=token_sequences,json=tokenSequences,proto3" json:"token_sequences,omitempty"`
 	// What to do with a text that is too long. Default: refuse.
 	Truncation Truncation `protobuf:"varint,4,opt,name=truncation,proto3,enum=panope.v1.Truncation" json:"truncation,omitempty"`
@@ -141,7 +199,11 @@ type EmbedRequest struct {
 	// were. Default: all.
 	Dimensions *uint32 `protobuf:"varint,6,opt,name=dimensions,proto3,oneof" json:"dimensions,omitempty"`
 	// The name of one of the model's prompts, put before each text. Default: as the model's own files say.
-	PromptName    *string `protobuf:"bytes,7,opt,name=prompt_name,json=promptName,proto3,oneof" json:"prompt_name,omitempty"`
+	PromptName *string `protobuf:"bytes,7,opt,name=prompt_name,json=promptName,proto3,oneof" json:"prompt_name,omitempty"`
+	// The images, 1 to `limits.media.max_images`. Excludes `texts` and `token_sequences`, and what is said of texts.
+	Images []*Image `protobuf:"bytes,8,rep,name=images,proto3" json:"images,omitempty"`
+	// How what the model gives for an image becomes one vector. Default: as the model's EmbedSpec says. With `images` alone.
+	ImagePooling  ImagePooling `protobuf:"varint,9,opt,name=image_pooling,json=imagePooling,proto3,enum=panope.v1.ImagePooling" json:"image_pooling,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -225,19 +287,33 @@ func (x *EmbedRequest) GetPromptName() string {
 	return ""
 }
 
+func (x *EmbedRequest) GetImages() []*Image {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
+func (x *EmbedRequest) GetImagePooling() ImagePooling {
+	if x != nil {
+		return x.ImagePooling
+	}
+	return ImagePooling_IMAGE_POOLING_UNSPECIFIED
+}
+
 // The vectors of a batch.
 type EmbedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model that answered.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// All vectors one after another in the order of the texts: `count` × `dimensions` little-endian 32-bit floats. Empty for
+	// All vectors one after another in the order of the texts or images: `count` × `dimensions` little-endian 32-bit floats. Empty for
 	// a model that gives sparse vectors.
 	Vectors []byte `protobuf:"bytes,2,opt,name=vectors,proto3" json:"vectors,omitempty"`
 	// The number of vectors in `vectors`.
 	Count uint32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	// The number of values in each vector.
 	Dimensions uint32 `protobuf:"varint,4,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	// The number of tokens of each text as it was run, prompt and special tokens included.
+	// The number of tokens of each text as it was run, prompt and special tokens included; none for images.
 	TokenCounts []uint32 `protobuf:"varint,5,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
 	// The positions of texts that were cut, ascending.
 	TruncatedIndices []uint32 `protobuf:"varint,6,rep,packed,name=truncated_indices,json=truncatedIndices,proto3" json:"truncated_indices,omitempty"`
@@ -847,9 +923,9 @@ var File_panope_v1_embed_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dpanope/v1/embed_service.proto\x12\tpanope.v1\x1a\x1cpanope/v1/stream_error.proto\"!\n" +
+	"\x1dpanope/v1/embed_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"!\n" +
 	"\rTokenSequence\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\rR\x03ids\"\xcf\x02\n" +
+	"\x03ids\x18\x01 \x03(\rR\x03ids\"\xb7\x03\n" +
 	"\fEmbedRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05texts\x18\x02 \x03(\tR\x05texts\x12A\n" +
@@ -862,7 +938,9 @@ const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"dimensions\x18\x06 \x01(\rH\x01R\n" +
 	"dimensions\x88\x01\x01\x12$\n" +
 	"\vprompt_name\x18\a \x01(\tH\x02R\n" +
-	"promptName\x88\x01\x01B\f\n" +
+	"promptName\x88\x01\x01\x12(\n" +
+	"\x06images\x18\b \x03(\v2\x10.panope.v1.ImageR\x06images\x12<\n" +
+	"\rimage_pooling\x18\t \x01(\x0e2\x17.panope.v1.ImagePoolingR\fimagePoolingB\f\n" +
 	"\n" +
 	"_normalizeB\r\n" +
 	"\v_dimensionsB\x0e\n" +
@@ -914,7 +992,12 @@ const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TRUNCATION_REFUSE\x10\x01\x12\x12\n" +
 	"\x0eTRUNCATION_END\x10\x02\x12\x14\n" +
-	"\x10TRUNCATION_START\x10\x032\xac\x02\n" +
+	"\x10TRUNCATION_START\x10\x03*|\n" +
+	"\fImagePooling\x12\x1d\n" +
+	"\x19IMAGE_POOLING_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14IMAGE_POOLING_POOLER\x10\x01\x12\x15\n" +
+	"\x11IMAGE_POOLING_CLS\x10\x02\x12\x1c\n" +
+	"\x18IMAGE_POOLING_PATCH_MEAN\x10\x032\xac\x02\n" +
 	"\fEmbedService\x12:\n" +
 	"\x05Embed\x12\x17.panope.v1.EmbedRequest\x1a\x18.panope.v1.EmbedResponse\x12P\n" +
 	"\vStreamEmbed\x12\x1d.panope.v1.StreamEmbedRequest\x1a\x1e.panope.v1.StreamEmbedResponse(\x010\x01\x12C\n" +
@@ -934,45 +1017,49 @@ func file_panope_v1_embed_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_embed_service_proto_rawDescData
 }
 
-var file_panope_v1_embed_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_panope_v1_embed_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_panope_v1_embed_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_panope_v1_embed_service_proto_goTypes = []any{
 	(Truncation)(0),             // 0: panope.v1.Truncation
-	(*TokenSequence)(nil),       // 1: panope.v1.TokenSequence
-	(*EmbedRequest)(nil),        // 2: panope.v1.EmbedRequest
-	(*EmbedResponse)(nil),       // 3: panope.v1.EmbedResponse
-	(*SparseVector)(nil),        // 4: panope.v1.SparseVector
-	(*StreamEmbedRequest)(nil),  // 5: panope.v1.StreamEmbedRequest
-	(*StreamEmbedResponse)(nil), // 6: panope.v1.StreamEmbedResponse
-	(*TokenizeRequest)(nil),     // 7: panope.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),    // 8: panope.v1.TokenizeResponse
-	(*TokenizedText)(nil),       // 9: panope.v1.TokenizedText
-	(*DetokenizeRequest)(nil),   // 10: panope.v1.DetokenizeRequest
-	(*DetokenizeResponse)(nil),  // 11: panope.v1.DetokenizeResponse
-	(*StreamError)(nil),         // 12: panope.v1.StreamError
+	(ImagePooling)(0),           // 1: panope.v1.ImagePooling
+	(*TokenSequence)(nil),       // 2: panope.v1.TokenSequence
+	(*EmbedRequest)(nil),        // 3: panope.v1.EmbedRequest
+	(*EmbedResponse)(nil),       // 4: panope.v1.EmbedResponse
+	(*SparseVector)(nil),        // 5: panope.v1.SparseVector
+	(*StreamEmbedRequest)(nil),  // 6: panope.v1.StreamEmbedRequest
+	(*StreamEmbedResponse)(nil), // 7: panope.v1.StreamEmbedResponse
+	(*TokenizeRequest)(nil),     // 8: panope.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),    // 9: panope.v1.TokenizeResponse
+	(*TokenizedText)(nil),       // 10: panope.v1.TokenizedText
+	(*DetokenizeRequest)(nil),   // 11: panope.v1.DetokenizeRequest
+	(*DetokenizeResponse)(nil),  // 12: panope.v1.DetokenizeResponse
+	(*Image)(nil),               // 13: panope.v1.Image
+	(*StreamError)(nil),         // 14: panope.v1.StreamError
 }
 var file_panope_v1_embed_service_proto_depIdxs = []int32{
-	1,  // 0: panope.v1.EmbedRequest.token_sequences:type_name -> panope.v1.TokenSequence
+	2,  // 0: panope.v1.EmbedRequest.token_sequences:type_name -> panope.v1.TokenSequence
 	0,  // 1: panope.v1.EmbedRequest.truncation:type_name -> panope.v1.Truncation
-	4,  // 2: panope.v1.EmbedResponse.sparse_vectors:type_name -> panope.v1.SparseVector
-	2,  // 3: panope.v1.StreamEmbedRequest.request:type_name -> panope.v1.EmbedRequest
-	3,  // 4: panope.v1.StreamEmbedResponse.response:type_name -> panope.v1.EmbedResponse
-	12, // 5: panope.v1.StreamEmbedResponse.error:type_name -> panope.v1.StreamError
-	9,  // 6: panope.v1.TokenizeResponse.texts:type_name -> panope.v1.TokenizedText
-	1,  // 7: panope.v1.DetokenizeRequest.token_sequences:type_name -> panope.v1.TokenSequence
-	2,  // 8: panope.v1.EmbedService.Embed:input_type -> panope.v1.EmbedRequest
-	5,  // 9: panope.v1.EmbedService.StreamEmbed:input_type -> panope.v1.StreamEmbedRequest
-	7,  // 10: panope.v1.EmbedService.Tokenize:input_type -> panope.v1.TokenizeRequest
-	10, // 11: panope.v1.EmbedService.Detokenize:input_type -> panope.v1.DetokenizeRequest
-	3,  // 12: panope.v1.EmbedService.Embed:output_type -> panope.v1.EmbedResponse
-	6,  // 13: panope.v1.EmbedService.StreamEmbed:output_type -> panope.v1.StreamEmbedResponse
-	8,  // 14: panope.v1.EmbedService.Tokenize:output_type -> panope.v1.TokenizeResponse
-	11, // 15: panope.v1.EmbedService.Detokenize:output_type -> panope.v1.DetokenizeResponse
-	12, // [12:16] is the sub-list for method output_type
-	8,  // [8:12] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	13, // 2: panope.v1.EmbedRequest.images:type_name -> panope.v1.Image
+	1,  // 3: panope.v1.EmbedRequest.image_pooling:type_name -> panope.v1.ImagePooling
+	5,  // 4: panope.v1.EmbedResponse.sparse_vectors:type_name -> panope.v1.SparseVector
+	3,  // 5: panope.v1.StreamEmbedRequest.request:type_name -> panope.v1.EmbedRequest
+	4,  // 6: panope.v1.StreamEmbedResponse.response:type_name -> panope.v1.EmbedResponse
+	14, // 7: panope.v1.StreamEmbedResponse.error:type_name -> panope.v1.StreamError
+	10, // 8: panope.v1.TokenizeResponse.texts:type_name -> panope.v1.TokenizedText
+	2,  // 9: panope.v1.DetokenizeRequest.token_sequences:type_name -> panope.v1.TokenSequence
+	3,  // 10: panope.v1.EmbedService.Embed:input_type -> panope.v1.EmbedRequest
+	6,  // 11: panope.v1.EmbedService.StreamEmbed:input_type -> panope.v1.StreamEmbedRequest
+	8,  // 12: panope.v1.EmbedService.Tokenize:input_type -> panope.v1.TokenizeRequest
+	11, // 13: panope.v1.EmbedService.Detokenize:input_type -> panope.v1.DetokenizeRequest
+	4,  // 14: panope.v1.EmbedService.Embed:output_type -> panope.v1.EmbedResponse
+	7,  // 15: panope.v1.EmbedService.StreamEmbed:output_type -> panope.v1.StreamEmbedResponse
+	9,  // 16: panope.v1.EmbedService.Tokenize:output_type -> panope.v1.TokenizeResponse
+	12, // 17: panope.v1.EmbedService.Detokenize:output_type -> panope.v1.DetokenizeResponse
+	14, // [14:18] is the sub-list for method output_type
+	10, // [10:14] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_embed_service_proto_init() }
@@ -980,6 +1067,7 @@ func file_panope_v1_embed_service_proto_init() {
 	if File_panope_v1_embed_service_proto != nil {
 		return
 	}
+	file_panope_v1_media_proto_init()
 	file_panope_v1_stream_error_proto_init()
 	file_panope_v1_embed_service_proto_msgTypes[1].OneofWrappers = []any{}
 	file_panope_v1_embed_service_proto_msgTypes[5].OneofWrappers = []any{
@@ -993,7 +1081,7 @@ func file_panope_v1_embed_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_embed_service_proto_rawDesc), len(file_panope_v1_embed_service_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,

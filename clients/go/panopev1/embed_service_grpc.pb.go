@@ -29,12 +29,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Turns texts into vectors.
+// Turns texts and images into vectors.
 type EmbedServiceClient interface {
-	// Embeds a batch of texts, or of token ids.
+	// Embeds a batch of texts, of token ids, or of images. A model such as CLIP takes both and gives them vectors of one
+	// space; `inputs` of its EmbedSpec tells.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (an empty batch, a text longer than the
-	// model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have),
+	// model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have, images to a model
+	// of texts or texts to one of images, an image that is broken or past the limits of `limits.media`),
 	// RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
 	Embed(ctx context.Context, in *EmbedRequest, opts ...grpc.CallOption) (*EmbedResponse, error)
 	// Embeds one batch for each request, many at a time; answers come in the order of the requests.
@@ -102,12 +104,14 @@ func (c *embedServiceClient) Detokenize(ctx context.Context, in *DetokenizeReque
 // All implementations must embed UnimplementedEmbedServiceServer
 // for forward compatibility.
 //
-// Turns texts into vectors.
+// Turns texts and images into vectors.
 type EmbedServiceServer interface {
-	// Embeds a batch of texts, or of token ids.
+	// Embeds a batch of texts, of token ids, or of images. A model such as CLIP takes both and gives them vectors of one
+	// space; `inputs` of its EmbedSpec tells.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (an empty batch, a text longer than the
-	// model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have),
+	// model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have, images to a model
+	// of texts or texts to one of images, an image that is broken or past the limits of `limits.media`),
 	// RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
 	Embed(context.Context, *EmbedRequest) (*EmbedResponse, error)
 	// Embeds one batch for each request, many at a time; answers come in the order of the requests.

@@ -753,17 +753,22 @@ type EmbedSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The values in a vector; 0 while the model's files do not tell before it is loaded.
 	Dimensions uint32 `protobuf:"varint,1,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
-	// The most tokens of one text, prompt and special tokens included.
+	// The most tokens of one text, prompt and special tokens included; 0 for a model of images alone.
 	MaxTokens uint32 `protobuf:"varint,2,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
 	// The prompts that `prompt_name` can name.
 	PromptNames []string `protobuf:"bytes,3,rep,name=prompt_names,json=promptNames,proto3" json:"prompt_names,omitempty"`
 	// How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors.
+	// Of a model of images, how it does for them: `pooler`, `cls` or `patch_mean` as of ImagePooling, or `projection`.
 	Pooling string `protobuf:"bytes,4,opt,name=pooling,proto3" json:"pooling,omitempty"`
 	// Whether vectors have length 1 unless the request says otherwise.
 	Normalize bool `protobuf:"varint,5,opt,name=normalize,proto3" json:"normalize,omitempty"`
 	// Which texts run as one batch, as was measured when it was loaded: `any`; those of `equal_length`, where padding
 	// would change answers; or each `alone`, where any company would. The latter two take longer.
-	Batching      string `protobuf:"bytes,6,opt,name=batching,proto3" json:"batching,omitempty"`
+	Batching string `protobuf:"bytes,6,opt,name=batching,proto3" json:"batching,omitempty"`
+	// What it embeds: `texts`, `images`, or both.
+	Inputs []string `protobuf:"bytes,7,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	// What `image_pooling` of a request may ask for, the default first; empty for a model of texts.
+	ImagePoolings []string `protobuf:"bytes,8,rep,name=image_poolings,json=imagePoolings,proto3" json:"image_poolings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -838,6 +843,20 @@ func (x *EmbedSpec) GetBatching() string {
 		return x.Batching
 	}
 	return ""
+}
+
+func (x *EmbedSpec) GetInputs() []string {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *EmbedSpec) GetImagePoolings() []string {
+	if x != nil {
+		return x.ImagePoolings
+	}
+	return nil
 }
 
 // What a `generate` model takes and gives.
@@ -1778,7 +1797,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"max_tokens\x18\x01 \x01(\rR\tmaxTokens\x12\x1d\n" +
 	"\n" +
 	"mask_token\x18\x02 \x01(\tR\tmaskToken\x12\x1a\n" +
-	"\bbatching\x18\x03 \x01(\tR\bbatching\"\xc1\x01\n" +
+	"\bbatching\x18\x03 \x01(\tR\bbatching\"\x80\x02\n" +
 	"\tEmbedSpec\x12\x1e\n" +
 	"\n" +
 	"dimensions\x18\x01 \x01(\rR\n" +
@@ -1788,7 +1807,9 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\fprompt_names\x18\x03 \x03(\tR\vpromptNames\x12\x18\n" +
 	"\apooling\x18\x04 \x01(\tR\apooling\x12\x1c\n" +
 	"\tnormalize\x18\x05 \x01(\bR\tnormalize\x12\x1a\n" +
-	"\bbatching\x18\x06 \x01(\tR\bbatching\"\xb2\x04\n" +
+	"\bbatching\x18\x06 \x01(\tR\bbatching\x12\x16\n" +
+	"\x06inputs\x18\a \x03(\tR\x06inputs\x12%\n" +
+	"\x0eimage_poolings\x18\b \x03(\tR\rimagePoolings\"\xb2\x04\n" +
 	"\fGenerateSpec\x12#\n" +
 	"\rmax_positions\x18\x01 \x01(\rR\fmaxPositions\x12\x1d\n" +
 	"\n" +

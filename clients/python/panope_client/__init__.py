@@ -52,7 +52,7 @@ from panope_client.errors import (
     UnavailableError,
 )
 from panope_client.generate_messages import GenerateOptions
-from panope_client.image_messages import ClassifyImagesOptions, DetectOptions
+from panope_client.image_messages import ClassifyImagesOptions, DetectOptions, EmbedImagesOptions
 from panope_client.results import Embeddings, Health, SparseVector, Tokens
 from panope_client.retry import RetryPolicy
 from panope_client.speech_messages import TranscribeOptions
@@ -77,6 +77,7 @@ __all__ = [
     "DetectOptions",
     "DetectResponse",
     "Device",
+    "EmbedImagesOptions",
     "EmbedOptions",
     "Embeddings",
     "FillMaskOptions",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from panope.v1 import classify_service_pb2 as classify_pb
 from panope.v1 import detect_service_pb2 as detect_pb
+from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1.media_pb2 import Image
-from panope_client.arguments import check_options, iterated, request_of
+from panope_client.arguments import check_options, iterated, request_of, value_of
 from panope_client.classify_messages import Function, function_of
 from panope_client.errors import InvalidArgumentError
 
@@ -34,6 +35,29 @@ class ClassifyImagesOptions(TypedDict, total=False):
     hypothesis_template: str | None
     function: Function | None
     top_k: int | None
+
+
+ImagePooling = Literal["pooler", "cls", "patch_mean"]
+
+_POOLINGS: Mapping[str, embed_pb.ImagePooling.ValueType] = {
+    "pooler": embed_pb.IMAGE_POOLING_POOLER,
+    "cls": embed_pb.IMAGE_POOLING_CLS,
+    "patch_mean": embed_pb.IMAGE_POOLING_PATCH_MEAN,
+}
+
+
+class EmbedImagesOptions(TypedDict, total=False):
+    """How to embed images.
+
+    Attributes:
+        normalize: whether vectors have length 1; default no.
+        dimensions: how many leading values of each vector to keep; default all.
+        image_pooling: how what the model gives becomes one vector; default as its `EmbedSpec` says.
+    """
+
+    normalize: bool | None
+    dimensions: int | None
+    image_pooling: ImagePooling | None
 
 
 class DetectOptions(TypedDict, total=False):
@@ -82,6 +106,29 @@ def detect_request(images: Iterable[ImageSource], model: str, options: DetectOpt
         threshold=options.get("threshold"),
         max_detections=options.get("max_detections"),
     )
+
+
+def embed_images_request(
+    images: Iterable[ImageSource], model: str, options: EmbedImagesOptions
+) -> embed_pb.EmbedRequest:
+    """Makes the request to embed images.
+
+    Raises:
+        InvalidArgumentError: as above.
+    """
+    check_options(options, EmbedImagesOptions)
+    return request_of(
+        embed_pb.EmbedRequest,
+        model=model,
+        images=_images(images),
+        normalize=options.get("normalize"),
+        dimensions=options.get("dimensions"),
+        image_pooling=_pooling_of(options.get("image_pooling")),
+    )
+
+
+def _pooling_of(word: str | None) -> embed_pb.ImagePooling.ValueType:
+    return embed_pb.IMAGE_POOLING_UNSPECIFIED if word is None else value_of(word, _POOLINGS, "image_pooling")
 
 
 def _images(images: Iterable[ImageSource]) -> list[Image]:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.image_models import embeds_images
 from panope_backends.lora import CONFIG
 from panope_backends.text_graphs import text_outputs, text_shape
 from panope_backends.weights_support import decoder_of, packing_of
@@ -74,7 +75,7 @@ def _refusal(found: WeightSet, config: Mapping[str, Any]) -> str:
             return f"its weights are {found.facts.precision}, and config.json does not tell how they were quantized"
         return ""
     graph = found.facts.graph
-    if graph is None:
+    if graph is None or embeds_images(config):  # workers look at what graphs of images take
         return ""
     try:
         text_shape(graph.inputs)

@@ -13,7 +13,7 @@ from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import log, usage
-from panope_server.cli.server import cache, labels, models, serve, speech, text_to_text, texts, vision
+from panope_server.cli.server import cache, embed, labels, models, serve, speech, text_to_text, texts, vision
 from panope_server.cli.store import pin, store
 
 
@@ -65,7 +65,7 @@ app.command("job-worker")(worker.worker)
 app.command("ps")(models.ps)
 app.command("load")(models.load)
 app.command("unload")(models.unload)
-app.command("embed")(models.embed)
+app.command("embed")(embed.embed)
 app.command("classify")(labels.classify)
 app.command("rerank")(labels.rerank)
 app.command("detect")(vision.detect)

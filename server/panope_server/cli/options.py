@@ -33,6 +33,10 @@ Base = Annotated[
     str,
     typer.Option("--base", help="Of an adapter, the model that it changes, by its name here; its files name one too."),
 ]
+Images = Annotated[
+    list[Path] | None,
+    typer.Option("--image", exists=True, dir_okay=False, help="An image, a file, in the place of texts; repeatable."),
+]
 Address = Annotated[
     str | None,
     typer.Option("--address", help="The server's gRPC address; by default this machine's, from the settings."),
@@ -40,6 +44,12 @@ Address = Annotated[
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The settings file; `panope.toml` in the working folder by default.")
 ]
+
+
+def check_either(texts: Sequence[str] | None, images: Sequence[Path] | None) -> None:
+    """Refuses a command that names neither texts nor images, or both."""
+    if bool(texts) == bool(images):
+        raise typer.BadParameter("give texts, or images by --image, and not both", param_hint="TEXTS")
 
 
 def settings_for(

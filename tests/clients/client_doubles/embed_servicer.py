@@ -29,6 +29,7 @@ class EmbedServicer(Calls, embed_grpc.EmbedServiceServicer):
     @staticmethod
     def _vectors(request: embed_pb.EmbedRequest) -> embed_pb.EmbedResponse:
         texts = list(request.texts) or [",".join(map(str, item.ids)) for item in request.token_sequences]
+        texts = texts or [image.content.decode() for image in request.images]
         vectors = np.array([vector_of(text) for text in texts], "<f4")
         return embed_pb.EmbedResponse(
             model=request.model,

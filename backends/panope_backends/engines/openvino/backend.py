@@ -38,7 +38,7 @@ from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
-from panope_backends.engines.torch.vision import vision_head
+from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"

@@ -28,7 +28,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
 )
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.transformer import transformer_support
-from panope_backends.engines.torch.vision import load_vision_model, vision_head, vision_support
+from panope_backends.engines.torch.vision.heads import vision_head, vision_support
 from panope_backends.engines.torch.vits import SPEAK, load_vits, speech_support
 from panope_backends.errors import PreconditionError
 
@@ -111,6 +111,8 @@ class CpuBackend(Backend):
                 return load_vits(model, folder, "fp32", threads)
             precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
             if (head := vision_head(model)) is not None:
+                from panope_backends.engines.torch.vision.model import load_vision_model  # it brings torch
+
                 return load_vision_model(model, head, folder, precision, threads)
             return load_torch_model(model, folder, precision, threads)
         if model.format == "onnx":

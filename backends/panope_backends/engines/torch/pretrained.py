@@ -80,6 +80,19 @@ def load_pretrained(
     *,
     may_lack: str = "",
 ) -> Any:
+    """As `load_partly`, the module alone."""
+    module, _ = load_partly(model, folder, precision, auto_class, may_lack, attention)
+    return module
+
+
+def load_partly(
+    model: ModelFacts,
+    folder: Path,
+    precision: str,
+    auto_class: str,
+    may_lack: str,
+    attention: str | Mapping[str, str] | None = None,
+) -> tuple[Any, bool]:
     """Loads a model, ready to run.
 
     Args:
@@ -87,9 +100,12 @@ def load_pretrained(
         folder: its files; an adapter in it (`lora.FOLDER`) is merged into the weights.
         precision: `fp32`, `bf16` or `fp16`, which the weights are brought to.
         auto_class: the one of transformers' auto classes that loads it.
+        may_lack: a part of the model, by its name, whose weights may be missing; empty for none.
         attention: transformers' name for a way to compute attention, or one for each part of the model that is named;
             None for the fastest that the model has.
-        may_lack: a part of the model, by its name, whose weights may be missing, as it is not run.
+
+    Returns:
+        The module, and whether the weights of that part are missing, so that they are random numbers.
 
     Raises:
         PreconditionError: the architecture is unknown, or weights are missing or of another shape than the
@@ -122,7 +138,7 @@ def load_pretrained(
         if code:  # which may import more of itself while it runs
             weakref.finalize(module, shutil.rmtree, code, ignore_errors=True)
     # transformers fills missing weights with random numbers.
-    missing = sorted(key for key in report["missing_keys"] if not may_lack or may_lack not in key.split("."))
+    missing = sorted(key for key in report["missing_keys"] if not _is_of(may_lack, key))
     if missing:
         raise PreconditionError(
             f"the model's files lack {len(missing)} weights, such as `{missing[0]}`", reason="missing_weights"
@@ -132,7 +148,11 @@ def load_pretrained(
 
         merge_adapter(module, folder / FOLDER)
     module.config.return_dict = True  # results are taken by their names, whatever config.json says
-    return module.eval()
+    return module.eval(), any(_is_of(may_lack, key) for key in report["missing_keys"])
+
+
+def _is_of(part: str, key: str) -> bool:
+    return bool(part) and part in key.split(".")
 
 
 def _import(name: str) -> Any:

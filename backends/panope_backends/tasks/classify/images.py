@@ -11,10 +11,10 @@ import numpy as np
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError
+from panope_backends.image_models import compares
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import function_of, labels_of
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
-from panope_backends.tasks.classify.image_models import compares
 from panope_backends.tasks.classify.label_texts import DEFAULT_TEMPLATE, LabelTexts, load_label_texts
 from panope_backends.tasks.images import ImagePreparer
 from panope_backends.tasks.json_files import read_json

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import ClassificationModel
+from panope_backends.image_models import classifies_images
 from panope_backends.tasks.classify.by_engine import engine_task
 from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import ClassifyFiles, read_classify_files
-from panope_backends.tasks.classify.image_models import takes_images
 from panope_backends.tasks.classify.jobs import SequenceJobs
 from panope_backends.tasks.classify.requests import ClassifyRequests
 from panope_backends.tasks.classify.sequences import SequenceMaker
@@ -29,7 +29,7 @@ class ClassifyModule(TaskModule):
             if isinstance(found, ClassificationModel):
                 return _of_engine(found, self.name)
             found.close()
-        if takes_images(read_json(source.folder / "config.json")):
+        if classifies_images(read_json(source.folder / "config.json")):
             from panope_backends.tasks.classify.images import load_image_classifier  # it brings Pillow
 
             return load_image_classifier(source)

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from panope_backends.api import EmbeddingModel
+from panope_backends.image_models import embeds_images
 from panope_backends.tasks.embed.by_engine import engine_task
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.images.requests import TASK, refuse_images
 from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
+from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 from panope_backends.tasks.tokenize.requests import tokenizer_requests
 
 
 class EmbedModule(TaskModule):
-    """Loads a text encoder with its tokenizer, pooling and head, as its files say."""
+    """Loads an encoder of texts with its tokenizer, pooling and head, as its files say, or one of images."""
 
     name = "embed"
 
     def load(self, source: ModelSource) -> LoadedTask:
-        """Loads the model and embeds a short text."""
+        """Loads the model and embeds a short text, or an image where it is a model of images."""
+        config = read_json(source.folder / "config.json", missing_ok=True)
+        if embeds_images(config):
+            from panope_backends.tasks.embed.images.loading import load_image_embedder  # it brings Pillow
+
+            return load_image_embedder(source, config)
         if not (source.folder / "config.json").exists() and not (source.folder / "modules.json").exists():
             found = source.load_any({})
             if isinstance(found, EmbeddingModel):
@@ -33,7 +41,7 @@ class EmbedModule(TaskModule):
         task = EmbedSequenceTask(files, tokenizer, model, max_tokens=most, pickles="pickles" in source.grants)
         task.trial()
         facts = task.facts
-        requests = {"embed": task.prepare, **tokenizer_requests(tokenizer, facts.max_tokens)}
+        requests = {"embed": task.prepare, TASK: refuse_images, **tokenizer_requests(tokenizer, facts.max_tokens)}
         return LoadedTask(model, files.config, requests, task, facts.SerializeToString())
 
 

@@ -9,13 +9,17 @@ from typing import Unpack
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
 from panope.v1.detect_service_pb2 import DetectResponse
 from panope_client.arguments import Priority
+from panope_client.embed_messages import embeddings_of
 from panope_client.image_messages import (
     ClassifyImagesOptions,
     DetectOptions,
+    EmbedImagesOptions,
     ImageSource,
     classify_images_request,
     detect_request,
+    embed_images_request,
 )
+from panope_client.results import Embeddings
 from panope_client.sync.connection import Connection
 
 
@@ -62,3 +66,24 @@ class ImageCalls(Connection):
             options: see `DetectOptions`.
         """
         return self._call(self._detect.Detect, detect_request(images, model, options), timeout, priority)
+
+    def embed_images(
+        self,
+        images: Iterable[ImageSource],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[EmbedImagesOptions],
+    ) -> Embeddings:
+        """Embeds images; a model such as CLIP gives texts vectors of the same space, by `embed`.
+
+        Args:
+            images: as of `classify_images`.
+            model: `vendor/name`, of the task `embed`, of images.
+            priority: see the class.
+            timeout: see the class.
+            options: see `EmbedImagesOptions`.
+        """
+        request = embed_images_request(images, model, options)
+        return embeddings_of(self._call(self._embed.Embed, request, timeout, priority))

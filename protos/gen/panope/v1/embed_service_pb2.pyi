@@ -9,6 +9,7 @@ import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
+import panope.v1.media_pb2
 import panope.v1.stream_error_pb2
 import sys
 import typing
@@ -48,6 +49,38 @@ TRUNCATION_START: Truncation.ValueType  # 3
 """Cut tokens off the start."""
 Global___Truncation: typing_extensions.TypeAlias = Truncation
 
+class _ImagePooling:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ImagePoolingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ImagePooling.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    IMAGE_POOLING_UNSPECIFIED: _ImagePooling.ValueType  # 0
+    """The first that the model has of the others, in their order; models that give images and texts vectors of one space
+    project, and have no other.
+    """
+    IMAGE_POOLING_POOLER: _ImagePooling.ValueType  # 1
+    """What the model itself makes of its tokens, by weights or rules of its own (`pooler_output` of transformers)."""
+    IMAGE_POOLING_CLS: _ImagePooling.ValueType  # 2
+    """The token that stands before those of patches."""
+    IMAGE_POOLING_PATCH_MEAN: _ImagePooling.ValueType  # 3
+    """The mean of the tokens of patches, or of places of the map that a convolution gives."""
+
+class ImagePooling(_ImagePooling, metaclass=_ImagePoolingEnumTypeWrapper):
+    """How what a model gives for an image becomes one vector. `image_poolings` of its EmbedSpec tells which it has."""
+
+IMAGE_POOLING_UNSPECIFIED: ImagePooling.ValueType  # 0
+"""The first that the model has of the others, in their order; models that give images and texts vectors of one space
+project, and have no other.
+"""
+IMAGE_POOLING_POOLER: ImagePooling.ValueType  # 1
+"""What the model itself makes of its tokens, by weights or rules of its own (`pooler_output` of transformers)."""
+IMAGE_POOLING_CLS: ImagePooling.ValueType  # 2
+"""The token that stands before those of patches."""
+IMAGE_POOLING_PATCH_MEAN: ImagePooling.ValueType  # 3
+"""The mean of the tokens of patches, or of places of the map that a convolution gives."""
+Global___ImagePooling: typing_extensions.TypeAlias = ImagePooling
+
 @typing.final
 class TokenSequence(google.protobuf.message.Message):
     """The token ids of one text."""
@@ -70,7 +103,7 @@ Global___TokenSequence: typing_extensions.TypeAlias = TokenSequence
 
 @typing.final
 class EmbedRequest(google.protobuf.message.Message):
-    """A batch of texts and how to embed them."""
+    """A batch of texts or images, and how to embed them."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -81,6 +114,8 @@ class EmbedRequest(google.protobuf.message.Message):
     NORMALIZE_FIELD_NUMBER: builtins.int
     DIMENSIONS_FIELD_NUMBER: builtins.int
     PROMPT_NAME_FIELD_NUMBER: builtins.int
+    IMAGES_FIELD_NUMBER: builtins.int
+    IMAGE_POOLING_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`. Required."""
     truncation: Global___Truncation.ValueType
@@ -93,13 +128,19 @@ class EmbedRequest(google.protobuf.message.Message):
     """
     prompt_name: builtins.str
     """The name of one of the model's prompts, put before each text. Default: as the model's own files say."""
+    image_pooling: Global___ImagePooling.ValueType
+    """How what the model gives for an image becomes one vector. Default: as the model's EmbedSpec says. With `images` alone."""
     @property
     def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The texts, 1 to 2,048, none empty. Excludes `token_sequences`."""
+        """The texts, 1 to 2,048, none empty. Excludes `token_sequences` and `images`."""
 
     @property
     def token_sequences(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TokenSequence]:
-        """The texts as token ids, 1 to 2,048, none empty. Excludes `texts`."""
+        """The texts as token ids, 1 to 2,048, none empty. Excludes `texts` and `images`."""
+
+    @property
+    def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.media_pb2.Image]:
+        """The images, 1 to `limits.media.max_images`. Excludes `texts` and `token_sequences`, and what is said of texts."""
 
     def __init__(
         self,
@@ -111,9 +152,11 @@ class EmbedRequest(google.protobuf.message.Message):
         normalize: builtins.bool | None = ...,
         dimensions: builtins.int | None = ...,
         prompt_name: builtins.str | None = ...,
+        images: collections.abc.Iterable[panope.v1.media_pb2.Image] | None = ...,
+        image_pooling: Global___ImagePooling.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "model", b"model", "normalize", b"normalize", "prompt_name", b"prompt_name", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "image_pooling", b"image_pooling", "images", b"images", "model", b"model", "normalize", b"normalize", "prompt_name", b"prompt_name", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
     @typing.overload
@@ -139,7 +182,7 @@ class EmbedResponse(google.protobuf.message.Message):
     model: builtins.str
     """The model that answered."""
     vectors: builtins.bytes
-    """All vectors one after another in the order of the texts: `count` × `dimensions` little-endian 32-bit floats. Empty for
+    """All vectors one after another in the order of the texts or images: `count` × `dimensions` little-endian 32-bit floats. Empty for
     a model that gives sparse vectors.
     """
     count: builtins.int
@@ -148,7 +191,7 @@ class EmbedResponse(google.protobuf.message.Message):
     """The number of values in each vector."""
     @property
     def token_counts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """The number of tokens of each text as it was run, prompt and special tokens included."""
+        """The number of tokens of each text as it was run, prompt and special tokens included; none for images."""
 
     @property
     def truncated_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EmbedServiceStub(object):
-    """Turns texts into vectors.
+    """Turns texts and images into vectors.
     """
 
     def __init__(self, channel):
@@ -58,14 +58,16 @@ class EmbedServiceStub(object):
 
 
 class EmbedServiceServicer(object):
-    """Turns texts into vectors.
+    """Turns texts and images into vectors.
     """
 
     def Embed(self, request, context):
-        """Embeds a batch of texts, or of token ids.
+        """Embeds a batch of texts, of token ids, or of images. A model such as CLIP takes both and gives them vectors of one
+        space; `inputs` of its EmbedSpec tells.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (an empty batch, a text longer than the
-        model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have),
+        model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have, images to a model
+        of texts or texts to one of images, an image that is broken or past the limits of `limits.media`),
         RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -127,7 +129,7 @@ def add_EmbedServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmbedService(object):
-    """Turns texts into vectors.
+    """Turns texts and images into vectors.
     """
 
     @staticmethod

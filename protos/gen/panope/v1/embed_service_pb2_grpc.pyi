@@ -90,7 +90,7 @@ _EmbedServiceDetokenizeType = typing_extensions.TypeVar(
 )
 
 class EmbedServiceStub(typing.Generic[_EmbedServiceEmbedType, _EmbedServiceStreamEmbedType, _EmbedServiceTokenizeType, _EmbedServiceDetokenizeType]):
-    """Turns texts into vectors."""
+    """Turns texts and images into vectors."""
 
     @typing.overload
     def __init__(self: EmbedServiceStub[
@@ -133,10 +133,12 @@ class EmbedServiceStub(typing.Generic[_EmbedServiceEmbedType, _EmbedServiceStrea
     ], channel: grpc.aio.Channel) -> None: ...
 
     Embed: _EmbedServiceEmbedType
-    """Embeds a batch of texts, or of token ids.
+    """Embeds a batch of texts, of token ids, or of images. A model such as CLIP takes both and gives them vectors of one
+    space; `inputs` of its EmbedSpec tells.
 
     Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (an empty batch, a text longer than the
-    model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have),
+    model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have, images to a model
+    of texts or texts to one of images, an image that is broken or past the limits of `limits.media`),
     RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
     """
 
@@ -172,7 +174,7 @@ EmbedServiceAsyncStub: typing_extensions.TypeAlias = EmbedServiceStub[
 ]
 
 class EmbedServiceServicer(metaclass=abc.ABCMeta):
-    """Turns texts into vectors."""
+    """Turns texts and images into vectors."""
 
     @abc.abstractmethod
     def Embed(
@@ -180,10 +182,12 @@ class EmbedServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.embed_service_pb2.EmbedRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.embed_service_pb2.EmbedResponse, collections.abc.Awaitable[panope.v1.embed_service_pb2.EmbedResponse]]:
-        """Embeds a batch of texts, or of token ids.
+        """Embeds a batch of texts, of token ids, or of images. A model such as CLIP takes both and gives them vectors of one
+        space; `inputs` of its EmbedSpec tells.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (an empty batch, a text longer than the
-        model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have),
+        model's limit without `truncation`, an unknown `prompt_name`, `dimensions` the model does not have, images to a model
+        of texts or texts to one of images, an image that is broken or past the limits of `limits.media`),
         RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
         """
 

@@ -382,12 +382,16 @@ class EmbedSpec(google.protobuf.message.Message):
     POOLING_FIELD_NUMBER: builtins.int
     NORMALIZE_FIELD_NUMBER: builtins.int
     BATCHING_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    IMAGE_POOLINGS_FIELD_NUMBER: builtins.int
     dimensions: builtins.int
     """The values in a vector; 0 while the model's files do not tell before it is loaded."""
     max_tokens: builtins.int
-    """The most tokens of one text, prompt and special tokens included."""
+    """The most tokens of one text, prompt and special tokens included; 0 for a model of images alone."""
     pooling: builtins.str
-    """How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors."""
+    """How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors.
+    Of a model of images, how it does for them: `pooler`, `cls` or `patch_mean` as of ImagePooling, or `projection`.
+    """
     normalize: builtins.bool
     """Whether vectors have length 1 unless the request says otherwise."""
     batching: builtins.str
@@ -398,6 +402,14 @@ class EmbedSpec(google.protobuf.message.Message):
     def prompt_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The prompts that `prompt_name` can name."""
 
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What it embeds: `texts`, `images`, or both."""
+
+    @property
+    def image_poolings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What `image_pooling` of a request may ask for, the default first; empty for a model of texts."""
+
     def __init__(
         self,
         *,
@@ -407,8 +419,10 @@ class EmbedSpec(google.protobuf.message.Message):
         pooling: builtins.str = ...,
         normalize: builtins.bool = ...,
         batching: builtins.str = ...,
+        inputs: collections.abc.Iterable[builtins.str] | None = ...,
+        image_poolings: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["batching", b"batching", "dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["batching", b"batching", "dimensions", b"dimensions", "image_poolings", b"image_poolings", "inputs", b"inputs", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
 
 Global___EmbedSpec: typing_extensions.TypeAlias = EmbedSpec
 

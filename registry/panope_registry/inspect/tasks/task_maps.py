@@ -54,7 +54,9 @@ HEADS = {
     "tdt": _TRANSCRIBES,
     "sequence-classification": _CLASSIFIES,
     "image-classification": _CLASSIFIES,
-    "zero-shot-image-classification": Head("classify", "says which of the labels asked for fit an image", ("embed",)),
+    "zero-shot-image-classification": Head(
+        "classify", "says which of the labels asked for fit an image", unless_tagged=("embed",)
+    ),
     "video-classification": _CLASSIFIES,
     "audio-classification": _CLASSIFIES,
     "token-classification": Head("token-classify", "says of each token which label fits"),
@@ -74,7 +76,7 @@ HEADS = {
     "text-encoding": Head("embed", "is a plain encoder, whose token vectors are averaged"),
     "masked-lm": Head("fill-mask", "fills in masked words", unless_tagged=("embed",)),
     "base": Head("", "has no head", ("embed",)),
-    "image": Head("", "turns an image into vectors", ("embed",)),
+    "image": Head("embed", "turns an image into vectors"),
     "retrieval": Head("", "gives many vectors a page", ("embed",)),
     "audio-xvector": Head("", "turns a voice into a vector", ("embed",)),
     "pretraining": Head("", "is for pretraining", ("embed",)),
@@ -120,6 +122,7 @@ ADAPTED = {
 #: The hub's names of tasks that mean one of ours.
 PIPELINE_TAGS = {
     "feature-extraction": "embed",
+    "image-feature-extraction": "embed",
     "sentence-similarity": "embed",
     "text-ranking": "rerank",
     "text-classification": "classify",
@@ -155,7 +158,6 @@ PIPELINE_TAGS = {
 #: The hub's names of tasks that may mean several of ours.
 VAGUE_TAGS = {
     "image-to-image": ("super-resolution", "image-generation"),
-    "image-feature-extraction": ("embed",),
     "any-to-any": ("generate", "speak"),
     "audio-text-to-text": ("generate", "transcribe"),
     "video-text-to-text": ("generate",),

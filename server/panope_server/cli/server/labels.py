@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.options import Address, Json, Model
+from panope_server.cli.options import Address, Images, Json, Model, check_either
 from panope_server.cli.output.console import console, print_json
 from panope_server.cli.server.models import client_at
 
@@ -19,19 +20,28 @@ _TOKENS = "token-classify"
 
 def classify(
     model: Model,
-    texts: Annotated[list[str], typer.Argument(help="The texts to classify.")],
+    texts: Annotated[list[str] | None, typer.Argument(help="The texts to classify.")] = None,
+    image: Images = None,
     second: Annotated[list[str] | None, typer.Option("--second", help="The second text of each, for pairs.")] = None,
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="A label of your own; may be repeated. Needs an NLI model.")
+        list[str] | None,
+        typer.Option("--label", help="A label of your own; repeatable. Needs an NLI model; for images, one as CLIP."),
     ] = None,
     multi_label: Annotated[
         bool, typer.Option("--multi-label", help="With --label: any number of labels may fit.")
     ] = False,
-    top_k: Annotated[int | None, typer.Option(min=1, help="How many labels to print of each text.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="How many labels to print of each.")] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Classify texts by the model's labels or by yours, or find names, places and the like in them."""
+    """Classify texts or images by the model's labels or by yours, or find names, places and the like in texts."""
+    check_either(texts, image)
+    if image:
+        if second or multi_label:
+            raise typer.BadParameter("goes with neither --second nor --multi-label", param_hint="--image")
+        _print_image_labels(address, model, image, label or (), top_k, json=json)
+        return
+    texts = texts or []
     if label and (second or top_k):
         raise typer.BadParameter("goes with neither --second nor --top-k", param_hint="--label")
     if multi_label and not label:
@@ -69,6 +79,24 @@ def rerank(
         return
     for result in answer.results:
         console.print(f"{result.score:.4f}  {documents[result.index]}", markup=False)
+
+
+def _print_image_labels(
+    address: str | None, model: str, images: Sequence[Path], labels: Sequence[str], top_k: int | None, *, json: bool
+) -> None:
+    with client_at(address) as client:
+        answer = client.classify_images(images, model, candidate_labels=labels, top_k=top_k)
+    found = list(zip(images, answer.classifications, strict=True))
+    if json:
+        print_json(
+            [
+                {"image": str(image), "labels": [{"label": one.label, "score": one.score} for one in each.labels]}
+                for image, each in found
+            ]
+        )
+        return
+    for image, each in found:
+        console.print(f"{image}: {_joined(f'{one.label} {one.score:.4f}' for one in each.labels)}", markup=False)
 
 
 def _print_labels(texts: Sequence[str], answer: Any, *, json: bool) -> None:

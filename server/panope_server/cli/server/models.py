@@ -28,7 +28,7 @@ from panope_server.cli.registry_session import registry_session
 from panope_server.cli.server.loading_notes import loading_noted
 
 if TYPE_CHECKING:
-    from panope_client import Client, Embeddings, PanopeClientError
+    from panope_client import Client, PanopeClientError
 
 #: What gRPC says when a server is gone that had taken the call: it was told to stop, or it died.
 _CUT = ("Cancelling all calls", "Socket closed", "Connection reset", "GOAWAY")
@@ -140,51 +140,6 @@ def unload(model: Model, address: Address = None, json: Json = False) -> None:
         print_json({"model": unloaded.name})
     else:
         console.print(f"unloaded {unloaded.name}" if was_loaded else f"{model} was not loaded", highlight=False)
-
-
-def embed(
-    model: Model,
-    texts: Annotated[list[str], typer.Argument(help="The texts to embed.")],
-    address: Address = None,
-    json: Json = False,
-) -> None:
-    """Embed texts."""
-    with client_at(address) as client:
-        embeddings = client.embed(texts, model=model)
-    if embeddings.sparse_vectors:
-        _print_sparse(texts, embeddings, json=json)
-        return
-    if json:
-        tokens = embeddings.token_counts
-        print_json(
-            [
-                {"text": text, "tokens": tokens[index], "embedding": embeddings.vectors[index]}
-                for index, text in enumerate(texts)
-            ]
-        )
-        return
-    for index, text in enumerate(texts):
-        first = ", ".join(f"{value:.4f}" for value in embeddings.vectors[index][:4])
-        size = embeddings.vectors.shape[1]
-        console.print(f"{text!r}: [{first}, …] ({size} values, {embeddings.token_counts[index]} tokens)", markup=False)
-
-
-def _print_sparse(texts: list[str], embeddings: Embeddings, *, json: bool) -> None:
-    """Sparse vectors: those values that are not 0, the largest of them for people."""
-    each = list(zip(texts, embeddings.token_counts, embeddings.sparse_vectors, strict=True))
-    if json:
-        print_json(
-            [
-                {"text": text, "tokens": tokens, "indices": vector.indices, "values": vector.values}
-                for text, tokens, vector in each
-            ]
-        )
-        return
-    for text, tokens, vector in each:
-        largest = sorted(zip(vector.values, vector.indices, strict=True), reverse=True)[:4]
-        shown = ", ".join(f"{index}: {value:.4f}" for value, index in largest)
-        size = f"{len(vector.indices)} of {embeddings.dimensions} values are not 0"
-        console.print(f"{text!r}: {{{shown}, …}} ({size}, {tokens} tokens)", markup=False)
 
 
 def _models_of_server(address: str | None, config: Path | None, home: str | None) -> list[Any] | None:

@@ -117,6 +117,8 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
             pooling=facts.pooling,
             normalize=facts.normalize,
             batching=ready.batching,
+            inputs=tuple(facts.inputs) or ("texts",),
+            image_poolings=tuple(facts.image_poolings),
         )
 
     def usage(self, output: EmbedOutput) -> Usage:

@@ -53,7 +53,12 @@ class EmbedOutput(TextsOutput):
 
 @dataclass(frozen=True)
 class EmbedSpec:
-    """What an `embed` model takes and gives; `dimensions` is 0 while unknown."""
+    """What an `embed` model takes and gives; `dimensions` is 0 while unknown.
+
+    Attributes:
+        inputs: `texts`, `images` or both.
+        image_poolings: what requests may ask for of images, the default first; empty for models of texts.
+    """
 
     dimensions: int
     max_tokens: int
@@ -61,3 +66,5 @@ class EmbedSpec:
     pooling: str
     normalize: bool
     batching: str
+    inputs: tuple[str, ...] = ("texts",)
+    image_poolings: tuple[str, ...] = ()

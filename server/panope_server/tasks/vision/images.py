@@ -12,6 +12,9 @@ from panope_server.config import MediaLimits
 _DATA = "data:"
 _FETCHED = ("http://", "https://")
 
+#: Where URIs have their scheme.
+_SCHEME_CHARACTERS = 8
+
 #: Base64 takes four characters for three bytes.
 _CHARACTERS, _BYTES = 4, 3
 
@@ -52,7 +55,7 @@ def image_of_uri(uri: str, field: str) -> Image:
     Raises:
         InvalidInputError: it names a place where the image lies.
     """
-    start = uri[:8].lower()
+    start = uri[:_SCHEME_CHARACTERS].lower()
     if start.startswith(_DATA):
         return Image(data_url=uri)
     if start.startswith(_FETCHED):
@@ -65,6 +68,19 @@ def image_of_uri(uri: str, field: str) -> Image:
 def image_of_base64(text: str) -> Image:
     """The image that base64 without a head holds."""
     return Image(data_url=f"data:;base64,{text}")
+
+
+def image_in(text: str, field: str) -> Image:
+    """The image in a field of JSON: base64, or a `data:` URL.
+
+    Args:
+        text: of the field.
+        field: its name.
+
+    Raises:
+        InvalidInputError: a URL of another kind.
+    """
+    return image_of_uri(text, field) if ":" in text[:_SCHEME_CHARACTERS] else image_of_base64(text)
 
 
 def check_images(images: Sequence[Image], limits: MediaLimits, field: str = "images") -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.image_models import has_towers
 from panope_backends.tasks.embed.files.modules_file import STATIC_CONFIG, HeadStep, Modules, read_modules
 from panope_backends.tasks.embed.files.sentence_files import (
     ENCODES,
@@ -152,6 +153,9 @@ def read_embed_files(folder: Path) -> EmbedFiles:
 
 def _plain_model(folder: Path) -> EmbedFiles:
     config = read_json(folder / "config.json")
+    if has_towers(config):
+        text = config["text_config"]
+        return EmbedFiles(folder, text if isinstance(text, Mapping) else {}, TokenizerSettings(plain=True))
     named = config.get("architectures")
     architecture = str(named[0]) if isinstance(named, list) and named else ""
     causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)

@@ -8,6 +8,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import panope.worker.v1.media_pb2
 import panope.worker.v1.tokenize_pb2
 import sys
 import typing
@@ -21,7 +22,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class EmbedInput(google.protobuf.message.Message):
-    """Task `embed`: texts to vectors.
+    """Task `embed`: texts to vectors, and images by the task `embed-images`.
 
     Texts to embed; either `texts` or `token_sequences`.
     """
@@ -92,17 +93,27 @@ class EmbedFacts(google.protobuf.message.Message):
     PROMPT_NAMES_FIELD_NUMBER: builtins.int
     POOLING_FIELD_NUMBER: builtins.int
     NORMALIZE_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    IMAGE_POOLINGS_FIELD_NUMBER: builtins.int
     dimensions: builtins.int
     """The values in a vector."""
     max_tokens: builtins.int
     """The most tokens of one text."""
     pooling: builtins.str
-    """How token vectors become one vector."""
+    """How token vectors become one vector; of a model of images, how it does for them by default."""
     normalize: builtins.bool
     """Whether vectors have length 1 by default."""
     @property
     def prompt_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The prompts that `prompt_name` can name."""
+
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What it embeds: `texts`, `images`; empty for texts."""
+
+    @property
+    def image_poolings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What `image_pooling` may be, the default first."""
 
     def __init__(
         self,
@@ -112,10 +123,72 @@ class EmbedFacts(google.protobuf.message.Message):
         prompt_names: collections.abc.Iterable[builtins.str] | None = ...,
         pooling: builtins.str = ...,
         normalize: builtins.bool = ...,
+        inputs: collections.abc.Iterable[builtins.str] | None = ...,
+        image_poolings: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "image_poolings", b"image_poolings", "inputs", b"inputs", "max_tokens", b"max_tokens", "normalize", b"normalize", "pooling", b"pooling", "prompt_names", b"prompt_names"]) -> None: ...
 
 Global___EmbedFacts: typing_extensions.TypeAlias = EmbedFacts
+
+@typing.final
+class EmbedImagesInput(google.protobuf.message.Message):
+    """Images to embed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    IMAGES_FIELD_NUMBER: builtins.int
+    NORMALIZE_FIELD_NUMBER: builtins.int
+    DIMENSIONS_FIELD_NUMBER: builtins.int
+    IMAGE_POOLING_FIELD_NUMBER: builtins.int
+    FIRST_INDEX_FIELD_NUMBER: builtins.int
+    normalize: builtins.bool
+    """Whether vectors have length 1."""
+    dimensions: builtins.int
+    """How many leading values to keep. Default: all."""
+    image_pooling: builtins.str
+    """How what the model gives becomes one vector: `pooler`, `cls` or `patch_mean`; empty for the model's default."""
+    first_index: builtins.int
+    """The position in the call of the first image."""
+    @property
+    def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.worker.v1.media_pb2.Image]:
+        """The images."""
+
+    def __init__(
+        self,
+        *,
+        images: collections.abc.Iterable[panope.worker.v1.media_pb2.Image] | None = ...,
+        normalize: builtins.bool = ...,
+        dimensions: builtins.int | None = ...,
+        image_pooling: builtins.str = ...,
+        first_index: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "first_index", b"first_index", "image_pooling", b"image_pooling", "images", b"images", "normalize", b"normalize"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
+
+Global___EmbedImagesInput: typing_extensions.TypeAlias = EmbedImagesInput
+
+@typing.final
+class EmbedImagesOutput(google.protobuf.message.Message):
+    """The vectors of images."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VECTORS_FIELD_NUMBER: builtins.int
+    DIMENSIONS_FIELD_NUMBER: builtins.int
+    vectors: builtins.bytes
+    """All vectors one after another: little-endian 32-bit floats."""
+    dimensions: builtins.int
+    """The values in each vector."""
+    def __init__(
+        self,
+        *,
+        vectors: builtins.bytes = ...,
+        dimensions: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "vectors", b"vectors"]) -> None: ...
+
+Global___EmbedImagesOutput: typing_extensions.TypeAlias = EmbedImagesOutput
 
 @typing.final
 class EmbedOutput(google.protobuf.message.Message):

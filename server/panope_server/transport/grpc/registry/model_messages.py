@@ -83,6 +83,8 @@ def model_message(view: ModelView) -> pb.Model:
         message.embed.pooling = view.embed.pooling
         message.embed.normalize = view.embed.normalize
         message.embed.batching = view.embed.batching
+        message.embed.inputs.extend(view.embed.inputs)
+        message.embed.image_poolings.extend(view.embed.image_poolings)
     if (spec := view.classify) is not None:
         message.classify.labels.extend(spec.labels)
         message.classify.max_tokens = spec.max_tokens

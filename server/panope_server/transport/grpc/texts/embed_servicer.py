@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import TypeVar
 
 import grpc
 
 from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import embed_service_pb2_grpc as pb_grpc
+from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
+from panope_server.tasks.vision.embed_images import EmbedImagesInput, EmbedImagesOutput, Pooling
 from panope_server.transport.grpc.fields import known
+from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.streams import Window, answer_each
 from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
 from panope_server.transport.interceptors.context import Context
@@ -23,6 +26,16 @@ from panope_server.transport.services import Services
 TASK = "embed"
 
 T = TypeVar("T", bound=Output)
+
+#: Fields that do not go with images.
+_EXCLUDED = ("texts", "token_sequences", "prompt_name")
+
+_POOLINGS: Mapping[int, Pooling] = {
+    pb.IMAGE_POOLING_UNSPECIFIED: "",
+    pb.IMAGE_POOLING_POOLER: "pooler",
+    pb.IMAGE_POOLING_CLS: "cls",
+    pb.IMAGE_POOLING_PATCH_MEAN: "patch_mean",
+}
 
 
 class EmbedServicer(pb_grpc.EmbedServiceServicer):
@@ -70,6 +83,12 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         return pb.DetokenizeResponse(model=model, texts=answer.texts)
 
     async def _embed(self, request: pb.EmbedRequest, context: Context, method: str) -> pb.EmbedResponse:
+        if request.images:
+            asked = embed_images_input(request)
+            found, model = await self._run(request.model, context, asked, EmbedImagesOutput, method)
+            vectors = b"".join(found.images)
+            count = len(found.images)
+            return pb.EmbedResponse(model=model, vectors=vectors, count=count, dimensions=found.dimensions)
         answer, model = await self._run(request.model, context, embed_input(request), EmbedOutput, method)
         return pb.EmbedResponse(
             model=model,
@@ -84,16 +103,42 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
     async def _run(self, model: str, context: Context, task_input: Input, kind: type[T], method: str) -> tuple[T, str]:
         interface = f"EmbedService/{method}"
         # Tokens are of models of every task; only who names none means one that embeds.
-        task = TASK if kind is EmbedOutput or not model else ""
+        task = TASK if kind in (EmbedOutput, EmbedImagesOutput) or not model else ""
         return await run(self._pipeline, context, model, task_input, kind, task=task, interface=interface)
 
 
 def _size_of(request: pb.StreamEmbedRequest) -> tuple[int, int]:
-    return len(request.request.texts) + len(request.request.token_sequences), request.ByteSize()
+    asked = request.request
+    return len(asked.texts) + len(asked.token_sequences) + len(asked.images), request.ByteSize()
+
+
+def embed_images_input(request: pb.EmbedRequest) -> EmbedImagesInput:
+    """The input of a request that holds images.
+
+    Raises:
+        InvalidInputError: it holds texts too, or what is said of texts.
+    """
+    for name in _EXCLUDED:
+        if getattr(request, name):
+            raise InvalidInputError.at(name, "{field} and {images} exclude each other", images=Field("images"))
+    if known(TRUNCATIONS, request.truncation, "truncation") != "refuse":
+        raise InvalidInputError.at("truncation", "{field} is of texts, and these are images")
+    return EmbedImagesInput(
+        images_of(request.images),
+        normalize=request.normalize if request.HasField("normalize") else None,
+        dimensions=request.dimensions if request.HasField("dimensions") else None,
+        image_pooling=known(_POOLINGS, request.image_pooling, "image_pooling"),
+    )
 
 
 def embed_input(request: pb.EmbedRequest) -> EmbedInput:
-    """The input that a request holds."""
+    """The input of a request that holds texts.
+
+    Raises:
+        InvalidInputError: it says something of images.
+    """
+    if request.image_pooling:
+        raise InvalidInputError.at("image_pooling", "{field} is of images, and there are none")
     return EmbedInput(
         texts=list(request.texts),
         token_sequences=[list(sequence.ids) for sequence in request.token_sequences],

@@ -15,7 +15,7 @@ from panope_server.tasks.classify.types import classifies_images
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.classify_images import ClassifyImagesInput, ClassifyImagesOutput
-from panope_server.tasks.vision.images import Image
+from panope_server.tasks.vision.images import Image, image_in
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
@@ -23,7 +23,7 @@ from panope_server.transport.rest.classification.inputs import Texts, read_input
 from panope_server.transport.rest.classification.schemas import ClassifyBody, ClassifyParameters
 from panope_server.transport.rest.embedding.run import answered
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
-from panope_server.transport.rest.hugging_face.image_bodies import image_in, image_of, is_image
+from panope_server.transport.rest.hugging_face.image_bodies import image_of, is_image
 from panope_server.transport.rest.hugging_face.outline import Outline
 from panope_server.transport.rest.hugging_face.truncation import truncation_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop

@@ -8,13 +8,13 @@ from google.api.httpbody_pb2 import HttpBody
 from panope.rest.v1 import detection_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_server.tasks.vision.detect import DEFAULT_THRESHOLD, DetectInput, Detection, DetectOutput
-from panope_server.tasks.vision.images import Image
+from panope_server.tasks.vision.images import Image, image_in
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.detection.schemas import DetectBody, DetectionJson, DetectParameters
 from panope_server.transport.rest.embedding.run import answered
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
-from panope_server.transport.rest.hugging_face.image_bodies import image_in, image_of, is_image
+from panope_server.transport.rest.hugging_face.image_bodies import image_of, is_image
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop

@@ -12,6 +12,8 @@ from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.embed import EmbedInput, Purpose
+from panope_server.tasks.vision.embed_images import EmbedImagesInput
+from panope_server.transport.rest.embedding.image_inputs import Images
 from panope_server.transport.rest.embedding.inputs import Input
 from panope_server.transport.rest.embedding.vectors import Encoding
 
@@ -25,6 +27,9 @@ _PURPOSES: Mapping[str, Purpose] = {
 }
 
 
+_OF_TEXTS = ("truncate", "truncation_direction", "truncate_prompt_tokens", "prompt_name", "input_type")
+
+
 class EmbedOptions(Struct, forbid_unknown_fields=True, kw_only=True):
     """How to embed.
 
@@ -35,6 +40,7 @@ class EmbedOptions(Struct, forbid_unknown_fields=True, kw_only=True):
         truncate_prompt_tokens: As vLLM has it: -1 cuts texts at the end to the model's own limit.
         input_type: What the texts are for: the model's own prompt for that goes before each, if it has one.
         add_special_tokens: Only `true`, which is how texts are embedded.
+        image_pooling: How what the model gives for an image becomes one vector, as of ImagePooling.
     """
 
     encoding_format: Encoding | None = None
@@ -46,6 +52,7 @@ class EmbedOptions(Struct, forbid_unknown_fields=True, kw_only=True):
     truncation_direction: Literal["left", "right", "Left", "Right"] | None = None
     truncate_prompt_tokens: Literal[-1] | None = None
     add_special_tokens: bool | None = None
+    image_pooling: Literal["pooler", "cls", "patch_mean"] | None = None
 
 
 class Wanted:
@@ -77,11 +84,30 @@ class Wanted:
         told = {name: f"{where}{name}" for name, where in self._where.items()}
         return told | {"truncation": told["truncate"], "purpose": told["input_type"]}
 
+    def any_input(self, given: Input | Images, *, own_ids: bool = True) -> EmbedInput | EmbedImagesInput:
+        """As `embed_input`, of texts or images.
+
+        Raises:
+            InvalidInputError: an option of the other kind, too.
+        """
+        if isinstance(given, Input):
+            return self.embed_input(given, own_ids=own_ids)
+        options = self.options
+        for name in _OF_TEXTS:
+            if getattr(options, name) not in (None, False, "NONE"):
+                raise self._refusal(name, "is of texts, and these are images")
+        return EmbedImagesInput(
+            given.images,
+            normalize=options.normalize,
+            dimensions=options.dimensions,
+            image_pooling=options.image_pooling or "",
+        )
+
     def embed_input(self, given: Input, *, own_ids: bool = True, direction_alone: bool = False) -> EmbedInput:
         """What the body asks for.
 
         Args:
-            given: what to embed.
+            given: the texts.
             own_ids: whether token ids are the model's own.
             direction_alone: whether a direction may be given where nothing is cut, as TEI's clients do.
 
@@ -91,6 +117,8 @@ class Wanted:
         options = self.options
         if options.add_special_tokens is False:
             raise self._refusal("add_special_tokens", "must be `true`: texts are embedded with their special tokens")
+        if options.image_pooling is not None:
+            raise self._refusal("image_pooling", "is of images, and these are texts")
         if options.input_type and options.prompt_name is not None:
             raise self._refusal("input_type", "and `prompt_name` exclude each other")
         return EmbedInput(

@@ -8,6 +8,7 @@ from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.embed import EmbedOutput
 from panope_server.tasks.task import Output
+from panope_server.tasks.vision.embed_images import EmbedImagesOutput
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interfaces import Pipeline
 
@@ -17,11 +18,13 @@ async def embed(pipeline: Pipeline, call: Call, names: Mapping[str, str], *, sin
 
     Args:
         pipeline: what answers.
-        call: with EmbedInput.
-        names: the body's names for the fields of EmbedInput; others keep theirs.
-        single: whether the body gave one text by itself, so that its field has no position.
+        call: with EmbedInput, or EmbedImagesInput.
+        names: the body's names for the fields of the input; others keep theirs.
+        single: whether the body gave one text or image by itself, so that its field has no position.
     """
     answer = await answered(pipeline, call, names, single=single)
+    if isinstance(answer, EmbedImagesOutput):
+        return answer.as_embedded()
     assert isinstance(answer, EmbedOutput)
     return answer
 

@@ -26,7 +26,7 @@ class EmbedBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
     """POST /v1/embed: what InferenceClient.feature_extraction sends, and `model`.
 
     Attributes:
-        inputs: A text, texts, token ids, or lists of token ids.
+        inputs: A text, texts, token ids, lists of token ids, or images.
         model: Absent for the model of the path, or for the default model.
         parameters: More of the options, as the Inference API has them.
         options: How to treat the call.

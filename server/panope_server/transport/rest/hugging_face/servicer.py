@@ -9,13 +9,15 @@ from panope.rest.v1 import hugging_face_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
-from panope_server.transport.rest.embedding.inputs import read_input
-from panope_server.transport.rest.embedding.options import Wanted
+from panope_server.transport.rest.embedding.image_inputs import Images, read_any_input
+from panope_server.transport.rest.embedding.inputs import Input
+from panope_server.transport.rest.embedding.options import EmbedOptions, Wanted
 from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
+from panope_server.transport.rest.hugging_face.image_bodies import image_of, is_image
 from panope_server.transport.rest.hugging_face.image_text.writer import ImageTextWriter
-from panope_server.transport.rest.hugging_face.schemas import EmbedBody
+from panope_server.transport.rest.hugging_face.schemas import CallOptions, EmbedBody
 from panope_server.transport.rest.hugging_face.text_to_text.writer import TextWriter
 from panope_server.transport.rest.hugging_face.texts.answering import answer_questions
 from panope_server.transport.rest.hugging_face.texts.filling import fill_masks
@@ -25,7 +27,7 @@ from panope_server.transport.rest.json.responses import encoded_response
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.services import Services
 
-_NAMES = {"texts": "inputs", "token_sequences": "inputs"}
+_NAMES = {"texts": "inputs", "token_sequences": "inputs", "images": "inputs"}
 
 
 _EMBED = RequestBody(EmbedBody)
@@ -117,12 +119,17 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
 
     async def _embed(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
         unknown = self._unknown(context)
-        body = await off_loop(len(request.data), _EMBED.read, request, unknown)
-        model = model_of(body.model, path_model)
-        wanted = Wanted(body, body.parameters, "parameters")
-        given = await off_loop(len(request.data), read_input, body.inputs, "inputs")
-        task_input = wanted.embed_input(given)
-        call = call_with(body.options, context, model=model, task_input=task_input, task="embed", interface=interface)
+        options: CallOptions | None = None
+        if is_image(request, context):
+            model, wanted = path_model, Wanted(EmbedOptions())
+            given: Input | Images = Images([image_of(request)], single=True)
+        else:
+            body = await off_loop(len(request.data), _EMBED.read, request, unknown)
+            options, model = body.options, model_of(body.model, path_model)
+            wanted = Wanted(body, body.parameters, "parameters")
+            given = await off_loop(len(request.data), read_any_input, body.inputs, "inputs")
+        task_input = wanted.any_input(given)
+        call = call_with(options, context, model=model, task_input=task_input, task="embed", interface=interface)
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         encoding = wanted.options.encoding_format or "float"
         vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)

@@ -14,7 +14,7 @@ class EmbeddingsBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
     """POST /v1/embeddings.
 
     Attributes:
-        input: A text, texts, token ids, or lists of token ids.
+        input: A text, texts, token ids, lists of token ids, or images.
         user: Whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
         priority: Only 0, which is what every call has.
         extra_body: More of the options: what OpenAI's client puts beside the others, some clients send as it is.

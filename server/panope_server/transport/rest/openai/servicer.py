@@ -14,7 +14,7 @@ from panope_server.runtime.status import ModelView
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.paging import MAX_PAGE_SIZE
-from panope_server.transport.rest.embedding.inputs import read_input
+from panope_server.transport.rest.embedding.image_inputs import read_any_input
 from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import embed
 from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
@@ -25,7 +25,7 @@ from panope_server.transport.rest.openai.model_list import all_models
 from panope_server.transport.rest.openai.schemas import EmbeddingsBody, ModelJson, ModelsJson
 from panope_server.transport.services import Services
 
-_NAMES = {"texts": "input", "token_sequences": "input"}
+_NAMES = {"texts": "input", "token_sequences": "input", "images": "input"}
 
 #: Azure's clients say the version that they speak.
 _NEUTRAL = ("api-version",)
@@ -50,14 +50,14 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         pb_grpc.add_OpenAiServiceServicer_to_server(servicer, server)
 
     async def CreateEmbeddings(self, request: HttpBody, context: Context) -> HttpBody:
-        """Embeds texts or token ids."""
+        """Embeds texts, token ids or images."""
         unknown = unknown_of(context, _NEUTRAL, report=self._report_unknown)
         body = await off_loop(len(request.data), _EMBEDDINGS.read, request, unknown)
         wanted = Wanted(body, body.extra_body, "extra_body")
-        given = await off_loop(len(request.data), read_input, body.input, "input")
+        given = await off_loop(len(request.data), read_any_input, body.input, "input")
         if body.user:
             structlog.contextvars.bind_contextvars(end_user=body.user)
-        task_input = wanted.embed_input(given, own_ids=False)
+        task_input = wanted.any_input(given, own_ids=False)
         call = call_for(
             context, model=body.model, task_input=task_input, task="embed", interface="OpenAiService/CreateEmbeddings"
         )

@@ -25,6 +25,8 @@ class EmbedSpecJson(Struct):
     pooling: str
     normalize: bool
     batching: str
+    inputs: list[str]
+    image_poolings: list[str]
 
 
 class ClassifySpecJson(Struct):
@@ -107,6 +109,8 @@ def embed_spec(spec: EmbedSpec) -> EmbedSpecJson:
         pooling=spec.pooling,
         normalize=spec.normalize,
         batching=spec.batching,
+        inputs=list(spec.inputs),
+        image_poolings=list(spec.image_poolings),
     )
 
 

@@ -24,6 +24,7 @@ from panope_server.tasks.task import Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
 from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
+from panope_server.tasks.vision.embed_images import EmbedImagesInput, EmbedImagesOutput
 
 
 @dataclass
@@ -62,6 +63,9 @@ class FakeInstances:
         match call.input:
             case EmbedInput(texts=texts, token_sequences=sequences):
                 return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.input.dimensions)
+            case EmbedImagesInput(images=images):
+                vectors = [vector_of(f"image {index}")[: call.input.dimensions] for index in range(len(images))]
+                return EmbedImagesOutput([np.array(vector, "<f4").tobytes() for vector in vectors])
             case TokenizeInput(texts=texts, add_special_tokens=special):
                 return TokenizeOutput([tokenized(text, special=special) for text in texts])
             case DetokenizeInput(token_sequences=sequences):

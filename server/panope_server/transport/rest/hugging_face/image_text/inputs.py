@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import GenerateInput, GenerationOptions, Sampling
-from panope_server.tasks.vision.images import Image
+from panope_server.tasks.vision.images import Image, image_in
 from panope_server.transport.generation.conversations import MessageJson, content_of, conversation
 from panope_server.transport.generation.names import GenerationNames
-from panope_server.transport.rest.hugging_face.image_bodies import image_in
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
     ImageBody,
     QuestionBody,

@@ -1,0 +1,104 @@
+"""What the tasks run of transformers' models of images, told from facts alone.
+
+Inputs are `pixel_values`, float32, batch × channels × height × width, and for models that read texts beside them
+`input_ids` and `attention_mask`, int64. Outputs, in float32:
+
+    classify                  `logits`             batch × labels
+      by the caller's labels  `logits`             batch × texts, of texts that are batch × texts × tokens
+    detect                    `logits`             batch × boxes × classes
+                              `pred_boxes`         batch × boxes × 4: centre and size, in parts of the image
+      by the caller's labels  `logits`             batch × texts × boxes, of texts as above
+                              `pred_boxes`         batch × texts × boxes × 4
+    embed                     `last_hidden_state`  batch × tokens × values
+                              `pooler_output`      batch × values, where the model has a trained one
+      images beside texts     `image_embeds`       batch × values
+      texts, `TEXTS`          `text_embeds`        batch × values, of texts that are batch × tokens
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from panope_backends.api import Level, ModelFacts, Support
+from panope_backends.engines.torch.pretrained import files_refusal, unknown_type
+from panope_backends.image_models import architecture_of, compares, encodes_images, has_towers, sees_padding
+
+PIXELS = "pixel_values"
+
+TEXTS = "texts"
+"""`ModelFacts.head` for the part of a model of images and texts that reads the texts."""
+
+_IMAGES = {PIXELS: 4}
+_WITH_TEXTS = {PIXELS: 4, "input_ids": 3, "attention_mask": 3}
+
+
+@dataclass(frozen=True)
+class VisionHead:
+    """What a task runs of a model of images.
+
+    Attributes:
+        kind: of `forwards.FORWARDS`: how it is called.
+        auto_class: the one of transformers' auto classes that loads it.
+        outputs: their names, and how many axes each has.
+        inputs: the same.
+        may_lack: a part whose weights may be missing; then the output of its name is not given.
+    """
+
+    kind: str
+    auto_class: str
+    outputs: Mapping[str, int]
+    inputs: Mapping[str, int] = field(default_factory=lambda: _IMAGES)
+    may_lack: str = ""
+
+
+_LABELS = VisionHead("logits", "AutoModelForImageClassification", {"logits": 2})
+_COMPARES = VisionHead("compare", "AutoModelForZeroShotImageClassification", {"logits": 2}, _WITH_TEXTS)
+_DETECTS = VisionHead("detect", "AutoModelForObjectDetection", {"logits": 3, "pred_boxes": 3})
+_ENCODES = VisionHead("encode", "AutoModel", {"last_hidden_state": 3, "pooler_output": 2}, may_lack="pooler")
+_EMBEDS_IMAGES = VisionHead("image_features", "AutoModel", {"image_embeds": 2})
+_EMBEDS_TEXTS = VisionHead("text_features", "AutoModel", {"text_embeds": 2}, {"input_ids": 2, "attention_mask": 2})
+_EMBEDS_PADDED = VisionHead("text_features", "AutoModel", {"text_embeds": 2}, {"input_ids": 2})
+
+_FOUND = {"logits": 3, "pred_boxes": 4}
+_FINDS = "AutoModelForZeroShotObjectDetection"
+
+#: Detectors by texts, by their model types: those that look for all texts at once, and those for which one text is a
+#: sentence of its own.
+_FINDERS = {
+    **dict.fromkeys(("owlvit", "owlv2"), VisionHead("find_together", _FINDS, _FOUND, _WITH_TEXTS)),
+    **dict.fromkeys(
+        ("grounding-dino", "mm-grounding-dino"), VisionHead("find_one_by_one", _FINDS, _FOUND, _WITH_TEXTS)
+    ),
+}
+
+
+def vision_head(model: ModelFacts) -> VisionHead | None:
+    """What the model's task runs of it; None for a model that takes no images, or does something else with them."""
+    architecture = architecture_of(model.config) or model.architecture
+    if model.task == "embed":
+        return _embedding_head(model, architecture)
+    if model.task == "classify" and compares(model.config):
+        return _COMPARES if architecture.endswith("Model") else None
+    if model.task == "classify" and architecture.endswith("ForImageClassification"):
+        return _LABELS
+    if model.task == "detect" and architecture.endswith("ForObjectDetection"):
+        finder = _FINDERS.get(str(model.config.get("model_type")))
+        return finder or (None if compares(model.config) or "text_config" in model.config else _DETECTS)
+    return None
+
+
+def _embedding_head(model: ModelFacts, architecture: str) -> VisionHead | None:
+    if has_towers(model.config):
+        if model.head == TEXTS:
+            return _EMBEDS_PADDED if sees_padding(model.config) else _EMBEDS_TEXTS
+        return _EMBEDS_IMAGES
+    # A projection has no auto class, and without it the vectors are of another space.
+    return _ENCODES if encodes_images(model.config) and not architecture.endswith("WithProjection") else None
+
+
+def vision_support(model: ModelFacts, head: VisionHead) -> Support:
+    """Says from facts alone whether `load_vision_model` can work."""
+    if refusal := files_refusal(model, head.auto_class):
+        return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
+    return Support(Level.FULL, "transformers runs the model with its head")

@@ -1,0 +1,1 @@
+"""Images to vectors, and texts in the same space where the model has both."""
