@@ -24,6 +24,7 @@ import msgspec
 
 from panope_backends.api import Conversion, Converter, ModelFacts
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
+from panope_backends.image_models import classifies_images
 from panope_backends.lora import FOLDER
 from panope_backends.memory_limit import is_out_of_memory, limit_memory
 from panope_backends.plugins import load_backend
@@ -89,7 +90,8 @@ def convert(job: Job) -> Converted:
         raise PreconditionError(f"backend `{job.backend}` applies no adapters", reason="unsupported_adapter")
     # First, because it is quick and refuses what no conversion makes right.
     task = job.model.task
-    tokenizer = tokenizer_to_add(task, folder) if task in TEXTS else None
+    reads_texts = task in TEXTS and not (task == "classify" and classifies_images(job.model.config))
+    tokenizer = tokenizer_to_add(task, folder) if reads_texts else None
     place, head = _transformer_of(folder) if task == "embed" else (Path(), "")
     (out / place).mkdir(parents=True, exist_ok=True)
     backend.convert(dataclasses.replace(job.model, head=head), conversion, folder / place, out / place)

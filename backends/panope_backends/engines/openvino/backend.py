@@ -32,6 +32,7 @@ from panope_backends.engines.openvino.paged.geometry import CACHE_PRECISIONS
 from panope_backends.engines.openvino.paged.load import load_step_model
 from panope_backends.engines.openvino.runtime import import_runtime
 from panope_backends.engines.openvino.tables import read_tables
+from panope_backends.engines.openvino.vision.files import heads_of
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
@@ -47,7 +48,7 @@ GENERATE = "generate"
 """The task whose models are decoders."""
 
 #: Changes when `convert` would write something else for the same model and the same OpenVINO.
-RECIPE = 3
+RECIPE = 4
 
 #: Panope's precisions, fastest first, with OpenVINO's names among a device's capabilities and of its hint.
 _PRECISIONS = (("bf16", "BF16", "bf16"), ("fp16", "FP16", "f16"), ("fp32", "FP32", "f32"))
@@ -91,8 +92,6 @@ class OpenVinoBackend(Backend):
             return Support(Level.NONE, device.reason)
         if model.format in TORCH_FORMATS and (unknown := unknown_type(model)):
             return Support(Level.NONE, unknown, is_final=True)
-        if model.format in TORCH_FORMATS and vision_head(model) is not None:
-            return Support(Level.NONE, "models of images are not converted to OpenVINO's format", is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if model.task == GENERATE or is_transcriber(model):
@@ -104,14 +103,16 @@ class OpenVinoBackend(Backend):
         return Support(Level.FULL, "OpenVINO runs its own format on every processor")
 
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
-        """Loads `openvino_model.xml`: a decoder as a step model, everything else as a tensor model.
+        """Loads `openvino_model.xml`, or `openvino_text_model.xml` for the part of a model of images that reads texts.
+
+        A decoder becomes a step model, everything else a tensor model.
 
         Raises:
             PreconditionError: a file, the device or the precision is missing, or OpenVINO refuses the model.
         """
-        path = folder / MODEL_FILE
+        path = folder / heads_of(model).get(model.head, MODEL_FILE)
         if not path.is_file():
-            raise PreconditionError(f"the model has no file `{MODEL_FILE}`", reason="missing_file")
+            raise PreconditionError(f"the model has no file `{path.name}`", reason="missing_file")
         core = self._core()
         if device not in self._names():
             known = ", ".join(self._names())
@@ -145,11 +146,15 @@ class OpenVinoBackend(Backend):
         return (exact, half, *(replace(smaller, precision=precision) for precision in ("int8", "int4")))
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress` and `paged.convert`."""
+        """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress`, `paged.convert` and `vision.convert`."""
         if model.task == GENERATE or is_transcriber(model):
             kind = "encoder_decoder" if is_encoder_decoder(model.config) else "paged"
             made = importlib.import_module(f"panope_backends.engines.openvino.{kind}.convert")  # it brings torch
             made.convert(model, conversion.precision, folder, out / MODEL_FILE)
+        elif vision_head(model) is not None:
+            from panope_backends.engines.openvino.vision.convert import convert_vision  # it brings torch
+
+            convert_vision(model, conversion.precision, folder, out)
         elif conversion.precision == "fp32":
             from panope_backends.engines.openvino.convert import convert  # it brings torch
 

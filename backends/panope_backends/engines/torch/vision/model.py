@@ -36,16 +36,18 @@ def load_vision_model(model: ModelFacts, head: VisionHead, folder: Path, precisi
     return VisionModel(module, head, precision)
 
 
-def load_module(model: ModelFacts, head: VisionHead, folder: Path, precision: str) -> tuple[Any, VisionHead]:
-    """The module, and the head without the outputs that this model has not.
+def load_module(
+    model: ModelFacts, head: VisionHead, folder: Path, precision: str, attention: str | None = None
+) -> tuple[Any, VisionHead]:
+    """The module, and the head without the outputs that this model has not; `attention` as of `load_pretrained`.
 
     Raises:
         PreconditionError: the model cannot be loaded, or has no such part.
     """
     if head.kind == "encode":
-        module, lacks = load_partly(model, folder, precision, head.auto_class, head.may_lack)
+        module, lacks = load_partly(model, folder, precision, head.auto_class, head.may_lack, attention)
         return module, _of_encoder(module, head, lacks)
-    module = load_pretrained(model, folder, precision, head.auto_class)
+    module = load_pretrained(model, folder, precision, head.auto_class, attention)
     if head.kind in ("image_features", "text_features"):
         _keep_one_tower(module, head.kind, of_texts=model.head == TEXTS)
     return module, head

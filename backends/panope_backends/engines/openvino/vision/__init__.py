@@ -1,0 +1,1 @@
+"""Models of images in OpenVINO's format."""

@@ -1,0 +1,19 @@
+"""Where the graphs of one model of images lie."""
+
+from __future__ import annotations
+
+from panope_backends.api import ModelFacts
+from panope_backends.engines.torch.vision.heads import TEXTS
+from panope_backends.image_models import has_towers
+
+IMAGES_FILE = "openvino_model.xml"
+
+TEXTS_FILE = "openvino_text_model.xml"
+"""Of a model that gives images and texts vectors of one space: the part that reads texts."""
+
+
+def heads_of(model: ModelFacts) -> dict[str, str]:
+    """The files of a model's parts, by `ModelFacts.head`."""
+    if model.task == "embed" and has_towers(model.config):
+        return {"": IMAGES_FILE, TEXTS: TEXTS_FILE}
+    return {"": IMAGES_FILE}
