@@ -43,8 +43,12 @@ def served(folder: Path, task: str, backend: str = "cpu", kind: str = "safetenso
 
 
 def answer_of(model: ServedModel, task: str, message: Message) -> bytes:
-    """The task's message, of a request that runs as one batch."""
+    """The task's message, of one request."""
     job: Any = model.requests[task](message.SerializeToString())
-    runs = model.sequences if hasattr(job, "sequences") else model.arrays
-    assert runs is not None
-    return job.answer(runs.run(job.sequences if hasattr(job, "sequences") else job.items))
+    if hasattr(job, "sequences"):
+        assert model.sequences is not None
+        found: bytes = job.answer(model.sequences.run(job.sequences))
+    else:
+        assert model.arrays is not None
+        found = job.answer([model.arrays.run([item])[0] for item in job.items])  # images may be of several shapes
+    return found

@@ -43,3 +43,18 @@ def encodes_images(config: Mapping[str, Any]) -> bool:
 def sees_padding(config: Mapping[str, Any]) -> bool:
     """Whether its texts are all of one length and padding counts in them, as SigLIP and its kin were trained."""
     return str(config.get("model_type")).startswith("siglip")
+
+
+def finds_together(config: Mapping[str, Any]) -> bool:
+    """Whether a detector looks for all texts of its caller at once, as OWL-ViT does."""
+    return config.get("model_type") in ("owlvit", "owlv2")
+
+
+def finds_one_by_one(config: Mapping[str, Any]) -> bool:
+    """Whether a detector by texts takes each as a sentence of its own, as Grounding DINO does."""
+    return config.get("model_type") in ("grounding-dino", "mm-grounding-dino")
+
+
+def pads_to_square(config: Mapping[str, Any]) -> bool:
+    """Whether what a detector says of places is in parts of the image padded to a square."""
+    return config.get("model_type") == "owlv2"

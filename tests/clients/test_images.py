@@ -11,7 +11,7 @@ from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1.media_pb2 import Image
-from panope_client import InvalidArgumentError
+from panope_client import InvalidArgumentError, InvalidInputError
 
 MODEL = "vendor/fake"
 
@@ -39,6 +39,16 @@ async def test_things_are_looked_for(client: Any, fake: Any) -> None:
             model=MODEL, images=[Image(content=b"a"), Image(content=b"b")], threshold=0.25, max_detections=3
         )
     ]
+
+
+async def test_frames_are_looked_at_in_their_order(client: Any, fake: Any) -> None:
+    frames = [b"a" * size for size in (3, 1, 2)]
+    assert [found.width async for found in client.detect_stream(frames, MODEL, candidate_labels=["cat"])] == [3, 1, 2]
+    assert [item.request.candidate_labels for item in fake.requests] == [["cat"]] * 3
+    stream = client.detect_stream([b"a", b"fail", b"b"], MODEL)
+    assert (await anext(stream)).width == 1
+    with pytest.raises(InvalidInputError, match="no"):
+        await anext(stream)
 
 
 async def test_images_are_embedded(client: Any, fake: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,50 @@ def _rt_detr(folder: Path) -> dict[str, Any]:
     return {"image_processor_type": "RTDetrImageProcessor", "size": size, "do_normalize": False}
 
 
+def _owl(folder: Path, kind: str) -> dict[str, Any]:
+    import transformers
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    text = {**sizes, "vocab_size": word_tokenizer(folder, 16), "max_position_embeddings": 16, **_TEXT_ENDS}
+    vision = {**sizes, "image_size": SIDE, "patch_size": 8}
+    config = getattr(transformers, f"{kind}Config")(text_config=text, vision_config=vision, projection_dim=32)
+    _saved(folder, config, f"{kind}ForObjectDetection")
+    side = {"height": SIDE, "width": SIDE}
+    return {"image_processor_type": f"{kind}ImageProcessor", "size": side, "do_center_crop": False}
+
+
+def _grounding_dino(folder: Path) -> dict[str, Any]:
+    from transformers import BertConfig, GroundingDinoConfig, SwinConfig
+
+    sizes = {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [2, 2, 4, 4], "window_size": 4}
+    backbone = SwinConfig(image_size=64, patch_size=4, **sizes, out_features=["stage2", "stage3", "stage4"])
+    text = BertConfig(
+        vocab_size=word_tokenizer(folder, 32),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=32,
+    )
+    config = GroundingDinoConfig(
+        backbone_config=backbone,
+        text_config=text,
+        use_pretrained_backbone=False,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        num_queries=12,
+        max_text_len=32,
+    )
+    _saved(folder, config, "GroundingDinoForObjectDetection")
+    size = {"shortest_edge": 64, "longest_edge": 128}
+    return {"image_processor_type": "GroundingDinoImageProcessor", "size": size, **_IMAGENET}
+
+
 #: What writes a model and gives its preprocessor_config.json, by the name of its kind.
 VISION_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "vit": _vit,
@@ -182,4 +227,7 @@ VISION_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "detr": _detr,
     "yolos": _yolos,
     "rt_detr": _rt_detr,
+    "owlvit": partial(_owl, kind="OwlViT"),
+    "owlv2": partial(_owl, kind="Owlv2"),
+    "grounding_dino": _grounding_dino,
 }

@@ -28,12 +28,15 @@ type DetectRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The images, 1 to `limits.media.max_images`.
 	Images []*Image `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
-	// Tells of what has a higher score, 0 to 1. Default: 0.5.
+	// Tells of what has a higher score, 0 to 1. Default: 0.5, or 0.1 with `candidate_labels`.
 	Threshold *float32 `protobuf:"fixed32,3,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	// How many to tell of each image, those of the highest scores; 1 to 1,000. Default: all, up to 1,000.
 	MaxDetections *uint32 `protobuf:"varint,4,opt,name=max_detections,json=maxDetections,proto3,oneof" json:"max_detections,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// What to look for, 1 to 256 texts that differ, for a model that looks for what texts say; each is looked for by itself. A
+	// model with labels of its own takes none.
+	CandidateLabels []string `protobuf:"bytes,5,rep,name=candidate_labels,json=candidateLabels,proto3" json:"candidate_labels,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *DetectRequest) Reset() {
@@ -94,6 +97,164 @@ func (x *DetectRequest) GetMaxDetections() uint32 {
 	return 0
 }
 
+func (x *DetectRequest) GetCandidateLabels() []string {
+	if x != nil {
+		return x.CandidateLabels
+	}
+	return nil
+}
+
+// One request on a stream.
+type StreamDetectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Chosen by the caller and echoed in the response; need not be unique.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What to look at.
+	Request       *DetectRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamDetectRequest) Reset() {
+	*x = StreamDetectRequest{}
+	mi := &file_panope_v1_detect_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamDetectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamDetectRequest) ProtoMessage() {}
+
+func (x *StreamDetectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_detect_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamDetectRequest.ProtoReflect.Descriptor instead.
+func (*StreamDetectRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StreamDetectRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *StreamDetectRequest) GetRequest() *DetectRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// One answer on a stream.
+type StreamDetectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the request.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The answer, or why there is none.
+	//
+	// Types that are valid to be assigned to Result:
+	//
+	//	*StreamDetectResponse_Response
+	//	*StreamDetectResponse_Error
+	Result        isStreamDetectResponse_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamDetectResponse) Reset() {
+	*x = StreamDetectResponse{}
+	mi := &file_panope_v1_detect_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamDetectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamDetectResponse) ProtoMessage() {}
+
+func (x *StreamDetectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_detect_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamDetectResponse.ProtoReflect.Descriptor instead.
+func (*StreamDetectResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StreamDetectResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *StreamDetectResponse) GetResult() isStreamDetectResponse_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *StreamDetectResponse) GetResponse() *DetectResponse {
+	if x != nil {
+		if x, ok := x.Result.(*StreamDetectResponse_Response); ok {
+			return x.Response
+		}
+	}
+	return nil
+}
+
+func (x *StreamDetectResponse) GetError() *StreamError {
+	if x != nil {
+		if x, ok := x.Result.(*StreamDetectResponse_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isStreamDetectResponse_Result interface {
+	isStreamDetectResponse_Result()
+}
+
+type StreamDetectResponse_Response struct {
+	// What stands in each image.
+	Response *DetectResponse `protobuf:"bytes,2,opt,name=response,proto3,oneof"`
+}
+
+type StreamDetectResponse_Error struct {
+	// Why this request failed.
+	Error *StreamError `protobuf:"bytes,3,opt,name=error,proto3,oneof"`
+}
+
+func (*StreamDetectResponse_Response) isStreamDetectResponse_Result() {}
+
+func (*StreamDetectResponse_Error) isStreamDetectResponse_Result() {}
+
 // One thing in an image.
 type Detection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -109,7 +270,7 @@ type Detection struct {
 
 func (x *Detection) Reset() {
 	*x = Detection{}
-	mi := &file_panope_v1_detect_service_proto_msgTypes[1]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -121,7 +282,7 @@ func (x *Detection) String() string {
 func (*Detection) ProtoMessage() {}
 
 func (x *Detection) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_detect_service_proto_msgTypes[1]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -134,7 +295,7 @@ func (x *Detection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detection.ProtoReflect.Descriptor instead.
 func (*Detection) Descriptor() ([]byte, []int) {
-	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Detection) GetLabel() string {
@@ -173,7 +334,7 @@ type ImageDetections struct {
 
 func (x *ImageDetections) Reset() {
 	*x = ImageDetections{}
-	mi := &file_panope_v1_detect_service_proto_msgTypes[2]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -185,7 +346,7 @@ func (x *ImageDetections) String() string {
 func (*ImageDetections) ProtoMessage() {}
 
 func (x *ImageDetections) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_detect_service_proto_msgTypes[2]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -198,7 +359,7 @@ func (x *ImageDetections) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageDetections.ProtoReflect.Descriptor instead.
 func (*ImageDetections) Descriptor() ([]byte, []int) {
-	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ImageDetections) GetWidth() uint32 {
@@ -235,7 +396,7 @@ type DetectResponse struct {
 
 func (x *DetectResponse) Reset() {
 	*x = DetectResponse{}
-	mi := &file_panope_v1_detect_service_proto_msgTypes[3]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -247,7 +408,7 @@ func (x *DetectResponse) String() string {
 func (*DetectResponse) ProtoMessage() {}
 
 func (x *DetectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_detect_service_proto_msgTypes[3]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -260,7 +421,7 @@ func (x *DetectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectResponse.ProtoReflect.Descriptor instead.
 func (*DetectResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DetectResponse) GetModel() string {
@@ -281,15 +442,24 @@ var File_panope_v1_detect_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_detect_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1epanope/v1/detect_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"\xbf\x01\n" +
+	"\x1epanope/v1/detect_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"\xea\x01\n" +
 	"\rDetectRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12(\n" +
 	"\x06images\x18\x02 \x03(\v2\x10.panope.v1.ImageR\x06images\x12!\n" +
 	"\tthreshold\x18\x03 \x01(\x02H\x00R\tthreshold\x88\x01\x01\x12*\n" +
-	"\x0emax_detections\x18\x04 \x01(\rH\x01R\rmaxDetections\x88\x01\x01B\f\n" +
+	"\x0emax_detections\x18\x04 \x01(\rH\x01R\rmaxDetections\x88\x01\x01\x12)\n" +
+	"\x10candidate_labels\x18\x05 \x03(\tR\x0fcandidateLabelsB\f\n" +
 	"\n" +
 	"_thresholdB\x11\n" +
-	"\x0f_max_detections\"a\n" +
+	"\x0f_max_detections\"Y\n" +
+	"\x13StreamDetectRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
+	"\arequest\x18\x02 \x01(\v2\x18.panope.v1.DetectRequestR\arequest\"\x99\x01\n" +
+	"\x14StreamDetectResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
+	"\bresponse\x18\x02 \x01(\v2\x19.panope.v1.DetectResponseH\x00R\bresponse\x12.\n" +
+	"\x05error\x18\x03 \x01(\v2\x16.panope.v1.StreamErrorH\x00R\x05errorB\b\n" +
+	"\x06result\"a\n" +
 	"\tDetection\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x12(\n" +
@@ -302,9 +472,10 @@ const file_panope_v1_detect_service_proto_rawDesc = "" +
 	"detections\"Z\n" +
 	"\x0eDetectResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x122\n" +
-	"\x06images\x18\x02 \x03(\v2\x1a.panope.v1.ImageDetectionsR\x06images2N\n" +
+	"\x06images\x18\x02 \x03(\v2\x1a.panope.v1.ImageDetectionsR\x06images2\xa3\x01\n" +
 	"\rDetectService\x12=\n" +
-	"\x06Detect\x12\x18.panope.v1.DetectRequest\x1a\x19.panope.v1.DetectResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x06Detect\x12\x18.panope.v1.DetectRequest\x1a\x19.panope.v1.DetectResponse\x12S\n" +
+	"\fStreamDetect\x12\x1e.panope.v1.StreamDetectRequest\x1a\x1f.panope.v1.StreamDetectResponse(\x010\x01B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_detect_service_proto_rawDescOnce sync.Once
@@ -318,27 +489,35 @@ func file_panope_v1_detect_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_detect_service_proto_rawDescData
 }
 
-var file_panope_v1_detect_service_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_panope_v1_detect_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_panope_v1_detect_service_proto_goTypes = []any{
-	(*DetectRequest)(nil),   // 0: panope.v1.DetectRequest
-	(*Detection)(nil),       // 1: panope.v1.Detection
-	(*ImageDetections)(nil), // 2: panope.v1.ImageDetections
-	(*DetectResponse)(nil),  // 3: panope.v1.DetectResponse
-	(*Image)(nil),           // 4: panope.v1.Image
-	(*BoundingBox)(nil),     // 5: panope.v1.BoundingBox
+	(*DetectRequest)(nil),        // 0: panope.v1.DetectRequest
+	(*StreamDetectRequest)(nil),  // 1: panope.v1.StreamDetectRequest
+	(*StreamDetectResponse)(nil), // 2: panope.v1.StreamDetectResponse
+	(*Detection)(nil),            // 3: panope.v1.Detection
+	(*ImageDetections)(nil),      // 4: panope.v1.ImageDetections
+	(*DetectResponse)(nil),       // 5: panope.v1.DetectResponse
+	(*Image)(nil),                // 6: panope.v1.Image
+	(*StreamError)(nil),          // 7: panope.v1.StreamError
+	(*BoundingBox)(nil),          // 8: panope.v1.BoundingBox
 }
 var file_panope_v1_detect_service_proto_depIdxs = []int32{
-	4, // 0: panope.v1.DetectRequest.images:type_name -> panope.v1.Image
-	5, // 1: panope.v1.Detection.box:type_name -> panope.v1.BoundingBox
-	1, // 2: panope.v1.ImageDetections.detections:type_name -> panope.v1.Detection
-	2, // 3: panope.v1.DetectResponse.images:type_name -> panope.v1.ImageDetections
-	0, // 4: panope.v1.DetectService.Detect:input_type -> panope.v1.DetectRequest
-	3, // 5: panope.v1.DetectService.Detect:output_type -> panope.v1.DetectResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	6, // 0: panope.v1.DetectRequest.images:type_name -> panope.v1.Image
+	0, // 1: panope.v1.StreamDetectRequest.request:type_name -> panope.v1.DetectRequest
+	5, // 2: panope.v1.StreamDetectResponse.response:type_name -> panope.v1.DetectResponse
+	7, // 3: panope.v1.StreamDetectResponse.error:type_name -> panope.v1.StreamError
+	8, // 4: panope.v1.Detection.box:type_name -> panope.v1.BoundingBox
+	3, // 5: panope.v1.ImageDetections.detections:type_name -> panope.v1.Detection
+	4, // 6: panope.v1.DetectResponse.images:type_name -> panope.v1.ImageDetections
+	0, // 7: panope.v1.DetectService.Detect:input_type -> panope.v1.DetectRequest
+	1, // 8: panope.v1.DetectService.StreamDetect:input_type -> panope.v1.StreamDetectRequest
+	5, // 9: panope.v1.DetectService.Detect:output_type -> panope.v1.DetectResponse
+	2, // 10: panope.v1.DetectService.StreamDetect:output_type -> panope.v1.StreamDetectResponse
+	9, // [9:11] is the sub-list for method output_type
+	7, // [7:9] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_detect_service_proto_init() }
@@ -347,14 +526,19 @@ func file_panope_v1_detect_service_proto_init() {
 		return
 	}
 	file_panope_v1_media_proto_init()
+	file_panope_v1_stream_error_proto_init()
 	file_panope_v1_detect_service_proto_msgTypes[0].OneofWrappers = []any{}
+	file_panope_v1_detect_service_proto_msgTypes[2].OneofWrappers = []any{
+		(*StreamDetectResponse_Response)(nil),
+		(*StreamDetectResponse_Error)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_detect_service_proto_rawDesc), len(file_panope_v1_detect_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

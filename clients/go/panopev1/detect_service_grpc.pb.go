@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	DetectService_Detect_FullMethodName = "/panope.v1.DetectService/Detect"
+	DetectService_Detect_FullMethodName       = "/panope.v1.DetectService/Detect"
+	DetectService_StreamDetect_FullMethodName = "/panope.v1.DetectService/StreamDetect"
 )
 
 // DetectServiceClient is the client API for DetectService service.
@@ -28,12 +29,18 @@ const (
 //
 // Says what stands in images, and where.
 type DetectServiceClient interface {
-	// Finds things in images.
+	// Finds things in images: those of the model's own labels, or of the caller's where the model looks for what texts say,
+	// as OWL-ViT and Grounding DINO do.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
 	// known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
 	// RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
 	Detect(ctx context.Context, in *DetectRequest, opts ...grpc.CallOption) (*DetectResponse, error)
+	// Finds things in the frames of a video, or in other images that come one after another: a request may hold one frame or
+	// several, many run at a time, and answers come in the order of the requests.
+	//
+	// A request that fails is answered by a response with `error` set, and the stream goes on.
+	StreamDetect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamDetectRequest, StreamDetectResponse], error)
 }
 
 type detectServiceClient struct {
@@ -54,18 +61,37 @@ func (c *detectServiceClient) Detect(ctx context.Context, in *DetectRequest, opt
 	return out, nil
 }
 
+func (c *detectServiceClient) StreamDetect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamDetectRequest, StreamDetectResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &DetectService_ServiceDesc.Streams[0], DetectService_StreamDetect_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamDetectRequest, StreamDetectResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type DetectService_StreamDetectClient = grpc.BidiStreamingClient[StreamDetectRequest, StreamDetectResponse]
+
 // DetectServiceServer is the server API for DetectService service.
 // All implementations must embed UnimplementedDetectServiceServer
 // for forward compatibility.
 //
 // Says what stands in images, and where.
 type DetectServiceServer interface {
-	// Finds things in images.
+	// Finds things in images: those of the model's own labels, or of the caller's where the model looks for what texts say,
+	// as OWL-ViT and Grounding DINO do.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
 	// known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
 	// RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
 	Detect(context.Context, *DetectRequest) (*DetectResponse, error)
+	// Finds things in the frames of a video, or in other images that come one after another: a request may hold one frame or
+	// several, many run at a time, and answers come in the order of the requests.
+	//
+	// A request that fails is answered by a response with `error` set, and the stream goes on.
+	StreamDetect(grpc.BidiStreamingServer[StreamDetectRequest, StreamDetectResponse]) error
 	mustEmbedUnimplementedDetectServiceServer()
 }
 
@@ -78,6 +104,9 @@ type UnimplementedDetectServiceServer struct{}
 
 func (UnimplementedDetectServiceServer) Detect(context.Context, *DetectRequest) (*DetectResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Detect not implemented")
+}
+func (UnimplementedDetectServiceServer) StreamDetect(grpc.BidiStreamingServer[StreamDetectRequest, StreamDetectResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamDetect not implemented")
 }
 func (UnimplementedDetectServiceServer) mustEmbedUnimplementedDetectServiceServer() {}
 func (UnimplementedDetectServiceServer) testEmbeddedByValue()                       {}
@@ -118,6 +147,13 @@ func _DetectService_Detect_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DetectService_StreamDetect_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(DetectServiceServer).StreamDetect(&grpc.GenericServerStream[StreamDetectRequest, StreamDetectResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type DetectService_StreamDetectServer = grpc.BidiStreamingServer[StreamDetectRequest, StreamDetectResponse]
+
 // DetectService_ServiceDesc is the grpc.ServiceDesc for DetectService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -130,6 +166,13 @@ var DetectService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _DetectService_Detect_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamDetect",
+			Handler:       _DetectService_StreamDetect_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "panope/v1/detect_service.proto",
 }

@@ -64,12 +64,14 @@ class DetectOptions(TypedDict, total=False):
     """How to look for things.
 
     Attributes:
-        threshold: tells of what has a higher score, 0 to 1; 0.5 by default.
+        threshold: tells of what has a higher score, 0 to 1; 0.5 by default, 0.1 with labels of the caller's own.
         max_detections: how many to tell of each image; default all, up to 1,000.
+        candidate_labels: what to look for, for models that look for what texts say.
     """
 
     threshold: float | None
     max_detections: int | None
+    candidate_labels: Sequence[str]
 
 
 def classify_images_request(
@@ -105,6 +107,7 @@ def detect_request(images: Iterable[ImageSource], model: str, options: DetectOpt
         images=_images(images),
         threshold=options.get("threshold"),
         max_detections=options.get("max_detections"),
+        candidate_labels=options.get("candidate_labels", ()),
     )
 
 

@@ -86,7 +86,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.v1.ClassifyService": dict.fromkeys(
         ("Classify", "ClassifyTokens", "ClassifyZeroShot", "ClassifyImages"), INFERENCE
     ),
-    "panope.v1.DetectService": {"Detect": INFERENCE},
+    "panope.v1.DetectService": dict.fromkeys(("Detect", "StreamDetect"), INFERENCE),
     "panope.v1.EmbedService": dict.fromkeys(("Embed", "StreamEmbed", "Tokenize", "Detokenize"), INFERENCE),
     "panope.v1.GenerateService": dict.fromkeys(("Generate", "StreamGenerate", "Chat", "StreamChat"), INFERENCE),
     "panope.v1.InferService": dict.fromkeys(("Infer", "StreamInfer"), INFERENCE),

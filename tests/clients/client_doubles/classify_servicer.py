@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from client_doubles.calls import Calls, Context
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import classify_service_pb2_grpc as pb_grpc
@@ -11,6 +13,7 @@ from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
 from panope.v1 import rerank_service_pb2 as rerank_pb
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
+from panope.v1.stream_error_pb2 import StreamError
 
 
 class ClassifyServicer(
@@ -45,6 +48,20 @@ class ClassifyServicer(
         return detect_pb.DetectResponse(
             model=request.model, images=[detect_pb.ImageDetections() for _ in request.images]
         )
+
+    async def StreamDetect(
+        self, request_iterator: AsyncIterator[detect_pb.StreamDetectRequest], context: Context
+    ) -> AsyncIterator[detect_pb.StreamDetectResponse]:
+        """A frame `fail` fails; others have as many pixels in a row as bytes."""
+        async for item in request_iterator:
+            self.requests.append(item)
+            (image,) = item.request.images
+            if image.content == b"fail":
+                error = StreamError(code=3, message="no", reason="invalid_input", field="images[0]")
+                yield detect_pb.StreamDetectResponse(id=item.id, error=error)
+                continue
+            found = detect_pb.ImageDetections(width=len(image.content))
+            yield detect_pb.StreamDetectResponse(id=item.id, response=detect_pb.DetectResponse(images=[found]))
 
     async def Rerank(self, request: rerank_pb.RerankRequest, context: Context) -> rerank_pb.RerankResponse:
         await self.enter(request, context)

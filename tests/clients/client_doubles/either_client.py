@@ -17,7 +17,7 @@ class Threaded:
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._client, name)
-        if name in ("embed_stream", "stream_generate", "stream_chat"):
+        if name in ("embed_stream", "detect_stream", "stream_generate", "stream_chat"):
             return lambda *args, **options: self._stream(call(*args, **options))
 
         async def run(*args: Any, **options: Any) -> Any:

@@ -11,13 +11,13 @@ import numpy as np
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError
-from panope_backends.image_models import compares
+from panope_backends.image_models import compares, sees_padding
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import function_of, labels_of
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
-from panope_backends.tasks.classify.label_texts import DEFAULT_TEMPLATE, LabelTexts, load_label_texts
 from panope_backends.tasks.images import ImagePreparer
 from panope_backends.tasks.json_files import read_json
+from panope_backends.tasks.label_texts import DEFAULT_TEMPLATE, LabelTexts, load_label_texts
 from panope_backends.tasks.stacked_arrays import StackedArrays
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource
 
@@ -48,7 +48,7 @@ def load_image_classifier(source: ModelSource) -> LoadedTask:
 def _function(config: Mapping[str, Any], open_labels: bool, labels: int) -> Function:
     """As transformers' pipelines choose it."""
     if open_labels:
-        return "sigmoid" if str(config.get("model_type")).startswith("siglip") else "softmax"
+        return "sigmoid" if sees_padding(config) else "softmax"
     return function_of(config, labels)
 
 

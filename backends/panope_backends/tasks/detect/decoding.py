@@ -2,7 +2,8 @@
 
 Sources: `post_process_object_detection` of transformers 5 for DETR, YOLOS and Table Transformer (a softmax over the
 labels and one more class, which says that nothing is there), and for Deformable and Conditional DETR, RT-DETR and
-D-FINE (a sigmoid for each label; the highest scores over all boxes and labels).
+D-FINE (a sigmoid for each label; the highest scores over all boxes and labels). Detectors by texts are decoded as its
+pipeline for zero-shot object detection does.
 """
 
 from __future__ import annotations
@@ -48,8 +49,7 @@ def decode_boxes(logits: Floats, boxes: Floats, labels: int, width: int, height:
         width: of the image, in pixels.
         height: the same.
     """
-    centre, half = boxes[:, :2], boxes[:, 2:] / 2
-    corners = np.concatenate([centre - half, centre + half], axis=1) * np.array([width, height] * 2, np.float32)
+    corners = _corners(boxes, width, height)
     if logits.shape[1] > labels:
         given = scores_of(logits, "softmax")[:, :-1]
         best, which, where = given.max(axis=1), given.argmax(axis=1), np.arange(len(given))
@@ -59,3 +59,23 @@ def decode_boxes(logits: Floats, boxes: Floats, labels: int, width: int, height:
         best, which, where = flat[order], order % logits.shape[1], order // logits.shape[1]
     order = np.argsort(-best, kind="stable")
     return Boxes(best[order], which[order], corners[where[order]])
+
+
+def decode_found(logits: Floats, boxes: Floats, width: int, height: int) -> Boxes:
+    """The boxes of one image that a detector by texts gives: each text is looked for by itself.
+
+    Args:
+        logits: texts × boxes, the model's own values.
+        boxes: texts × boxes × 4, as of `decode_boxes`.
+        width: of what the model saw as the whole, in pixels.
+        height: the same.
+    """
+    scores = scores_of(logits, "sigmoid").ravel()
+    order = np.argsort(-scores, kind="stable")
+    return Boxes(scores[order], order // logits.shape[1], _corners(boxes.reshape(-1, 4), width, height)[order])
+
+
+def _corners(boxes: Floats, width: int, height: int) -> Floats:
+    centre, half = boxes[:, :2], boxes[:, 2:] / 2
+    corners: Floats = np.concatenate([centre - half, centre + half], axis=1)
+    return corners * np.array([width, height] * 2, np.float32)

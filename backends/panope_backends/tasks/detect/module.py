@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.api import Arrays
+from panope_backends.errors import InvalidInputError
+from panope_backends.image_models import finds_one_by_one, finds_together, pads_to_square
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import labels_of
-from panope_backends.tasks.detect.decoding import decode_boxes
+from panope_backends.tasks.detect.decoding import Boxes, decode_boxes, decode_found
 from panope_backends.tasks.images import ImagePreparer, Prepared
 from panope_backends.tasks.json_files import read_json
+from panope_backends.tasks.label_texts import PLACE, LabelTexts, load_label_texts
 from panope_backends.tasks.stacked_arrays import StackedArrays
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource, TaskModule
 
@@ -20,9 +24,17 @@ _LOGITS, _BOXES = "logits", "pred_boxes"
 #: Of one image; more than any detector of transformers has.
 MAX_DETECTIONS = 1000
 
+#: As transformers' pipelines have them: of a model's own labels, and of the caller's.
+_THRESHOLD, _THRESHOLD_OF_TEXTS = 0.5, 0.1
+
+_TRIAL_LABELS = ("a cat", "a small dog")
+
+Decode = Callable[[Arrays, int, int], Boxes]
+"""From what the model gives for an image, and the image's width and height."""
+
 
 class DetectModule(TaskModule):
-    """Loads a model that gives boxes with labels."""
+    """Loads a model that gives boxes with labels, its own or the caller's."""
 
     name = "detect"
 
@@ -31,19 +43,76 @@ class DetectModule(TaskModule):
         config = read_json(source.folder / "config.json")
         model = source.load(config)
         images = ImagePreparer(load_image_processor(source.folder), source.media_limits)
-        labels = labels_of(config)
-        runs = StackedArrays(model, (_LOGITS, _BOXES), images.sample)
+        texts, labels = None, tuple[str, ...]()
+        if finds_together(config) or finds_one_by_one(config):
+            texts = load_label_texts(source.folder, config, [spec.name for spec in model.inputs])
+        else:
+            labels = labels_of(config)
+        requests = DetectRequests(images, labels, texts, _decoder(config, len(labels)))
+        runs = StackedArrays(model, (_LOGITS, _BOXES), requests.sample)
         runs.trial()
-        facts = messages.DetectFacts(labels=labels).SerializeToString()
+        facts = messages.DetectFacts(labels=labels, reads_labels=texts is not None)
+        return LoadedTask(model, config, {self.name: requests.detect}, facts=facts.SerializeToString(), arrays=runs)
 
-        def detect(data: bytes) -> DetectJob:
-            message = messages.DetectInput.FromString(data)
-            prepared = images.prepared(message.images, message.first_index)
-            most = message.max_detections or MAX_DETECTIONS
-            items = [each.item for each in prepared]
-            return DetectJob(items, prepared, labels, message.threshold, min(most, MAX_DETECTIONS))
 
-        return LoadedTask(model, config, {self.name: detect}, facts=facts, arrays=runs)
+def _decoder(config: Mapping[str, Any], labels: int) -> Decode:
+    if labels:
+        return lambda row, width, height: decode_boxes(row[_LOGITS], row[_BOXES], labels, width, height)
+    if pads_to_square(config):
+        return lambda row, width, height: decode_found(row[_LOGITS], row[_BOXES], *[max(width, height)] * 2)
+    return lambda row, width, height: decode_found(row[_LOGITS], row[_BOXES], width, height)
+
+
+class DetectRequests:
+    """Prepares requests to one model.
+
+    Args:
+        images: decodes and scales.
+        labels: of the model; empty where the caller brings them.
+        texts: makes tokens of the caller's labels; None for a model with labels of its own.
+        decode: the model's answers.
+    """
+
+    def __init__(self, images: ImagePreparer, labels: Sequence[str], texts: LabelTexts | None, decode: Decode) -> None:
+        self._images = images
+        self._labels = labels
+        self._texts = texts
+        self._decode = decode
+
+    def sample(self, number: int) -> ArrayItem:
+        """An image to try with, beside two labels where the model needs some."""
+        item = self._images.sample(number)
+        return item if self._texts is None else self._texts.beside(item, _TRIAL_LABELS, PLACE)
+
+    def detect(self, data: bytes) -> DetectJob:
+        """A job of task `detect`.
+
+        Raises:
+            InvalidInputError: an image or a label is wrong; labels that the model does not read, or none where it does.
+        """
+        message = messages.DetectInput.FromString(data)
+        labels = list(message.candidate_labels)
+        if self._texts is None and labels:
+            raise InvalidInputError.at(
+                "candidate_labels", "{field} are for models that look for what texts say, as OWL-ViT does"
+            )
+        if self._texts is not None and not labels:
+            raise InvalidInputError.at(
+                "candidate_labels", "{field} is empty; this model looks for what texts say, so give some"
+            )
+        prepared = self._images.prepared(message.images, message.first_index)
+        items = [each.item for each in prepared]
+        threshold = _THRESHOLD if self._texts is None else _THRESHOLD_OF_TEXTS
+        if self._texts is not None:
+            items = self._texts.beside_all(items, labels, PLACE)
+        return DetectJob(
+            items,
+            prepared,
+            labels or self._labels,
+            message.threshold if message.HasField("threshold") else threshold,
+            min(message.max_detections or MAX_DETECTIONS, MAX_DETECTIONS),
+            self._decode,
+        )
 
 
 @dataclass(slots=True)
@@ -55,6 +124,7 @@ class DetectJob(ArrayJob):
     labels: Sequence[str]
     threshold: float
     most: int
+    decode: Decode
 
     def answer(self, rows: Sequence[Arrays]) -> bytes:
         """The boxes of each image, in its own pixels."""
@@ -62,8 +132,7 @@ class DetectJob(ArrayJob):
         return messages.DetectOutput(images=[self._detections(each, row) for each, row in pairs]).SerializeToString()
 
     def _detections(self, prepared: Prepared, row: Arrays) -> messages.Detections:
-        found = decode_boxes(row[_LOGITS], row[_BOXES], len(self.labels), prepared.width, prepared.height)
-        kept = found.over(self.threshold, self.most)
+        kept = self.decode(row, prepared.width, prepared.height).over(self.threshold, self.most)
         return messages.Detections(
             width=prepared.width,
             height=prepared.height,

@@ -12,6 +12,7 @@ import grpc.aio
 from panope_client.channel import options_for
 from panope_client.embed_messages import Batch
 from panope_client.errors import PanopeClientError
+from panope_client.image_messages import ImageSource
 from panope_client.status import error_of
 
 T = TypeVar("T")
@@ -27,6 +28,9 @@ Stream: TypeAlias = AsyncGenerator[T, None]
 
 #: Batches of a stream.
 Batches: TypeAlias = AsyncIterable[Batch] | Iterable[Batch]
+
+#: Images of a stream, one after another.
+Frames: TypeAlias = AsyncIterable[ImageSource] | Iterable[ImageSource]
 
 sleep = asyncio.sleep
 

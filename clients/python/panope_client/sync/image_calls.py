@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Unpack
 
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
-from panope.v1.detect_service_pb2 import DetectResponse
+from panope.v1.detect_service_pb2 import DetectResponse, ImageDetections
 from panope_client.arguments import Priority
 from panope_client.embed_messages import embeddings_of
 from panope_client.image_messages import (
@@ -20,6 +21,8 @@ from panope_client.image_messages import (
     embed_images_request,
 )
 from panope_client.results import Embeddings
+from panope_client.stream_messages import check_stream_end, frame_result, frame_source
+from panope_client.sync.concurrency import Frames, RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
 
 
@@ -66,6 +69,42 @@ class ImageCalls(Connection):
             options: see `DetectOptions`.
         """
         return self._call(self._detect.Detect, detect_request(images, model, options), timeout, priority)
+
+    def detect_stream(
+        self,
+        frames: Frames,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[DetectOptions],
+    ) -> Stream[ImageDetections]:
+        """Finds things in frames over one stream, many at a time; the results are in the order of the frames.
+
+        Nothing is retried; the first frame that fails ends the stream. What the frames themselves raise is raised after
+        the results of the frames before.
+
+        Args:
+            frames: an iterable of images, asynchronous or not, read as fast as the server takes them.
+            model: `vendor/name`, of the task `detect`.
+            priority: see the class.
+            timeout: seconds for the whole stream.
+            options: see `DetectOptions`.
+        """
+        source = frame_source(frames, model, options)
+        attempts = self._retries.start(timeout)
+        call = self._detect.StreamDetect(iter(source), timeout=attempts.timeout(), metadata=self._metadata_of(priority))
+        responses = 0
+        try:
+            for response in call:
+                result = frame_result(responses, response)
+                responses += 1
+                yield result
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        check_stream_end(responses, source)
 
     def embed_images(
         self,

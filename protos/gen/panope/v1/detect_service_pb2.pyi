@@ -9,6 +9,7 @@ import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
 import panope.v1.media_pb2
+import panope.v1.stream_error_pb2
 import sys
 import typing
 
@@ -29,15 +30,22 @@ class DetectRequest(google.protobuf.message.Message):
     IMAGES_FIELD_NUMBER: builtins.int
     THRESHOLD_FIELD_NUMBER: builtins.int
     MAX_DETECTIONS_FIELD_NUMBER: builtins.int
+    CANDIDATE_LABELS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`. Required."""
     threshold: builtins.float
-    """Tells of what has a higher score, 0 to 1. Default: 0.5."""
+    """Tells of what has a higher score, 0 to 1. Default: 0.5, or 0.1 with `candidate_labels`."""
     max_detections: builtins.int
     """How many to tell of each image, those of the highest scores; 1 to 1,000. Default: all, up to 1,000."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.media_pb2.Image]:
         """The images, 1 to `limits.media.max_images`."""
+
+    @property
+    def candidate_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What to look for, 1 to 256 texts that differ, for a model that looks for what texts say; each is looked for by itself. A
+        model with labels of its own takes none.
+        """
 
     def __init__(
         self,
@@ -46,15 +54,73 @@ class DetectRequest(google.protobuf.message.Message):
         images: collections.abc.Iterable[panope.v1.media_pb2.Image] | None = ...,
         threshold: builtins.float | None = ...,
         max_detections: builtins.int | None = ...,
+        candidate_labels: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_max_detections", b"_max_detections", "_threshold", b"_threshold", "max_detections", b"max_detections", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_detections", b"_max_detections", "_threshold", b"_threshold", "images", b"images", "max_detections", b"max_detections", "model", b"model", "threshold", b"threshold"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_max_detections", b"_max_detections", "_threshold", b"_threshold", "candidate_labels", b"candidate_labels", "images", b"images", "max_detections", b"max_detections", "model", b"model", "threshold", b"threshold"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_max_detections", b"_max_detections"]) -> typing.Literal["max_detections"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
 
 Global___DetectRequest: typing_extensions.TypeAlias = DetectRequest
+
+@typing.final
+class StreamDetectRequest(google.protobuf.message.Message):
+    """One request on a stream."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    REQUEST_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """Chosen by the caller and echoed in the response; need not be unique."""
+    @property
+    def request(self) -> Global___DetectRequest:
+        """What to look at."""
+
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        request: Global___DetectRequest | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["request", b"request"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id", "request", b"request"]) -> None: ...
+
+Global___StreamDetectRequest: typing_extensions.TypeAlias = StreamDetectRequest
+
+@typing.final
+class StreamDetectResponse(google.protobuf.message.Message):
+    """One answer on a stream."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    RESPONSE_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """The id of the request."""
+    @property
+    def response(self) -> Global___DetectResponse:
+        """What stands in each image."""
+
+    @property
+    def error(self) -> panope.v1.stream_error_pb2.StreamError:
+        """Why this request failed."""
+
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        response: Global___DetectResponse | None = ...,
+        error: panope.v1.stream_error_pb2.StreamError | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["error", b"error", "response", b"response", "result", b"result"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["error", b"error", "id", b"id", "response", b"response", "result", b"result"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["response", "error"] | None: ...
+
+Global___StreamDetectResponse: typing_extensions.TypeAlias = StreamDetectResponse
 
 @typing.final
 class Detection(google.protobuf.message.Message):

@@ -40,6 +40,11 @@ class DetectServiceStub(object):
                 request_serializer=panope_dot_v1_dot_detect__service__pb2.DetectRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_detect__service__pb2.DetectResponse.FromString,
                 _registered_method=True)
+        self.StreamDetect = channel.stream_stream(
+                '/panope.v1.DetectService/StreamDetect',
+                request_serializer=panope_dot_v1_dot_detect__service__pb2.StreamDetectRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_detect__service__pb2.StreamDetectResponse.FromString,
+                _registered_method=True)
 
 
 class DetectServiceServicer(object):
@@ -47,11 +52,22 @@ class DetectServiceServicer(object):
     """
 
     def Detect(self, request, context):
-        """Finds things in images.
+        """Finds things in images: those of the model's own labels, or of the caller's where the model looks for what texts say,
+        as OWL-ViT and Grounding DINO do.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
         known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
         RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamDetect(self, request_iterator, context):
+        """Finds things in the frames of a video, or in other images that come one after another: a request may hold one frame or
+        several, many run at a time, and answers come in the order of the requests.
+
+        A request that fails is answered by a response with `error` set, and the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +80,11 @@ def add_DetectServiceServicer_to_server(servicer, server):
                     servicer.Detect,
                     request_deserializer=panope_dot_v1_dot_detect__service__pb2.DetectRequest.FromString,
                     response_serializer=panope_dot_v1_dot_detect__service__pb2.DetectResponse.SerializeToString,
+            ),
+            'StreamDetect': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamDetect,
+                    request_deserializer=panope_dot_v1_dot_detect__service__pb2.StreamDetectRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_detect__service__pb2.StreamDetectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +115,33 @@ class DetectService(object):
             '/panope.v1.DetectService/Detect',
             panope_dot_v1_dot_detect__service__pb2.DetectRequest.SerializeToString,
             panope_dot_v1_dot_detect__service__pb2.DetectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamDetect(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/panope.v1.DetectService/StreamDetect',
+            panope_dot_v1_dot_detect__service__pb2.StreamDetectRequest.SerializeToString,
+            panope_dot_v1_dot_detect__service__pb2.StreamDetectResponse.FromString,
             options,
             channel_credentials,
             insecure,

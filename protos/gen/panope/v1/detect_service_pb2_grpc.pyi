@@ -41,7 +41,23 @@ _DetectServiceDetectType = typing_extensions.TypeVar(
     ],
 )
 
-class DetectServiceStub(typing.Generic[_DetectServiceDetectType]):
+_DetectServiceStreamDetectType = typing_extensions.TypeVar(
+    '_DetectServiceStreamDetectType',
+    grpc.StreamStreamMultiCallable[
+        panope.v1.detect_service_pb2.StreamDetectRequest,
+        panope.v1.detect_service_pb2.StreamDetectResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        panope.v1.detect_service_pb2.StreamDetectRequest,
+        panope.v1.detect_service_pb2.StreamDetectResponse,
+    ],
+    default=grpc.StreamStreamMultiCallable[
+        panope.v1.detect_service_pb2.StreamDetectRequest,
+        panope.v1.detect_service_pb2.StreamDetectResponse,
+    ],
+)
+
+class DetectServiceStub(typing.Generic[_DetectServiceDetectType, _DetectServiceStreamDetectType]):
     """Says what stands in images, and where."""
 
     @typing.overload
@@ -49,6 +65,10 @@ class DetectServiceStub(typing.Generic[_DetectServiceDetectType]):
         grpc.UnaryUnaryMultiCallable[
             panope.v1.detect_service_pb2.DetectRequest,
             panope.v1.detect_service_pb2.DetectResponse,
+        ],
+        grpc.StreamStreamMultiCallable[
+            panope.v1.detect_service_pb2.StreamDetectRequest,
+            panope.v1.detect_service_pb2.StreamDetectResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -58,20 +78,36 @@ class DetectServiceStub(typing.Generic[_DetectServiceDetectType]):
             panope.v1.detect_service_pb2.DetectRequest,
             panope.v1.detect_service_pb2.DetectResponse,
         ],
+        grpc.aio.StreamStreamMultiCallable[
+            panope.v1.detect_service_pb2.StreamDetectRequest,
+            panope.v1.detect_service_pb2.StreamDetectResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Detect: _DetectServiceDetectType
-    """Finds things in images.
+    """Finds things in images: those of the model's own labels, or of the caller's where the model looks for what texts say,
+    as OWL-ViT and Grounding DINO do.
 
     Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
     known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
     RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
     """
 
+    StreamDetect: _DetectServiceStreamDetectType
+    """Finds things in the frames of a video, or in other images that come one after another: a request may hold one frame or
+    several, many run at a time, and answers come in the order of the requests.
+
+    A request that fails is answered by a response with `error` set, and the stream goes on.
+    """
+
 DetectServiceAsyncStub: typing_extensions.TypeAlias = DetectServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.detect_service_pb2.DetectRequest,
         panope.v1.detect_service_pb2.DetectResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        panope.v1.detect_service_pb2.StreamDetectRequest,
+        panope.v1.detect_service_pb2.StreamDetectResponse,
     ],
 ]
 
@@ -84,11 +120,24 @@ class DetectServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.detect_service_pb2.DetectRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.detect_service_pb2.DetectResponse, collections.abc.Awaitable[panope.v1.detect_service_pb2.DetectResponse]]:
-        """Finds things in images.
+        """Finds things in images: those of the model's own labels, or of the caller's where the model looks for what texts say,
+        as OWL-ViT and Grounding DINO do.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
         known format, broken, or past the limits of `limits.media`, a model of another task), RESOURCE_EXHAUSTED with
         RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
+        """
+
+    @abc.abstractmethod
+    def StreamDetect(
+        self,
+        request_iterator: _MaybeAsyncIterator[panope.v1.detect_service_pb2.StreamDetectRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[panope.v1.detect_service_pb2.StreamDetectResponse], collections.abc.AsyncIterator[panope.v1.detect_service_pb2.StreamDetectResponse]]:
+        """Finds things in the frames of a video, or in other images that come one after another: a request may hold one frame or
+        several, many run at a time, and answers come in the order of the requests.
+
+        A request that fails is answered by a response with `error` set, and the stream goes on.
         """
 
 def add_DetectServiceServicer_to_server(servicer: DetectServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

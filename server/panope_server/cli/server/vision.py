@@ -23,9 +23,12 @@ def detect(
     model: Model,
     image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, a file.")],
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Tells of what has a higher score; 0.5 by default.")
+        float | None, typer.Option(min=0, max=1, help="Tells of what has a higher score; 0.5, or 0.1 with --label.")
     ] = None,
     most: Annotated[int | None, typer.Option("--most", min=1, max=1000, help="How many things to tell of.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="What to look for, by a model such as OWL-ViT; repeatable.")
+    ] = None,
     draw: Annotated[
         Path | None, typer.Option("--draw", help="Writes the image with boxes and labels to this file.")
     ] = None,
@@ -34,7 +37,9 @@ def detect(
 ) -> None:
     """Find things in an image."""
     with client_at(address) as client:
-        (found,) = client.detect([image], model, threshold=threshold, max_detections=most).images
+        (found,) = client.detect(
+            [image], model, threshold=threshold, max_detections=most, candidate_labels=label or ()
+        ).images
     if draw is not None:
         _draw(image, found.detections, draw)
     if json:

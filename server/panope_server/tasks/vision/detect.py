@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks.vision.classify_images import check_labels
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
-
-DEFAULT_THRESHOLD = 0.5
-"""As transformers' pipeline has it."""
 
 MAX_DETECTIONS = 1000
 
@@ -25,12 +23,14 @@ class DetectInput(ImagesInput):
     """Images to look at.
 
     Attributes:
-        threshold: scores that are told are higher; 0 to 1.
+        threshold: scores that are told are higher; 0 to 1, None for the model's default.
         max_detections: how many to tell of each image; None for all.
+        candidate_labels: of the caller's own; empty for those of the model.
     """
 
-    threshold: float = DEFAULT_THRESHOLD
+    threshold: float | None = None
     max_detections: int | None = None
+    candidate_labels: list[str] = field(default_factory=list)
 
 
 class Box(NamedTuple):
@@ -79,6 +79,7 @@ class DetectTask(ImagesTask[DetectInput, DetectOutput]):
             images=image_messages(task_input.images),
             threshold=task_input.threshold,
             max_detections=task_input.max_detections or 0,
+            candidate_labels=task_input.candidate_labels,
             first_index=task_input.first_index,
         )
         return message.SerializeToString()
@@ -90,7 +91,9 @@ class DetectTask(ImagesTask[DetectInput, DetectOutput]):
     def validate(self, task_input: DetectInput, limits: Limits) -> None:
         """Checks every field; what images hold, the worker sees."""
         super().validate(task_input, limits)
-        if not (math.isfinite(task_input.threshold) and 0 <= task_input.threshold <= 1):
+        check_labels(task_input.candidate_labels, limits)
+        threshold = task_input.threshold
+        if threshold is not None and not (math.isfinite(threshold) and 0 <= threshold <= 1):
             raise InvalidInputError.at("threshold", "{field} must be a number from 0 to 1")
         if task_input.max_detections is not None and not 1 <= task_input.max_detections <= MAX_DETECTIONS:
             raise InvalidInputError.at("max_detections", "{field} must be 1 to {limit:,}", limit=MAX_DETECTIONS)

@@ -19,10 +19,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal, unknown_type
-from panope_backends.image_models import architecture_of, compares, encodes_images, has_towers, sees_padding
+from panope_backends.image_models import (
+    architecture_of,
+    compares,
+    encodes_images,
+    finds_one_by_one,
+    finds_together,
+    has_towers,
+    sees_padding,
+)
 
 PIXELS = "pixel_values"
 
@@ -63,14 +72,8 @@ _EMBEDS_PADDED = VisionHead("text_features", "AutoModel", {"text_embeds": 2}, {"
 _FOUND = {"logits": 3, "pred_boxes": 4}
 _FINDS = "AutoModelForZeroShotObjectDetection"
 
-#: Detectors by texts, by their model types: those that look for all texts at once, and those for which one text is a
-#: sentence of its own.
-_FINDERS = {
-    **dict.fromkeys(("owlvit", "owlv2"), VisionHead("find_together", _FINDS, _FOUND, _WITH_TEXTS)),
-    **dict.fromkeys(
-        ("grounding-dino", "mm-grounding-dino"), VisionHead("find_one_by_one", _FINDS, _FOUND, _WITH_TEXTS)
-    ),
-}
+_FINDS_TOGETHER = VisionHead("find_together", _FINDS, _FOUND, _WITH_TEXTS)
+_FINDS_ONE_BY_ONE = VisionHead("find_one_by_one", _FINDS, _FOUND, _WITH_TEXTS)
 
 
 def vision_head(model: ModelFacts) -> VisionHead | None:
@@ -83,9 +86,16 @@ def vision_head(model: ModelFacts) -> VisionHead | None:
     if model.task == "classify" and architecture.endswith("ForImageClassification"):
         return _LABELS
     if model.task == "detect" and architecture.endswith("ForObjectDetection"):
-        finder = _FINDERS.get(str(model.config.get("model_type")))
-        return finder or (None if compares(model.config) or "text_config" in model.config else _DETECTS)
+        return _detecting_head(model.config)
     return None
+
+
+def _detecting_head(config: Mapping[str, Any]) -> VisionHead | None:
+    if finds_together(config):
+        return _FINDS_TOGETHER
+    if finds_one_by_one(config):
+        return _FINDS_ONE_BY_ONE
+    return None if "text_config" in config else _DETECTS  # others that read texts read them in ways of their own
 
 
 def _embedding_head(model: ModelFacts, architecture: str) -> VisionHead | None:

@@ -29,16 +29,20 @@ class DetectFacts(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     LABELS_FIELD_NUMBER: builtins.int
+    READS_LABELS_FIELD_NUMBER: builtins.int
+    reads_labels: builtins.bool
+    """Whether requests bring labels."""
     @property
     def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """The labels, by their ids."""
+        """The labels, by their ids; empty for a model that looks for what texts say."""
 
     def __init__(
         self,
         *,
         labels: collections.abc.Iterable[builtins.str] | None = ...,
+        reads_labels: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["labels", b"labels"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["labels", b"labels", "reads_labels", b"reads_labels"]) -> None: ...
 
 Global___DetectFacts: typing_extensions.TypeAlias = DetectFacts
 
@@ -52,8 +56,9 @@ class DetectInput(google.protobuf.message.Message):
     THRESHOLD_FIELD_NUMBER: builtins.int
     MAX_DETECTIONS_FIELD_NUMBER: builtins.int
     FIRST_INDEX_FIELD_NUMBER: builtins.int
+    CANDIDATE_LABELS_FIELD_NUMBER: builtins.int
     threshold: builtins.float
-    """Scores that are told are higher."""
+    """Scores that are told are higher. Default: 0.5, or 0.1 by labels of the request."""
     max_detections: builtins.int
     """How many to tell of each image; 0 for all."""
     first_index: builtins.int
@@ -62,15 +67,22 @@ class DetectInput(google.protobuf.message.Message):
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.worker.v1.media_pb2.Image]:
         """The images."""
 
+    @property
+    def candidate_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Labels of the request."""
+
     def __init__(
         self,
         *,
         images: collections.abc.Iterable[panope.worker.v1.media_pb2.Image] | None = ...,
-        threshold: builtins.float = ...,
+        threshold: builtins.float | None = ...,
         max_detections: builtins.int = ...,
         first_index: builtins.int = ...,
+        candidate_labels: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["first_index", b"first_index", "images", b"images", "max_detections", b"max_detections", "threshold", b"threshold"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "candidate_labels", b"candidate_labels", "first_index", b"first_index", "images", b"images", "max_detections", b"max_detections", "threshold", b"threshold"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
 
 Global___DetectInput: typing_extensions.TypeAlias = DetectInput
 

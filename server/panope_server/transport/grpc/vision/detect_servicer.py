@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable
+
 import grpc
 
 from panope.v1 import detect_service_pb2 as pb
 from panope.v1 import detect_service_pb2_grpc as pb_grpc
-from panope_server.tasks.vision.detect import DEFAULT_THRESHOLD, DetectInput, DetectOutput, ImageDetections
+from panope_server.config import Limits
+from panope_server.tasks.vision.detect import DetectInput, DetectOutput, ImageDetections
 from panope_server.transport.grpc.images import box_message, images_of
+from panope_server.transport.grpc.streams import Window, answer_each
 from panope_server.transport.grpc.texts.calls import run
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
@@ -17,20 +21,39 @@ from panope_server.transport.services import Services
 class DetectServicer(pb_grpc.DetectServiceServicer):
     """Serves panope.v1.DetectService."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
+        self._limits = limits
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
         """Adds the service to a server."""
-        pb_grpc.add_DetectServiceServicer_to_server(cls(services.pipeline), server)
+        servicer = cls(services.pipeline, services.settings.limits)
+        pb_grpc.add_DetectServiceServicer_to_server(servicer, server)
 
     async def Detect(self, request: pb.DetectRequest, context: Context) -> pb.DetectResponse:
         """Finds things in images."""
+        return await self._detect(request, context, "Detect")
+
+    async def StreamDetect(
+        self, request_iterator: AsyncIterator[pb.StreamDetectRequest], context: Context
+    ) -> AsyncIterator[pb.StreamDetectResponse]:
+        """Finds things in the images of one request after another."""
+
+        def run(request: pb.DetectRequest) -> Awaitable[pb.DetectResponse]:
+            return self._detect(request, context, "StreamDetect")
+
+        async for response in answer_each(
+            request_iterator, run, pb.StreamDetectResponse, Window(self._limits, _size_of)
+        ):
+            yield response
+
+    async def _detect(self, request: pb.DetectRequest, context: Context, method: str) -> pb.DetectResponse:
         task_input = DetectInput(
             images_of(request.images),
-            threshold=request.threshold if request.HasField("threshold") else DEFAULT_THRESHOLD,
+            threshold=request.threshold if request.HasField("threshold") else None,
             max_detections=request.max_detections if request.HasField("max_detections") else None,
+            candidate_labels=list(request.candidate_labels),
         )
         answer, model = await run(
             self._pipeline,
@@ -39,9 +62,13 @@ class DetectServicer(pb_grpc.DetectServiceServicer):
             task_input,
             DetectOutput,
             task="detect",
-            interface="DetectService/Detect",
+            interface=f"DetectService/{method}",
         )
         return pb.DetectResponse(model=model, images=map(_image, answer.images))
+
+
+def _size_of(request: pb.StreamDetectRequest) -> tuple[int, int]:
+    return len(request.request.images), request.ByteSize()
 
 
 def _image(found: ImageDetections) -> pb.ImageDetections:

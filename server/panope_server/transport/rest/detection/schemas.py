@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta, Struct
 
+from panope_server.tasks.vision.classify_images import MAX_LABELS
 from panope_server.tasks.vision.detect import MAX_DETECTIONS
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 
@@ -16,12 +17,14 @@ class DetectParameters(Struct, forbid_unknown_fields=True):
     """How to look, in the words of the Inference API.
 
     Attributes:
-        threshold: Tells of what has a higher score. Default: 0.5.
+        threshold: Tells of what has a higher score. Default: 0.5, or 0.1 with `candidate_labels`.
         max_detections: How many to tell of, those of the highest scores. Default: all, up to 1,000.
+        candidate_labels: What to look for, for a model that looks for what texts say.
     """
 
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     max_detections: Annotated[int, Meta(ge=1, le=MAX_DETECTIONS)] | None = None
+    candidate_labels: Annotated[list[Text], Meta(min_length=1, max_length=MAX_LABELS)] | None = None
 
 
 class DetectBody(Struct, forbid_unknown_fields=True):

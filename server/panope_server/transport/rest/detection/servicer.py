@@ -7,7 +7,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import detection_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
-from panope_server.tasks.vision.detect import DEFAULT_THRESHOLD, DetectInput, Detection, DetectOutput
+from panope_server.tasks.vision.detect import DetectInput, Detection, DetectOutput
 from panope_server.tasks.vision.images import Image, image_in
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
@@ -22,7 +22,12 @@ from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.services import Services
 
 _BODY = RequestBody(DetectBody)
-_NAMES = {"images": "inputs", "threshold": "parameters.threshold", "max_detections": "parameters.max_detections"}
+_NAMES = {
+    "images": "inputs",
+    "threshold": "parameters.threshold",
+    "max_detections": "parameters.max_detections",
+    "candidate_labels": "parameters.candidate_labels",
+}
 
 
 class DetectionServicer(pb_grpc.DetectionServiceServicer):
@@ -63,8 +68,12 @@ class DetectionServicer(pb_grpc.DetectionServiceServicer):
 
 
 def _input(image: Image, parameters: DetectParameters) -> DetectInput:
-    threshold = DEFAULT_THRESHOLD if parameters.threshold is None else parameters.threshold
-    return DetectInput([image], threshold=threshold, max_detections=parameters.max_detections)
+    return DetectInput(
+        [image],
+        threshold=parameters.threshold,
+        max_detections=parameters.max_detections,
+        candidate_labels=parameters.candidate_labels or [],
+    )
 
 
 def _detection(found: Detection) -> DetectionJson:

@@ -11,13 +11,15 @@ import numpy as np
 
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.image_models import finds_one_by_one, sees_padding
 from panope_backends.media.processors import import_transformers
 from panope_backends.tasks.task import ArrayItem
 
 DEFAULT_TEMPLATE = "This is a photo of {}."
-"""As transformers has it."""
+"""Of models that classify, as transformers has it."""
 
 PLACE = "{}"
+"""In a template, where the label goes; by itself the template of detectors."""
 
 #: SigLIP's texts are all of one length, padding included, which the model sees.
 _SIGLIP_TOKENS = 64
@@ -31,13 +33,17 @@ class LabelTexts:
         names: of the model's inputs.
         max_tokens: of one text.
         fixed_tokens: that every text is padded to; 0 for the longest of a request.
+        runs_each: whether the model runs an image once for each text.
     """
 
-    def __init__(self, tokenizer: Any, names: Sequence[str], max_tokens: int, fixed_tokens: int) -> None:
+    def __init__(
+        self, tokenizer: Any, names: Sequence[str], max_tokens: int, fixed_tokens: int, *, runs_each: bool = False
+    ) -> None:
         self._tokenizer = tokenizer
         self._names = names
         self._max_tokens = max_tokens
         self._fixed_tokens = fixed_tokens
+        self._runs_each = runs_each
 
     def beside(self, item: ArrayItem, labels: Sequence[str], template: str) -> ArrayItem:
         """An image with the texts that it is compared with."""
@@ -51,7 +57,8 @@ class LabelTexts:
         """
         tokens = self._tokens(labels, template)
         count = sum(len(ids) for ids in tokens["input_ids"])
-        return [replace(item, arrays={**item.arrays, **tokens}, tokens=item.tokens + count) for item in items]
+        runs = len(labels) if self._runs_each else 1
+        return [replace(item, arrays={**item.arrays, **tokens}, tokens=item.tokens * runs + count) for item in items]
 
     def _tokens(self, labels: Sequence[str], template: str) -> Arrays:
         texts = [template.replace(PLACE, label) for label in labels]
@@ -94,5 +101,5 @@ def load_label_texts(folder: Path, config: Mapping[str, Any], names: Sequence[st
     text = config.get("text_config")
     positions = text.get("max_position_embeddings") if isinstance(text, Mapping) else None
     most = positions if isinstance(positions, int) and positions > 0 else int(tokenizer.model_max_length)
-    is_siglip = str(config.get("model_type")).startswith("siglip")
-    return LabelTexts(tokenizer, names, most, min(_SIGLIP_TOKENS, most) if is_siglip else 0)
+    fixed = min(_SIGLIP_TOKENS, most) if sees_padding(config) else 0
+    return LabelTexts(tokenizer, names, most, fixed, runs_each=finds_one_by_one(config))
