@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import signal
 import subprocess
@@ -18,13 +19,15 @@ from typing import Any
 import grpc
 import pytest
 
-import seeded_chat
 from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1 import embed_service_pb2_grpc, generate_service_pb2_grpc, registry_service_pb2_grpc
 from panope.v1 import generate_service_pb2 as generate_pb
 from panope.v1 import generation_pb2 as generation
 from panope.v1 import registry_service_pb2 as registry_pb
+from panope_backends.testing.echo_upstream import MODEL, EchoUpstream
+from panope_client import Client, Job, Upstream
 from panope_envoy.binary import envoy_path
+from panope_registry.serving_records.usage import Dimension
 from panope_registry.session import RegistrySession
 
 Call = Callable[[], None]
@@ -33,7 +36,11 @@ Call = Callable[[], None]
 DELAY = {"PANOPE_STOP_DELAY_SECONDS": "2"}
 
 LOAD_SECONDS = 900
-"""For two servers to load two models each in PyTorch, on whatever machine this is."""
+"""For two servers to start, on whatever machine this is."""
+
+VECTORS, WORDS = "acme/vectors", "acme/words"
+#: A prompt of ten bytes comes back, and the end is a token too.
+ECHOED_TOKENS = 11
 
 
 @contextmanager
@@ -140,7 +147,7 @@ def roll(servers: Any, both: list[Any], *flags: str, **variables: str) -> None:
     for place in range(2):
         again = both[place] = restarted(servers, both[place], *flags, **variables)
         # Bound at once, which the types do not know.
-        wait(lambda again=again: answered(again) > 5, "a call of the server that came back")  # type: ignore[misc]
+        wait(lambda again=again: answered(again) > 5, "a call of the server that came back", LOAD_SECONDS)  # type: ignore[misc]
 
 
 def test_servers_that_are_stopped_one_after_the_other_lose_no_call(empty_servers: Any, tmp_path: Path) -> None:
@@ -169,57 +176,93 @@ def test_servers_that_are_stopped_one_after_the_other_lose_no_call(empty_servers
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_four_thousand_embeddings_and_streams_outlive_rolling_restarts(empty_servers: Any, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    seeded_chat.write_seeded_chat(source)
+def test_four_thousand_embeddings_and_streams_outlive_rolling_restarts_and_each_counts_once(
+    empty_servers: Any, tmp_path: Path
+) -> None:
+    """Their models run on one server elsewhere, so that what is stopped and started is Panope and not PyTorch."""
     homes = [tmp_path / "a", tmp_path / "b"]
+    with EchoUpstream() as upstream:
+        remote = {"PANOPE_REMOTE_ALLOWED_HOSTS": "127.0.0.1", "PANOPE_REMOTE_PRIVATE_ADDRESSES": "true"}
+        start = {"demo": False, "envoy": False, **DELAY, **remote}
+        both = [empty_servers.start(home=home, ready=False, **start) for home in homes]
+        for server in both:
+            server.wait_ready(LOAD_SECONDS)
+            register(server, upstream)
+        with edge_of(both, both[0].http_port, tmp_path) as address, grpc.insecure_channel(address) as channel:
+            wait(lambda: answers(address, "/v1/models"), "an answer")
+            callers = Callers()
+            for number in range(2):
+                for name, call in calls_of(address, channel).items():
+                    callers.start(f"{name} {number}", call)
+            while callers.counts.total() < 4000:
+                roll(empty_servers, both, **DELAY, **remote)
+            callers.stop()
+        for server in both:
+            assert server.stop() == 0, server.log()[-3000:]
+    sys.stderr.write(f"{callers.counts.total()} calls, {len(callers.failed)} failed: {dict(callers.counts)}\n")
+    assert Counter((name.split()[0], str(error)[:300]) for name, error in callers.failed) == Counter()
+    assert used(homes) == asked_for(callers.counts)
+
+
+def register(server: Any, upstream: EchoUpstream) -> None:
+    """Registers two models of the server elsewhere, one for each task."""
+    with Client(server.grpc_address) as client:
+        jobs = [
+            client.register(name, upstream=Upstream(url=upstream.url, protocol="vllm", model=MODEL), task_hints=[task])
+            for name, task in ((VECTORS, "embed"), (WORDS, "generate"))
+        ]
+        for job in jobs:
+            wait(lambda job=job: client.job(job.id).status == Job.STATUS_SUCCEEDED, "registration")  # type: ignore[misc]
+
+
+def used(homes: list[Path]) -> dict[str, tuple[int, int]]:
+    """The requests and the tokens of answers that all servers have counted, by task."""
+    counts: dict[str, tuple[int, int]] = {}
     for home in homes:
         with RegistrySession.open(home / "registry.sqlite3", home) as session:
-            session.registry.import_folder(source, seeded_chat.NAME)
-    flags = ("--demo", "embed", "--load", seeded_chat.NAME)
-    start = {
-        "demo": False,
-        "envoy": False,
-        "ready": False,
-        "PANOPE_BACKEND": "cpu",
-        **DELAY,
-    }  # which needs no conversion
-    both = [empty_servers.start(*flags, home=home, **start) for home in homes]
-    for server in both:
-        server.wait_ready(LOAD_SECONDS)
-    with edge_of(both, both[0].http_port, tmp_path) as address, grpc.insecure_channel(address) as channel:
-        wait(lambda: answers(address, "/v1/models"), "an answer")
-        callers = Callers()
-        for number in range(2):
-            for name, call in calls_of(address, channel, both[0].model).items():
-                callers.start(f"{name} {number}", call)
-        while callers.counts.total() < 4000:
-            roll(empty_servers, both, *flags, PANOPE_BACKEND="cpu", **DELAY)
-        callers.stop()
-    sys.stderr.write(f"{callers.counts.total()} calls, {len(callers.failed)} failed: {dict(callers.counts)}\n")
-    assert callers.failed == []
+            for each in session.usage.sums(by=[Dimension.TASK]):
+                requests, tokens = counts.get(each.task, (0, 0))
+                written = each.counts.output_tokens if each.task == "generate" else 0
+                counts[str(each.task)] = requests + each.counts.requests, tokens + written
+    return counts
 
 
-def calls_of(address: str, channel: grpc.Channel, model: str) -> dict[str, Call]:
-    """Embeddings and streams, by gRPC and REST."""
+def asked_for(counts: Counter[str]) -> dict[str, tuple[int, int]]:
+    """What callers were answered, by task."""
+    of = Counter({name.split()[0]: 0 for name in counts})
+    for name, count in counts.items():
+        of[name.split()[0]] += count
+    streams = of["stream"] + of["events"]
+    return {"embed": (of["vectors"] + of["embeddings"], 0), "generate": (streams, streams * ECHOED_TOKENS)}
+
+
+def calls_of(address: str, channel: grpc.Channel) -> dict[str, Call]:
+    """Embeddings and streams, by gRPC and REST; each answer is what the model always gives."""
     embed = embed_service_pb2_grpc.EmbedServiceStub(channel)
     generate = generate_service_pb2_grpc.GenerateServiceStub(channel)
-    options = generation.GenerationOptions(max_tokens=20, ignore_eos=True)
-    prompt = generate_pb.GenerateRequest(model=seeded_chat.NAME, prompts=["Hi"], options=options)
+    options = generation.GenerationOptions(max_tokens=100, sampling=generation.SamplingParams(temperature=0))
+    numbers = itertools.count()
 
     def vectors() -> None:
-        assert embed.Embed(embed_pb.EmbedRequest(model=model, texts=["hello"]), timeout=120).count == 1
+        texts = [f"hello {next(numbers)}", "there"]
+        assert embed.Embed(embed_pb.EmbedRequest(model=VECTORS, texts=texts), timeout=120).count == 2
 
     def embeddings() -> None:
-        assert len(json.loads(post(address, "/v1/embeddings", {"model": model, "input": ["hello"]}))["data"]) == 1
+        told = json.loads(post(address, "/v1/embeddings", {"model": VECTORS, "input": ["there"]}))
+        assert [len(each["embedding"]) for each in told["data"]] == [8]
 
     def stream() -> None:
-        parts = list(generate.StreamGenerate(generate_pb.StreamGenerateRequest(request=prompt), timeout=120))
-        assert sum(len(delta.token_ids) for part in parts for delta in part.deltas) == 20
+        prompt = f"{next(numbers):010d}"
+        request = generate_pb.GenerateRequest(model=WORDS, prompts=[prompt], options=options)
+        parts = generate.StreamGenerate(generate_pb.StreamGenerateRequest(request=request), timeout=120)
+        assert "".join(delta.text for part in parts for delta in part.deltas) == prompt
 
     def events() -> None:
-        asked = {"model": seeded_chat.NAME, "prompt": "Hi", "max_tokens": 20, "stream": True, "ignore_eos": True}
-        assert post(address, "/v1/completions", asked).endswith(b"data: [DONE]\n\n")
+        prompt = f"{next(numbers):010d}"
+        asked = {"model": WORDS, "prompt": prompt, "max_tokens": 100, "temperature": 0, "stream": True}
+        lines = post(address, "/v1/completions", asked).decode().splitlines()
+        *events, end = (line.removeprefix("data: ") for line in lines if line.startswith("data: "))
+        assert end == "[DONE]"
+        assert "".join(json.loads(event)["choices"][0]["text"] for event in events) == prompt
 
     return {"vectors": vectors, "embeddings": embeddings, "stream": stream, "events": events}

@@ -20,6 +20,11 @@ from panope_registry.tables.access_tables import limit_budget
 from panope_registry.tables.columns import now
 from panope_registry.tables.database import Database
 
+#: How far ahead of the clock the last write may be, for writes that come together pass each other.
+RATE_SKEW_SECONDS = 1.0
+#: The same of a quota, whose windows begin by servers' own clocks: nobody gets it twice while those differ by less.
+QUOTA_SKEW_SECONDS = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -85,6 +90,7 @@ class Budgets:
             "per_second": 0.0 if limit.is_quota else limit.per_second,
             # Of a rate no time is before its window.
             "window": begun.timestamp() if limit.is_quota else 0.0,
+            "skew": QUOTA_SKEW_SECONDS if limit.is_quota else RATE_SKEW_SECONDS,
             "moment": moment.timestamp(),
             "wanted": float(demand.wanted),
             "spent": float(demand.spent),
@@ -129,7 +135,9 @@ def _statement(dialect: str) -> Any:
         & (table.counted == bindparam("for_counted"))
         & (table.period == bindparam("for_period"))
     )
-    moved = _greater(_greater(clock, table.updated_at), window)
+    # A clock that was far ahead and is right again must not stop a limit until it comes there once more.
+    was_ahead = table.updated_at > clock + bindparam("skew", type_=number)
+    moved = _greater(case((was_ahead, clock), else_=_greater(clock, table.updated_at)), window)
     return (
         update(limit_budget)
         .where(mine)

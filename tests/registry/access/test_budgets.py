@@ -13,6 +13,7 @@ from panope_registry.access import budgets as module
 from panope_registry.access.budgets import Budgets, Demand, window_of
 from panope_registry.access.limits import Counted, Limit, Period
 from panope_registry.session import RegistrySession
+from panope_registry.tables.columns import now
 
 QUOTA = Limit(Counted.TOKENS, 1000, Period.DAY)
 RATE = Limit(Counted.REQUESTS, 100, Period.HOUR)
@@ -69,6 +70,31 @@ def test_a_clock_that_went_back_refills_nothing(budgets: Budgets, session: Regis
     take(budgets, RATE, 100)
     _age(session, seconds=-3600)
     assert take(budgets, RATE, 100).granted == 0
+
+
+def test_a_clock_that_was_ahead_and_is_right_again_stops_no_limit(budgets: Budgets, session: RegistrySession) -> None:
+    """A year ahead for a moment, in which calls came."""
+    for limit in (RATE, QUOTA):
+        take(budgets, limit, limit.amount)
+    _age(session, seconds=-365 * 86_400)
+    assert take(budgets, RATE, 100).granted == take(budgets, QUOTA, 100).granted == 0
+    _age(session, seconds=36 * 10)
+    assert take(budgets, RATE, 100).granted == 10, "it refills from the moment on"
+    _age(session, seconds=86_400)
+    assert take(budgets, QUOTA, 100).granted == 100, "it begins anew with the next day"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL's clock is not in our hands
+def test_servers_whose_clocks_differ_by_minutes_at_midnight_hand_a_quota_out_once(
+    budgets: Budgets, monkeypatch: pytest.MonkeyPatch, session: RegistrySession
+) -> None:
+    ahead = now() + timedelta(days=1)
+    late = ahead.replace(hour=0, minute=0, second=5, microsecond=0)
+    monkeypatch.setattr(module, "now", lambda: late)
+    assert take(budgets, QUOTA, 600).granted == 600
+    for moment, granted in ((late - timedelta(minutes=10), 400), (late, 0), (late - timedelta(minutes=10), 0)):
+        monkeypatch.setattr(module, "now", lambda moment=moment: moment)
+        assert take(budgets, QUOTA, 600).granted == granted
 
 
 def test_a_quota_begins_anew_with_its_day(budgets: Budgets, session: RegistrySession) -> None:
