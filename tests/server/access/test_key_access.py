@@ -94,12 +94,13 @@ class Door:
 
     def __init__(self, registry: Registry, *, is_required: bool = True) -> None:
         self.seconds = 1000.0
+        self.jump = timedelta()  # of the calendar's clock alone
         self.cache = KeyCache(registry, PEPPERS, lambda: self.seconds, lambda: self.today)
         self.access = KeyAccess(self.cache, Failures(lambda: self.seconds), is_required=is_required)
 
     @property
     def today(self) -> datetime:
-        return MOMENT + timedelta(seconds=self.seconds - 1000)
+        return MOMENT + timedelta(seconds=self.seconds - 1000) + self.jump
 
     async def name(self, key: object, peer: str = "1.2.3.4") -> str:
         return (await self.access.principal_of(Caller({"authorization": f"Bearer {key}"}, peer))).name
@@ -220,6 +221,25 @@ async def test_a_key_ends_at_its_moment(registry: Registry, door: Door) -> None:
     door.seconds += 30
     await door.refusal({"x-api-key": str(key)})
     assert not door.access.is_live(principal)
+
+
+@pytest.mark.parametrize("years", [-30, 30])
+async def test_a_clock_that_jumps_moves_the_ends_of_keys_and_nothing_else(
+    registry: Registry, door: Door, years: int
+) -> None:
+    lasting, ending, wrong = registry.add(), registry.add(expires_at=MOMENT + timedelta(days=1)), ApiKey.generate()
+    await door.cache.refresh()
+    assert (await door.name(lasting), await door.name(ending)) == ("key 0", "key 1")
+    await door.refusal({"x-api-key": str(wrong)})
+    asked = registry.asked
+    door.jump = timedelta(days=365 * years)
+    assert await door.name(lasting) == "key 0", "it was seen a moment ago, whatever the calendar says"
+    await door.refusal({"x-api-key": str(wrong)})
+    assert registry.asked == asked, "nor has its refusal ended, or the time in which the database may be away"
+    if years > 0:
+        assert isinstance(await door.refusal({"x-api-key": str(ending)}), UnauthenticatedError)
+    door.jump = timedelta()
+    assert await door.name(ending) == "key 1", "an end that a wrong clock brought is none"
 
 
 async def test_known_keys_outlast_the_database_for_a_minute_and_unknown_ones_are_no_wrong_ones(

@@ -13,9 +13,11 @@ from panope_backends.errors import AvailabilityError, PanopeError
 from panope_registry.access.scopes import EVERY_SCOPE, ModelPatterns
 from panope_server.access.principal import ANONYMOUS, Principal, set_principal
 from panope_server.pipeline.cache.admin import AuthorizedCache
+from panope_server.pipeline.cache.kept import KeptAnswers
 from panope_server.pipeline.cache.statistics import CacheStatistics, ModelCounts
 from panope_server.pipeline.cache.stores.memory import MemoryStore
 from panope_server.pipeline.cache.stores.tiered import TieredStore
+from panope_server.tasks.embed import EmbedOutput
 from panope_server.tasks.generate.types import GenerateInput, GenerationOptions, Sampling
 
 GREEDY = GenerateInput(prompts=["hello"], options=GenerationOptions(sampling=Sampling(temperature=0.0)))
@@ -94,6 +96,22 @@ async def test_a_shared_store_that_is_away_is_told_of_and_the_memory_is_empty_al
     with pytest.raises(AvailabilityError):
         await TieredStore(near, far).clear()
     assert len(near) == 0
+
+
+@pytest.mark.parametrize("jump", [-10_000.0, 10_000.0])
+async def test_a_calendar_that_jumps_keeps_no_answer_for_longer_than_its_time(jump: float) -> None:
+    """Ages are the calendar's, which servers share; how long memory keeps a value is not."""
+    seconds, calendar = 0.0, 1e9
+    kept = KeptAnswers(MemoryStore(10_000, 1_000, 100, clock=lambda: seconds), 100, clock=lambda: calendar)
+    await kept.keep({b"k": kept.packed(EmbedOutput(b"", 0, 0, [], []))}, kept.epoch)
+    assert await kept.find([b"k"])
+    calendar += jump
+    assert bool(await kept.find([b"k"])) is (jump < 0)
+    calendar -= jump
+    assert await kept.find([b"k"]), "the clock is right again"
+    calendar += jump
+    seconds += 100
+    assert not await kept.find([b"k"])
 
 
 class Source:
