@@ -102,7 +102,8 @@ class CertificateIdentity:
 
     def __call__(self, caller: Caller) -> Principal | None:
         """Who calls; None without a certificate, or with one that no rule is for."""
-        found = self._rules.find(caller.names)
+        names = caller.names
+        found = self._rules.find(names) if names else None
         if found is None:
             return None
         rule, name = found

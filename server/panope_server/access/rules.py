@@ -55,6 +55,8 @@ class Rule:
 
     def match(self, names: Collection[str]) -> str:
         """The caller's name for which it is; empty for none."""
+        if self.name == ANY:  # for those of no name too
+            return next(iter(names), ANY)
         if not self.name.endswith(ANY):
             return self.name if self.name in names else ""
         return next((name for name in names if name.startswith(self.name[:-1])), "")

@@ -12,7 +12,7 @@ import pytest
 from panope_backends.errors import PreconditionError, UnauthenticatedError
 from panope_server.access.authentication import unauthenticated
 from panope_server.access.caller import Caller, certificate_names
-from panope_server.access.identities import CertificateIdentity, IdentityAccess, TokenIdentity
+from panope_server.access.identities import CertificateIdentity, Identify, IdentityAccess, TokenIdentity
 from panope_server.access.principal import Principal
 from panope_server.access.rules import Rule, Rules
 from panope_server.app.access import identities_of
@@ -44,7 +44,10 @@ def told(claims: Any, **more: str) -> Caller:
 
 
 def access(claim: str = "scope", moment: datetime = MOMENT) -> IdentityAccess:
-    identities = [TokenIdentity(claim, Rules(RULES, "rules")), CertificateIdentity(Rules(["cn:ada=admin"], "rules"))]
+    identities: list[Identify] = [
+        TokenIdentity(claim, Rules(RULES, "rules")),
+        CertificateIdentity(Rules(["cn:ada=admin"], "rules")),
+    ]
     return IdentityAccess(Keys(), identities, lambda: moment)
 
 
@@ -54,6 +57,18 @@ async def test_a_token_may_what_the_first_rule_for_a_value_of_its_claim_says() -
     assert (principal.scopes.texts, principal.models.texts) == (["embed:*"], ("acme/*",))
     both = CLAIMS | {"scope": ["admins", "team:ml"]}
     assert (await access().principal_of(told(both))).scopes.texts == ["embed:*"]
+
+
+async def test_a_rule_for_all_is_for_every_good_token_and_for_certificates_that_were_shown_alone() -> None:
+    rules = Rules(["*=embed:*"], "rules")
+    identities: list[Identify] = [TokenIdentity("scope", rules), CertificateIdentity(rules)]
+    everybody = IdentityAccess(Keys(), identities, lambda: MOMENT)
+    without = {name: value for name, value in CLAIMS.items() if name != "scope"}
+    assert (await everybody.principal_of(told(without))).name == "token:ada"
+    assert (await everybody.principal_of(Caller({}, shown=lambda: ("cn:eve",)))).name == "certificate:cn:eve"
+    for nobody in (Caller({}), Caller({}, is_edge=True), told(without | {"exp": 0})):
+        with pytest.raises(UnauthenticatedError):
+            await everybody.principal_of(nobody)
 
 
 async def test_a_claim_may_be_within_another() -> None:
