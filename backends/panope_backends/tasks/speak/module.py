@@ -39,9 +39,14 @@ class SpeakModule(TaskModule):
         rate = config.get("sampling_rate", 16_000)  # the default of VitsConfig
         if type(rate) is not int or not 1_000 <= rate <= 192_000:
             raise PreconditionError("config.json has a `sampling_rate` that is none", reason="unsupported_model")
-        reader = CharacterReader(source.folder)
-        speaker = Speaker(source.load(config), reader, rate, voices_of(config))
-        speaker.speak(reader.tokens(reader.trial_text()), 0, 1.0, 0)
+        model = source.load(config)
+        try:
+            reader = CharacterReader(source.folder)  # behind the engine, from which PyTorch would be hidden else
+            speaker = Speaker(model, reader, rate, voices_of(config))
+            speaker.speak(reader.tokens(reader.trial_text()), 0, 1.0, 0)
+        except BaseException:  # whatever it was, the memory is free for the next candidate
+            model.close()
+            raise
         facts = messages.SpeakFacts(voices=speaker.voices).SerializeToString()
         return LoadedTask(speaker.model, config, {self.name: speaker.prepare}, facts=facts)
 

@@ -110,7 +110,7 @@ def test_each_voice_of_a_model_speaks(tmp_path):
 
 @pytest.mark.parametrize("told", [{"phonemize": True}, {"phonemize": False, "is_uroman": True}, {}])
 def test_models_of_phonemes_and_romanised_texts_are_refused(tmp_path, told):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vits"}))
+    tiny_vits(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(told))
     with pytest.raises(PreconditionError, match=r"tokenizer_config\.json"):
         SpeakModule().load(SpeakSource(tmp_path))
