@@ -22,7 +22,14 @@ from panope_registry.session import RegistrySession
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 VIT, CLIP, DETR = "acme/vit", "acme/clip", "acme/detr"
-KINDS = {VIT: ("vit", "classify"), CLIP: ("clip", "classify"), DETR: ("detr", "detect")}
+TOWERS, OWL = "acme/towers", "acme/owl"
+KINDS = {
+    VIT: ("vit", "classify"),
+    CLIP: ("clip", "classify"),
+    DETR: ("detr", "detect"),
+    TOWERS: ("clip", "embed"),
+    OWL: ("owlvit", "detect"),
+}
 OWN_LABELS = ["a fox runs", "the dog sleeps", "London"]
 
 
@@ -124,6 +131,40 @@ def test_things_are_found_where_transformers_finds_them(server: Any, client: Cli
     )
     assert plain.status_code == 200
     assert len(plain.json()) <= 2
+
+
+def test_images_and_texts_have_vectors_of_one_space(server: Any, client: Client, folders: dict[str, Path]) -> None:
+    import torch
+    import transformers
+
+    data = [photograph(0), photograph(1)]
+    library = transformers.AutoModel.from_pretrained(folders[TOWERS]).eval()
+    processor = transformers.AutoImageProcessor.from_pretrained(folders[TOWERS], backend="pil")
+    tokens = transformers.AutoTokenizer.from_pretrained(folders[TOWERS])(OWN_LABELS, return_tensors="pt", padding=True)
+    pixels = processor(images=[Image.open(io.BytesIO(each)) for each in data], return_tensors="pt")
+    given = {name: tokens[name] for name in ("input_ids", "attention_mask")}
+    with torch.inference_mode():
+        images = library.get_image_features(**pixels).pooler_output.numpy()
+        texts = library.get_text_features(**given).pooler_output.numpy()
+    assert client.embed_images(data, TOWERS).vectors == pytest.approx(images, abs=1e-4)
+    assert client.embed(OWN_LABELS, TOWERS).vectors == pytest.approx(texts, abs=1e-4)
+    reply = httpx2.post(
+        f"{server.http_url}/v1/embed/{TOWERS}", content=data[0], headers={"content-type": "image/png"}, timeout=60
+    )
+    assert reply.json() == [pytest.approx(images[0].tolist(), abs=1e-4)]
+
+
+def test_frames_are_searched_for_what_texts_say(client: Client, folders: dict[str, Path]) -> None:
+    frames = [photograph(seed) for seed in range(12)]
+    found = list(client.detect_stream(frames, OWL, threshold=0.0, candidate_labels=OWN_LABELS))
+    wanted = expected(
+        folders[OWL], "zero-shot-object-detection", frames[-1], candidate_labels=OWN_LABELS, threshold=0.0
+    )
+    assert len(found) == len(frames)
+    scores = [one.score for one in found[-1].detections]
+    assert scores == pytest.approx([one["score"] for one in wanted], abs=1e-4)
+    with pytest.raises(InvalidInputError, match=r"images\[0\]"):
+        list(client.detect_stream([frames[0], b"no image"], OWL, candidate_labels=OWN_LABELS))
 
 
 @pytest.mark.parametrize(

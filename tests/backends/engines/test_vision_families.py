@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from PIL import Image
 from tests.served_images import answer_of, photograph, sent, served
 
 from panope.worker.v1 import classify_pb2, detect_pb2, embed_pb2
-from panope_backends.api import ModelFacts
+from panope_backends.api import Device, Level, ModelFacts
+from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.programs.convert import Job, convert
 from panope_backends.testing.vision_models import tiny_vision_model
 
@@ -111,12 +113,85 @@ def test_things_are_found(tmp_path: Path, kind: str) -> None:
 def test_what_texts_say_is_found(tmp_path: Path, kind: str) -> None:
     folder = made(tmp_path / "model", kind)
     expected = pipeline(folder, "zero-shot-object-detection", candidate_labels=OWN_LABELS, threshold=0.0)
-    for model in both(folder, "detect", tmp_path / "openvino"):
+    on_either = kind != "grounding_dino"
+    models = both(folder, "detect", tmp_path / "openvino") if on_either else [served(folder, "detect")]
+    for model in models:
         message = detect_pb2.DetectInput(images=sent(*FILES), threshold=0.0, candidate_labels=OWN_LABELS)
         found = detect_pb2.DetectOutput.FromString(answer_of(model, "detect", message))
         for image, wanted in zip(found.images, expected, strict=True):
             assert len(image.labels) == len(wanted) > 3
             assert_alike(image, wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "class_name", "outputs"),
+    [
+        ("vit", "classify", "AutoModelForImageClassification", ["logits"]),
+        ("dinov2", "embed", "AutoModel", ["last_hidden_state", "pooler_output"]),
+        ("rt_detr", "detect", "AutoModelForObjectDetection", ["logits", "pred_boxes"]),
+    ],
+)
+def test_graphs_as_hubs_have_them_answer_alike(
+    tmp_path: Path, kind: str, task: str, class_name: str, outputs: list[str]
+) -> None:
+    """`onnx/model.onnx`, by the names of transformers, with any batch."""
+    import torch
+    import transformers
+
+    folder, graph = made(tmp_path / "model", kind), tmp_path / "onnx"
+    (graph / "onnx").mkdir(parents=True)
+    for name in ("config.json", "preprocessor_config.json"):
+        (graph / name).write_bytes((folder / name).read_bytes())
+    model = getattr(transformers, class_name).from_pretrained(folder, attn_implementation="eager").eval()
+
+    class Tuple(torch.nn.Module):  # type: ignore[misc]  # torch's types are not read (see pyproject.toml)
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, pixel_values: Any) -> Any:
+            given = self.model(pixel_values)
+            return tuple(given[name] for name in outputs)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is the older exporter, of which most graphs on hubs are
+        torch.onnx.export(
+            Tuple(),
+            (torch.zeros(2, 3, *((64, 64) if kind == "rt_detr" else (32, 32))),),
+            graph / "onnx" / "model.onnx",
+            input_names=["pixel_values"],
+            output_names=outputs,
+            dynamic_axes={name: {0: "batch"} for name in ("pixel_values", *outputs)},
+            dynamo=False,
+        )
+    messages: dict[str, Message] = {
+        "classify-images": classify_pb2.ClassifyImagesInput(images=sent(FILES[0])),
+        "embed-images": embed_pb2.EmbedImagesInput(images=sent(FILES[0]), image_pooling="cls"),
+        "detect": detect_pb2.DetectInput(images=sent(FILES[0]), threshold=0.0),
+    }
+    asked = task if task == "detect" else f"{task}-images"
+    one, other = (
+        answer_of(each, asked, messages[asked]) for each in (served(folder, task), served(graph, task, "cpu", "onnx"))
+    )
+    if task == "classify":
+        wanted, got = (classify_pb2.ClassifyImagesOutput.FromString(each) for each in (one, other))
+        assert list(got.label_ids) == list(wanted.label_ids)
+        assert list(got.scores) == pytest.approx(list(wanted.scores), abs=1e-4)
+    elif task == "embed":
+        vectors = [np.frombuffer(embed_pb2.EmbedImagesOutput.FromString(each).vectors, "<f4") for each in (one, other)]
+        assert vectors[1] == pytest.approx(vectors[0], abs=1e-4)
+    else:
+        boxes = [detect_pb2.DetectOutput.FromString(each).images[0] for each in (one, other)]
+        assert list(boxes[1].scores) == pytest.approx(list(boxes[0].scores), abs=1e-4)
+        assert list(boxes[1].corners[:4]) == pytest.approx(list(boxes[0].corners[:4]), abs=0.1)
+
+
+def test_what_the_converter_cannot_read_is_never_sent_to_it() -> None:
+    config = {"architectures": ["GroundingDinoForObjectDetection"], "model_type": "grounding-dino"}
+    backend = OpenVinoBackend()
+    support = backend.supports(ModelFacts("acme/a", "safetensors", "detect", "", config), Device("openvino", "CPU"))
+    assert (support.level, support.is_final) == (Level.NONE, True)
+    assert "converter lacks operations" in support.reason
 
 
 @pytest.mark.parametrize("kind", ["dinov2", "convnext_base", "clip", "siglip"])

@@ -32,7 +32,7 @@ from panope_backends.engines.openvino.paged.geometry import CACHE_PRECISIONS
 from panope_backends.engines.openvino.paged.load import load_step_model
 from panope_backends.engines.openvino.runtime import import_runtime
 from panope_backends.engines.openvino.tables import read_tables
-from panope_backends.engines.openvino.vision.files import heads_of
+from panope_backends.engines.openvino.vision.files import NOT_CONVERTED, heads_of
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
@@ -92,6 +92,9 @@ class OpenVinoBackend(Backend):
             return Support(Level.NONE, device.reason)
         if model.format in TORCH_FORMATS and (unknown := unknown_type(model)):
             return Support(Level.NONE, unknown, is_final=True)
+        head = vision_head(model)
+        if model.format in TORCH_FORMATS and head is not None and head.kind in NOT_CONVERTED:
+            return Support(Level.NONE, "OpenVINO's converter lacks operations of such detectors", is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if model.task == GENERATE or is_transcriber(model):

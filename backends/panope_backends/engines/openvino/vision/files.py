@@ -11,6 +11,9 @@ IMAGES_FILE = "openvino_model.xml"
 TEXTS_FILE = "openvino_text_model.xml"
 """Of a model that gives images and texts vectors of one space: the part that reads texts."""
 
+NOT_CONVERTED = frozenset({"find_one_by_one"})
+"""Kinds of `VisionHead` that the converter has no rules for (2026.4: `cummax`, `cummin`, `isin`, `logit`)."""
+
 
 def heads_of(model: ModelFacts) -> dict[str, str]:
     """The files of a model's parts, by `ModelFacts.head`."""
