@@ -269,7 +269,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         made = getattr(item, "callspec", None)
         if (
             made is not None
-            and "postgresql" in made.params.values()
+            and any(isinstance(value, str) and value == "postgresql" for value in made.params.values())
             and any(room in item.path.parents for room in rooms)
         ):
             item.add_marker(pytest.mark.slow)

@@ -16,17 +16,21 @@ PIXELS = (3, 4, 6)
 @pytest.mark.parametrize(
     ("config", "modes", "mean"),
     [
-        ({"patch_size": 2}, ("pooler", "patch_mean"), HIDDEN.mean(axis=0)),  # 2 × 3 patches: nothing before them
-        ({"patch_size": [4, 2]}, ("pooler", "cls", "patch_mean"), HIDDEN[3:].mean(axis=0)),  # registers too
-        ({"patch_size": 1}, ("pooler", "patch_mean"), HIDDEN.mean(axis=0)),  # patches are merged, as in Swin
-        ({}, ("pooler", "patch_mean"), HIDDEN.mean(axis=0)),
+        (
+            {"patch_size": 2},
+            ("pooler", "patch_mean"),
+            HIDDEN.mean(axis=0).tolist(),
+        ),  # 2 × 3 patches: nothing before them
+        ({"patch_size": [4, 2]}, ("pooler", "cls", "patch_mean"), HIDDEN[3:].mean(axis=0).tolist()),  # registers too
+        ({"patch_size": 1}, ("pooler", "patch_mean"), HIDDEN.mean(axis=0).tolist()),  # patches are merged, as in Swin
+        ({}, ("pooler", "patch_mean"), HIDDEN.mean(axis=0).tolist()),
     ],
 )
 def test_tokens_before_those_of_patches_are_left_out_of_their_mean(config, modes, mean):
     given = {"last_hidden_state": HIDDEN, "pooler_output": POOLED}
     pooling = ImagePooling(config, given, PIXELS)
     assert pooling.modes == pooling.choices == modes
-    assert pooling.vector(given, "patch_mean").tolist() == mean.tolist()
+    assert pooling.vector(given, "patch_mean").tolist() == mean
     assert pooling.vector(given, pooling.mode_of("")).tolist() == POOLED.tolist()
     if "cls" in modes:
         assert pooling.vector(given, "cls").tolist() == HIDDEN[0].tolist()
