@@ -34,7 +34,7 @@ from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
 from panope_server.transport.http.status import JobWorkerJson, PortsJson, loaded_models_json, status_json
 from panope_server.transport.interceptors.chain import interceptors_for
-from panope_server.transport.interfaces import Keys
+from panope_server.transport.interfaces import Keys, ResponseCache
 from panope_server.transport.running_calls import RunningCalls
 from panope_server.transport.services import Services
 
@@ -94,6 +94,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             aliases=aliases,
             usage=FakeUsage(),
             keys=Mock(spec_set=Keys),
+            cache=Mock(spec_set=ResponseCache),
             health=Health(PUBLIC_SERVICES),
             calls=calls,
         )
