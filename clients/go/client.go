@@ -21,6 +21,7 @@ type Client struct {
 	conn     *grpc.ClientConn
 	classify panopev1.ClassifyServiceClient
 	detect   panopev1.DetectServiceClient
+	segment  panopev1.SegmentServiceClient
 	embed    panopev1.EmbedServiceClient
 	generate panopev1.GenerateServiceClient
 	infer    panopev1.InferServiceClient
@@ -96,6 +97,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		conn:     conn,
 		classify: panopev1.NewClassifyServiceClient(conn),
 		detect:   panopev1.NewDetectServiceClient(conn),
+		segment:  panopev1.NewSegmentServiceClient(conn),
 		embed:    panopev1.NewEmbedServiceClient(conn),
 		generate: panopev1.NewGenerateServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),

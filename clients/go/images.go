@@ -30,3 +30,8 @@ func (c *Client) EmbedImages(
 func (c *Client) Detect(ctx context.Context, request *panopev1.DetectRequest) (*panopev1.DetectResponse, error) {
 	return c.detect.Detect(ctx, request)
 }
+
+// Segment says which pixels of images belong to what.
+func (c *Client) Segment(ctx context.Context, request *panopev1.SegmentRequest) (*panopev1.SegmentResponse, error) {
+	return c.segment.Segment(ctx, request)
+}

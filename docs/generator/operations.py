@@ -57,6 +57,7 @@ from panope_server.transport.rest.panope import (
     token_schemas,
 )
 from panope_server.transport.rest.panope.usage_servicer import MAX_OFFSET
+from panope_server.transport.rest.segmentation import schemas as segmentation
 from panope_server.transport.rest.speech import fields as speech_fields
 from panope_server.transport.rest.speech import formats as speech
 from panope_server.transport.rest.speech.recognition import RecognitionBody
@@ -213,6 +214,10 @@ METHODS: Mapping[str, Operation] = {
     ),
     "DetectionService.Detect": Operation(list[detection.DetectionJson], detection.DetectBody, waits=True),
     "DetectionService.DetectModel": Operation(list[detection.DetectionJson], detection.DetectBody, waits=True),
+    "SegmentationService.Segment": Operation(list[segmentation.ImageSegmentJson], segmentation.SegmentBody, waits=True),
+    "SegmentationService.SegmentModel": Operation(
+        list[segmentation.ImageSegmentJson], segmentation.SegmentBody, waits=True
+    ),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),

@@ -10,6 +10,7 @@ import pytest
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import segment_service_pb2 as segment_pb
 from panope.v1.media_pb2 import Image
 from panope_client import InvalidArgumentError, InvalidInputError
 
@@ -65,6 +66,22 @@ async def test_images_are_embedded(client: Any, fake: Any) -> None:
     ]
     with pytest.raises(InvalidArgumentError, match="image_pooling must be one of pooler"):
         await client.embed_images([b"a"], MODEL, image_pooling="max")
+
+
+async def test_images_are_divided(client: Any, fake: Any) -> None:
+    await client.segment([b"a"], MODEL, subtask="instance", threshold=0.5, mask_format="run_lengths", max_segments=2)
+    assert fake.requests == [
+        segment_pb.SegmentRequest(
+            model=MODEL,
+            images=[Image(content=b"a")],
+            subtask=segment_pb.SEGMENT_SUBTASK_INSTANCE,
+            threshold=0.5,
+            max_segments=2,
+            mask_format=segment_pb.MASK_FORMAT_RUN_LENGTHS,
+        )
+    ]
+    with pytest.raises(InvalidArgumentError, match="subtask must be one of semantic, instance, panoptic"):
+        await client.segment([b"a"], MODEL, subtask="things")
 
 
 @pytest.mark.parametrize(

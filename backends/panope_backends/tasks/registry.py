@@ -21,6 +21,7 @@ _BUILT_IN = {
     "generate": "panope_backends.tasks.generate.module:GenerateModule",
     "question-answer": "panope_backends.tasks.question_answer.module:QuestionAnswerModule",
     "rerank": "panope_backends.tasks.classify.module:RerankModule",
+    "segment": "panope_backends.tasks.segment.module:SegmentModule",
     "speak": "panope_backends.tasks.speak.module:SpeakModule",
     "transcribe": "panope_backends.tasks.transcribe.module:TranscribeModule",
     "token-classify": "panope_backends.tasks.token_classify.module:TokenClassifyModule",

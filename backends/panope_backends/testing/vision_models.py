@@ -215,6 +215,72 @@ def _grounding_dino(folder: Path) -> dict[str, Any]:
     return {"image_processor_type": "GroundingDinoImageProcessor", "size": size, **_IMAGENET}
 
 
+def _segformer(folder: Path) -> dict[str, Any]:
+    from transformers import SegformerConfig
+
+    sizes = {"num_encoder_blocks": 4, "depths": [1, 1, 1, 1], "hidden_sizes": [8, 16, 24, 32]}
+    heads = {"num_attention_heads": [1, 2, 2, 4], "sr_ratios": [4, 2, 2, 1], "decoder_hidden_size": 32}
+    config = SegformerConfig(**sizes, **heads, **_labelled())
+    _saved(folder, config, "SegformerForSemanticSegmentation")
+    size = {"height": 64, "width": 64}
+    return {"image_processor_type": "SegformerImageProcessor", "size": size, "do_reduce_labels": False, **_IMAGENET}
+
+
+def _tiny_swin() -> dict[str, Any]:
+    sizes = {"image_size": 64, "embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 4}
+    return {**sizes, "out_features": ["stage1", "stage2", "stage3", "stage4"]}
+
+
+def _mask2former(folder: Path) -> dict[str, Any]:
+    from transformers import Mask2FormerConfig, SwinConfig
+
+    sizes = {"feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32, "encoder_feedforward_dim": 32}
+    layers = {"encoder_layers": 1, "decoder_layers": 2, "num_attention_heads": 2, "dim_feedforward": 16}
+    backbone = {"backbone_config": SwinConfig(**_tiny_swin())}
+    config = Mask2FormerConfig(**backbone, **sizes, **layers, num_queries=10, **_labelled())
+    _saved(folder, config, "Mask2FormerForUniversalSegmentation")
+    size = {"shortest_edge": 64, "longest_edge": 128}
+    return {"image_processor_type": "Mask2FormerImageProcessor", "size": size, "size_divisor": 32, **_IMAGENET}
+
+
+def _maskformer(folder: Path) -> dict[str, Any]:
+    from transformers import DetrConfig, MaskFormerConfig, SwinConfig
+
+    decoder = DetrConfig(
+        d_model=32, decoder_layers=1, encoder_layers=1, decoder_ffn_dim=32, decoder_attention_heads=2, num_queries=10
+    )
+    config = MaskFormerConfig(
+        backbone_config=SwinConfig(**_tiny_swin()),
+        decoder_config=decoder,
+        fpn_feature_size=32,
+        mask_feature_size=32,
+        **_labelled(),
+    )
+    _saved(folder, config, "MaskFormerForInstanceSegmentation")
+    size = {"shortest_edge": 64, "longest_edge": 128}
+    return {"image_processor_type": "MaskFormerImageProcessor", "size": size, "size_divisor": 32, **_IMAGENET}
+
+
+def _detr_panoptic(folder: Path) -> dict[str, Any]:
+    from transformers import DetrConfig
+
+    sizes = {"d_model": 128, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    heads = {"encoder_attention_heads": 8, "decoder_attention_heads": 8, "num_queries": 12}
+    backbone = _resnet()
+    backbone.out_features = ["stage1", "stage2", "stage3", "stage4"]
+    config = DetrConfig(
+        use_timm_backbone=False,
+        use_pretrained_backbone=False,
+        backbone_config=backbone,
+        **sizes,
+        **heads,
+        **_labelled(),
+    )
+    _saved(folder, config, "DetrForSegmentation")
+    size = {"shortest_edge": 64, "longest_edge": 128}
+    return {"image_processor_type": "DetrImageProcessor", "format": "coco_panoptic", "size": size, **_IMAGENET}
+
+
 #: What writes a model and gives its preprocessor_config.json, by the name of its kind.
 VISION_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "vit": _vit,
@@ -230,4 +296,8 @@ VISION_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "owlvit": partial(_owl, kind="OwlViT"),
     "owlv2": partial(_owl, kind="Owlv2"),
     "grounding_dino": _grounding_dino,
+    "segformer": _segformer,
+    "mask2former": _mask2former,
+    "maskformer": _maskformer,
+    "detr_panoptic": _detr_panoptic,
 }

@@ -27,6 +27,7 @@ from panope.v1.key_service_pb2 import CreateKeyResponse, Key, RotateKeyResponse
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.registry_service_pb2 import Device, Upstream
 from panope.v1.rerank_service_pb2 import RerankResponse
+from panope.v1.segment_service_pb2 import SegmentResponse
 from panope.v1.speech_service_pb2 import (
     SpeakResponse,
     StreamSpeakResponse,
@@ -52,7 +53,7 @@ from panope_client.errors import (
     UnavailableError,
 )
 from panope_client.generate_messages import GenerateOptions
-from panope_client.image_messages import ClassifyImagesOptions, DetectOptions, EmbedImagesOptions
+from panope_client.image_messages import ClassifyImagesOptions, DetectOptions, EmbedImagesOptions, SegmentOptions
 from panope_client.results import Embeddings, Health, SparseVector, Tokens
 from panope_client.retry import RetryPolicy
 from panope_client.speech_messages import TranscribeOptions
@@ -103,6 +104,8 @@ __all__ = [
     "RerankResponse",
     "RetryPolicy",
     "RotateKeyResponse",
+    "SegmentOptions",
+    "SegmentResponse",
     "SparseVector",
     "SpeakResponse",
     "StreamChatResponse",

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias, TypedDict
 from panope.v1 import classify_service_pb2 as classify_pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import segment_service_pb2 as segment_pb
 from panope.v1.media_pb2 import Image
 from panope_client.arguments import check_options, iterated, request_of, value_of
 from panope_client.classify_messages import Function, function_of
@@ -19,6 +20,19 @@ ImageSource: TypeAlias = bytes | str | PathLike[str]
 """A file as bytes, its path, or a `data:` URL."""
 
 _DATA = "data:"
+
+Subtask = Literal["semantic", "instance", "panoptic"]
+MaskFormat = Literal["png", "run_lengths"]
+
+_SUBTASKS: Mapping[str, segment_pb.SegmentSubtask.ValueType] = {
+    "semantic": segment_pb.SEGMENT_SUBTASK_SEMANTIC,
+    "instance": segment_pb.SEGMENT_SUBTASK_INSTANCE,
+    "panoptic": segment_pb.SEGMENT_SUBTASK_PANOPTIC,
+}
+_FORMATS: Mapping[str, segment_pb.MaskFormat.ValueType] = {
+    "png": segment_pb.MASK_FORMAT_PNG,
+    "run_lengths": segment_pb.MASK_FORMAT_RUN_LENGTHS,
+}
 
 
 class ClassifyImagesOptions(TypedDict, total=False):
@@ -72,6 +86,26 @@ class DetectOptions(TypedDict, total=False):
     threshold: float | None
     max_detections: int | None
     candidate_labels: Sequence[str]
+
+
+class SegmentOptions(TypedDict, total=False):
+    """How to divide images.
+
+    Attributes:
+        subtask: what segments are; panoptic by default where the model does it, otherwise semantic.
+        threshold: tells of segments with a higher score, 0 to 1; 0.9 by default.
+        mask_threshold: from which probability on a pixel belongs to a mask; 0.5 by default.
+        overlap_mask_area_threshold: leaves out a segment that others cover but for this part; 0.5 by default.
+        max_segments: how many to tell of each image; default all, up to 1,000.
+        mask_format: how masks are written; PNG files by default.
+    """
+
+    subtask: Subtask | None
+    threshold: float | None
+    mask_threshold: float | None
+    overlap_mask_area_threshold: float | None
+    max_segments: int | None
+    mask_format: MaskFormat | None
 
 
 def classify_images_request(
@@ -132,6 +166,29 @@ def embed_images_request(
 
 def _pooling_of(word: str | None) -> embed_pb.ImagePooling.ValueType:
     return embed_pb.IMAGE_POOLING_UNSPECIFIED if word is None else value_of(word, _POOLINGS, "image_pooling")
+
+
+def segment_request(images: Iterable[ImageSource], model: str, options: SegmentOptions) -> segment_pb.SegmentRequest:
+    """Makes the request to divide images into segments.
+
+    Raises:
+        InvalidArgumentError: as above.
+    """
+    check_options(options, SegmentOptions)
+    subtask, mask_format = options.get("subtask"), options.get("mask_format")
+    return request_of(
+        segment_pb.SegmentRequest,
+        model=model,
+        images=_images(images),
+        subtask=segment_pb.SEGMENT_SUBTASK_UNSPECIFIED if subtask is None else value_of(subtask, _SUBTASKS, "subtask"),
+        threshold=options.get("threshold"),
+        mask_threshold=options.get("mask_threshold"),
+        overlap_mask_area_threshold=options.get("overlap_mask_area_threshold"),
+        max_segments=options.get("max_segments"),
+        mask_format=segment_pb.MASK_FORMAT_UNSPECIFIED
+        if mask_format is None
+        else value_of(mask_format, _FORMATS, "mask_format"),
+    )
 
 
 def _images(images: Iterable[ImageSource]) -> list[Image]:

@@ -28,6 +28,7 @@ from panope_server.tasks.value import ValueInput, ValueTask
 from panope_server.tasks.vision.classify_images import ClassifyImagesTask
 from panope_server.tasks.vision.detect import DetectTask
 from panope_server.tasks.vision.embed_images import EmbedImagesTask
+from panope_server.tasks.vision.segment import SegmentTask
 from panope_server.tasks.zero_shot import ZeroShotTask
 
 _log = structlog.get_logger("panope.tasks")
@@ -53,7 +54,7 @@ def register(task: AnyTask) -> None:
 
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
-    *(ClassifyImagesTask, DetectTask, EmbedImagesTask),
+    *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask),
     *(TranscribeTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),

@@ -87,6 +87,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         ("Classify", "ClassifyTokens", "ClassifyZeroShot", "ClassifyImages"), INFERENCE
     ),
     "panope.v1.DetectService": dict.fromkeys(("Detect", "StreamDetect"), INFERENCE),
+    "panope.v1.SegmentService": {"Segment": INFERENCE},
     "panope.v1.EmbedService": dict.fromkeys(("Embed", "StreamEmbed", "Tokenize", "Detokenize"), INFERENCE),
     "panope.v1.GenerateService": dict.fromkeys(("Generate", "StreamGenerate", "Chat", "StreamChat"), INFERENCE),
     "panope.v1.InferService": dict.fromkeys(("Infer", "StreamInfer"), INFERENCE),
@@ -109,6 +110,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         ("Classify", "ClassifyModel", "ScoreTexts", "RerankDocuments"), INFERENCE
     ),
     "panope.rest.v1.DetectionService": dict.fromkeys(("Detect", "DetectModel"), INFERENCE),
+    "panope.rest.v1.SegmentationService": dict.fromkeys(("Segment", "SegmentModel"), INFERENCE),
     "panope.rest.v1.HuggingFaceService": dict.fromkeys(
         (
             *("Embed", "EmbedModel", "Summarize", "SummarizeModel", "Translate", "TranslateModel"),

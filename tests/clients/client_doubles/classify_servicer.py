@@ -13,11 +13,17 @@ from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
 from panope.v1 import rerank_service_pb2 as rerank_pb
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
+from panope.v1 import segment_service_pb2 as segment_pb
+from panope.v1 import segment_service_pb2_grpc as segment_grpc
 from panope.v1.stream_error_pb2 import StreamError
 
 
 class ClassifyServicer(
-    Calls, pb_grpc.ClassifyServiceServicer, rerank_grpc.RerankServiceServicer, detect_grpc.DetectServiceServicer
+    Calls,
+    pb_grpc.ClassifyServiceServicer,
+    rerank_grpc.RerankServiceServicer,
+    detect_grpc.DetectServiceServicer,
+    segment_grpc.SegmentServiceServicer,
 ):
     """Each text is its own label, each document scores by its place."""
 
@@ -62,6 +68,12 @@ class ClassifyServicer(
                 continue
             found = detect_pb.ImageDetections(width=len(image.content))
             yield detect_pb.StreamDetectResponse(id=item.id, response=detect_pb.DetectResponse(images=[found]))
+
+    async def Segment(self, request: segment_pb.SegmentRequest, context: Context) -> segment_pb.SegmentResponse:
+        await self.enter(request, context)
+        return segment_pb.SegmentResponse(
+            model=request.model, images=[segment_pb.ImageSegments() for _ in request.images]
+        )
 
     async def Rerank(self, request: rerank_pb.RerankRequest, context: Context) -> rerank_pb.RerankResponse:
         await self.enter(request, context)

@@ -33,6 +33,7 @@ from panope.v1 import job_service_pb2_grpc as job_grpc
 from panope.v1 import key_service_pb2_grpc as key_grpc
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
+from panope.v1 import segment_service_pb2_grpc as segment_grpc
 from panope.v1 import text_service_pb2_grpc as text_grpc
 from panope.v1 import usage_service_pb2_grpc as usage_grpc
 
@@ -79,6 +80,7 @@ class FakeServer(
         text_grpc.add_TextServiceServicer_to_server(self, server)
         rerank_grpc.add_RerankServiceServicer_to_server(self, server)
         detect_grpc.add_DetectServiceServicer_to_server(self, server)
+        segment_grpc.add_SegmentServiceServicer_to_server(self, server)
         embed_grpc.add_EmbedServiceServicer_to_server(self, server)
         generate_grpc.add_GenerateServiceServicer_to_server(self, server)
         infer_grpc.add_InferServiceServicer_to_server(self, server)

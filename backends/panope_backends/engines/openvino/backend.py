@@ -39,7 +39,7 @@ from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
-from panope_backends.engines.torch.vision.heads import vision_head
+from panope_backends.engines.torch.vision.heads import SEGMENT, vision_head
 from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"
@@ -95,6 +95,8 @@ class OpenVinoBackend(Backend):
         head = vision_head(model)
         if model.format in TORCH_FORMATS and head is not None and head.kind in NOT_CONVERTED:
             return Support(Level.NONE, "OpenVINO's converter lacks operations of such detectors", is_final=True)
+        if model.format in TORCH_FORMATS and model.task == SEGMENT:
+            return Support(Level.NONE, "models that segment are not converted to OpenVINO's format", is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if model.task == GENERATE or is_transcriber(model):

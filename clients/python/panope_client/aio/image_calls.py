@@ -10,6 +10,7 @@ from typing import Unpack
 
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
 from panope.v1.detect_service_pb2 import DetectResponse, ImageDetections
+from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.aio.concurrency import Frames, RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority
@@ -19,9 +20,11 @@ from panope_client.image_messages import (
     DetectOptions,
     EmbedImagesOptions,
     ImageSource,
+    SegmentOptions,
     classify_images_request,
     detect_request,
     embed_images_request,
+    segment_request,
 )
 from panope_client.results import Embeddings
 from panope_client.stream_messages import check_stream_end, frame_result, frame_source
@@ -129,3 +132,23 @@ class AsyncImageCalls(AsyncConnection):
         """
         request = embed_images_request(images, model, options)
         return embeddings_of(await self._call(self._embed.Embed, request, timeout, priority))
+
+    async def segment(
+        self,
+        images: Iterable[ImageSource],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[SegmentOptions],
+    ) -> SegmentResponse:
+        """Says which pixels of images belong to what.
+
+        Args:
+            images: as of `classify_images`.
+            model: `vendor/name`, of the task `segment`.
+            priority: see the class.
+            timeout: see the class.
+            options: see `SegmentOptions`.
+        """
+        return await self._call(self._segment.Segment, segment_request(images, model, options), timeout, priority)

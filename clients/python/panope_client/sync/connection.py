@@ -20,6 +20,7 @@ from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.key_service_pb2_grpc import KeyServiceStub
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope.v1.rerank_service_pb2_grpc import RerankServiceStub
+from panope.v1.segment_service_pb2_grpc import SegmentServiceStub
 from panope.v1.speech_service_pb2_grpc import SpeechServiceStub
 from panope.v1.text_service_pb2_grpc import TextServiceStub
 from panope.v1.usage_service_pb2_grpc import UsageServiceStub
@@ -61,6 +62,7 @@ class Connection:
         self._embed = EmbedServiceStub(self._channel)
         self._classify = ClassifyServiceStub(self._channel)
         self._detect = DetectServiceStub(self._channel)
+        self._segment = SegmentServiceStub(self._channel)
         self._rerank = RerankServiceStub(self._channel)
         self._text = TextServiceStub(self._channel)
         self._generate = GenerateServiceStub(self._channel)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,9 +17,15 @@ from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
     from panope.v1.detect_service_pb2 import Detection, ImageDetections
+    from panope.v1.segment_service_pb2 import Segment
 
 #: Of what is drawn: clear on light and dark images alike.
 _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")
+
+#: What names of files are kept free of.
+_NO_NAME = re.compile(r"[^\w.-]+")
+
+Subtask = Literal["semantic", "instance", "panoptic"]
 
 
 def detect(
@@ -51,6 +60,48 @@ def detect(
         console.print(f"{each.score:.4f}  {each.label}  {place}", markup=False, highlight=False)
 
 
+def segment(
+    model: Model,
+    image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, a file.")],
+    subtask: Annotated[
+        Subtask | None, typer.Option(help="What segments are; panoptic by default where the model does it.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Tells of segments with a higher score; 0.9 by default.")
+    ] = None,
+    mask_threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="From which probability on a pixel belongs to a mask; 0.5 by default."),
+    ] = None,
+    most: Annotated[int | None, typer.Option("--most", min=1, max=1000, help="How many segments to tell of.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Writes each mask to this folder, as 00-label.png and so on.")
+    ] = None,
+    draw: Annotated[
+        Path | None, typer.Option("--draw", help="Writes the image with coloured segments to this file.")
+    ] = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Say which pixels of an image belong to what."""
+    with client_at(address) as client:
+        (found,) = client.segment(
+            [image], model, subtask=subtask, threshold=threshold, mask_threshold=mask_threshold, max_segments=most
+        ).images
+    files = _write_masks(found.segments, out) if out is not None else [None] * len(found.segments)
+    if draw is not None:
+        _draw_segments(image, found.segments, draw)
+    if json:
+        segments = [_segment_value(each, file) for each, file in zip(found.segments, files, strict=True)]
+        print_json({"width": found.width, "height": found.height, "segments": segments})
+        return
+    for each, file in zip(found.segments, files, strict=True):
+        score = f"{each.score:.4f}" if each.HasField("score") else "      "
+        part = each.area / max(1, found.width * found.height)
+        where = f"  {file}" if file else ""
+        console.print(f"{score}  {part:6.1%}  {each.label}{where}", markup=False, highlight=False)
+
+
 def _value(found: ImageDetections) -> dict[str, Any]:
     return {
         "width": found.width,
@@ -66,21 +117,71 @@ def _value(found: ImageDetections) -> dict[str, Any]:
     }
 
 
-def _draw(image: Path, detections: Sequence[Detection], file: Path) -> None:
-    """The user's own image, on the user's machine: no server decodes it here."""
+def _segment_value(each: Segment, file: Path | None) -> dict[str, Any]:
+    box = each.box
+    value = {
+        "label": each.label,
+        "score": each.score if each.HasField("score") else None,
+        "area": each.area,
+        "box": [box.x_min, box.y_min, box.x_max, box.y_max],
+    }
+    return value | ({"mask": str(file)} if file else {})
+
+
+def _write_masks(segments: Sequence[Segment], folder: Path) -> list[Path]:
+    """One file a segment; what labels have that names of files have not becomes a dash."""
+    files = [folder / f"{at:02}-{_NO_NAME.sub('-', each.label)[:64]}.png" for at, each in enumerate(segments)]
     try:
-        from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, each in zip(files, segments, strict=True):
+            file.write_bytes(each.png)
+    except OSError as error:
+        fail(f"`{folder}` cannot be written: {error.strerror or type(error).__name__}")
+    return files
+
+
+def _draw(image: Path, detections: Sequence[Detection], file: Path) -> None:
+    with _canvas(image, file) as upright:
+        from PIL import ImageDraw
+
+        canvas = ImageDraw.Draw(upright)
+        colours = _colours(one.label for one in detections)
+        for each in detections:
+            box, colour = each.box, colours[each.label]
+            canvas.rectangle((box.x_min, box.y_min, box.x_max, box.y_max), outline=colour, width=3)
+            canvas.text((box.x_min + 4, box.y_min + 2), f"{each.label} {each.score:.2f}", fill=colour, font_size=16)
+
+
+def _draw_segments(image: Path, segments: Sequence[Segment], file: Path) -> None:
+    with _canvas(image, file) as upright:
+        from PIL import Image, ImageDraw
+
+        for at, each in enumerate(segments):
+            with Image.open(io.BytesIO(each.png)) as mask:
+                upright.paste(_COLOURS[at % len(_COLOURS)], mask=mask.point(lambda value: value * 0.5))
+        canvas = ImageDraw.Draw(upright)
+        for each in segments:
+            middle = ((each.box.x_min + each.box.x_max) / 2, (each.box.y_min + each.box.y_max) / 2)
+            canvas.text(
+                middle, each.label, fill="white", anchor="mm", font_size=16, stroke_width=2, stroke_fill="black"
+            )
+
+
+def _colours(labels: Iterable[str]) -> dict[str, str]:
+    return {label: _COLOURS[at % len(_COLOURS)] for at, label in enumerate(dict.fromkeys(labels))}
+
+
+@contextmanager
+def _canvas(image: Path, file: Path) -> Iterator[Any]:
+    """The user's own image, on the user's machine: no server decodes it here; written to `file` at the end."""
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ModuleNotFoundError:
         fail("`--draw` needs Pillow: pip install 'panope-serving[image]'")
     try:
         with Image.open(image) as opened:
             upright = ImageOps.exif_transpose(opened).convert("RGB")
-        canvas = ImageDraw.Draw(upright)
-        colours = {label: _COLOURS[at % len(_COLOURS)] for at, label in enumerate({one.label for one in detections})}
-        for each in detections:
-            box, colour = each.box, colours[each.label]
-            canvas.rectangle((box.x_min, box.y_min, box.x_max, box.y_max), outline=colour, width=3)
-            canvas.text((box.x_min + 4, box.y_min + 2), f"{each.label} {each.score:.2f}", fill=colour, font_size=16)
+        yield upright
         upright.save(file)
     except (OSError, ValueError, UnidentifiedImageError) as error:
         fail(f"`{file}` cannot be drawn: {type(error).__name__}")

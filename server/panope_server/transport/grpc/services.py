@@ -20,6 +20,7 @@ from panope.v1 import (
     key_service_pb2,
     registry_service_pb2,
     rerank_service_pb2,
+    segment_service_pb2,
     speech_service_pb2,
     text_service_pb2,
     usage_service_pb2,
@@ -39,6 +40,7 @@ from panope_server.transport.grpc.texts.embed_servicer import EmbedServicer
 from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
 from panope_server.transport.grpc.texts.text_servicer import TextServicer
 from panope_server.transport.grpc.vision.detect_servicer import DetectServicer
+from panope_server.transport.grpc.vision.segment_servicer import SegmentServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
 from panope_server.transport.rest.detection.servicer import DetectionServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
@@ -49,6 +51,7 @@ from panope_server.transport.rest.panope.job_servicer import JobRestServicer
 from panope_server.transport.rest.panope.registry_servicer import RegistryRestServicer
 from panope_server.transport.rest.panope.servicer import PanopeServicer
 from panope_server.transport.rest.panope.usage_servicer import UsageRestServicer
+from panope_server.transport.rest.segmentation.servicer import SegmentationServicer
 from panope_server.transport.rest.speech.servicer import SpeechRestServicer
 from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
 from panope_server.transport.rest.text_generation.servicer import TextGenerationServicer
@@ -66,6 +69,7 @@ PUBLIC_SERVICES: list[str] = [
     key_service_pb2.DESCRIPTOR.services_by_name["KeyService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     rerank_service_pb2.DESCRIPTOR.services_by_name["RerankService"].full_name,
+    segment_service_pb2.DESCRIPTOR.services_by_name["SegmentService"].full_name,
     speech_service_pb2.DESCRIPTOR.services_by_name["SpeechService"].full_name,
     text_service_pb2.DESCRIPTOR.services_by_name["TextService"].full_name,
     usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name,
@@ -82,6 +86,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     EmbedServicer,
     ClassifyServicer,
     DetectServicer,
+    SegmentServicer,
     RerankServicer,
     TextServicer,
     GenerateServicer,
@@ -99,6 +104,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     SpeechRestServicer,
     ClassificationServicer,
     DetectionServicer,
+    SegmentationServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
-from rest_doubles.models import DETECTOR, FILLER, GENERATOR, READER, SPEAKER, TRANSCRIBER
+from rest_doubles.models import DETECTOR, FILLER, GENERATOR, READER, SEGMENTER, SPEAKER, TRANSCRIBER
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -63,6 +63,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/classify"): {"inputs": "a"},
     **{("POST", f"/v1{path}detect"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
     ("POST", "/v1/detect/{model=**}"): {"inputs": "YQ=="},
+    **{("POST", f"/v1{path}segment"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
+    ("POST", "/v1/segment/{model=**}"): {"inputs": "YQ==", "parameters": {"mask_format": "rle"}},
     ("POST", "/classify"): {"input": "a"},
     ("POST", "/v1/score"): {"text_1": "a", "text_2": "b"},
     ("POST", "/score"): {"text_1": "a", "text_2": ["b"]},
@@ -98,7 +100,8 @@ SPEAK = ("/v1/text-to-speech/{model=**}",)
 ONE_SEGMENT = "{model=*}"
 #: These are of models with labels.
 LABELLED = ("/v1/classify/{model=**}",)
-DETECT = ("/v1/detect/{model=**}",)
+#: Models that these name look at images.
+LOOK = {"/v1/detect/{model=**}": DETECTOR, "/v1/segment/{model=**}": SEGMENTER}
 #: Models that these name read texts.
 READ = {"/v1/answer/{model=**}": READER, "/v1/fill-mask/{model=**}": FILLER}
 #: What these ask for is done later, by a job.
@@ -128,7 +131,7 @@ def name_of(route: RestRoute) -> str:
 @pytest.mark.parametrize("route", rest_routes(), ids=name_of)
 def test_every_route_reaches_its_method(edge, route):
     known = "labels/classifier" if route.template in LABELLED else "acme/embedder"
-    known = DETECTOR if route.template in DETECT else known
+    known = LOOK.get(route.template, known)
     known = GENERATOR if route.template in GENERATE else READ.get(route.template, known)
     known = TRANSCRIBER if route.template in TRANSCRIBE else known
     known = SPEAKER if route.template in SPEAK else known

@@ -74,6 +74,7 @@ def _flat(tensors: Tensors) -> Tensors:
 FORWARDS: Mapping[str, Forward] = {
     "logits": _as_named,
     "detect": _as_named,
+    "segment": _as_named,
     "compare": compared,
     "encode": _encoded,
     "image_features": _image_features,

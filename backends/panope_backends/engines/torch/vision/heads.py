@@ -9,6 +9,8 @@ Inputs are `pixel_values`, float32, batch × channels × height × width, and fo
                               `pred_boxes`         batch × boxes × 4: centre and size, in parts of the image
       by the caller's labels  `logits`             batch × texts × boxes, of texts as above
                               `pred_boxes`         batch × texts × boxes × 4
+    segment                   `logits`             batch × labels × rows × columns
+      by masks                 transformers' names  batch × masks × (labels + 1), and batch × masks × rows × columns
     embed                     `last_hidden_state`  batch × tokens × values
                               `pooler_output`      batch × values, where the model has a trained one
       images beside texts     `image_embeds`       batch × values
@@ -38,6 +40,9 @@ PIXELS = "pixel_values"
 TEXTS = "texts"
 """`ModelFacts.head` for the part of a model of images and texts that reads the texts."""
 
+SEGMENT = "segment"
+"""The task whose models give maps."""
+
 _IMAGES = {PIXELS: 4}
 _WITH_TEXTS = {PIXELS: 4, "input_ids": 3, "attention_mask": 3}
 
@@ -64,6 +69,7 @@ class VisionHead:
 _LABELS = VisionHead("logits", "AutoModelForImageClassification", {"logits": 2})
 _COMPARES = VisionHead("compare", "AutoModelForZeroShotImageClassification", {"logits": 2}, _WITH_TEXTS)
 _DETECTS = VisionHead("detect", "AutoModelForObjectDetection", {"logits": 3, "pred_boxes": 3})
+_MASKS = {"class_queries_logits": 3, "masks_queries_logits": 4}
 _ENCODES = VisionHead("encode", "AutoModel", {"last_hidden_state": 3, "pooler_output": 2}, may_lack="pooler")
 _EMBEDS_IMAGES = VisionHead("image_features", "AutoModel", {"image_embeds": 2})
 _EMBEDS_TEXTS = VisionHead("text_features", "AutoModel", {"text_embeds": 2}, {"input_ids": 2, "attention_mask": 2})
@@ -74,6 +80,14 @@ _FINDS = "AutoModelForZeroShotObjectDetection"
 
 _FINDS_TOGETHER = VisionHead("find_together", _FINDS, _FOUND, _WITH_TEXTS)
 _FINDS_ONE_BY_ONE = VisionHead("find_one_by_one", _FINDS, _FOUND, _WITH_TEXTS)
+
+#: By what the names of classes end in.
+_SEGMENTS = {
+    "ForSemanticSegmentation": VisionHead("segment", "AutoModelForSemanticSegmentation", {"logits": 4}),
+    "ForUniversalSegmentation": VisionHead("segment", "AutoModelForUniversalSegmentation", _MASKS),
+    "ForInstanceSegmentation": VisionHead("segment", "AutoModelForInstanceSegmentation", _MASKS),
+    "ForSegmentation": VisionHead("segment", "AutoModelForImageSegmentation", {"logits": 3, "pred_masks": 4}),
+}
 
 
 def vision_head(model: ModelFacts) -> VisionHead | None:
@@ -87,6 +101,8 @@ def vision_head(model: ModelFacts) -> VisionHead | None:
         return _LABELS
     if model.task == "detect" and architecture.endswith("ForObjectDetection"):
         return _detecting_head(model.config)
+    if model.task == SEGMENT and "text_config" not in model.config:
+        return next((head for suffix, head in _SEGMENTS.items() if architecture.endswith(suffix)), None)
     return None
 
 

@@ -7,9 +7,10 @@ from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections
+from panope_server.tasks.vision.segment import ImageSegments, Segment, SegmentInput, SegmentOutput
 from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 
-LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput, DetectInput)
+LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput, DetectInput, SegmentInput)
 SCORES = (("entailment", 0.5), ("neutral", 0.375), ("contradiction", 0.125))
 IDS = (1, 2, 0)
 """Of these labels."""
@@ -34,6 +35,10 @@ def labelled(task_input: Input) -> Output:
             return TokenClassifyOutput([[entity] for entity in entities], [4] * len(texts), [])
         case DetectInput(images=images):
             return DetectOutput([ImageDetections(4, 3, [Detection("fox", 0.75, Box(0, 1, 2.5, 3))]) for _ in images])
+        case SegmentInput(images=images, run_lengths=run_lengths):
+            png, runs = (b"", [1, 2, 9]) if run_lengths else (b"png", [])
+            segment = Segment("fox", 0.75, png, runs, 2, Box(0, 1, 1, 3))
+            return SegmentOutput([ImageSegments(4, 3, [segment]) for _ in images])
     raise AssertionError(f"no such input: {task_input}")
 
 

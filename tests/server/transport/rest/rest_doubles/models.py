@@ -21,7 +21,7 @@ EMBEDDER = "acme/embedder"
 GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
 CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
-DETECTOR = "labels/detector"
+DETECTOR, SEGMENTER = "labels/detector", "labels/segmenter"
 TRANSCRIBER = "speech/transcriber"
 SPEAKER = "speech/speaker"
 READER, FILLER = "texts/reader", "texts/filler"
@@ -34,6 +34,7 @@ DEFAULTS = {
     "rerank": RERANKER,
     "token-classify": TAGGER,
     "detect": DETECTOR,
+    "segment": SEGMENTER,
     "transcribe": TRANSCRIBER,
     "speak": SPEAKER,
     "question-answer": READER,
@@ -180,7 +181,12 @@ def model_views() -> dict[str, ModelView]:
     }
     media = {
         name: replace(tensors, name=name, task=task, inputs=())
-        for name, task in ((DETECTOR, "detect"), (TRANSCRIBER, "transcribe"), (SPEAKER, "speak"))
+        for name, task in (
+            (DETECTOR, "detect"),
+            (SEGMENTER, "segment"),
+            (TRANSCRIBER, "transcribe"),
+            (SPEAKER, "speak"),
+        )
     }
     reading = {
         name: replace(tensors, name=name, task=task, inputs=(), text=TextSpec(512, mask, "any"))

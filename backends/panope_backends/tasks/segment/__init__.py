@@ -1,0 +1,1 @@
+"""The task segment: from images to masks of what they show."""
