@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from PIL import Image
 
 from panope.worker.v1 import media_pb2 as messages
+from panope_backends.api import Arrays
 from panope_backends.errors import InternalError
 from panope_backends.media.data_urls import read_data_url
 from panope_backends.media.images import decode_image
 from panope_backends.media.limits import MediaLimits
-from panope_backends.media.processors import ImageProcessor, trial_image
+from panope_backends.media.processors import trial_image
 from panope_backends.tasks.stacked_arrays import tokens_of
 from panope_backends.tasks.task import ArrayItem
+
+
+class Processor(Protocol):
+    """Makes arrays of images, of each by itself: `ImageProcessor`, or what `panope.json` describes."""
+
+    def arrays(self, image: Image.Image, field: str) -> Arrays:
+        """The model's inputs by their names, without the batch's axis; raises as `ImageProcessor` does."""
 
 
 @dataclass(slots=True)
@@ -40,7 +49,7 @@ class ImagePreparer:
         limits: that images must keep.
     """
 
-    def __init__(self, processor: ImageProcessor, limits: MediaLimits) -> None:
+    def __init__(self, processor: Processor, limits: MediaLimits) -> None:
         self._processor = processor
         self._limits = limits
 

@@ -12,6 +12,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.graphs.description import FILE as DESCRIPTION
+from panope_backends.graphs.description import DescriptionError, read_description
 from panope_registry.inspect.adapter import AdapterFacts, read_adapter
 from panope_registry.inspect.content_mismatch import refuse_mismatched
 from panope_registry.inspect.custom_code import (
@@ -95,6 +97,8 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
     refuse_mismatched(files, kinds)
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
+    if DESCRIPTION in markers:
+        _check_description(markers[DESCRIPTION])
     modules = markers.get("modules.json", [])
     folder = transformer_folder(modules)
     config_file = str(PurePosixPath(folder) / "config.json")
@@ -165,6 +169,14 @@ def _marker(file: Header, name: str) -> Any:
     if not isinstance(document, list) or not all(isinstance(module, dict) for module in document):
         raise broken(name, "it is not a list of modules")
     return document
+
+
+def _check_description(document: Mapping[str, Any]) -> None:
+    """Refuses at import what a worker would refuse, by the same reader."""
+    try:
+        read_description(document)
+    except DescriptionError as error:
+        raise broken(DESCRIPTION, str(error)) from None
 
 
 def _base(named: str) -> str:

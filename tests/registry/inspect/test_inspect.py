@@ -190,3 +190,19 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path: Path, make: Callable[[P
         list_folder(tmp_path / "x")
     assert isinstance(caught.value, PanopeError)
     assert caught.value.field == "folder"
+
+
+def test_a_described_graph_has_the_task_that_it_says_and_no_key_that_nobody_knows(make_model: MakeModel) -> None:
+    described = {
+        "version": 1,
+        "task": "segment",
+        "input": {"height": 8, "width": 8},
+        "output": {"decoder": "salient-mask", "mask": "y"},
+        "labels": ["object"],
+    }
+    found = _understand(make_model(files={"modules.json": None, "panope.json": json.dumps(described)}))
+    assert (found.task, found.reasons["task"]) == ("segment", "panope.json says so")
+    assert found.kinds["panope.json"] is FileKind.CONFIG
+    described["input"] = {"height": 8, "width": 8, "padding": 1}
+    with pytest.raises(InvalidInputError, match=r"`panope\.json` is broken: .*`padding`"):
+        _understand(make_model(files={"panope.json": json.dumps(described)}))

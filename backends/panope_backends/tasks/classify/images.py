@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from panope.worker.v1 import classify_pb2 as messages
-from panope_backends.api import Arrays
+from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import InvalidInputError
+from panope_backends.graphs.description import LabelScores
 from panope_backends.image_models import compares, sees_padding
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import function_of, labels_of
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
+from panope_backends.tasks.graphs.loading import check_labels, description_of, load_graph
 from panope_backends.tasks.images import ImagePreparer
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.label_texts import DEFAULT_TEMPLATE, LabelTexts, load_label_texts
@@ -39,10 +41,26 @@ def load_image_classifier(source: ModelSource) -> LoadedTask:
     texts = load_label_texts(source.folder, config, [spec.name for spec in model.inputs]) if compares(config) else None
     labels = () if texts else labels_of(config)
     made = ImageRequests(images, labels, _function(config, texts is not None, len(labels)), texts)
-    runs = StackedArrays(model, (_LOGITS,), made.sample)
+    return _loaded(model, model, made, config)
+
+
+def _loaded(model: TensorModel, outputs: TensorModel, made: ImageRequests, config: Mapping[str, Any]) -> LoadedTask:
+    """The task of a model, whose outputs may have other names than its own."""
+    runs = StackedArrays(outputs, (_LOGITS,), made.sample)
     runs.trial()
-    facts = messages.ClassifyFacts(labels=labels, function=made.function, takes_images=True)
+    facts = messages.ClassifyFacts(labels=made.labels, function=made.function, takes_images=True)
     return LoadedTask(model, config, {TASK: made.classify}, facts=facts.SerializeToString(), arrays=runs)
+
+
+def load_described_classifier(source: ModelSource) -> LoadedTask:
+    """As `load_image_classifier`, of a graph that `panope.json` describes."""
+    description = description_of(source.folder)
+    model, outputs, images = load_graph(source, description)
+    assert isinstance(description.output, LabelScores)  # as its task has it
+    made = ImageRequests(images, description.labels, description.output.function, None)
+    loaded = _loaded(model, outputs, made, {})
+    check_labels(description, outputs.run_one(made.sample(0))[_LOGITS].size)
+    return loaded
 
 
 def _function(config: Mapping[str, Any], open_labels: bool, labels: int) -> Function:
@@ -89,7 +107,7 @@ class ImageRequests:
     ) -> None:
         self.function = function
         self._images = images
-        self._labels = labels
+        self.labels = labels
         self._texts = texts
 
     def sample(self, number: int) -> ArrayItem:
@@ -121,7 +139,7 @@ class ImageRequests:
                 )
             if message.hypothesis_template:
                 raise InvalidInputError.at("hypothesis_template", "{field} goes with `candidate_labels` alone")
-            return self._labels
+            return self.labels
         if not given:
             raise InvalidInputError.at(
                 "candidate_labels", "{field} is empty; this model compares images with texts, so give some"

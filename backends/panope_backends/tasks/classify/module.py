@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import ClassificationModel
+from panope_backends.graphs.description import FILE as DESCRIPTION
 from panope_backends.image_models import classifies_images
 from panope_backends.tasks.classify.by_engine import engine_task
 from panope_backends.tasks.classify.classifier import Classifier
@@ -24,6 +25,10 @@ class ClassifyModule(TaskModule):
 
     def load(self, source: ModelSource) -> LoadedTask:
         """Loads the model and classifies a short text, or an image where it is a model of images."""
+        if (source.folder / DESCRIPTION).is_file():
+            from panope_backends.tasks.classify.images import load_described_classifier  # it brings Pillow
+
+            return load_described_classifier(source)
         if not (source.folder / "config.json").exists():
             found = source.load_any({})
             if isinstance(found, ClassificationModel):

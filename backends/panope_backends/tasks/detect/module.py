@@ -9,10 +9,13 @@ from typing import Any
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError
+from panope_backends.graphs.description import CenterPoints
 from panope_backends.image_models import finds_one_by_one, finds_together, pads_to_square
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import labels_of
+from panope_backends.tasks.detect.center_points import PointBoxes
 from panope_backends.tasks.detect.decoding import Boxes, decode_boxes, decode_found
+from panope_backends.tasks.graphs.loading import check_labels, description_of, is_described, load_graph
 from panope_backends.tasks.images import ImagePreparer, Prepared
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.label_texts import PLACE, LabelTexts, load_label_texts
@@ -29,8 +32,8 @@ _THRESHOLD, _THRESHOLD_OF_TEXTS = 0.5, 0.1
 
 _TRIAL_LABELS = ("a cat", "a small dog")
 
-Decode = Callable[[Arrays, int, int], Boxes]
-"""From what the model gives for an image, and the image's width and height."""
+Decode = Callable[[Arrays, int, int, float], Boxes]
+"""From what the model gives for an image, the image's width and height, and a score under which none is told."""
 
 
 class DetectModule(TaskModule):
@@ -40,6 +43,8 @@ class DetectModule(TaskModule):
 
     def load(self, source: ModelSource) -> LoadedTask:
         """Loads the model and looks at an image."""
+        if is_described(source.folder):
+            return _load_graph(source)
         config = read_json(source.folder / "config.json")
         model = source.load(config)
         images = ImagePreparer(load_image_processor(source.folder), source.media_limits)
@@ -55,12 +60,25 @@ class DetectModule(TaskModule):
         return LoadedTask(model, config, {self.name: requests.detect}, facts=facts.SerializeToString(), arrays=runs)
 
 
+def _load_graph(source: ModelSource) -> LoadedTask:
+    """Of a graph that `panope.json` describes."""
+    description = description_of(source.folder)
+    model, outputs, images = load_graph(source, description)
+    assert isinstance(description.output, CenterPoints)  # as its task has it
+    requests = DetectRequests(images, description.labels, None, PointBoxes(description.output))
+    runs = StackedArrays(outputs, PointBoxes.outputs, requests.sample)
+    runs.trial()
+    check_labels(description, len(outputs.run_one(requests.sample(0))["heatmap"]))
+    facts = messages.DetectFacts(labels=description.labels).SerializeToString()
+    return LoadedTask(model, {}, {DetectModule.name: requests.detect}, facts=facts, arrays=runs)
+
+
 def _decoder(config: Mapping[str, Any], labels: int) -> Decode:
     if labels:
-        return lambda row, width, height: decode_boxes(row[_LOGITS], row[_BOXES], labels, width, height)
+        return lambda row, width, height, _: decode_boxes(row[_LOGITS], row[_BOXES], labels, width, height)
     if pads_to_square(config):
-        return lambda row, width, height: decode_found(row[_LOGITS], row[_BOXES], *[max(width, height)] * 2)
-    return lambda row, width, height: decode_found(row[_LOGITS], row[_BOXES], width, height)
+        return lambda row, width, height, _: decode_found(row[_LOGITS], row[_BOXES], *[max(width, height)] * 2)
+    return lambda row, width, height, _: decode_found(row[_LOGITS], row[_BOXES], width, height)
 
 
 class DetectRequests:
@@ -132,7 +150,7 @@ class DetectJob(ArrayJob):
         return messages.DetectOutput(images=[self._detections(each, row) for each, row in pairs]).SerializeToString()
 
     def _detections(self, prepared: Prepared, row: Arrays) -> messages.Detections:
-        kept = self.decode(row, prepared.width, prepared.height).over(self.threshold, self.most)
+        kept = self.decode(row, prepared.width, prepared.height, self.threshold).over(self.threshold, self.most)
         return messages.Detections(
             width=prepared.width,
             height=prepared.height,

@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from panope_registry.inspect.tasks import known
-from panope_registry.inspect.tasks.task_maps import ADAPTED, GGUF_ENCODERS, GGUF_PARTS, HEADS, MADE, MODALITIES, Head
+from panope_registry.inspect.tasks.task_maps import (
+    ADAPTED,
+    GGUF_ENCODERS,
+    GGUF_PARTS,
+    HEADS,
+    MADE,
+    MODALITIES,
+    TASKS,
+    Head,
+)
 from panope_registry.names import shown
 
 #: Files at the root whose presence says what a model is; modules.json holds a list, the others an object.
 MARKERS = (
+    "panope.json",
     "modules.json",
     "config_sentence_transformers.json",
     "model_index.json",
@@ -70,6 +80,8 @@ def task_of(markers: Mapping[str, Any], config: Mapping[str, Any], header: str, 
         header: as for `architecture_of`.
         pooling: the kind of pooling that a GGUF header names, as its number; empty when it names none.
     """
+    if "panope.json" in markers:
+        return _by_description(markers["panope.json"])
     if "modules.json" in markers:
         return _by_modules(markers)
     if "model_index.json" in markers:
@@ -92,6 +104,13 @@ def _parts(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Returns the configuration, and that of the text model inside it, which speaks where the whole says nothing."""
     text = config.get("text_config")
     return [("", config), *([("text_config.", text)] if isinstance(text, Mapping) else [])]
+
+
+def _by_description(document: Mapping[str, Any]) -> Conclusion:
+    task = document.get("task")
+    if isinstance(task, str) and task in TASKS:
+        return Conclusion(task, "panope.json says so")
+    return Conclusion("", "panope.json names no task")
 
 
 def _by_modules(markers: Mapping[str, Any]) -> Conclusion:

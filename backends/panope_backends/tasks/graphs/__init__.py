@@ -1,0 +1,1 @@
+"""Graphs that `panope.json` describes, as the tasks of images run them."""

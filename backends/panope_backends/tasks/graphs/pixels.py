@@ -1,0 +1,70 @@
+"""Images as the input of a graph that `panope.json` describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from panope_backends.graphs.description import ImageInput
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_LARGEST = 255
+
+
+class PixelArrays:
+    """Makes the input of images.
+
+    Args:
+        wanted: how.
+        name: of the input.
+    """
+
+    def __init__(self, wanted: ImageInput, name: str) -> None:
+        self._wanted = wanted
+        self._name = name
+        self._mean, self._std = np.array(wanted.mean, np.float32), np.array(wanted.std, np.float32)
+
+    def arrays(self, image: Image.Image, field: str) -> dict[str, NDArray[Any]]:
+        """The input by its name, float32, without the batch's axis."""
+        del field
+        values = np.asarray(self._scaled(image), np.float32)
+        if self._wanted.colors == "BGR":
+            values = values[:, :, ::-1]
+        low, high = self._wanted.range
+        largest = max(float(values.max()), 1.0) if self._wanted.stretch_to_max else _LARGEST
+        values = (values * ((high - low) / largest) + low - self._mean) / self._std
+        if self._wanted.layout == "NCHW":
+            values = values.transpose(2, 0, 1)
+        return {self._name: np.ascontiguousarray(values, np.float32)}
+
+    def _scaled(self, image: Image.Image) -> Image.Image:
+        wanted, method = self._wanted, _FILTERS[self._wanted.interpolation]
+        if wanted.height is None or wanted.width is None:
+            size = self._free_size(*image.size)
+            return image if size == image.size else image.resize(size, method)
+        if wanted.resize == "stretch":
+            return image.resize((wanted.width, wanted.height), method)
+        return _cropped(image, wanted.width, wanted.height, wanted.crop_from, method)
+
+    def _free_size(self, width: int, height: int) -> tuple[int, int]:
+        """The image's own, within the limit, with sides that the graph takes."""
+        part = min(1.0, self._wanted.max_side / max(width, height))
+        unit = self._wanted.multiple_of or 1
+        sides = [max(1, -(-round(side * part) // unit)) * unit for side in (width, height)]
+        return sides[0], sides[1]
+
+
+def _cropped(image: Image.Image, width: int, height: int, start: int | None, method: Image.Resampling) -> Image.Image:
+    """The middle, after the image was scaled so far that it fits, or its shorter side to `start`."""
+    part = start / min(image.size) if start else max(width / image.width, height / image.height)
+    scaled = image.resize((max(width, round(image.width * part)), max(height, round(image.height * part))), method)
+    left, top = (scaled.width - width) // 2, (scaled.height - height) // 2
+    return scaled.crop((left, top, left + width, top + height))

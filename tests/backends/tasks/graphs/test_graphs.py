@@ -1,0 +1,159 @@
+"""Described ONNX files, small ones made here: loaded, run, and refused where file and graph do not go together."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper, save
+from PIL import Image
+
+from panope.worker.v1 import classify_pb2, detect_pb2, segment_pb2
+from panope.worker.v1.media_pb2 import Image as ImageMessage
+from panope_backends.api import TensorModel
+from panope_backends.engines.onnx.model import load_onnx_model
+from panope_backends.errors import PreconditionError
+from panope_backends.media.limits import MediaLimits
+from panope_backends.tasks.registry import find_task
+from panope_backends.tasks.task import ArrayJob, LoadedTask
+
+PICTURES = {"height": 4, "width": 4}
+
+
+class Source:
+    """A folder, and ONNX Runtime."""
+
+    media_limits = MediaLimits()
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, config: Mapping[str, Any], folder: Path | None = None, *, head: str = "") -> TensorModel:
+        del config, folder, head
+        return load_onnx_model(self.folder, 1)
+
+
+def write(folder: Path, content: dict[str, Any], *nodes: Any, outputs: tuple[str, ...], **constants: Any) -> Source:
+    """A graph of one input, `pixels`, with its description."""
+    values = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    given = [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, "height", "width"])]
+    made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    graph = helper.make_graph(list(nodes), "tiny", given, made, values)
+    save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), folder / "model.onnx")
+    (folder / "panope.json").write_text(json.dumps({"version": 1, "input": PICTURES, **content}))
+    return Source(folder)
+
+
+def half_white() -> ImageMessage:
+    """The left half is black, the right half white."""
+    image = Image.new("RGB", (20, 10))
+    image.paste((255, 255, 255), (10, 0, 20, 10))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return ImageMessage(content=file.getvalue())
+
+
+def answer(loaded: LoadedTask, task: str, message: Any) -> bytes:
+    job = loaded.requests[task](message.SerializeToString())
+    assert isinstance(job, ArrayJob)
+    assert loaded.arrays is not None
+    return job.answer([row for item in job.items for row in loaded.arrays.run([item])])
+
+
+def test_a_classifier_gives_its_labels(tmp_path: Path) -> None:
+    content = {"task": "classify", "output": {"decoder": "labels"}, "labels": ["dark", "light"]}
+    source = write(
+        tmp_path,
+        content,
+        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "one"], ["column"]),
+        helper.make_node("Mul", ["column", "weights"], ["scores"]),
+        outputs=("scores",),
+        one=np.array([1]),
+        weights=np.array([[-4, 4]], np.float32),
+    )
+    loaded = find_task("classify").load(source)  # type: ignore[arg-type]
+    white = ImageMessage(content=_png((255, 255, 255)))
+    told = answer(loaded, "classify-images", classify_pb2.ClassifyImagesInput(images=[white]))
+    message = classify_pb2.ClassifyImagesOutput.FromString(told)
+    assert [message.labels[at] for at in message.label_ids] == ["light", "dark"]
+    assert message.scores == pytest.approx([1 / (1 + np.exp(-8)), 1 / (1 + np.exp(8))], abs=1e-6)
+    facts = classify_pb2.ClassifyFacts.FromString(loaded.facts)
+    assert (list(facts.labels), facts.takes_images) == (["dark", "light"], True)
+
+
+def test_a_mask_is_at_the_size_of_the_image(tmp_path: Path) -> None:
+    output = {"decoder": "salient-mask", "mask": "saliency"}
+    source = write(
+        tmp_path,
+        {"task": "segment", "output": output, "labels": ["object"]},
+        helper.make_node("ReduceMean", ["pixels"], ["saliency"], axes=[1]),
+        helper.make_node("Neg", ["pixels"], ["other"]),
+        outputs=("other", "saliency"),
+    )
+    loaded = find_task("segment").load(source)  # type: ignore[arg-type]
+    told = answer(loaded, "segment", segment_pb2.SegmentInput(images=[half_white()], run_lengths=True))
+    (image,) = segment_pb2.SegmentOutput.FromString(told).images
+    (segment,) = image.segments
+    assert (image.width, image.height, segment.label, segment.HasField("score")) == (20, 10, "object", False)
+    assert (segment.area, list(segment.corners), list(segment.runs)) == (100, [10, 0, 20, 10], [100, 100])
+    alike = ImageMessage(content=_png((90, 90, 90)))
+    told = answer(loaded, "segment", segment_pb2.SegmentInput(images=[alike]))
+    assert not segment_pb2.SegmentOutput.FromString(told).images[0].segments
+
+
+def test_a_detector_gives_boxes(tmp_path: Path) -> None:
+    output = {"decoder": "center-points", "heatmap": "heat", "sizes": "sizes", "offsets": "offsets", "stride": 1}
+    source = write(
+        tmp_path,
+        {"task": "detect", "output": output, "labels": ["face"]},
+        helper.make_node("Slice", ["pixels", "zero", "one", "axis"], ["heat"]),
+        helper.make_node("Slice", ["pixels", "one", "three", "axis"], ["channels"]),
+        helper.make_node("Mul", ["channels", "nothing"], ["sizes"]),
+        helper.make_node("Identity", ["sizes"], ["offsets"]),
+        outputs=("heat", "sizes", "offsets"),
+        zero=[0],
+        one=[1],
+        three=[3],
+        axis=[1],
+        nothing=np.float32(0),
+    )
+    loaded = find_task("detect").load(source)  # type: ignore[arg-type]
+    told = answer(loaded, "detect", detect_pb2.DetectInput(images=[half_white()], threshold=0.9))
+    (image,) = detect_pb2.DetectOutput.FromString(told).images
+    assert set(image.labels) == {"face"}
+    assert min(image.corners[::4]) == pytest.approx(10, abs=5)
+    assert image.scores
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"labels": ["a"], "output": {"decoder": "labels", "logits": "y"}}, "names the output `y`; the graph gives"),
+        ({"labels": ["a"], "output": {"decoder": "labels"}}, "names no output, and the graph gives one, two"),
+        ({"labels": ["a"], "input": {"name": "x"}, "output": {"decoder": "labels", "logits": "one"}}, "the input `x`"),
+        ({"labels": ["a"], "output": {"decoder": "labels"}, "pad": 1}, "unknown field `pad`"),
+        ({"labels": ["a", "b"], "output": {"decoder": "labels", "logits": "one"}}, "2 labels"),
+    ],
+)
+def test_what_file_and_graph_do_not_have_in_common_is_refused(tmp_path: Path, content: Any, words: str) -> None:
+    source = write(
+        tmp_path,
+        {"task": "classify", **content},
+        helper.make_node("ReduceMean", ["pixels"], ["one"], axes=[2, 3], keepdims=0),
+        helper.make_node("Neg", ["one"], ["two"]),
+        outputs=("one", "two"),
+    )
+    with pytest.raises(PreconditionError, match=words):
+        find_task("classify").load(source)  # type: ignore[arg-type]
+
+
+def _png(colour: tuple[int, int, int]) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,65 @@
+"""Trained graphs that `panope.json` describes give the answers that their own packages do."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.backends.tasks.graphs.test_graphs import Source, answer
+from tests.real_graphs import GRAPHS, write_graph
+from tests.real_models import sample
+
+from panope.worker.v1 import classify_pb2, detect_pb2, segment_pb2
+from panope.worker.v1.media_pb2 import Image as ImageMessage
+from panope_backends.tasks.registry import find_task
+from panope_backends.tasks.task import LoadedTask
+
+# Packages of some megabytes.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def load(folder: Path, name: str) -> LoadedTask:
+    return find_task(GRAPHS[name][2]["task"]).load(Source(write_graph(folder, name)))  # type: ignore[arg-type]
+
+
+def turned(quarters: int) -> bytes:
+    file = io.BytesIO()
+    page = Image.open(io.BytesIO(sample("page.png"))).convert("RGB")
+    Image.fromarray(np.rot90(np.asarray(page), quarters)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_page_says_how_it_lies(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "orientation")
+    images = [ImageMessage(content=turned(quarters)) for quarters in range(4)]
+    told = answer(loaded, "classify-images", classify_pb2.ClassifyImagesInput(images=images, top_k=1))
+    message = classify_pb2.ClassifyImagesOutput.FromString(told)
+    assert [message.labels[at] for at in message.label_ids] == ["0", "270", "180", "90"]
+    assert min(message.scores) > 0.92
+
+
+@pytest.mark.parametrize(("name", "area"), [("coffee.png", 0.476), ("astronaut.png", 0.545)])
+def test_what_an_image_is_of_is_cut_out(tmp_path: Path, name: str, area: float) -> None:
+    loaded = load(tmp_path, "u2netp")
+    told = answer(loaded, "segment", segment_pb2.SegmentInput(images=[ImageMessage(content=sample(name))]))
+    (image,) = segment_pb2.SegmentOutput.FromString(told).images
+    (segment,) = image.segments
+    assert segment.area / (image.width * image.height) == pytest.approx(area, abs=0.02)
+    mask = np.asarray(Image.open(io.BytesIO(segment.png)))
+    assert (mask[image.height // 2, image.width // 2], mask[0, 0]) == (255, 0)
+
+
+def test_faces_are_where_they_are(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "centerface")
+    images = [ImageMessage(content=sample(name)) for name in ("astronaut.png", "chelsea.png", "coffee.png")]
+    told = answer(loaded, "detect", detect_pb2.DetectInput(images=images, threshold=0.5))
+    astronaut, *others = detect_pb2.DetectOutput.FromString(told).images
+    left, top, right, bottom = astronaut.corners
+    assert (left, top, right - left, bottom - top) == pytest.approx((182, 58, 88, 120), abs=3)
+    assert list(astronaut.scores) == pytest.approx([0.93], abs=0.02)
+    found: list[Any] = [list(each.labels) for each in others]
+    assert found == [[], []]
