@@ -54,6 +54,7 @@ def load_onnx_model(folder: Path, threads: int) -> TensorModel:
         raise PreconditionError(f"the model has no file `{MODEL_FILES[0]}`", reason="missing_file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other models run on the same cores
     options.log_severity_level = _FATAL_ONLY
     try:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

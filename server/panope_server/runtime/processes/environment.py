@@ -28,13 +28,20 @@ PASSED = frozenset(
         "CUDA_VISIBLE_DEVICES",
         "GPU_DEVICE_ORDINAL",
         "HIP_VISIBLE_DEVICES",
-        "OMP_NUM_THREADS",
         "OV_DEVICE",
         "QNN_SDK_ROOT",
         "ROCR_VISIBLE_DEVICES",
         "ZE_AFFINITY_MASK",
+        # How many threads OpenMP has, and how they wait.
+        "GOMP_SPINCOUNT",
+        "OMP_NUM_THREADS",
+        "OMP_WAIT_POLICY",
     }
 )
+
+#: Unless the operator says otherwise: models share the cores, and threads that spin while they wait for each other take
+#: them from those that work (decision 0513).
+DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 #: Models come from the store alone: no library may reach for a hub.
 SET = {
@@ -55,4 +62,4 @@ def child_environment(environment: Mapping[str, str] | None = None, *, memory_by
     """
     source = os.environ if environment is None else environment
     limit = {memory_limit.LIMIT: str(memory_bytes)} if memory_bytes else {}
-    return {name: value for name, value in source.items() if name in PASSED} | SET | limit
+    return DEFAULTS | {name: value for name, value in source.items() if name in PASSED} | SET | limit

@@ -25,3 +25,10 @@ def test_workers_see_no_secret_and_no_hub() -> None:
     )
     assert (seen["PATH"], seen["CUDA_VISIBLE_DEVICES"], seen["HF_HUB_OFFLINE"]) == ("/bin", "0", "1")
     assert "secret" not in str(seen)
+
+
+@pytest.mark.parametrize(("set_by_operator", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_of_workers_sleep_while_they_wait_unless_the_operator_says_otherwise(
+    set_by_operator: dict[str, str], policy: str
+) -> None:
+    assert child_environment({"PATH": "/bin", **set_by_operator})["OMP_WAIT_POLICY"] == policy
