@@ -83,7 +83,11 @@ class Callers:
         self._threads.append(threading.Thread(target=work, name=name))
         self._threads[-1].start()
 
-    def stop(self) -> None:
+    def __enter__(self) -> Callers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops them, also when the test has failed: they would call for as long as it is told."""
         self._stop.set()
         for thread in self._threads:
             thread.join(120)
@@ -162,13 +166,12 @@ def test_servers_that_are_stopped_one_after_the_other_lose_no_call(empty_servers
         def models() -> None:
             registry.ListModels(registry_pb.ListModelsRequest(), timeout=120)
 
-        callers = Callers()
-        for number in range(3):
-            callers.start(f"rest {number}", lambda: get(address, "/v1/models"))
-            callers.start(f"grpc {number}", models)
-        callers.start("admin", lambda: get(address, "/health"))
-        roll(empty_servers, both, **DELAY)
-        callers.stop()
+        with Callers() as callers:
+            for number in range(3):
+                callers.start(f"rest {number}", lambda: get(address, "/v1/models"))
+                callers.start(f"grpc {number}", models)
+            callers.start("admin", lambda: get(address, "/health"))
+            roll(empty_servers, both, **DELAY)
     assert Counter((n.split()[0], str(e)[:160]) for n, e in callers.failed) == Counter()
     assert min(callers.counts.values()) > 5, callers.counts
     assert answered(waiting) == 0  # it is not ready
@@ -190,13 +193,12 @@ def test_four_thousand_embeddings_and_streams_outlive_rolling_restarts_and_each_
             register(server, upstream)
         with edge_of(both, both[0].http_port, tmp_path) as address, grpc.insecure_channel(address) as channel:
             wait(lambda: answers(address, "/v1/models"), "an answer")
-            callers = Callers()
-            for number in range(2):
-                for name, call in calls_of(address, channel).items():
-                    callers.start(f"{name} {number}", call)
-            while callers.counts.total() < 4000:
-                roll(empty_servers, both, **DELAY, **remote)
-            callers.stop()
+            with Callers() as callers:
+                for number in range(2):
+                    for name, call in calls_of(address, channel).items():
+                        callers.start(f"{name} {number}", call)
+                while callers.counts.total() < 4000:
+                    roll(empty_servers, both, **DELAY, **remote)
         for server in both:
             assert server.stop() == 0, server.log()[-3000:]
     sys.stderr.write(f"{callers.counts.total()} calls, {len(callers.failed)} failed: {dict(callers.counts)}\n")
