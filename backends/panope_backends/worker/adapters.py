@@ -45,7 +45,7 @@ class ServedModels:
         if requests is None:
             raise PreconditionError("the adapter is not loaded any more", reason="model_not_loaded")
         if task not in requests:
-            raise PreconditionError(f"the model does not do the task `{task}`")
+            raise PreconditionError(f"the model does not do `{task}`; it does {', '.join(sorted(requests))}")
         return requests[task]
 
     def load(self, frame: wire.LoadAdapter) -> None:

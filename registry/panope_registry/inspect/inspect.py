@@ -126,6 +126,8 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
             refuse_undescribed(files, pickles=PICKLES in evidence.grants)
     _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
+    if DESCRIPTION in markers:
+        architecture = Conclusion(markers[DESCRIPTION]["output"]["decoder"], f"{DESCRIPTION} names its decoder")
     if own := own_class(modules):
         architecture = Conclusion(own, f"modules.json lists {own}")
     reasons = {"task": task.reason, "architecture": architecture.reason}

@@ -202,6 +202,7 @@ def test_a_described_graph_has_the_task_that_it_says_and_no_key_that_nobody_know
     }
     found = _understand(make_model(files={"modules.json": None, "panope.json": json.dumps(described)}))
     assert (found.task, found.reasons["task"]) == ("segment", "panope.json says so")
+    assert (found.architecture, found.reasons["architecture"]) == ("salient-mask", "panope.json names its decoder")
     assert found.kinds["panope.json"] is FileKind.CONFIG
     described["input"] = {"height": 8, "width": 8, "padding": 1}
     with pytest.raises(InvalidInputError, match=r"`panope\.json` is broken: .*`padding`"):

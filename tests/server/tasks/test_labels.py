@@ -14,6 +14,7 @@ from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.catalog import requests_of, task_named, task_of
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, ClassifySpec, LabelScore
+from panope_server.tasks.classify.types import classifies_images
 from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
@@ -21,6 +22,19 @@ from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 
 LIMITS = Limits(max_items=64, max_text_bytes=1000)
 MANY = [f"text {number}" for number in range(70)]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "takes_images"),
+    [
+        ("ViTForImageClassification", True),
+        ("labels", True),  # the decoder of panope.json
+        ("BertForSequenceClassification", False),
+        ("", False),
+    ],
+)
+def test_models_with_labels_take_images_or_texts(architecture: str, takes_images: bool) -> None:
+    assert classifies_images(architecture) == takes_images
 
 
 @pytest.mark.parametrize(

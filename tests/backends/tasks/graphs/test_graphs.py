@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper, save
-from PIL import Image
+from onnx import helper
+from tests.described_graphs import (
+    FOUR_BY_FOUR,
+    png,
+    write_classifier,
+    write_described,
+    write_detector,
+    write_segmenter,
+)
 
 from panope.worker.v1 import classify_pb2, detect_pb2, segment_pb2
 from panope.worker.v1.media_pb2 import Image as ImageMessage
@@ -21,8 +26,6 @@ from panope_backends.errors import PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.registry import find_task
 from panope_backends.tasks.task import ArrayJob, LoadedTask
-
-PICTURES = {"height": 4, "width": 4}
 
 
 class Source:
@@ -38,24 +41,8 @@ class Source:
         return load_onnx_model(self.folder, 1)
 
 
-def write(folder: Path, content: dict[str, Any], *nodes: Any, outputs: tuple[str, ...], **constants: Any) -> Source:
-    """A graph of one input, `pixels`, with its description."""
-    values = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
-    given = [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, "height", "width"])]
-    made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
-    graph = helper.make_graph(list(nodes), "tiny", given, made, values)
-    save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), folder / "model.onnx")
-    (folder / "panope.json").write_text(json.dumps({"version": 1, "input": PICTURES, **content}))
-    return Source(folder)
-
-
-def half_white() -> ImageMessage:
-    """The left half is black, the right half white."""
-    image = Image.new("RGB", (20, 10))
-    image.paste((255, 255, 255), (10, 0, 20, 10))
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return ImageMessage(content=file.getvalue())
+#: The left half is black, the right half white.
+HALF_WHITE = ImageMessage(content=png((20, 10), (10, 0, 20, 10)))
 
 
 def answer(loaded: LoadedTask, task: str, message: Any) -> bytes:
@@ -66,19 +53,9 @@ def answer(loaded: LoadedTask, task: str, message: Any) -> bytes:
 
 
 def test_a_classifier_gives_its_labels(tmp_path: Path) -> None:
-    content = {"task": "classify", "output": {"decoder": "labels"}, "labels": ["dark", "light"]}
-    source = write(
-        tmp_path,
-        content,
-        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[1, 2, 3], keepdims=0),
-        helper.make_node("Unsqueeze", ["mean", "one"], ["column"]),
-        helper.make_node("Mul", ["column", "weights"], ["scores"]),
-        outputs=("scores",),
-        one=np.array([1]),
-        weights=np.array([[-4, 4]], np.float32),
-    )
-    loaded = find_task("classify").load(source)  # type: ignore[arg-type]
-    white = ImageMessage(content=_png((255, 255, 255)))
+    write_classifier(tmp_path)
+    loaded = find_task("classify").load(Source(tmp_path))  # type: ignore[arg-type]
+    white = ImageMessage(content=png((8, 8)))
     told = answer(loaded, "classify-images", classify_pb2.ClassifyImagesInput(images=[white]))
     message = classify_pb2.ClassifyImagesOutput.FromString(told)
     assert [message.labels[at] for at in message.label_ids] == ["light", "dark"]
@@ -88,43 +65,22 @@ def test_a_classifier_gives_its_labels(tmp_path: Path) -> None:
 
 
 def test_a_mask_is_at_the_size_of_the_image(tmp_path: Path) -> None:
-    output = {"decoder": "salient-mask", "mask": "saliency"}
-    source = write(
-        tmp_path,
-        {"task": "segment", "output": output, "labels": ["object"]},
-        helper.make_node("ReduceMean", ["pixels"], ["saliency"], axes=[1]),
-        helper.make_node("Neg", ["pixels"], ["other"]),
-        outputs=("other", "saliency"),
-    )
-    loaded = find_task("segment").load(source)  # type: ignore[arg-type]
-    told = answer(loaded, "segment", segment_pb2.SegmentInput(images=[half_white()], run_lengths=True))
+    write_segmenter(tmp_path)
+    loaded = find_task("segment").load(Source(tmp_path))  # type: ignore[arg-type]
+    told = answer(loaded, "segment", segment_pb2.SegmentInput(images=[HALF_WHITE], run_lengths=True))
     (image,) = segment_pb2.SegmentOutput.FromString(told).images
     (segment,) = image.segments
     assert (image.width, image.height, segment.label, segment.HasField("score")) == (20, 10, "object", False)
     assert (segment.area, list(segment.corners), list(segment.runs)) == (100, [10, 0, 20, 10], [100, 100])
-    alike = ImageMessage(content=_png((90, 90, 90)))
+    alike = ImageMessage(content=png((8, 8), colour=(90, 90, 90)))
     told = answer(loaded, "segment", segment_pb2.SegmentInput(images=[alike]))
     assert not segment_pb2.SegmentOutput.FromString(told).images[0].segments
 
 
 def test_a_detector_gives_boxes(tmp_path: Path) -> None:
-    output = {"decoder": "center-points", "heatmap": "heat", "sizes": "sizes", "offsets": "offsets", "stride": 1}
-    source = write(
-        tmp_path,
-        {"task": "detect", "output": output, "labels": ["face"]},
-        helper.make_node("Slice", ["pixels", "zero", "one", "axis"], ["heat"]),
-        helper.make_node("Slice", ["pixels", "one", "three", "axis"], ["channels"]),
-        helper.make_node("Mul", ["channels", "nothing"], ["sizes"]),
-        helper.make_node("Identity", ["sizes"], ["offsets"]),
-        outputs=("heat", "sizes", "offsets"),
-        zero=[0],
-        one=[1],
-        three=[3],
-        axis=[1],
-        nothing=np.float32(0),
-    )
-    loaded = find_task("detect").load(source)  # type: ignore[arg-type]
-    told = answer(loaded, "detect", detect_pb2.DetectInput(images=[half_white()], threshold=0.9))
+    write_detector(tmp_path, **FOUR_BY_FOUR)
+    loaded = find_task("detect").load(Source(tmp_path))  # type: ignore[arg-type]
+    told = answer(loaded, "detect", detect_pb2.DetectInput(images=[HALF_WHITE], threshold=0.9))
     (image,) = detect_pb2.DetectOutput.FromString(told).images
     assert set(image.labels) == {"face"}
     assert min(image.corners[::4]) == pytest.approx(10, abs=5)
@@ -142,7 +98,7 @@ def test_a_detector_gives_boxes(tmp_path: Path) -> None:
     ],
 )
 def test_what_file_and_graph_do_not_have_in_common_is_refused(tmp_path: Path, content: Any, words: str) -> None:
-    source = write(
+    write_described(
         tmp_path,
         {"task": "classify", **content},
         helper.make_node("ReduceMean", ["pixels"], ["one"], axes=[2, 3], keepdims=0),
@@ -150,10 +106,4 @@ def test_what_file_and_graph_do_not_have_in_common_is_refused(tmp_path: Path, co
         outputs=("one", "two"),
     )
     with pytest.raises(PreconditionError, match=words):
-        find_task("classify").load(source)  # type: ignore[arg-type]
-
-
-def _png(colour: tuple[int, int, int]) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), colour).save(file, "PNG")
-    return file.getvalue()
+        find_task("classify").load(Source(tmp_path))  # type: ignore[arg-type]
