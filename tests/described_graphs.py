@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ WHITE = (255, 255, 255)
 
 
 def write_described(
-    folder: Path, content: dict[str, Any], *nodes: Any, outputs: tuple[str, ...], **arrays: Any
+    folder: Path,
+    content: dict[str, Any],
+    *nodes: Any,
+    outputs: tuple[str, ...],
+    takes: Sequence[int | str] = ("batch", 3, "height", "width"),
+    **arrays: Any,
 ) -> None:
     """A graph of one input, `pixels`, with its description.
 
@@ -26,10 +32,11 @@ def write_described(
         content: of panope.json, but for the version, and the input where it is of 4 × 4.
         nodes: of the graph.
         outputs: their names.
+        takes: the shape of `pixels`.
         arrays: the graph's constants.
     """
     values = [numpy_helper.from_array(np.asarray(value), name) for name, value in arrays.items()]
-    given = [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, "height", "width"])]
+    given = [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, takes)]
     made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
     graph = helper.make_graph(list(nodes), "tiny", given, made, values)
     save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), folder / "model.onnx")

@@ -60,8 +60,8 @@ def _any_size(content: bytes) -> bytes:
     import onnx
 
     model = onnx.load_model_from_string(content)
+    weights = {each.name for each in model.graph.initializer}
     for value in (*model.graph.input, *model.graph.output):
-        sizes = value.type.tensor_type.shape.dim
-        for at in (0, 2, 3) if len(sizes) == 4 else ():
-            sizes[at].dim_param = f"{value.name}.{at}" if at else "batch"
+        for axis in (0, 2, 3) if value.name not in weights else ():
+            value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}.{axis}"
     return bytes(model.SerializeToString())

@@ -12,6 +12,7 @@ import numpy as np
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import PreconditionError
 from panope_backends.graphs.description import FILE, Decoder, Description, DescriptionError, read_description
+from panope_backends.tasks.graphs.forms import check_input, check_outputs
 from panope_backends.tasks.graphs.pixels import PixelArrays
 from panope_backends.tasks.images import ImagePreparer
 from panope_backends.tasks.json_files import read_json
@@ -43,25 +44,18 @@ def load_graph(source: ModelSource, description: Description) -> tuple[TensorMod
     """Loads the graph: as it is, with its outputs by the decoder's names, and what makes its inputs.
 
     Raises:
-        PreconditionError: it has not the inputs and outputs that the description names.
+        PreconditionError: its inputs and outputs are not those that the description names, or of another shape.
     """
     model = source.load({})
     inputs = [spec.name for spec in model.inputs]
     name = description.input.name or inputs[0]
     if inputs != [name]:
         raise PreconditionError(f"{FILE} describes the input `{name}`; the graph takes {', '.join(inputs)[:200]}")
+    check_input(description.input, model.inputs[0])
     images = ImagePreparer(PixelArrays(description.input, name), source.media_limits)
-    return model, NamedOutputs(model, _outputs(description.output, model)), images
-
-
-def check_labels(description: Description, count: int) -> None:
-    """Refuses a description whose labels are not as many as the graph has.
-
-    Raises:
-        PreconditionError: they are not.
-    """
-    if count != len(description.labels):
-        raise PreconditionError(f"{FILE} has {len(description.labels):,} labels; the graph gives values for {count:,}")
+    outputs = NamedOutputs(model, _outputs(description.output, model))
+    check_outputs(description, outputs.run_one(images.sample(0)))
+    return model, outputs, images
 
 
 class NamedOutputs(TensorModel):

@@ -107,3 +107,63 @@ def test_what_file_and_graph_do_not_have_in_common_is_refused(tmp_path: Path, co
     )
     with pytest.raises(PreconditionError, match=words):
         find_task("classify").load(Source(tmp_path))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "takes", "words"),
+    [
+        ({}, ("batch", 3, 32, 32), r"NCHW inputs of 3 × any × any; the graph's `pixels` takes 3 × 32 × 32"),
+        (FOUR_BY_FOUR, ("batch", 3, 4, 5), "3 × 4 × 4; the graph's `pixels` takes 3 × 4 × 5"),
+        (FOUR_BY_FOUR, ("batch", "height", "width", 3), "3 × 4 × 4; the graph's `pixels` takes any × any × 3"),
+        (FOUR_BY_FOUR, ("batch", 1, 4, 4), "takes 1 × 4 × 4"),
+        (FOUR_BY_FOUR, ("batch", 48), "takes 48"),
+    ],
+)
+def test_a_graph_that_takes_images_of_another_shape_is_refused(
+    tmp_path: Path, given: Any, takes: tuple[int | str, ...], words: str
+) -> None:
+    content = {"task": "segment", "input": given, "output": {"decoder": "salient-mask", "mask": "y"}, "labels": ["a"]}
+    write_described(tmp_path, content, helper.make_node("Neg", ["pixels"], ["y"]), outputs=("y",), takes=takes)
+    with pytest.raises(PreconditionError, match=words):
+        find_task("segment").load(Source(tmp_path))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ({"decoder": "salient-mask", "mask": "image"}, "`output.mask` of 1 × any × any for an image; .* 3 × 4 × 4"),
+        ({"decoder": "salient-mask", "mask": "row"}, "`output.mask` of any × any for an image; the graph gives 3"),
+        ({"heatmap": "row", "sizes": "two", "offsets": "two"}, "`output.heatmap` of any × any × any .* gives 3"),
+        ({"heatmap": "image", "sizes": "two", "offsets": "two"}, "has 1 labels; the graph gives values for 3"),
+        ({"heatmap": "one", "sizes": "image", "offsets": "two"}, "`output.sizes` of 2 × 4 × 4 .* gives 3 × 4 × 4"),
+        ({"heatmap": "one", "sizes": "two", "offsets": "row"}, "`output.offsets` of 2 × 4 × 4 .* gives 3"),
+    ],
+)
+def test_a_graph_that_gives_outputs_of_another_shape_is_refused(tmp_path: Path, output: Any, words: str) -> None:
+    task = "segment" if "mask" in output else "detect"
+    write_described(
+        tmp_path,
+        {"task": task, "output": {"decoder": "center-points", **output}, "labels": ["a"]},
+        helper.make_node("Identity", ["pixels"], ["image"]),
+        helper.make_node("ReduceMean", ["pixels"], ["row"], axes=[2, 3], keepdims=0),
+        helper.make_node("Split", ["pixels", "parts"], ["one", "two"], axis=1),
+        outputs=("image", "row", "one", "two"),
+        parts=[1, 2],
+    )
+    with pytest.raises(PreconditionError, match=words):
+        find_task(task).load(Source(tmp_path))  # type: ignore[arg-type]
+
+
+def test_scores_with_axes_of_length_one_are_those_of_labels(tmp_path: Path) -> None:
+    write_described(
+        tmp_path,
+        {"task": "classify", "output": {"decoder": "labels"}, "labels": ["red", "green", "blue"]},
+        helper.make_node("GlobalAveragePool", ["pixels"], ["scores"]),  # 3 × 1 × 1, as SqueezeNet's are
+        outputs=("scores",),
+    )
+    loaded = find_task("classify").load(Source(tmp_path))  # type: ignore[arg-type]
+    green = ImageMessage(content=png((8, 8), colour=(0, 255, 0)))
+    told = answer(loaded, "classify-images", classify_pb2.ClassifyImagesInput(images=[green], top_k=1))
+    message = classify_pb2.ClassifyImagesOutput.FromString(told)
+    assert [message.labels[at] for at in message.label_ids] == ["green"]
+    assert message.scores == pytest.approx([np.e / (np.e + 2)], abs=1e-6)

@@ -1,0 +1,76 @@
+"""Compares what a graph takes and gives with what `panope.json` says, before it is called ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from panope_backends.api import Arrays, TensorSpec
+from panope_backends.errors import PreconditionError
+from panope_backends.graphs.description import FILE, CenterPoints, Description, ImageInput, LabelScores
+
+#: A length that is not fixed.
+_ANY = -1
+_CHANNELS = 3
+
+
+def check_input(wanted: ImageInput, spec: TensorSpec) -> None:
+    """Refuses a description that makes inputs of another shape than the graph takes.
+
+    Args:
+        wanted: how images become the input.
+        spec: of the graph's input; one that tells no shape is left to the trial.
+
+    Raises:
+        PreconditionError: the shapes differ; names both.
+    """
+    sides = (wanted.height or _ANY, wanted.width or _ANY)
+    made = (_CHANNELS, *sides) if wanted.layout == "NCHW" else (*sides, _CHANNELS)
+    taken = spec.shape[1:]
+    if spec.shape and not _fits(made, taken):
+        raise PreconditionError(
+            f"{FILE} makes {wanted.layout} inputs of {_told(made)}; the graph's `{spec.name}` takes {_told(taken)}"
+        )
+
+
+def check_outputs(description: Description, row: Arrays) -> None:
+    """Refuses a graph whose outputs have another shape than the decoder reads.
+
+    Args:
+        description: of the graph.
+        row: what it gave for one image, by the decoder's names, without the batch's axis.
+
+    Raises:
+        PreconditionError: a shape differs, or the graph has not as many labels; names both.
+    """
+    match description.output:
+        case LabelScores():
+            _check_labels(description, row["logits"].size)
+        case CenterPoints():
+            heatmap = row["heatmap"].shape
+            _check_shape("heatmap", heatmap, (_ANY, _ANY, _ANY))
+            _check_labels(description, heatmap[0])
+            for name in ("sizes", "offsets"):
+                _check_shape(name, row[name].shape, (2, *heatmap[1:]))
+        case _:
+            mask = row["mask"].shape
+            _check_shape("mask", mask, (1, _ANY, _ANY)[-max(len(mask), 2) :])
+
+
+def _check_labels(description: Description, count: int) -> None:
+    if count != len(description.labels):
+        raise PreconditionError(f"{FILE} has {len(description.labels):,} labels; the graph gives values for {count:,}")
+
+
+def _check_shape(name: str, given: Sequence[int], read: Sequence[int]) -> None:
+    if not _fits(given, read):
+        decoded = f"{FILE} has `output.{name}` of {_told(read)} for an image"
+        raise PreconditionError(f"{decoded}; the graph gives {_told(given)}")
+
+
+def _fits(made: Sequence[int], taken: Sequence[int]) -> bool:
+    """Whether every length that is fixed where it goes to is made so."""
+    return len(made) == len(taken) and all(to in (_ANY, of) for of, to in zip(made, taken, strict=True))
+
+
+def _told(shape: Sequence[int]) -> str:
+    return " × ".join("any" if length == _ANY else str(length) for length in shape) or "no axes"
