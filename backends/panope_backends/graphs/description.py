@@ -19,11 +19,16 @@ VERSION = 1
 _MAX_LABELS = 1 << 16
 _MAX_SIDE = 1 << 14
 
+#: Of what values are moved and divided by, far from where float32 ends; past it are NaN and infinity, which json reads.
+_MAX_VALUE = 1e6
+_MIN_DIVISOR = 1e-6
+
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Side = Annotated[int, Meta(ge=1, le=_MAX_SIDE)]
 Labels = Annotated[list[Name], Meta(min_length=1, max_length=_MAX_LABELS)]
-Channels = Annotated[list[float], Meta(min_length=3, max_length=3)]
-Bounds = Annotated[list[float], Meta(min_length=2, max_length=2)]
+Value = Annotated[float, Meta(ge=-_MAX_VALUE, le=_MAX_VALUE)]
+Channels = Annotated[list[Value], Meta(min_length=3, max_length=3)]
+Bounds = Annotated[list[Value], Meta(min_length=2, max_length=2)]
 
 
 class DescriptionError(Exception):
@@ -143,6 +148,9 @@ def read_description(content: object) -> Description:
     except msgspec.ValidationError as error:
         raise DescriptionError(str(error).replace("`$.", "`")) from None
     _check(found)
+    for at, label in enumerate(found.labels):
+        if any("\ud800" <= character <= "\udfff" for character in label):
+            raise DescriptionError(f"`labels[{at}]` is no text: it has half of a surrogate pair")
     return found
 
 
@@ -163,7 +171,9 @@ def _check(found: Description) -> None:
         raise DescriptionError("`input.crop_from` must not be less than what is cropped")
     if given.resize == "crop" and found.task != "classify":
         raise DescriptionError(f"`input.resize` `crop` leaves out what the task `{found.task}` tells of")
-    if not all(given.std):
-        raise DescriptionError("`input.std` must not be 0")
+    if given.range[0] == given.range[1]:
+        raise DescriptionError("`input.range` must hold two values that differ")
+    if min(map(abs, given.std)) < _MIN_DIVISOR:
+        raise DescriptionError(f"`input.std` must not be nearer to 0 than {_MIN_DIVISOR}")
     if isinstance(found.output, SalientMask) and len(found.labels) != 1:
         raise DescriptionError("`labels` must have one label for a mask of one channel")

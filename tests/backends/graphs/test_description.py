@@ -1,6 +1,7 @@
 """What `panope.json` may say, and how it is refused."""
 
 import copy
+import math
 from typing import Any
 
 import pytest
@@ -48,7 +49,13 @@ def test_what_is_left_out_has_defaults() -> None:
         ("input.height", None, "`input.height` and `input.width` go together"),
         ("input.multiple_of", 32, "`input.multiple_of` is for graphs that take any size"),
         ("input.crop_from", 256, "`input.crop_from` goes with"),
-        ("input.std", [1, 0, 1], "`input.std` must not be 0"),
+        ("input.std", [1, 0, 1], "`input.std` must not be nearer to 0 than"),
+        ("input.std", [1, 1e-60, 1], "`input.std` must not be nearer to 0 than"),
+        ("input.mean", [0, math.nan, 0], r"`input\.mean\[1\]`"),
+        ("input.std", [1, 1, math.inf], r"`input\.std\[2\]`"),
+        ("input.range", [0, 1e300], r"`input\.range\[1\]`"),
+        ("input.range", [1, 1], "`input.range` must hold two values that differ"),
+        ("labels", ["a", "\ud800"], r"`labels\[1\]` is no text"),
         ("output.decoder", "yolo", "`output.decoder`|Invalid value 'yolo'"),
         ("output", {"decoder": "salient-mask", "mask": "y"}, "of the task `classify` must be `labels`"),
     ],
