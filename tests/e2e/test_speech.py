@@ -1,4 +1,4 @@
-"""Trained Whisper and a seeded VITS behind a real Envoy: every way in hears and speaks as transformers does."""
+"""Trained Whisper, seeded Wav2Vec2 and VITS behind a real Envoy: every way in hears and speaks as transformers does."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from tests.whisper_tiny import CLIPS, clip, write_whisper_tiny
 from panope_backends.media.audio import decode_audio
 from panope_backends.media.limits import MediaLimits
 from panope_backends.testing.speaking import tiny_vits
-from panope_backends.testing.speech import tiny_whisper
+from panope_backends.testing.speech import tiny_ctc, tiny_whisper
 from panope_client import Client, InvalidInputError, UnavailableError
 from panope_registry.session import RegistrySession
 
-# Three workers with PyTorch, weights out of a package, and the library that they are compared with.
+# Four workers with PyTorch, weights out of a package, and the library that they are compared with.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ENGLISH, TWO_LANGUAGES, VOICE = "acme/whisper-tiny.en", "acme/whisper-seeded", "acme/voice"
+LETTERS = "acme/wav2vec2-seeded"
 TEXT = "Good morning. It rains!"
 FOX = "quick_brown_fox.wav"
 RATE = 16_000
@@ -67,7 +68,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(make_servers: Any, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("letters")
+    tiny_ctc(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(
+    make_servers: Any, folder: Path, letters: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
     place = tmp_path_factory.mktemp("speech")
     home, seeded = place / "home", place / "seeded"
     seeded.mkdir()
@@ -75,6 +85,7 @@ def server(make_servers: Any, folder: Path, tmp_path_factory: pytest.TempPathFac
     session = RegistrySession.open(home / "registry.sqlite3", home)
     session.registry.import_folder(folder, ENGLISH)
     session.registry.import_folder(seeded, TWO_LANGUAGES)
+    session.registry.import_folder(letters, LETTERS)
     speaking = place / "voice"
     speaking.mkdir()
     tiny_vits(speaking)
@@ -84,7 +95,7 @@ def server(make_servers: Any, folder: Path, tmp_path_factory: pytest.TempPathFac
     try:
         started = servers.start(home=home, demo=False)
         with Client(started.grpc_address, timeout=300) as client:
-            for name in (ENGLISH, TWO_LANGUAGES, VOICE):
+            for name in (ENGLISH, TWO_LANGUAGES, LETTERS, VOICE):
                 client.load(name, backend="cpu", precision="fp32")
         yield started
     finally:
@@ -189,6 +200,45 @@ def test_a_stream_over_grpc_tells_each_window(client: Client, fox: bytes) -> Non
     starts = [each.start_seconds for each in segments]
     assert starts == sorted(starts)
     assert words("".join(each.text for each in segments)).count("fox") == 14
+
+
+def test_a_ctc_model_is_heard_every_way_in(
+    server: LiveServer, client: Client, openai_client: openai.OpenAI, letters: Path, fox: bytes, tmp_path: Path
+) -> None:
+    import transformers
+
+    pipeline = transformers.pipeline("automatic-speech-recognition", model=str(letters), device="cpu")
+    long = np.tile(samples_of(fox), 14)
+
+    def right(samples: np.ndarray[Any, Any]) -> str:
+        text: str = pipeline({"raw": samples, "sampling_rate": RATE}, chunk_length_s=30)["text"]
+        return text
+
+    told = client.transcribe(fox, LETTERS, vad=False)
+    assert told.text == right(samples_of(fox)) != ""
+    parts = list(client.stream_transcribe(wav(long), LETTERS, vad=False))
+    assert len(parts) > 1, "each window is told when it is known"
+    assert "".join(each.text for part in parts for each in part.segments).strip() == right(long)
+
+    create = openai_client.audio.transcriptions.create
+    file, as_told = (FOX, fox, "audio/wav"), {"vad": False}
+    verbose = create(model=LETTERS, file=file, response_format="verbose_json", extra_body=as_told)
+    assert verbose.text == told.text
+    assert all(0 <= each.start < each.end <= verbose.duration + 0.01 for each in verbose.segments or [])
+    subtitles: Any = create(model=LETTERS, file=file, response_format="srt", extra_body=as_told)
+    assert " --> " in subtitles
+    for refused in ({"language": "en"}, {"temperature": 0.5}, {"prompt": "Ada"}):
+        with pytest.raises(openai.BadRequestError) as caught:
+            create(model=LETTERS, file=file, **refused)  # type: ignore[call-overload]
+        assert caught.value.param == next(iter(refused))
+    body = {"inputs": base64.b64encode(fox).decode(), "parameters": {"vad": False}}
+    assert server.post(f"/v1/speech-recognition/{LETTERS}", body).json["text"] == told.text
+    path = tmp_path / FOX
+    path.write_bytes(fox)
+    panope = [sys.executable, "-m", "panope_server", "transcribe", LETTERS, str(path), "--no-vad", "--address"]
+    run = subprocess.run([*panope, server.grpc_address], check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == told.text
 
 
 def test_openai_s_client_speaks_every_format(openai_client: openai.OpenAI, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Tiny seeded models of speech in transformers' layout, with windows of a second."""
+"""Tiny seeded models of speech in transformers' layout; those of the generation core have windows of a second."""
 
 from __future__ import annotations
 
@@ -102,6 +102,45 @@ def tiny_moonshine(folder: Path, seed: int = 0) -> Any:
     Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
     # Its own tokenizer has none of Whisper's special tokens, which would say what it does not do.
     _write_tokenizer(folder, [f"<<ST_{index}>>" if index else each for index, each in enumerate(_SPECIAL)], [])
+    return model
+
+
+def tiny_ctc(folder: Path, seed: int = 0, kind: str = "Wav2Vec2", *, lower: bool = False) -> Any:
+    """Writes a model with a CTC head, and gives transformers' model of it.
+
+    Args:
+        folder: to write to.
+        seed: of its weights.
+        kind: what its classes' names begin with.
+        lower: whether its letters are told in lower case.
+    """
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    signs = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOIN"]
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=len(signs),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(8,) * 7,
+        conv_stride=(5, 2, 2, 2, 2, 2, 2),
+        conv_kernel=(10, 3, 3, 3, 3, 2, 2),
+        num_feat_extract_layers=7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        pad_token_id=0,
+    )
+    model = getattr(transformers, f"{kind}ForCTC")(config).eval()
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights += torch.randn_like(weights) * 0.3  # else every frame is the same sign
+    model.save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps({sign: index for index, sign in enumerate(signs)}))
+    transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json"), do_lower_case=lower).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(return_attention_mask=False).save_pretrained(folder)
     return model
 
 

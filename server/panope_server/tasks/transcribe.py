@@ -193,7 +193,12 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
             _check_vad(task_input.vad, task_input.vad_options)
 
     def extra_bytes(self, config: Mapping[str, Any], settings: Settings, free_bytes: int | None) -> int:
-        """What is kept of windows: as the settings say, else what is of use, at most a quarter of what is free."""
+        """What is kept of windows: as the settings say, else what is of use, at most a quarter of what is free.
+
+        Models without a decoder keep nothing.
+        """
+        if config.get("is_encoder_decoder") is not True:
+            return 0
         if settings.generation.cache_size:
             return settings.generation.cache_size
         positions = _number(config, "max_source_positions") + _number(config, "max_target_positions")

@@ -36,6 +36,7 @@ from panope_backends.engines.openvino.vision.files import NOT_CONVERTED, heads_o
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.ctc import is_ctc
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
@@ -97,6 +98,8 @@ class OpenVinoBackend(Backend):
             return Support(Level.NONE, "OpenVINO's converter lacks operations of such detectors", is_final=True)
         if model.format in TORCH_FORMATS and model.task == SEGMENT:
             return Support(Level.NONE, "models that segment are not converted to OpenVINO's format", is_final=True)
+        if model.format in TORCH_FORMATS and is_ctc(model):
+            return Support(Level.NONE, "models with a CTC head are not converted to OpenVINO's format", is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if model.task == GENERATE or is_transcriber(model):

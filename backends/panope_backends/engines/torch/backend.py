@@ -20,6 +20,7 @@ from panope_backends.api import (
 from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name, threads_to_use
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.ctc import ctc_support, is_ctc, load_ctc
 from panope_backends.engines.torch.decoder.facts import decoder_support
 from panope_backends.engines.torch.encoder_decoder.facts import (
     encoder_decoder_support,
@@ -84,6 +85,8 @@ class CpuBackend(Backend):
                 return (encoder_decoder_support if is_encoder_decoder(model.config) else decoder_support)(model)
             if model.task == SPEAK:
                 return speech_support(model)
+            if is_ctc(model):
+                return ctc_support(model)
             head = vision_head(model)
             return transformer_support(model) if head is None else vision_support(model, head)
         if model.task == GENERATE or is_transcriber(model):
@@ -110,6 +113,8 @@ class CpuBackend(Backend):
                 choose_precision(options.precision, ("fp32",), "cpu with a model that speaks")
                 return load_vits(model, folder, "fp32", threads)
             precision = choose_precision(options.precision, _native(), "cpu with PyTorch")
+            if is_ctc(model):
+                return load_ctc(model, folder, precision, threads)
             if (head := vision_head(model)) is not None:
                 from panope_backends.engines.torch.vision.model import load_vision_model  # it brings torch
 

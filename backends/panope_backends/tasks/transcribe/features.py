@@ -55,8 +55,7 @@ class FeatureReader:
     def read(self, samples: Samples) -> AudioFeatures:
         """The features of a whole file."""
         if not self.is_spectrum:
-            made = self._extract(samples, sampling_rate=self.rate, return_tensors="np")
-            return AudioFeatures(np.asarray(made["input_values"][0], np.float32), 1 / self.rate, 0)
+            return AudioFeatures(self.waveform(samples), 1 / self.rate, 0)
         is_short = samples.size <= self._frames * self._hop
         made = self._extract(
             samples,
@@ -67,6 +66,17 @@ class FeatureReader:
         )
         features = np.asarray(made["input_features"][0], np.float32)
         return AudioFeatures(features, self._hop / self.rate, self._frames)
+
+    def waveform(self, samples: Samples) -> NDArray[np.float32]:
+        """Samples as a model of waveforms reads them, such as normalised ones.
+
+        Raises:
+            PreconditionError: the extractor makes spectra.
+        """
+        made = self._extract(samples, sampling_rate=self.rate, return_tensors="np")
+        if "input_values" not in made:
+            raise PreconditionError(f"the extractor of `{_FILES[0]}` makes no waveforms", reason="unsupported_model")
+        return np.asarray(made["input_values"][0], np.float32)
 
 
 class AudioFeatures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,10 @@ from panope_backends.api import (
     TokenRules,
 )
 from panope_backends.tasks.task import TokenJob
+from panope_backends.tasks.transcribe.audio_input import FileClock
 from panope_backends.tasks.transcribe.features import AudioFeatures
-from panope_backends.tasks.transcribe.segments import Segment, segments_of
+from panope_backends.tasks.transcribe.segments import Segment, compression_ratio, segments_of
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens
-from panope_backends.tasks.transcribe.speech_only import SpeechOnly
 
 #: The end of the audio, where a rest is no window of its own.
 _LEAST_SECONDS = 0.02
@@ -52,25 +51,6 @@ class Asked:
     has_timestamps: bool = False
     sampling: SamplingParams = _GREEDY
     stream: bool = False
-
-
-@dataclass(frozen=True)
-class FileClock:
-    """Times of the file that a call sent, from those of what of it is transcribed.
-
-    Attributes:
-        duration: of the file, in seconds.
-        speech: what of it is transcribed; None for all.
-    """
-
-    duration: float
-    speech: SpeechOnly | None = None
-
-    def span(self, start: float, end: float) -> tuple[float, float]:
-        """Where something starts and ends in the file."""
-        if self.speech is not None:
-            start, end = self.speech.start_of(start), self.speech.end_of(end)
-        return min(self.duration, start), min(self.duration, max(start, end))
 
 
 class TranscribeJob(TokenJob):
@@ -187,8 +167,7 @@ class TranscribeJob(TokenJob):
         if self._asked.has_timestamps and first is not None:
             found, step = segments_of(drawn, first, self._seconds)
         mean = sum(logprobs) / len(logprobs) if logprobs else 0.0
-        whole = self._plain(drawn).encode()
-        ratio = len(whole) / len(zlib.compress(whole)) if whole else 0.0
+        ratio = compression_ratio(self._plain(drawn))
         for each in found:
             if not (text := self._plain(each.tokens)).strip():
                 continue

@@ -13,6 +13,7 @@ from panope_backends.api import (
     GenerationRequest,
     LoadedModel,
     LoadOptions,
+    TensorModel,
     TokenModel,
 )
 from panope_backends.errors import InternalError, PreconditionError
@@ -24,6 +25,7 @@ from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.transcribe.ctc.loading import load_listener
 from panope_backends.tasks.transcribe.features import FeatureReader
 from panope_backends.tasks.transcribe.requests import TranscribeRequests, trial_request
 from panope_backends.tasks.transcribe.speech_files import read_speech_tokens
@@ -32,7 +34,7 @@ _TRIAL_WAIT_SECONDS = 1.0
 
 
 class TranscribeModule(TaskModule):
-    """Loads an encoder-decoder whose encoder reads audio."""
+    """Loads an encoder-decoder whose encoder reads audio, or a model with a CTC head."""
 
     name = "transcribe"
 
@@ -42,6 +44,8 @@ class TranscribeModule(TaskModule):
         config = read_json(source.folder / "config.json", missing_ok=True)
         loaded = source.load_any(config, options=LoadOptions(slots=settings.slots))
         try:
+            if isinstance(loaded, TensorModel):
+                return load_listener(source, config, loaded)
             return _complete(source, settings, config, loaded)
         except BaseException:  # whatever it was, the memory is free for the next candidate
             loaded.close()

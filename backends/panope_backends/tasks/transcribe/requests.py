@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from panope.worker.v1.transcribe_pb2 import TranscribeInput, TranscribeOutput
 from panope_backends.api import GenerationRequest, SamplingParams
 from panope_backends.errors import InvalidInputError
-from panope_backends.media.audio import decode_audio
 from panope_backends.media.limits import MediaLimits
-from panope_backends.media.voice_activity import RATE, VadOptions, has_voice_detector
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.task import Answered, Job
+from panope_backends.tasks.transcribe.audio_input import UNSUPPORTED, read_audio
 from panope_backends.tasks.transcribe.features import FeatureReader
-from panope_backends.tasks.transcribe.job import Asked, FileClock, TranscribeJob
+from panope_backends.tasks.transcribe.job import Asked, TranscribeJob
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens
-from panope_backends.tasks.transcribe.speech_only import speech_only
-
-_UNSUPPORTED = "unsupported_field"
 
 
 @dataclass(frozen=True)
@@ -47,18 +43,14 @@ class TranscribeRequests:
         message = TranscribeInput.FromString(data)
         language, task = self._language(message), self._task(message)
         context = self._context(message.prompt)
-        samples = decode_audio(message.audio, self.reader.rate, self.limits)
-        file_seconds = duration = samples.size / self.reader.rate
         knows_times = self.tokens.no_timestamps is not None
         if message.timestamps and not knows_times:
-            raise InvalidInputError.at("timestamps", "{field}: the model tells no times", reason=_UNSUPPORTED)
-        speech = None
-        if self._leaves_silence_out(message):
-            options = VadOptions(message.vad_threshold, message.vad_min_silence, message.vad_padding)
-            speech = speech_only(samples, options)
-            if speech is None:
-                return Answered(TranscribeOutput(language=message.language, duration=file_seconds).SerializeToString())
-            samples, duration = speech.samples, speech.samples.size / self.reader.rate
+            raise InvalidInputError.at("timestamps", "{field}: the model tells no times", reason=UNSUPPORTED)
+        audio = read_audio(message, self.reader.rate, self.limits)
+        if not audio.samples.size:
+            nothing = TranscribeOutput(language=message.language, duration=audio.clock.duration)
+            return Answered(nothing.SerializeToString())
+        duration = audio.samples.size / self.reader.rate
         asked = Asked(
             context,
             language,
@@ -67,21 +59,8 @@ class TranscribeRequests:
             SamplingParams(temperature=message.temperature, seed=message.seed if message.HasField("seed") else None),
             message.stream,
         )
-        clock = FileClock(file_seconds, speech)
-        features, window = self.reader.read(samples), self.reader.window_seconds
-        return TranscribeJob(features, duration, window, asked, self.tokens, self.encoder.decode, clock)
-
-    def _leaves_silence_out(self, message: TranscribeInput) -> bool:
-        can = self.reader.rate == RATE and has_voice_detector()
-        if not message.HasField("vad"):
-            return can
-        if message.vad and not can:
-            raise InvalidInputError.at(
-                "vad",
-                "{field}: the detector of speech is not installed here; the extra `vad` brings it",
-                reason=_UNSUPPORTED,
-            )
-        return message.vad
+        features, window = self.reader.read(audio.samples), self.reader.window_seconds
+        return TranscribeJob(features, duration, window, asked, self.tokens, self.encoder.decode, audio.clock)
 
     def _language(self, message: TranscribeInput) -> int | None:
         code = message.language.lower()
@@ -93,14 +72,14 @@ class TranscribeRequests:
                 "language",
                 "{field} is none of the model's: {known}" if known else "{field}: the model has no choice of languages",
                 known=", ".join(sorted(known)),
-                reason="" if known else _UNSUPPORTED,
+                reason="" if known else UNSUPPORTED,
             )
         return known[code]
 
     def _task(self, message: TranscribeInput) -> int | None:
         wanted = "translate" if message.translate else "transcribe"
         if message.translate and wanted not in self.tokens.tasks:
-            raise InvalidInputError.at("translate", "{field}: the model does not translate", reason=_UNSUPPORTED)
+            raise InvalidInputError.at("translate", "{field}: the model does not translate", reason=UNSUPPORTED)
         return self.tokens.tasks.get(wanted)
 
     def _context(self, prompt: str) -> tuple[int, ...]:
@@ -108,7 +87,7 @@ class TranscribeRequests:
         if not prompt.strip():
             return ()
         if self.tokens.previous is None:
-            raise InvalidInputError.at("prompt", "{field}: the model takes none", reason=_UNSUPPORTED)
+            raise InvalidInputError.at("prompt", "{field}: the model takes none", reason=UNSUPPORTED)
         ids = self.encoder.encode(f" {prompt.strip()}", add_special_tokens=False)
         return (self.tokens.previous, *ids[-(self.max_positions // 2 - 1) :])
 

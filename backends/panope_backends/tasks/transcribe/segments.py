@@ -6,6 +6,7 @@ window begins at the last timestamp of a finished segment, and what was written 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,6 +55,12 @@ def segments_of(tokens: Sequence[int], first_timestamp: int, window_seconds: flo
     if ends_singly:  # no speech after the last timestamp
         return found, window_seconds
     return found, _seconds(tokens[begin - 1], first_timestamp) or window_seconds
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of a text for each byte of it compressed, which is high where a model repeats itself; 0 for no text."""
+    whole = text.encode()
+    return len(whole) / len(zlib.compress(whole)) if whole else 0.0
 
 
 def _seconds(token: int, first_timestamp: int) -> float:

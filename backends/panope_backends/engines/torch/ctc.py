@@ -1,0 +1,105 @@
+"""Loads models of transformers that tell the letters of speech frame by frame (CTC), and runs them in PyTorch.
+
+Input, of waveforms of one length:
+
+    input_values   float32  batch × samples, as the model's extractor makes them
+
+Output:
+
+    logits         float32  batch × frames × vocabulary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel, TensorSpec
+from panope_backends.audio_models import frame_grid
+from panope_backends.engines.torch.encoder_decoder.facts import TRANSCRIBE, is_transcriber
+from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
+from panope_backends.errors import InvalidInputError
+
+_AUTO_CLASS = "AutoModelForCTC"
+_INPUT, _OUTPUT = "input_values", "logits"
+
+#: Types of transformers' that read waveforms; the other types with such a head read spectra.
+_TYPES = frozenset(
+    {"data2vec-audio", "hubert", "sew", "sew-d", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-conformer"}
+    | {"wavlm"}
+)
+
+
+def is_ctc(model: ModelFacts) -> bool:
+    """Whether a model transcribes speech frame by frame."""
+    return model.task == TRANSCRIBE and not is_transcriber(model)
+
+
+def ctc_support(model: ModelFacts) -> Support:
+    """Says from facts alone whether `load_ctc` can work."""
+    kind = model.config.get("model_type")
+    if kind not in _TYPES:
+        known = ", ".join(sorted(_TYPES))
+        return Support(Level.NONE, f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {known}")
+    if model.config.get("add_adapter"):
+        return Support(Level.NONE, "the model has an adapter of convolutions (`add_adapter`), which changes its times")
+    if refusal := files_refusal(model, _AUTO_CLASS):
+        return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
+    return Support(Level.FULL, "transformers runs the model")
+
+
+def load_ctc(model: ModelFacts, folder: Path, precision: str, threads: int) -> TensorModel:
+    """Loads safetensors; `threads` 0 keeps torch's own number.
+
+    Raises:
+        PreconditionError: the model cannot be loaded.
+    """
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)  # for the whole process, which holds this one model
+    return CtcModel(load_pretrained(model, folder, precision, _AUTO_CLASS), precision)
+
+
+class CtcModel(TensorModel):
+    """A model of transformers with a CTC head.
+
+    Args:
+        module: the model.
+        precision: that it computes in.
+    """
+
+    def __init__(self, module: Any, precision: str) -> None:
+        self.precision = precision
+        self.inputs = [TensorSpec(_INPUT, "float32", (-1, -1))]
+        self.outputs = [TensorSpec(_OUTPUT, "float32", (-1, -1, int(module.config.vocab_size)))]
+        self._module = module
+        self._least = frame_grid(module.config).least
+
+    def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+        """Runs once.
+
+        Raises:
+            InvalidInputError: the waveforms are shorter than one frame.
+        """
+        import torch
+
+        del outputs  # there is one
+        values = arrays[_INPUT]
+        if values.shape[1] < self._least:
+            raise InvalidInputError.at(
+                _INPUT,
+                "{field} has {count} samples; the model's first frame has {least}",
+                count=values.shape[1],
+                least=self._least,
+            )
+        with torch.inference_mode():
+            given = self._module(input_values=torch.from_numpy(np.array(values)).to(self._module.dtype))
+            return {_OUTPUT: given.logits.float().numpy()}
+
+    def close(self) -> None:
+        """Frees the weights."""
+        del self._module
