@@ -63,8 +63,13 @@ class PixelArrays:
 
 
 def _cropped(image: Image.Image, width: int, height: int, start: int | None, method: Image.Resampling) -> Image.Image:
-    """The middle, after the image was scaled so far that it fits, or its shorter side to `start`."""
+    """The middle, after the image was scaled so far that it fits, or its shorter side to `start`.
+
+    Only what is kept is scaled: of a long, narrow image the whole would be many times that.
+    """
     part = start / min(image.size) if start else max(width / image.width, height / image.height)
-    scaled = image.resize((max(width, round(image.width * part)), max(height, round(image.height * part))), method)
-    left, top = (scaled.width - width) // 2, (scaled.height - height) // 2
-    return scaled.crop((left, top, left + width, top + height))
+    scaled = max(width, round(image.width * part)), max(height, round(image.height * part))
+    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+    across, down = image.width / scaled[0], image.height / scaled[1]
+    right, bottom = min((left + width) * across, image.width), min((top + height) * down, image.height)
+    return image.resize((width, height), method, (left * across, top * down, right, bottom))

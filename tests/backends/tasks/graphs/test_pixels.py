@@ -1,5 +1,7 @@
 """Images as the input of a described graph."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,3 +55,24 @@ def test_a_crop_is_of_the_middle() -> None:
     image = Image.new("RGB", (30, 10))
     image.paste((255, 255, 255), (10, 0, 20, 10))
     assert made(image, ImageInput(height=10, width=10, resize="crop")).min() == 1
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "lanczos"])
+@pytest.mark.parametrize("size", [(50, 33), (31, 90), (7, 5)])
+def test_a_crop_is_what_is_left_of_the_scaled_image(interpolation: Any, size: tuple[int, int]) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), np.uint8))
+    part = 26 / min(size)
+    scaled = image.resize((round(size[0] * part), round(size[1] * part)), Image.Resampling[interpolation.upper()])
+    left, top = (scaled.width - 20) // 2, (scaled.height - 24) // 2
+    wanted = np.asarray(scaled.crop((left, top, left + 20, top + 24)), np.float32).transpose(2, 0, 1)
+    given = ImageInput(height=24, width=20, resize="crop", crop_from=26, interpolation=interpolation, range=[0, 255])
+    assert np.abs(made(image, given) - wanted).max() <= 1
+
+
+def test_of_a_long_image_no_more_is_scaled_than_is_kept() -> None:
+    given = ImageInput(height=4096, width=4, resize="crop", crop_from=1 << 14)  # to 53 gigapixels
+    assert made(Image.new("RGB", (200, 1), (255, 0, 0)), given).shape == (
+        3,
+        4096,
+        4,
+    )
