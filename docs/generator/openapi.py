@@ -231,7 +231,10 @@ def _schemas(public: Sequence[Element]) -> Json:
     """The schema of each type, with what is said of its fields."""
     _, schemas = msgspec.json.schema_components(_types(), ref_template=_REF)
     messages = {kind.__name__: (kind, message) for kind, message in (*BODIES, *ANSWERS)}
-    classes = {kind.__name__: kind for kind in _classes()}
+    classes: dict[str, type] = {}
+    for kind in _classes():
+        if (other := classes.setdefault(kind.__name__, kind)) is not kind:
+            raise TypeError(f"{kind.__module__} and {other.__module__} both call a schema `{kind.__name__}`")
     for (body, name), kinds in READ_LATER.items():
         choices = [_schema(kind) for kind in kinds]
         schemas[body.__name__]["properties"][name] = {"anyOf": choices} if len(choices) > 1 else choices[0]

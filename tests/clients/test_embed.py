@@ -13,7 +13,7 @@ import pytest
 from panope.v1 import embed_service_pb2 as pb
 from panope_backends import errors as tree
 from panope_client import Embeddings, InvalidInputError, InvalidResponseError, NotFoundError, SparseVector
-from panope_client.embed_messages import embeddings_of
+from panope_client.messages.embed import embeddings_of
 
 MODEL = "vendor/fake"
 

@@ -37,8 +37,6 @@ from panope.v1.speech_service_pb2 import (
 from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
 from panope.v1.usage_service_pb2 import Usage
 from panope_client.aio.client import AsyncClient
-from panope_client.classify_messages import ClassifyOptions, ClassifyTokensOptions, RerankOptions, ZeroShotOptions
-from panope_client.embed_messages import EmbedOptions
 from panope_client.errors import (
     DeadlineError,
     InvalidArgumentError,
@@ -52,13 +50,15 @@ from panope_client.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from panope_client.generate_messages import GenerateOptions
-from panope_client.image_messages import ClassifyImagesOptions, DetectOptions, EmbedImagesOptions, SegmentOptions
+from panope_client.messages.classify import ClassifyOptions, ClassifyTokensOptions, RerankOptions, ZeroShotOptions
+from panope_client.messages.embed import EmbedOptions
+from panope_client.messages.generate import GenerateOptions
+from panope_client.messages.image import ClassifyImagesOptions, DetectOptions, EmbedImagesOptions, SegmentOptions
+from panope_client.messages.speech import TranscribeOptions
+from panope_client.messages.text import AnswerQuestionOptions, FillMaskOptions
 from panope_client.results import Embeddings, Health, SparseVector, Tokens
 from panope_client.retry import RetryPolicy
-from panope_client.speech_messages import TranscribeOptions
 from panope_client.sync.client import Client
-from panope_client.text_messages import AnswerQuestionOptions, FillMaskOptions
 
 __all__ = [
     "AnswerQuestionOptions",

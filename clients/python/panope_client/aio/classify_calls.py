@@ -11,7 +11,7 @@ from panope.v1.classify_service_pb2 import ClassifyResponse, ClassifyTokensRespo
 from panope.v1.rerank_service_pb2 import RerankResponse
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority
-from panope_client.classify_messages import (
+from panope_client.messages.classify import (
     ClassifyOptions,
     ClassifyTokensOptions,
     RerankOptions,

@@ -10,9 +10,9 @@ import grpc
 import grpc.aio
 
 from panope_client.channel import options_for
-from panope_client.embed_messages import Batch
 from panope_client.errors import PanopeClientError
-from panope_client.image_messages import ImageSource
+from panope_client.messages.embed import Batch
+from panope_client.messages.image import ImageSource
 from panope_client.status import error_of
 
 T = TypeVar("T")

@@ -11,7 +11,8 @@ from typing import Literal, Unpack, overload
 from panope_client.aio.concurrency import Batches, RpcError, Stream, failure_of, map_in_order
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority, check_count
-from panope_client.embed_messages import (
+from panope_client.errors import PanopeClientError
+from panope_client.messages.embed import (
     Batch,
     EmbedOptions,
     batches_of,
@@ -19,10 +20,9 @@ from panope_client.embed_messages import (
     embeddings_of,
     joined_embeddings,
 )
-from panope_client.errors import PanopeClientError
+from panope_client.messages.stream import check_stream_end, embed_source, stream_result
+from panope_client.messages.token import detokenize_request, tokenize_request, tokens_of
 from panope_client.results import Embeddings, Tokens
-from panope_client.stream_messages import check_stream_end, embed_source, stream_result
-from panope_client.token_messages import detokenize_request, tokenize_request, tokens_of
 
 
 class AsyncEmbedCalls(AsyncConnection):

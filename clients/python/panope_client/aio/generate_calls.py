@@ -12,7 +12,7 @@ from panope.v1 import generate_service_pb2 as pb
 from panope_client.aio.concurrency import RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
 from panope_client.errors import InvalidResponseError
-from panope_client.generate_messages import (
+from panope_client.messages.generate import (
     GenerateOptions,
     Messages,
     Prompts,

@@ -14,8 +14,8 @@ from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.aio.concurrency import Frames, RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority
-from panope_client.embed_messages import embeddings_of
-from panope_client.image_messages import (
+from panope_client.messages.embed import embeddings_of
+from panope_client.messages.image import (
     ClassifyImagesOptions,
     DetectOptions,
     EmbedImagesOptions,
@@ -26,8 +26,8 @@ from panope_client.image_messages import (
     embed_images_request,
     segment_request,
 )
+from panope_client.messages.stream import check_stream_end, frame_result, frame_source
 from panope_client.results import Embeddings
-from panope_client.stream_messages import check_stream_end, frame_result, frame_source
 
 
 class AsyncImageCalls(AsyncConnection):

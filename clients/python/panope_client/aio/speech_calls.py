@@ -11,7 +11,7 @@ from panope.v1 import speech_service_pb2 as pb
 from panope_client.aio.concurrency import RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
 from panope_client.errors import InvalidResponseError
-from panope_client.speech_messages import SpeakOptions, TranscribeOptions, speak_request, transcribe_request
+from panope_client.messages.speech import SpeakOptions, TranscribeOptions, speak_request, transcribe_request
 
 
 class AsyncSpeechCalls(AsyncConnection):

@@ -10,7 +10,7 @@ from typing import Unpack
 from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority
-from panope_client.text_messages import (
+from panope_client.messages.text import (
     AnswerQuestionOptions,
     FillMaskOptions,
     answer_question_request,

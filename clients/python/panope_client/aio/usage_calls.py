@@ -11,7 +11,7 @@ from panope.v1 import usage_service_pb2 as usage_pb
 from panope.v1.usage_service_pb2 import Usage
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import request_of, timestamp_of
-from panope_client.usage_messages import dimensions_of
+from panope_client.messages.usage import dimensions_of
 
 
 class AsyncUsageCalls(AsyncConnection):

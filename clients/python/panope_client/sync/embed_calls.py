@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, Unpack, overload
 
 from panope_client.arguments import Priority, check_count
-from panope_client.embed_messages import (
+from panope_client.errors import PanopeClientError
+from panope_client.messages.embed import (
     Batch,
     EmbedOptions,
     batches_of,
@@ -16,12 +17,11 @@ from panope_client.embed_messages import (
     embeddings_of,
     joined_embeddings,
 )
-from panope_client.errors import PanopeClientError
+from panope_client.messages.stream import check_stream_end, embed_source, stream_result
+from panope_client.messages.token import detokenize_request, tokenize_request, tokens_of
 from panope_client.results import Embeddings, Tokens
-from panope_client.stream_messages import check_stream_end, embed_source, stream_result
 from panope_client.sync.concurrency import Batches, RpcError, Stream, failure_of, map_in_order
 from panope_client.sync.connection import Connection
-from panope_client.token_messages import detokenize_request, tokenize_request, tokens_of
 
 
 class EmbedCalls(Connection):

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from panope.v1 import generate_service_pb2 as pb
 from panope_client.errors import InvalidResponseError
-from panope_client.generate_messages import (
+from panope_client.messages.generate import (
     GenerateOptions,
     Messages,
     Prompts,

@@ -11,8 +11,8 @@ from panope.v1.classify_service_pb2 import ClassifyImagesResponse
 from panope.v1.detect_service_pb2 import DetectResponse, ImageDetections
 from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.arguments import Priority
-from panope_client.embed_messages import embeddings_of
-from panope_client.image_messages import (
+from panope_client.messages.embed import embeddings_of
+from panope_client.messages.image import (
     ClassifyImagesOptions,
     DetectOptions,
     EmbedImagesOptions,
@@ -23,8 +23,8 @@ from panope_client.image_messages import (
     embed_images_request,
     segment_request,
 )
+from panope_client.messages.stream import check_stream_end, frame_result, frame_source
 from panope_client.results import Embeddings
-from panope_client.stream_messages import check_stream_end, frame_result, frame_source
 from panope_client.sync.concurrency import Frames, RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
 

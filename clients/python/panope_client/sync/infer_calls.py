@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from panope_client.arguments import Priority
-from panope_client.infer_messages import infer_request, outputs_of, value_of, value_request
+from panope_client.messages.infer import infer_request, outputs_of, value_of, value_request
 from panope_client.sync.connection import Connection
 from panope_client.tensors import Array
 from panope_client.values import Json

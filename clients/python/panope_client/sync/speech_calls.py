@@ -8,7 +8,7 @@ from typing import Unpack
 
 from panope.v1 import speech_service_pb2 as pb
 from panope_client.errors import InvalidResponseError
-from panope_client.speech_messages import SpeakOptions, TranscribeOptions, speak_request, transcribe_request
+from panope_client.messages.speech import SpeakOptions, TranscribeOptions, speak_request, transcribe_request
 from panope_client.sync.concurrency import RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
 

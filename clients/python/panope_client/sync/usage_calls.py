@@ -9,8 +9,8 @@ from datetime import datetime
 from panope.v1 import usage_service_pb2 as usage_pb
 from panope.v1.usage_service_pb2 import Usage
 from panope_client.arguments import request_of, timestamp_of
+from panope_client.messages.usage import dimensions_of
 from panope_client.sync.connection import Connection
-from panope_client.usage_messages import dimensions_of
 
 
 class UsageCalls(Connection):

@@ -15,7 +15,7 @@ TEXT = "text/plain; charset=utf-8"
 VTT = "text/vtt; charset=utf-8"
 
 
-class UsageJson(TypedDict):
+class TranscriptionUsageJson(TypedDict):
     """What a transcription took: the seconds of its audio."""
 
     type: Literal["duration"]
@@ -26,7 +26,7 @@ class TranscriptionJson(TypedDict):
     """The answer `json`."""
 
     text: str
-    usage: UsageJson
+    usage: TranscriptionUsageJson
 
 
 class SegmentJson(TypedDict):
@@ -65,7 +65,7 @@ class VerboseTranscriptionJson(TypedDict):
     duration: float
     text: str
     segments: list[SegmentJson]
-    usage: UsageJson
+    usage: TranscriptionUsageJson
 
 
 class ChunkJson(TypedDict):
@@ -101,7 +101,7 @@ def written(output: TranscribeOutput, kind: Format, *, translate: bool, temperat
     return JSON, msgspec.json.encode(TranscriptionJson(text=output.text, usage=usage_of(output.duration)))
 
 
-def usage_of(seconds: float) -> UsageJson:
+def usage_of(seconds: float) -> TranscriptionUsageJson:
     """As OpenAI counts it."""
     return {"type": "duration", "seconds": round(seconds, 3)}
 

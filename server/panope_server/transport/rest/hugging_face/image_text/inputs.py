@@ -13,7 +13,7 @@ from panope_server.transport.rest.hugging_face.image_text.schemas import (
     ImageBody,
     QuestionBody,
     QuestionInputs,
-    QuestionParameters,
+    ImageQuestionParameters,
 )
 
 #: As Text Generation Inference has it.
@@ -54,7 +54,7 @@ def question_input(body: QuestionBody) -> GenerateInput:
         image, question = given, body.question
     if body.image not in (None, image):
         raise _refusal("image", "and the image of `inputs` differ")
-    parameters = body.parameters or QuestionParameters()
+    parameters = body.parameters or ImageQuestionParameters()
     return _input([image_in(image, "inputs"), question], parameters.max_new_tokens, logprobs=0)
 
 

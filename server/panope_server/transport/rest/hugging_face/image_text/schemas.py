@@ -24,7 +24,7 @@ class QuestionInputs(Struct, forbid_unknown_fields=True, kw_only=True):
     question: _Text
 
 
-class QuestionParameters(Struct, forbid_unknown_fields=True, kw_only=True):
+class ImageQuestionParameters(Struct, forbid_unknown_fields=True, kw_only=True):
     """How a question is answered.
 
     Attributes:
@@ -52,7 +52,7 @@ class QuestionBody(Struct, forbid_unknown_fields=True, kw_only=True):
     question: _Text | None = None
     image: _Text | None = None
     model: _Text | None = None
-    parameters: QuestionParameters | None = None
+    parameters: ImageQuestionParameters | None = None
     options: CallOptions | None = None
 
 

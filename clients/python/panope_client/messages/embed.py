@@ -10,8 +10,8 @@ import numpy as np
 from panope.v1 import embed_service_pb2 as embed_pb
 from panope_client.arguments import check_options, iterated, request_of, value_of
 from panope_client.errors import InvalidArgumentError, InvalidResponseError
+from panope_client.messages.token import sequences_of
 from panope_client.results import Embeddings, SparseVector
-from panope_client.token_messages import sequences_of
 
 Truncation = Literal["refuse", "end", "start"]
 

@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 from panope.v1 import classify_service_pb2 as classify_pb
 from panope.v1 import rerank_service_pb2 as rerank_pb
 from panope_client.arguments import check_options, request_of, value_of
-from panope_client.embed_messages import Truncation, truncation_of
+from panope_client.messages.embed import Truncation, truncation_of
 
 Function = Literal["softmax", "sigmoid", "none"]
 Aggregation = Literal["none", "simple", "first", "average", "max"]

@@ -14,7 +14,7 @@ from panope.v1.generation_pb2 import GenerationOptions, Grammar, PromptLookup, S
 from panope.v1.media_pb2 import Image
 from panope_client.arguments import check_names, check_options, iterated, request_of
 from panope_client.errors import InvalidArgumentError
-from panope_client.token_messages import sequences_of
+from panope_client.messages.token import sequences_of
 
 #: A prompt, several of them, or the token ids of several.
 Prompts = str | Sequence[str] | Sequence[Sequence[int]]

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from panope.v1 import text_service_pb2 as pb
 from panope_client.arguments import check_options, request_of
-from panope_client.embed_messages import Truncation, truncation_of
+from panope_client.messages.embed import Truncation, truncation_of
 
 
 class AnswerQuestionOptions(TypedDict, total=False):

@@ -13,8 +13,8 @@ from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1 import segment_service_pb2 as segment_pb
 from panope.v1.media_pb2 import Image
 from panope_client.arguments import check_options, iterated, request_of, value_of
-from panope_client.classify_messages import Function, function_of
 from panope_client.errors import InvalidArgumentError
+from panope_client.messages.classify import Function, function_of
 
 ImageSource: TypeAlias = bytes | str | PathLike[str]
 """A file as bytes, its path, or a `data:` URL."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
-from panope_client.embed_messages import Batch, EmbedOptions, embed_request, embeddings_of
 from panope_client.errors import InvalidArgumentError, InvalidResponseError, PanopeClientError
-from panope_client.image_messages import DetectOptions, ImageSource, detect_request
+from panope_client.messages.embed import Batch, EmbedOptions, embed_request, embeddings_of
+from panope_client.messages.image import DetectOptions, ImageSource, detect_request
 from panope_client.results import Embeddings
 from panope_client.sources import Source
 from panope_client.status import error_in_stream
