@@ -214,7 +214,10 @@ type GenerateRequest struct {
 	Echo bool `protobuf:"varint,6,opt,name=echo,proto3" json:"echo,omitempty"`
 	// How texts are turned into others, by a model with an encoder, such as T5. Default: its encoder reads them as they are.
 	// Refused for any other model.
-	TextToText    *TextToText `protobuf:"bytes,7,opt,name=text_to_text,json=textToText,proto3" json:"text_to_text,omitempty"`
+	TextToText *TextToText `protobuf:"bytes,7,opt,name=text_to_text,json=textToText,proto3" json:"text_to_text,omitempty"`
+	// What comes behind the answer: the model fills in what is between it and each prompt, which must be a text. Default:
+	// nothing. Refused for models whose tokenizer has no tokens for it; `honoured_fields` of the others has `suffix`.
+	Suffix        string `protobuf:"bytes,8,opt,name=suffix,proto3" json:"suffix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -296,6 +299,13 @@ func (x *GenerateRequest) GetTextToText() *TextToText {
 		return x.TextToText
 	}
 	return nil
+}
+
+func (x *GenerateRequest) GetSuffix() string {
+	if x != nil {
+		return x.Suffix
+	}
+	return ""
 }
 
 // How a model with an encoder turns a text into another.
@@ -1559,7 +1569,7 @@ var File_panope_v1_generate_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_generate_service_proto_rawDesc = "" +
 	"\n" +
-	" panope/v1/generate_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x1apanope/v1/generation.proto\x1a\x15panope/v1/media.proto\"\xd4\x02\n" +
+	" panope/v1/generate_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x1apanope/v1/generation.proto\x1a\x15panope/v1/media.proto\"\xec\x02\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\aprompts\x18\x02 \x03(\tR\aprompts\x12B\n" +
@@ -1568,7 +1578,8 @@ const file_panope_v1_generate_service_proto_rawDesc = "" +
 	"\x12add_special_tokens\x18\x05 \x01(\bH\x00R\x10addSpecialTokens\x88\x01\x01\x12\x12\n" +
 	"\x04echo\x18\x06 \x01(\bR\x04echo\x127\n" +
 	"\ftext_to_text\x18\a \x01(\v2\x15.panope.v1.TextToTextR\n" +
-	"textToTextB\x15\n" +
+	"textToText\x12\x16\n" +
+	"\x06suffix\x18\b \x01(\tR\x06suffixB\x15\n" +
 	"\x13_add_special_tokens\"\xa3\x01\n" +
 	"\n" +
 	"TextToText\x12'\n" +

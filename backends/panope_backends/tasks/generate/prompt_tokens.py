@@ -7,7 +7,8 @@ from typing import Protocol
 
 from panope.worker.v1.generate_pb2 import GenerateInput
 from panope_backends.api import PromptImage
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
+from panope_backends.tasks.generate.fill_in import FillIn
 from panope_backends.tasks.generate.images.processor import PreparedImage
 from panope_backends.tasks.generate.images.prompt_images import PromptImages
 from panope_backends.tasks.generate.text_to_text import TextForm
@@ -36,13 +37,27 @@ class PromptTokens:
         max_positions: tokens of prompt and answer together; 0 when unknown.
         vocab_size: of the model.
         max_source_length: tokens of a prompt that an encoder reads; 0 for a model without one.
+        fill_in: how it is asked to fill in; None for a model that only continues texts.
     """
 
-    def __init__(self, encoder: Encoder, max_positions: int, vocab_size: int, max_source_length: int = 0) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        max_positions: int,
+        vocab_size: int,
+        max_source_length: int = 0,
+        fill_in: FillIn | None = None,
+    ) -> None:
         self._encoder = encoder
         self._max_positions = max_source_length or max_positions
         self._has_encoder = bool(max_source_length)
+        self._fill_in = fill_in
         self._vocab_size = vocab_size
+
+    @property
+    def fills_in(self) -> bool:
+        """Whether the model can be asked for what is between two texts."""
+        return self._fill_in is not None
 
     def of_text(
         self,
@@ -65,6 +80,8 @@ class PromptTokens:
         Raises:
             InvalidInputError: it is too long, or there is nothing of it.
         """
+        if message.suffix:
+            return self._filling(text, path, message)
         cut = message.truncate_prompt_tokens if message.HasField("truncate_prompt_tokens") else 0
         form = form or TextForm()
         if form.truncate and self._max_positions:
@@ -74,6 +91,25 @@ class PromptTokens:
         ids = self._encoded(text, form, add_special_tokens=add)
         if not ids:
             raise InvalidInputError.at(path, "{field} has no tokens")
+        return self._fitting(ids, path, message)
+
+    def _filling(self, text: str, path: str, message: GenerateInput) -> tuple[int, ...]:
+        """The tokens of a text and of what comes behind the answer."""
+        if self._fill_in is None:
+            raise no_fill_in()
+        if message.HasField("truncate_prompt_tokens"):
+            raise InvalidInputError.at(
+                "truncate_prompt_tokens",
+                "{field} cannot be honoured beside {suffix}",
+                reason="unsupported_field",
+                suffix=Field("suffix"),
+            )
+        texts = (self._readable(text, path, 0), self._readable(message.suffix, "suffix", 0))
+        before, behind = (self._encoder.encode(each, add_special_tokens=False) for each in texts)
+        ids = self._fill_in.tokens(before, behind)
+        if message.add_special_tokens:
+            start, end = around(self._encoder.encode(text, add_special_tokens=True), before)
+            ids = [*start, *ids, *end]
         return self._fitting(ids, path, message)
 
     def _encoded(self, text: str, form: TextForm, *, add_special_tokens: bool) -> list[int]:
@@ -168,3 +204,12 @@ class PromptTokens:
                 limit=limit,
             )
         return tuple(ids)
+
+
+def no_fill_in() -> InvalidInputError:
+    """The refusal of a text behind the answer."""
+    return InvalidInputError.at(
+        "suffix",
+        "{field} is refused: the model's tokenizer has no tokens to ask for what is between two texts",
+        reason="unsupported_field",
+    )

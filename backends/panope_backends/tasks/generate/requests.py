@@ -17,7 +17,7 @@ from panope_backends.tasks.generate.defaults import GenerationDefaults
 from panope_backends.tasks.generate.images.prompt_images import PromptImages, require_as_many
 from panope_backends.tasks.generate.job import GenerateJob, Prompt, located
 from panope_backends.tasks.generate.options import grammar_of, request_of
-from panope_backends.tasks.generate.prompt_tokens import PromptTokens
+from panope_backends.tasks.generate.prompt_tokens import PromptTokens, no_fill_in
 from panope_backends.tasks.generate.text_to_text import TextForm, TextForms
 from panope_backends.tasks.task import Job
 
@@ -133,6 +133,8 @@ class GenerateRequests:
                 raise _not_without_tokenizer("truncate_prompt_tokens")
             if not message.add_special_tokens:
                 raise _not_without_tokenizer("add_special_tokens")
+            if message.suffix:
+                raise no_fill_in()
             request = request_of(message, self.defaults, prompt=text)
         else:
             ids = self.tokens.of_text(text, path, message, form)

@@ -33,6 +33,7 @@ class AsyncGenerateCalls(AsyncConnection):
         echo: bool = False,
         add_special_tokens: bool | None = None,
         text_to_text: pb.TextToText | None = None,
+        suffix: str = "",
         timeout: float | None = None,
         **options: Unpack[GenerateOptions],
     ) -> pb.GenerateResponse:
@@ -44,11 +45,18 @@ class AsyncGenerateCalls(AsyncConnection):
             echo: whether each answer starts with its prompt.
             add_special_tokens: whether the model's own are put around a text; default yes.
             text_to_text: what a model with an encoder makes of texts; see `panope.v1.TextToText`.
+            suffix: what comes behind the answer; a model of code fills in what is between it and a prompt.
             timeout: see the class.
             options: see `GenerateOptions`.
         """
         request = generate_request(
-            prompts, model, options, echo=echo, add_special_tokens=add_special_tokens, text_to_text=text_to_text
+            prompts,
+            model,
+            options,
+            echo=echo,
+            add_special_tokens=add_special_tokens,
+            text_to_text=text_to_text,
+            suffix=suffix,
         )
         return await self._call(self._generate.Generate, request, timeout)
 
@@ -60,6 +68,7 @@ class AsyncGenerateCalls(AsyncConnection):
         echo: bool = False,
         add_special_tokens: bool | None = None,
         text_to_text: pb.TextToText | None = None,
+        suffix: str = "",
         timeout: float = math.inf,
         **options: Unpack[GenerateOptions],
     ) -> Stream[pb.StreamGenerateResponse]:
@@ -71,11 +80,18 @@ class AsyncGenerateCalls(AsyncConnection):
             echo: whether each answer starts with its prompt.
             add_special_tokens: whether the model's own are put around a text; default yes.
             text_to_text: what a model with an encoder makes of texts; see `panope.v1.TextToText`.
+            suffix: what comes behind the answer; a model of code fills in what is between it and a prompt.
             timeout: seconds for the whole stream.
             options: see `GenerateOptions`.
         """
         request = generate_request(
-            prompts, model, options, echo=echo, add_special_tokens=add_special_tokens, text_to_text=text_to_text
+            prompts,
+            model,
+            options,
+            echo=echo,
+            add_special_tokens=add_special_tokens,
+            text_to_text=text_to_text,
+            suffix=suffix,
         )
         return self._pieces(self._generate.StreamGenerate, pb.StreamGenerateRequest(request=request), timeout)
 

@@ -92,6 +92,7 @@ def generate_request(
     echo: bool,
     add_special_tokens: bool | None,
     text_to_text: pb.TextToText | None,
+    suffix: str,
 ) -> pb.GenerateRequest:
     """Makes the request to continue prompts.
 
@@ -108,6 +109,7 @@ def generate_request(
         echo=echo,
         add_special_tokens=add_special_tokens,
         text_to_text=text_to_text,
+        suffix=suffix,
     )
 
 

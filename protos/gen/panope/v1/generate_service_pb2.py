@@ -27,7 +27,7 @@ from panope.v1 import generation_pb2 as panope_dot_v1_dot_generation__pb2
 from panope.v1 import media_pb2 as panope_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n panope/v1/generate_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x1apanope/v1/generation.proto\x1a\x15panope/v1/media.proto\"\x87\x02\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07prompts\x18\x02 \x03(\t\x12\x32\n\x10prompt_token_ids\x18\x03 \x03(\x0b\x32\x18.panope.v1.TokenSequence\x12-\n\x07options\x18\x04 \x01(\x0b\x32\x1c.panope.v1.GenerationOptions\x12\x1f\n\x12\x61\x64\x64_special_tokens\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x0c\n\x04\x65\x63ho\x18\x06 \x01(\x08\x12+\n\x0ctext_to_text\x18\x07 \x01(\x0b\x32\x15.panope.v1.TextToTextB\x15\n\x13_add_special_tokens\"s\n\nTextToText\x12!\n\x04task\x18\x01 \x01(\x0e\x32\x13.panope.v1.TextTask\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12\x10\n\x08truncate\x18\x04 \x01(\x08\"x\n\x10GenerateResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x0b\x63ompletions\x18\x02 \x03(\x0b\x32\x15.panope.v1.Completion\x12)\n\x05usage\x18\x03 \x01(\x0b\x32\x1a.panope.v1.GenerationUsage\"\x80\x02\n\nCompletion\x12\x14\n\x0cprompt_index\x18\x01 \x01(\r\x12\r\n\x05index\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x11\n\ttoken_ids\x18\x04 \x03(\r\x12*\n\x08logprobs\x18\x05 \x03(\x0b\x32\x18.panope.v1.TokenLogprobs\x12\x31\n\x0fprompt_logprobs\x18\x06 \x03(\x0b\x32\x18.panope.v1.TokenLogprobs\x12.\n\rfinish_reason\x18\x07 \x01(\x0e\x32\x17.panope.v1.FinishReason\x12\x1d\n\x04stop\x18\x08 \x01(\x0b\x32\x0f.panope.v1.Stop\"2\n\x04Stop\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x12\n\x08token_id\x18\x02 \x01(\rH\x00\x42\x06\n\x04stop\"D\n\x15StreamGenerateRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.panope.v1.GenerateRequest\"y\n\x16StreamGenerateResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12%\n\x06\x64\x65ltas\x18\x02 \x03(\x0b\x32\x15.panope.v1.Completion\x12)\n\x05usage\x18\x03 \x01(\x0b\x32\x1a.panope.v1.GenerationUsage\"\xb9\x02\n\x0b\x43hatRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x08messages\x18\x02 \x03(\x0b\x32\x16.panope.v1.ChatMessage\x12\x1e\n\x05tools\x18\x03 \x03(\x0b\x32\x0f.panope.v1.Tool\x12*\n\x0btool_choice\x18\x04 \x01(\x0b\x32\x15.panope.v1.ToolChoice\x12 \n\x13parallel_tool_calls\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12-\n\x07options\x18\x06 \x01(\x0b\x32\x1c.panope.v1.GenerationOptions\x12\x1c\n\x14template_kwargs_json\x18\x07 \x01(\t\x12\x1e\n\x16\x63ontinue_final_message\x18\x08 \x01(\x08\x42\x16\n\x14_parallel_tool_calls\"\xb9\x01\n\x0b\x43hatMessage\x12!\n\x04role\x18\x01 \x01(\x0e\x32\x13.panope.v1.ChatRole\x12\'\n\x07\x63ontent\x18\x02 \x03(\x0b\x32\x16.panope.v1.ContentPart\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\ntool_calls\x18\x04 \x03(\x0b\x32\x13.panope.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x05 \x01(\t\x12\x11\n\treasoning\x18\x06 \x01(\t\"H\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12!\n\x05image\x18\x02 \x01(\x0b\x32\x10.panope.v1.ImageH\x00\x42\x06\n\x04part\"R\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\x12\x0e\n\x06strict\x18\x04 \x01(\x08\"K\n\nToolChoice\x12#\n\x04mode\x18\x01 \x01(\x0e\x32\x13.panope.v1.ToolModeH\x00\x12\x0e\n\x04name\x18\x02 \x01(\tH\x00\x42\x08\n\x06\x63hoice\"K\n\x08ToolCall\x12\r\n\x05index\x18\x01 \x01(\r\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x04 \x01(\t\"p\n\x0c\x43hatResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12&\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x15.panope.v1.ChatAnswer\x12)\n\x05usage\x18\x03 \x01(\x0b\x32\x1a.panope.v1.GenerationUsage\"\xa9\x02\n\nChatAnswer\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x11\n\treasoning\x18\x03 \x01(\t\x12\'\n\ntool_calls\x18\x04 \x03(\x0b\x32\x13.panope.v1.ToolCall\x12\x11\n\ttoken_ids\x18\x05 \x03(\r\x12*\n\x08logprobs\x18\x06 \x03(\x0b\x32\x18.panope.v1.TokenLogprobs\x12\x31\n\x0fprompt_logprobs\x18\x07 \x03(\x0b\x32\x18.panope.v1.TokenLogprobs\x12.\n\rfinish_reason\x18\x08 \x01(\x0e\x32\x17.panope.v1.FinishReason\x12\x1d\n\x04stop\x18\t \x01(\x0b\x32\x0f.panope.v1.Stop\"<\n\x11StreamChatRequest\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.panope.v1.ChatRequest\"u\n\x12StreamChatResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12%\n\x06\x64\x65ltas\x18\x02 \x03(\x0b\x32\x15.panope.v1.ChatAnswer\x12)\n\x05usage\x18\x03 \x01(\x0b\x32\x1a.panope.v1.GenerationUsage*]\n\x08TextTask\x12\x19\n\x15TEXT_TASK_UNSPECIFIED\x10\x00\x12\x1b\n\x17TEXT_TASK_SUMMARIZATION\x10\x01\x12\x19\n\x15TEXT_TASK_TRANSLATION\x10\x02*\x95\x01\n\x08\x43hatRole\x12\x19\n\x15\x43HAT_ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HAT_ROLE_SYSTEM\x10\x01\x12\x12\n\x0e\x43HAT_ROLE_USER\x10\x02\x12\x17\n\x13\x43HAT_ROLE_ASSISTANT\x10\x03\x12\x12\n\x0e\x43HAT_ROLE_TOOL\x10\x04\x12\x17\n\x13\x43HAT_ROLE_DEVELOPER\x10\x05*e\n\x08ToolMode\x12\x19\n\x15TOOL_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTOOL_MODE_AUTO\x10\x01\x12\x12\n\x0eTOOL_MODE_NONE\x10\x02\x12\x16\n\x12TOOL_MODE_REQUIRED\x10\x03\x32\xb5\x02\n\x0fGenerateService\x12\x43\n\x08Generate\x12\x1a.panope.v1.GenerateRequest\x1a\x1b.panope.v1.GenerateResponse\x12W\n\x0eStreamGenerate\x12 .panope.v1.StreamGenerateRequest\x1a!.panope.v1.StreamGenerateResponse0\x01\x12\x37\n\x04\x43hat\x12\x16.panope.v1.ChatRequest\x1a\x17.panope.v1.ChatResponse\x12K\n\nStreamChat\x12\x1c.panope.v1.StreamChatRequest\x1a\x1d.panope.v1.StreamChatResponse0\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n panope/v1/generate_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\x1a\x1apanope/v1/generation.proto\x1a\x15panope/v1/media.proto\"\x97\x02\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07prompts\x18\x02 \x03(\t\x12\x32\n\x10prompt_token_ids\x18\x03 \x03(\x0b\x32\x18.panope.v1.TokenSequence\x12-\n\x07options\x18\x04 \x01(\x0b\x32\x1c.panope.v1.GenerationOptions\x12\x1f\n\x12\x61\x64\x64_special_tokens\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x0c\n\x04\x65\x63ho\x18\x06 \x01(\x08\x12+\n\x0ctext_to_text\x18\x07 \x01(\x0b\x32\x15.panope.v1.TextToText\x12\x0e\n\x06suffix\x18\x08 \x01(\tB\x15\n\x13_add_special_tokens\"s\n\nTextToText\x12!\n\x04task\x18\x01 \x01(\x0e\x32\x13.panope.v1.TextTask\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12\x10\n\x08truncate\x18\x04 \x01(\x08\"x\n\x10GenerateResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x0b\x63ompletions\x18\x02 \x03(\x0b\x32\x15.panope.v1.Completion\x12)\n\x05usage\x18\x03 \x01(\x0b\x32\x1a.panope.v1.GenerationUsage\"\x80\x02\n\nCompletion\x12\x14\n\x0cprompt_index\x18\x01 \x01(\r\x12\r\n\x05index\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x11\n\ttoken_ids\x18\x04 \x03(\r\x12*\n\x08logprobs\x18\x05 \x03(\x0b\x32\x18.panope.v1.TokenLogprobs\x12\x31\n\x0fprompt_logprobs\x18\x06 \x03(\x0b\x32\x18.panope.v1.TokenLogprobs\x12.\n\rfinish_reason\x18\x07 \x01(\x0e\x32\x17.panope.v1.FinishReason\x12\x1d\n\x04stop\x18\x08 \x01(\x0b\x32\x0f.panope.v1.Stop\"2\n\x04Stop\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x12\n\x08token_id\x18\x02 \x01(\rH\x00\x42\x06\n\x04stop\"D\n\x15StreamGenerateRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.panope.v1.GenerateRequest\"y\n\x16StreamGenerateResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12%\n\x06\x64\x65ltas\x18\x02 \x03(\x0b\x32\x15.panope.v1.Completion\x12)\n\x05usage\x18\x03 \x01(\x0b\x32\x1a.panope.v1.GenerationUsage\"\xb9\x02\n\x0b\x43hatRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x08messages\x18\x02 \x03(\x0b\x32\x16.panope.v1.ChatMessage\x12\x1e\n\x05tools\x18\x03 \x03(\x0b\x32\x0f.panope.v1.Tool\x12*\n\x0btool_choice\x18\x04 \x01(\x0b\x32\x15.panope.v1.ToolChoice\x12 \n\x13parallel_tool_calls\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12-\n\x07options\x18\x06 \x01(\x0b\x32\x1c.panope.v1.GenerationOptions\x12\x1c\n\x14template_kwargs_json\x18\x07 \x01(\t\x12\x1e\n\x16\x63ontinue_final_message\x18\x08 \x01(\x08\x42\x16\n\x14_parallel_tool_calls\"\xb9\x01\n\x0b\x43hatMessage\x12!\n\x04role\x18\x01 \x01(\x0e\x32\x13.panope.v1.ChatRole\x12\'\n\x07\x63ontent\x18\x02 \x03(\x0b\x32\x16.panope.v1.ContentPart\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\ntool_calls\x18\x04 \x03(\x0b\x32\x13.panope.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x05 \x01(\t\x12\x11\n\treasoning\x18\x06 \x01(\t\"H\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12!\n\x05image\x18\x02 \x01(\x0b\x32\x10.panope.v1.ImageH\x00\x42\x06\n\x04part\"R\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\x12\x0e\n\x06strict\x18\x04 \x01(\x08\"K\n\nToolChoice\x12#\n\x04mode\x18\x01 \x01(\x0e\x32\x13.panope.v1.ToolModeH\x00\x12\x0e\n\x04name\x18\x02 \x01(\tH\x00\x42\x08\n\x06\x63hoice\"K\n\x08ToolCall\x12\r\n\x05index\x18\x01 \x01(\r\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x04 \x01(\t\"p\n\x0c\x43hatResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12&\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x15.panope.v1.ChatAnswer\x12)\n\x05usage\x18\x03 \x01(\x0b\x32\x1a.panope.v1.GenerationUsage\"\xa9\x02\n\nChatAnswer\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x11\n\treasoning\x18\x03 \x01(\t\x12\'\n\ntool_calls\x18\x04 \x03(\x0b\x32\x13.panope.v1.ToolCall\x12\x11\n\ttoken_ids\x18\x05 \x03(\r\x12*\n\x08logprobs\x18\x06 \x03(\x0b\x32\x18.panope.v1.TokenLogprobs\x12\x31\n\x0fprompt_logprobs\x18\x07 \x03(\x0b\x32\x18.panope.v1.TokenLogprobs\x12.\n\rfinish_reason\x18\x08 \x01(\x0e\x32\x17.panope.v1.FinishReason\x12\x1d\n\x04stop\x18\t \x01(\x0b\x32\x0f.panope.v1.Stop\"<\n\x11StreamChatRequest\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.panope.v1.ChatRequest\"u\n\x12StreamChatResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12%\n\x06\x64\x65ltas\x18\x02 \x03(\x0b\x32\x15.panope.v1.ChatAnswer\x12)\n\x05usage\x18\x03 \x01(\x0b\x32\x1a.panope.v1.GenerationUsage*]\n\x08TextTask\x12\x19\n\x15TEXT_TASK_UNSPECIFIED\x10\x00\x12\x1b\n\x17TEXT_TASK_SUMMARIZATION\x10\x01\x12\x19\n\x15TEXT_TASK_TRANSLATION\x10\x02*\x95\x01\n\x08\x43hatRole\x12\x19\n\x15\x43HAT_ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HAT_ROLE_SYSTEM\x10\x01\x12\x12\n\x0e\x43HAT_ROLE_USER\x10\x02\x12\x17\n\x13\x43HAT_ROLE_ASSISTANT\x10\x03\x12\x12\n\x0e\x43HAT_ROLE_TOOL\x10\x04\x12\x17\n\x13\x43HAT_ROLE_DEVELOPER\x10\x05*e\n\x08ToolMode\x12\x19\n\x15TOOL_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTOOL_MODE_AUTO\x10\x01\x12\x12\n\x0eTOOL_MODE_NONE\x10\x02\x12\x16\n\x12TOOL_MODE_REQUIRED\x10\x03\x32\xb5\x02\n\x0fGenerateService\x12\x43\n\x08Generate\x12\x1a.panope.v1.GenerateRequest\x1a\x1b.panope.v1.GenerateResponse\x12W\n\x0eStreamGenerate\x12 .panope.v1.StreamGenerateRequest\x1a!.panope.v1.StreamGenerateResponse0\x01\x12\x37\n\x04\x43hat\x12\x16.panope.v1.ChatRequest\x1a\x17.panope.v1.ChatResponse\x12K\n\nStreamChat\x12\x1c.panope.v1.StreamChatRequest\x1a\x1d.panope.v1.StreamChatResponse0\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,46 +35,46 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.generate_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
-  _globals['_TEXTTASK']._serialized_start=2549
-  _globals['_TEXTTASK']._serialized_end=2642
-  _globals['_CHATROLE']._serialized_start=2645
-  _globals['_CHATROLE']._serialized_end=2794
-  _globals['_TOOLMODE']._serialized_start=2796
-  _globals['_TOOLMODE']._serialized_end=2897
+  _globals['_TEXTTASK']._serialized_start=2565
+  _globals['_TEXTTASK']._serialized_end=2658
+  _globals['_CHATROLE']._serialized_start=2661
+  _globals['_CHATROLE']._serialized_end=2810
+  _globals['_TOOLMODE']._serialized_start=2812
+  _globals['_TOOLMODE']._serialized_end=2913
   _globals['_GENERATEREQUEST']._serialized_start=130
-  _globals['_GENERATEREQUEST']._serialized_end=393
-  _globals['_TEXTTOTEXT']._serialized_start=395
-  _globals['_TEXTTOTEXT']._serialized_end=510
-  _globals['_GENERATERESPONSE']._serialized_start=512
-  _globals['_GENERATERESPONSE']._serialized_end=632
-  _globals['_COMPLETION']._serialized_start=635
-  _globals['_COMPLETION']._serialized_end=891
-  _globals['_STOP']._serialized_start=893
-  _globals['_STOP']._serialized_end=943
-  _globals['_STREAMGENERATEREQUEST']._serialized_start=945
-  _globals['_STREAMGENERATEREQUEST']._serialized_end=1013
-  _globals['_STREAMGENERATERESPONSE']._serialized_start=1015
-  _globals['_STREAMGENERATERESPONSE']._serialized_end=1136
-  _globals['_CHATREQUEST']._serialized_start=1139
-  _globals['_CHATREQUEST']._serialized_end=1452
-  _globals['_CHATMESSAGE']._serialized_start=1455
-  _globals['_CHATMESSAGE']._serialized_end=1640
-  _globals['_CONTENTPART']._serialized_start=1642
-  _globals['_CONTENTPART']._serialized_end=1714
-  _globals['_TOOL']._serialized_start=1716
-  _globals['_TOOL']._serialized_end=1798
-  _globals['_TOOLCHOICE']._serialized_start=1800
-  _globals['_TOOLCHOICE']._serialized_end=1875
-  _globals['_TOOLCALL']._serialized_start=1877
-  _globals['_TOOLCALL']._serialized_end=1952
-  _globals['_CHATRESPONSE']._serialized_start=1954
-  _globals['_CHATRESPONSE']._serialized_end=2066
-  _globals['_CHATANSWER']._serialized_start=2069
-  _globals['_CHATANSWER']._serialized_end=2366
-  _globals['_STREAMCHATREQUEST']._serialized_start=2368
-  _globals['_STREAMCHATREQUEST']._serialized_end=2428
-  _globals['_STREAMCHATRESPONSE']._serialized_start=2430
-  _globals['_STREAMCHATRESPONSE']._serialized_end=2547
-  _globals['_GENERATESERVICE']._serialized_start=2900
-  _globals['_GENERATESERVICE']._serialized_end=3209
+  _globals['_GENERATEREQUEST']._serialized_end=409
+  _globals['_TEXTTOTEXT']._serialized_start=411
+  _globals['_TEXTTOTEXT']._serialized_end=526
+  _globals['_GENERATERESPONSE']._serialized_start=528
+  _globals['_GENERATERESPONSE']._serialized_end=648
+  _globals['_COMPLETION']._serialized_start=651
+  _globals['_COMPLETION']._serialized_end=907
+  _globals['_STOP']._serialized_start=909
+  _globals['_STOP']._serialized_end=959
+  _globals['_STREAMGENERATEREQUEST']._serialized_start=961
+  _globals['_STREAMGENERATEREQUEST']._serialized_end=1029
+  _globals['_STREAMGENERATERESPONSE']._serialized_start=1031
+  _globals['_STREAMGENERATERESPONSE']._serialized_end=1152
+  _globals['_CHATREQUEST']._serialized_start=1155
+  _globals['_CHATREQUEST']._serialized_end=1468
+  _globals['_CHATMESSAGE']._serialized_start=1471
+  _globals['_CHATMESSAGE']._serialized_end=1656
+  _globals['_CONTENTPART']._serialized_start=1658
+  _globals['_CONTENTPART']._serialized_end=1730
+  _globals['_TOOL']._serialized_start=1732
+  _globals['_TOOL']._serialized_end=1814
+  _globals['_TOOLCHOICE']._serialized_start=1816
+  _globals['_TOOLCHOICE']._serialized_end=1891
+  _globals['_TOOLCALL']._serialized_start=1893
+  _globals['_TOOLCALL']._serialized_end=1968
+  _globals['_CHATRESPONSE']._serialized_start=1970
+  _globals['_CHATRESPONSE']._serialized_end=2082
+  _globals['_CHATANSWER']._serialized_start=2085
+  _globals['_CHATANSWER']._serialized_end=2382
+  _globals['_STREAMCHATREQUEST']._serialized_start=2384
+  _globals['_STREAMCHATREQUEST']._serialized_end=2444
+  _globals['_STREAMCHATRESPONSE']._serialized_start=2446
+  _globals['_STREAMCHATRESPONSE']._serialized_end=2563
+  _globals['_GENERATESERVICE']._serialized_start=2916
+  _globals['_GENERATESERVICE']._serialized_end=3225
 # @@protoc_insertion_point(module_scope)

@@ -125,12 +125,17 @@ class GenerateRequest(google.protobuf.message.Message):
     ADD_SPECIAL_TOKENS_FIELD_NUMBER: builtins.int
     ECHO_FIELD_NUMBER: builtins.int
     TEXT_TO_TEXT_FIELD_NUMBER: builtins.int
+    SUFFIX_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`, or an alias. Required."""
     add_special_tokens: builtins.bool
     """Whether the model's own special tokens are put around a text. Default: true."""
     echo: builtins.bool
     """Whether each answer starts with its prompt. Default: false."""
+    suffix: builtins.str
+    """What comes behind the answer: the model fills in what is between it and each prompt, which must be a text. Default:
+    nothing. Refused for models whose tokenizer has no tokens for it; `honoured_fields` of the others has `suffix`.
+    """
     @property
     def prompts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The prompts as texts, 1 to 128, none empty. Excludes `prompt_token_ids`."""
@@ -159,9 +164,10 @@ class GenerateRequest(google.protobuf.message.Message):
         add_special_tokens: builtins.bool | None = ...,
         echo: builtins.bool = ...,
         text_to_text: Global___TextToText | None = ...,
+        suffix: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_add_special_tokens", b"_add_special_tokens", "add_special_tokens", b"add_special_tokens", "options", b"options", "text_to_text", b"text_to_text"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_add_special_tokens", b"_add_special_tokens", "add_special_tokens", b"add_special_tokens", "echo", b"echo", "model", b"model", "options", b"options", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "text_to_text", b"text_to_text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_add_special_tokens", b"_add_special_tokens", "add_special_tokens", b"add_special_tokens", "echo", b"echo", "model", b"model", "options", b"options", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "suffix", b"suffix", "text_to_text", b"text_to_text"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_add_special_tokens", b"_add_special_tokens"]) -> typing.Literal["add_special_tokens"] | None: ...
 
 Global___GenerateRequest: typing_extensions.TypeAlias = GenerateRequest

@@ -29,7 +29,8 @@ def canonical_form(task_input: GenerateInput, facts: object) -> Canonical | None
     sampling = replace(options.sampling, logit_bias=dict(sorted(options.sampling.logit_bias.items())))
     asked = replace(task_input, stream=False, first_index=0, options=replace(options, sampling=sampling, priority=0))
     conversation = task_input.conversation
-    size = sum(map(len, task_input.prompts)) + _TOKEN_BYTES * sum(map(len, task_input.prompt_token_ids))
+    size = len(task_input.suffix) + sum(map(len, task_input.prompts))
+    size += _TOKEN_BYTES * sum(map(len, task_input.prompt_token_ids))
     if conversation is not None:
         size += len(conversation.messages) + len(conversation.tools)
         size += sum(image.size_bytes for image in conversation.images)

@@ -59,6 +59,10 @@ def check_input(task_input: GenerateInput, limits: Limits) -> None:
         check_text_to_text(task_input.text_to_text)
         if task_input.conversation is not None:
             raise InvalidInputError.at("text_to_text", "{field} is for prompts, not for conversations")
+    if task_input.suffix:
+        _check_bytes(task_input.suffix, "suffix", limits)
+        if not task_input.prompts:
+            raise InvalidInputError.at("suffix", "{field} needs prompts that are texts")
     if task_input.conversation is not None and task_input.echo:
         raise InvalidInputError.at("echo", "{field} is for prompts, not for conversations")
 

@@ -46,6 +46,7 @@ def input_message(task_input: GenerateInput) -> messages.GenerateInput:
         echo=task_input.echo,
         stream=task_input.stream,
         first_index=task_input.first_index,
+        suffix=task_input.suffix,
         text_to_text=None if task_input.text_to_text is None else _text_message(task_input.text_to_text),
         **{name: getattr(options.sampling, name) for name in _SAMPLING},
         **{name: getattr(options, name) for name in _OPTIONS},

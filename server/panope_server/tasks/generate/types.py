@@ -122,6 +122,7 @@ class GenerateInput(Input):
         first_index: the position in the call of the first prompt; more than 0 for parts of a large call.
         stream: whether pieces of answers are wanted when they exist; otherwise each answer comes whole.
         text_to_text: None for prompts as they are.
+        suffix: what comes behind the answer to a prompt that is a text; empty for nothing.
     """
 
     prompts: list[str] = field(default_factory=list)
@@ -133,6 +134,7 @@ class GenerateInput(Input):
     options: GenerationOptions = field(default_factory=GenerationOptions)
     first_index: int = 0
     text_to_text: TextToText | None = None
+    suffix: str = ""
 
     @property
     def sequences(self) -> int:

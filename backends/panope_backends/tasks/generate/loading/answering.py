@@ -15,6 +15,7 @@ from panope_backends.tasks.generate.chat.chat_tokenizer import chat_tokenizer
 from panope_backends.tasks.generate.chat.conversations import Seen
 from panope_backends.tasks.generate.chat.render import Setup
 from panope_backends.tasks.generate.defaults import GenerationDefaults
+from panope_backends.tasks.generate.fill_in import fill_in_of
 from panope_backends.tasks.generate.images.prompt_images import PromptImages
 from panope_backends.tasks.generate.loading.facts import facts_of
 from panope_backends.tasks.generate.prompt_tokens import PromptTokens
@@ -101,7 +102,8 @@ class Answering:
         )
         if encoder is not None and chat is not None:
             others = {**others, "tokenize": chat_tokenizer(encoder, chat, others["tokenize"])}
-        facts = facts_of(model, self.loaded, defaults, chat, forms).SerializeToString()
+        fills_in = tokens is not None and tokens.fills_in
+        facts = facts_of(model, self.loaded, defaults, chat, forms, fills_in=fills_in).SerializeToString()
         end = chat.close if chat is not None else lambda: None
         return Answers({"generate": requests.prepare, **others}, facts, end)
 
@@ -115,7 +117,8 @@ class Answering:
         if reader is None or "prompt_token_ids" not in model.honoured:
             return None
         known = encoder.highest_id + 1 if encoder is not None else _MOST_TOKENS
-        return PromptTokens(reader, model.max_positions, model.vocab_size or known, model.max_source_length)
+        fill_in = None if encoder is None or model.max_source_length else fill_in_of(encoder)
+        return PromptTokens(reader, model.max_positions, model.vocab_size or known, model.max_source_length, fill_in)
 
     def _chat_template(self, setup: Setup, special_ids: Mapping[str, int]) -> ChatTemplate | None:
         positions = self.model.max_positions

@@ -15,7 +15,13 @@ _NOT_OF_CALLS = frozenset({"adapter"})
 
 
 def facts_of(
-    model: TokenModel, loaded: LoadedModel, defaults: GenerationDefaults, chat: ChatTemplate | None, forms: TextForms
+    model: TokenModel,
+    loaded: LoadedModel,
+    defaults: GenerationDefaults,
+    chat: ChatTemplate | None,
+    forms: TextForms,
+    *,
+    fills_in: bool,
 ) -> messages.GenerateFacts:
     """The message about a model.
 
@@ -25,6 +31,7 @@ def facts_of(
         defaults: of its files.
         chat: its chat template; None without one.
         forms: what becomes of texts that its encoder reads.
+        fills_in: whether it can be asked for what is between two texts.
     """
     cache = loaded.cache if isinstance(loaded, StepModel) else None
     blocks = loaded.blocks if isinstance(loaded, StepModel) else 0
@@ -36,7 +43,7 @@ def facts_of(
         template_kwargs=chat.facts.kwargs if chat is not None else (),
         has_tools=chat.facts.has_tools if chat is not None else "tools" in model.honoured,
         has_reasoning=chat is not None and chat.reasoning is not None,
-        honoured=sorted(model.honoured - _NOT_OF_CALLS),
+        honoured=sorted(model.honoured - _NOT_OF_CALLS | ({"suffix"} if fills_in else set())),
         defaults_json=json.dumps(dict(defaults.values)).encode(),
         eos_token_ids=defaults.eos_token_ids,
         cache_precision=cache.precision if cache is not None else "",

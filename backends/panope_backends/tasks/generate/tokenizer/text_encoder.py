@@ -36,6 +36,11 @@ class TextEncoder:
         (encoding,) = self.tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)
         return encoding.ids
 
+    def token_id(self, token: str) -> int | None:
+        """The id of a token; None where there is no such token."""
+        found = self.tokenizer.token_to_id(token)
+        return None if found is None else int(found)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))

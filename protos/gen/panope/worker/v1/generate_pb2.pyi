@@ -53,6 +53,7 @@ class GenerateInput(google.protobuf.message.Message):
     STREAM_FIELD_NUMBER: builtins.int
     FIRST_INDEX_FIELD_NUMBER: builtins.int
     TEXT_TO_TEXT_FIELD_NUMBER: builtins.int
+    SUFFIX_FIELD_NUMBER: builtins.int
     TEMPERATURE_FIELD_NUMBER: builtins.int
     TOP_K_FIELD_NUMBER: builtins.int
     TOP_P_FIELD_NUMBER: builtins.int
@@ -89,6 +90,8 @@ class GenerateInput(google.protobuf.message.Message):
     """The position in the call of the first prompt: the worker gets a call of several prompts in parts, and positions in
     errors and in answers are the call's.
     """
+    suffix: builtins.str
+    """What comes behind the answer to a prompt that is a text; empty for nothing."""
     temperature: builtins.float
     """Unset for the model's defaults."""
     top_k: builtins.int
@@ -174,6 +177,7 @@ class GenerateInput(google.protobuf.message.Message):
         stream: builtins.bool = ...,
         first_index: builtins.int = ...,
         text_to_text: Global___TextToText | None = ...,
+        suffix: builtins.str = ...,
         temperature: builtins.float | None = ...,
         top_k: builtins.int | None = ...,
         top_p: builtins.float | None = ...,
@@ -202,7 +206,7 @@ class GenerateInput(google.protobuf.message.Message):
         cache_salt: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_lookup_tokens", b"_lookup_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "conversation", b"conversation", "frequency_penalty", b"frequency_penalty", "logprobs", b"logprobs", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "prompt_logprobs", b"prompt_logprobs", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "text_to_text", b"text_to_text", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_lookup_tokens", b"_lookup_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "add_special_tokens", b"add_special_tokens", "cache_salt", b"cache_salt", "conversation", b"conversation", "echo", b"echo", "first_index", b"first_index", "frequency_penalty", b"frequency_penalty", "grammar_kind", b"grammar_kind", "grammar_source", b"grammar_source", "ignore_eos", b"ignore_eos", "include_stop", b"include_stop", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "lookup_max_ngram", b"lookup_max_ngram", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "n", b"n", "presence_penalty", b"presence_penalty", "priority", b"priority", "prompt_logprobs", b"prompt_logprobs", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "skip_special_tokens", b"skip_special_tokens", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "stream", b"stream", "temperature", b"temperature", "text_to_text", b"text_to_text", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_lookup_tokens", b"_lookup_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_prompt_logprobs", b"_prompt_logprobs", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_truncate_prompt_tokens", b"_truncate_prompt_tokens", "add_special_tokens", b"add_special_tokens", "cache_salt", b"cache_salt", "conversation", b"conversation", "echo", b"echo", "first_index", b"first_index", "frequency_penalty", b"frequency_penalty", "grammar_kind", b"grammar_kind", "grammar_source", b"grammar_source", "ignore_eos", b"ignore_eos", "include_stop", b"include_stop", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "lookup_max_ngram", b"lookup_max_ngram", "lookup_tokens", b"lookup_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "n", b"n", "presence_penalty", b"presence_penalty", "priority", b"priority", "prompt_logprobs", b"prompt_logprobs", "prompt_token_ids", b"prompt_token_ids", "prompts", b"prompts", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "skip_special_tokens", b"skip_special_tokens", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "stream", b"stream", "suffix", b"suffix", "temperature", b"temperature", "text_to_text", b"text_to_text", "top_k", b"top_k", "top_p", b"top_p", "truncate_prompt_tokens", b"truncate_prompt_tokens"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_frequency_penalty", b"_frequency_penalty"]) -> typing.Literal["frequency_penalty"] | None: ...
     @typing.overload

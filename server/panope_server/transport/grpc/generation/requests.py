@@ -91,6 +91,7 @@ def generate_input(request: pb.GenerateRequest, *, stream: bool) -> GenerateInpu
         prompt_token_ids=[list(sequence.ids) for sequence in request.prompt_token_ids],
         add_special_tokens=_given(request, "add_special_tokens", True),
         echo=request.echo,
+        suffix=request.suffix,
         stream=stream,
         text_to_text=_text_to_text(request.text_to_text) if request.HasField("text_to_text") else None,
         options=_options(request.options),

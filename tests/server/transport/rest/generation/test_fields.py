@@ -217,8 +217,14 @@ def test_an_answer_is_continued(edge):
     assert edge.instances.calls[-1].input.conversation.continue_final_message
 
 
-def test_a_prompt_is_not_filled_in(edge):
-    reply = edge.post(COMPLETIONS, {**BODIES[COMPLETIONS], "suffix": "end"})
+@pytest.mark.parametrize(("suffix", "told"), [("end", "end"), ("", ""), (None, "")])
+def test_what_comes_behind_an_answer_reaches_the_model(edge, suffix, told):
+    assert edge.post(COMPLETIONS, {**BODIES[COMPLETIONS], "suffix": suffix}).status == 200
+    assert edge.instances.calls[-1].input.suffix == told
+
+
+def test_nothing_comes_behind_the_answer_to_token_ids(edge):
+    reply = edge.post(COMPLETIONS, {**BODIES[COMPLETIONS], "prompt": [1, 2], "suffix": "end"})
     assert (reply.status, reply.error["param"]) == (400, "suffix")
 
 
@@ -273,7 +279,7 @@ _LONG = b"1" * 5_000
 
 @pytest.mark.parametrize("value", [b"1e400", b"[1e400]", _LONG, b'{"a": ' + _LONG + b', "a": 1}'])
 @pytest.mark.parametrize(
-    ("path", "field"), [(CHAT, "functions"), (CHAT, "best_of"), (COMPLETIONS, "suffix"), (RESPONSES, "conversation")]
+    ("path", "field"), [(CHAT, "functions"), (CHAT, "best_of"), (COMPLETIONS, "best_of"), (RESPONSES, "conversation")]
 )
 def test_a_refused_field_is_refused_by_its_name_whatever_numbers_it_has(edge, path, field, value):
     begin = {CHAT: b'"messages": [{"role": "user", "content": "a"}]', COMPLETIONS: b'"prompt": "a"'}

@@ -11,9 +11,9 @@ from panope_server.transport.generation.conversations import MessageJson, conten
 from panope_server.transport.generation.names import GenerationNames
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
     ImageBody,
+    ImageQuestionParameters,
     QuestionBody,
     QuestionInputs,
-    ImageQuestionParameters,
 )
 
 #: As Text Generation Inference has it.

@@ -41,6 +41,7 @@ def completion_input(body: CompletionBody, given: Input) -> GenerateInput:
         prompt_token_ids=given.token_sequences,
         add_special_tokens=body.add_special_tokens is not False,
         echo=bool(body.echo),
+        suffix=body.suffix or "",
         stream=bool(body.stream),
         options=options,
     )

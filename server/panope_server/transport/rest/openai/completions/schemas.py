@@ -20,18 +20,20 @@ class CompletionBody(GenerationFields, forbid_unknown_fields=True, kw_only=True)
         logprobs: How many likeliest tokens are told beside each token.
         echo: Whether each answer starts with its prompt, of which `logprobs` tells too.
         add_special_tokens: Whether the model's own special tokens are put around a text. Default: true.
+        suffix: What comes behind the answer, which fills in what is between it and the prompt. Refused for models whose
+            tokenizer has no tokens for it.
     """
 
     prompt: Raw
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     echo: bool | None = None
     add_special_tokens: bool | None = None
+    suffix: str | None = None
 
 
 REFUSALS = Refusals(
     {
         **REFUSED,
-        "suffix": Refusal("is refused: models here continue a prompt, and fill nothing in", ("",)),
         "prompt_embeds": Refusal("is refused: send texts or token ids"),
     }
 )
