@@ -55,6 +55,8 @@ def test_info_tells_why_the_model_runs_as_it_does(live_server) -> None:
         "pooling": "mean",
         "normalize": True,
         "batching": "any",
+        "inputs": ["texts"],
+        "image_poolings": [],
     }
     assert {tensor["name"] for tensor in info["inputs"]} == {"input_ids", "attention_mask", "token_type_ids"}
 

@@ -120,7 +120,7 @@ def test_a_message_over_the_limit_is_refused_over_grpc(live_server, stubs) -> No
         (b'{"model": "{model}"}', 400, "input", "input"),
         (b'{"model": "{model}", "input": ""}', 400, "input", "empty"),
         (b'{"model": "{model}", "input": []}', 400, "input", "at least one"),
-        (b'{"model": "{model}", "input": {"a": 1}}', 400, "input", ""),
+        (b'{"model": "{model}", "input": {"a": 1}}', 400, "input.a", ""),
         (b'{"model": "{model}", "input": ["a", 5]}', 400, "input", ""),
         (b'{"model": "{model}", "input": [1.5]}', 400, "input", ""),
         (b'{"model": "{model}", "input": "a", "dimensons": 5}', 400, "dimensons", "dimensions"),

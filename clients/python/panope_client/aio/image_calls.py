@@ -89,7 +89,7 @@ class AsyncImageCalls(AsyncConnection):
         the results of the frames before.
 
         Args:
-            frames: an iterable of images, asynchronous or not, read as fast as the server takes them.
+            frames: images, read as fast as the server takes them.
             model: `vendor/name`, of the task `detect`.
             priority: see the class.
             timeout: seconds for the whole stream.

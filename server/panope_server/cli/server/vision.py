@@ -75,7 +75,7 @@ def segment(
     ] = None,
     most: Annotated[int | None, typer.Option("--most", min=1, max=1000, help="How many segments to tell of.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Writes each mask to this folder, as 00-label.png and so on.")
+        Path | None, typer.Option("--out", help="Writes each mask to this folder, as a PNG file with its label.")
     ] = None,
     draw: Annotated[
         Path | None, typer.Option("--draw", help="Writes the image with coloured segments to this file.")

@@ -19,8 +19,8 @@ MAX_BODY_BYTES = 1 << 20
 
 KNOWN = (
     "unknown field `zzz`; known are `model`, `input`, `encoding_format`, `dimensions`, `normalize`, `prompt_name`, "
-    "`input_type`, `truncate`, `truncation_direction`, `truncate_prompt_tokens`, `add_special_tokens`, `user`, "
-    "`priority`, `extra_body`"
+    "`input_type`, `truncate`, `truncation_direction`, `truncate_prompt_tokens`, `add_special_tokens`, "
+    "`image_pooling`, `user`, `priority`, `extra_body`"
 )
 
 
@@ -123,7 +123,7 @@ def test_a_large_list_of_ids_is_checked_like_a_small_one(edge, sequences):
 )
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/embed", "/v1/infer/acme/embedder", "/models/unload"])
 def test_a_body_that_a_foreign_page_could_send_without_asking_is_refused(edge, given, path):
-    reply = edge.post(path, embeddings(), {"content-type": given})
+    reply = edge.post(path, embeddings(), {"content-type": given, "origin": "https://elsewhere.example"})
     assert reply.status == 415
     assert reply.error["code"] == "unsupported_content_type"
     assert reply.error["message"] == "send the header `content-type: application/json`"
