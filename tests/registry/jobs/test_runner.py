@@ -233,8 +233,10 @@ def test_a_stopping_runner_gives_its_jobs_back(jobs: Jobs) -> None:
 
 def test_a_handler_that_does_not_stop_is_left_behind_with_its_lease(jobs: Jobs) -> None:
     began, go_on = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
 
     def deaf(_context: JobContext) -> Mapping[str, Any]:
+        threads.append(threading.current_thread())
         began.set()
         assert go_on.wait(WAIT_SECONDS)
         return {}
@@ -246,6 +248,9 @@ def test_a_handler_that_does_not_stop_is_left_behind_with_its_lease(jobs: Jobs) 
     assert jobs.get(entry.id).status is JobStatus.RUNNING
     go_on.set()
     assert ended(jobs, entry.id).status is JobStatus.SUCCEEDED, "its lease had not run out"
+    for thread in threads:
+        thread.join(WAIT_SECONDS)  # it has the database's connection to its end
+        assert not thread.is_alive()
 
 
 def test_a_handler_whose_lease_was_lost_is_told_and_its_result_counts_for_nothing(
