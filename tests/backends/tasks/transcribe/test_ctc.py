@@ -150,7 +150,9 @@ def test_long_audio_is_heard_as_by_the_pipeline_s_chunks(folder, seconds):
 
 @pytest.mark.slow  # a model of each kind
 @pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")  # of the library's own pipeline
-@pytest.mark.parametrize("kind", ["Hubert", "WavLM", "SEW", "UniSpeech", "UniSpeechSat", "Wav2Vec2Conformer"])
+@pytest.mark.parametrize(
+    "kind", ["Data2VecAudio", "Hubert", "SEW", "SEWD", "UniSpeech", "UniSpeechSat", "Wav2Vec2Conformer", "WavLM"]
+)
 def test_kin_of_wav2vec2_are_heard_as_by_transformers(tmp_path, kind):
     tiny_ctc(tmp_path, 1, kind)
     task = TranscribeModule().load(Source(tmp_path))
