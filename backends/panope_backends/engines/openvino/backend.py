@@ -41,6 +41,7 @@ from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
 from panope_backends.engines.torch.vision.heads import SEGMENT, vision_head
+from panope_backends.engines.torch.vits import SPEAK
 from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"
@@ -91,15 +92,8 @@ class OpenVinoBackend(Backend):
         """FULL for OpenVINO's format on processors."""
         if not device.available:
             return Support(Level.NONE, device.reason)
-        if model.format in TORCH_FORMATS and (unknown := unknown_type(model)):
-            return Support(Level.NONE, unknown, is_final=True)
-        head = vision_head(model)
-        if model.format in TORCH_FORMATS and head is not None and head.kind in NOT_CONVERTED:
-            return Support(Level.NONE, "OpenVINO's converter lacks operations of such detectors", is_final=True)
-        if model.format in TORCH_FORMATS and model.task == SEGMENT:
-            return Support(Level.NONE, "models that segment are not converted to OpenVINO's format", is_final=True)
-        if model.format in TORCH_FORMATS and is_ctc(model):
-            return Support(Level.NONE, "models with a CTC head are not converted to OpenVINO's format", is_final=True)
+        if model.format in TORCH_FORMATS and (why := _conversion_refusal(model)):
+            return Support(Level.NONE, why, is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if model.task == GENERATE or is_transcriber(model):
@@ -198,6 +192,20 @@ class OpenVinoBackend(Backend):
     def _native(self, device: str) -> tuple[str, ...]:
         listed = self._core().get_property(device, "OPTIMIZATION_CAPABILITIES")
         return tuple(precision for precision, capability, _ in _PRECISIONS if capability in listed) or ("fp32",)
+
+
+def _conversion_refusal(model: ModelFacts) -> str:
+    """Why no job can make OpenVINO's format of a model of PyTorch; empty where one may."""
+    if unknown := unknown_type(model):
+        return unknown
+    head = vision_head(model)
+    if head is not None and head.kind in NOT_CONVERTED:
+        return "OpenVINO's converter lacks operations of such detectors"
+    if is_ctc(model):
+        return "models with a CTC head are not converted to OpenVINO's format"
+    if model.task in (SEGMENT, SPEAK):
+        return f"models that {model.task} are not converted to OpenVINO's format"
+    return ""
 
 
 def _generate_support(model: ModelFacts, device: Device) -> Support:

@@ -7,11 +7,12 @@ request id alone, and the log gets the rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
 import structlog
+from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InternalError, PanopeError, ShuttingDownError
 from panope_server.observability.request_id import current, request_id_from
@@ -25,6 +26,11 @@ _log = structlog.get_logger("panope.transport")
 
 #: Set by Envoy alone: the caller asks for the headers of an answer, and the rest of it would only be thrown away.
 EDGE_HEAD = "x-edge-head"
+
+#: Trailers of a body of which HTTP has had a part. HTTP/1.1 has no status behind a body, so Envoy would end it as whole
+#: ones; more trailers than it takes (100) make it cut the connection instead, which every client notices.
+_CUT: Sequence[tuple[str, str]] = (("x-panope-cut", "1"),) * 128
+_NONE: Sequence[tuple[str, str]] = ()
 
 
 class ErrorInterceptor(HandlerInterceptor):
@@ -57,23 +63,23 @@ class ErrorInterceptor(HandlerInterceptor):
         async def run(request: Any, context: Context) -> AsyncIterator[Any]:
             with calls:
                 _begin(context)
+                begun, trailers = False, _NONE
                 try:
                     only_first = EDGE_HEAD in metadata_of(context)
                     if hasattr(request, "__aiter__"):
                         # Envoy gives a request so long to arrive; one that is a stream has when its answer begins.
                         await send_headers(context, also_none=True)
-                    begun = False
                     async for answer in handle(request, context):
                         if not begun:
                             await send_headers(context)
-                            begun = True
+                            begun, trailers = True, _CUT if isinstance(answer, HttpBody) else _NONE
                         yield answer
                         if only_first:
                             return
                     if hasattr(request, "__aiter__") and calls.streams_end:
                         raise ShuttingDownError("the server is stopping; send what was not answered elsewhere")
                 except Exception as error:  # the boundary, as above
-                    await refuse(context, error)
+                    await refuse(context, error, trailers)
 
         return run
 
@@ -85,13 +91,19 @@ def _begin(context: Context) -> None:
     context.set_trailing_metadata(((REQUEST_ID, current.get()),))
 
 
-async def refuse(context: Context, error: Exception) -> None:
-    """Ends a call by the status of an error."""
+async def refuse(context: Context, error: Exception, also: Sequence[tuple[str, str]] = _NONE) -> None:
+    """Ends a call by the status of an error.
+
+    Args:
+        context: of the call.
+        error: what ended it.
+        also: further trailers.
+    """
     if isinstance(error, grpc.aio.AbortError | asyncio.CancelledError):
         raise error
     if not isinstance(error, PanopeError):
         request_id = request_id_of(context)
         _log.error("unexpected_error", request_id=request_id, exc_info=error)
         error = InternalError(f"internal error; the server's log has it under request id {request_id}")
-    told = (*unsent_headers(context), *trailers_of(error), (REQUEST_ID, request_id_of(context)))
+    told = (*unsent_headers(context), *trailers_of(error), (REQUEST_ID, request_id_of(context)), *also)
     await context.abort(code_of(error), message_of(error), told)

@@ -1,4 +1,4 @@
-"""Models of types that transformers has no class for, such as static embeddings: nothing runs or converts them."""
+"""Models of types that transformers has no class for, and of tasks that have no graphs: none is converted."""
 
 from __future__ import annotations
 
@@ -44,3 +44,13 @@ def test_a_model_that_may_bring_its_own_class_is_not_looked_up() -> None:
         grants=("remote_code",),
     )  # fmt: skip
     assert CpuBackend().supports(model, CpuBackend().devices()[0]).level is Level.FULL
+
+
+@pytest.mark.parametrize("task", ["segment", "speak"])
+def test_a_task_that_is_not_converted_is_refused_for_good(task: str) -> None:
+    backend = OpenVinoBackend()
+    support = backend.supports(
+        ModelFacts("a/b", "safetensors", task, config={"model_type": "vits"}), backend.devices()[0]
+    )
+    assert (support.level, support.is_final) == (Level.NONE, True)
+    assert f"models that {task}" in support.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import queue
 import socket
@@ -234,3 +235,14 @@ def test_a_stream_of_requests_may_take_longer_than_a_request(edge, channel):
     )
     requests.put(None)
     assert [answer.id for answer in answers] == ["1"]
+
+
+def test_audio_that_fails_in_its_midst_does_not_end_as_whole_audio_does(edge, failures):
+    """HTTP has no status behind a body, so nothing but the connection tells that there was more to come."""
+    edge.instances.late_failure = failures["lost"]
+    body = {"model": "speech/speaker", "input": "hi"}
+    with pytest.raises(http.client.IncompleteRead) as error:
+        edge.post("/v1/audio/speech", body)
+    assert error.value.partial == b"audio of hi"
+    edge.instances.late_failure = None
+    assert edge.post("/v1/audio/speech", body).body == b"audio of hi"

@@ -29,11 +29,12 @@ from panope_server.tasks.vision.embed_images import EmbedImagesInput, EmbedImage
 
 @dataclass
 class FakeInstances:
-    """Answers at the end of the pipeline; `failure` is raised instead when set."""
+    """Answers at the end of the pipeline; `failure` is raised instead when set, `late_failure` behind an answer."""
 
     calls: list[Call] = field(default_factory=list)
     log_words: list[dict[str, Any]] = field(default_factory=list)
     failure: Exception | None = None
+    late_failure: Exception | None = None
     outputs: list[NamedTensor] | None = None
     script: Script = field(default_factory=Script)
     hold: bool = False
@@ -58,6 +59,8 @@ class FakeInstances:
                 await call.output.put(part)
             return
         await call.output.put(self._output_of(call))
+        if self.late_failure is not None:
+            raise self.late_failure
 
     def _output_of(self, call: Call) -> Output:
         match call.input:
