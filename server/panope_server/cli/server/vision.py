@@ -25,6 +25,9 @@ _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#
 #: What names of files are kept free of.
 _NO_NAME = re.compile(r"[^\w.-]+")
 
+#: What names of files end in that images are drawn into.
+_DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
 Subtask = Literal["semantic", "instance", "panoptic"]
 
 
@@ -45,6 +48,7 @@ def detect(
     json: Json = False,
 ) -> None:
     """Find things in an image."""
+    _check_drawn(draw)
     with client_at(address) as client:
         (found,) = client.detect(
             [image], model, threshold=threshold, max_detections=most, candidate_labels=label or ()
@@ -84,6 +88,7 @@ def segment(
     json: Json = False,
 ) -> None:
     """Say which pixels of an image belong to what."""
+    _check_drawn(draw)
     with client_at(address) as client:
         (found,) = client.segment(
             [image], model, subtask=subtask, threshold=threshold, mask_threshold=mask_threshold, max_segments=most
@@ -100,6 +105,12 @@ def segment(
         part = each.area / max(1, found.width * found.height)
         where = f"  {file}" if file else ""
         console.print(f"{score}  {part:6.1%}  {each.label}{where}", markup=False, highlight=False)
+
+
+def _check_drawn(file: Path | None) -> None:
+    """Before a model runs, whose answer would be lost."""
+    if file is not None and file.suffix.lower() not in _DRAWN:
+        fail(f"`--draw`: the name `{file}` ends in none of {', '.join(_DRAWN)}")
 
 
 def _value(found: ImageDetections) -> dict[str, Any]:
