@@ -12,7 +12,7 @@ from panope_backends.api.embedding_model import refused_field
 from panope_backends.errors import InternalError, InvalidInputError
 from panope_backends.tasks.classify.answers import Answer
 from panope_backends.tasks.classify.functions import usual_function
-from panope_backends.tasks.classify.labelling import Labelling
+from panope_backends.tasks.classify.label_scoring import LabelScoring
 from panope_backends.tasks.classify.requests import ClassifyRequests
 from panope_backends.tasks.classify.sequences import Name
 from panope_backends.tasks.task import DeviceJob, Job, LoadedTask
@@ -91,15 +91,15 @@ def engine_task(model: ClassificationModel, task: str) -> LoadedTask:
         PanopeError: it does not classify.
     """
     _trial(model)
-    labelling = Labelling(model.labels, usual_function(len(model.labels)), "sigmoid")
-    entailment = labelling.entailment
+    scoring = LabelScoring(model.labels, usual_function(len(model.labels)), "sigmoid")
+    entailment = scoring.entailment
     facts = messages.ClassifyFacts(
-        labels=labelling.labels,
+        labels=scoring.labels,
         max_tokens=model.max_tokens,
-        function=labelling.rerank_function if task == "rerank" else labelling.function,
-        entailment_label="" if entailment is None else labelling.labels[entailment],
+        function=scoring.rerank_function if task == "rerank" else scoring.function,
+        entailment_label="" if entailment is None else scoring.labels[entailment],
     )
-    requests = {**ClassifyRequests(labelling, EngineJobs(model)).by_task, **without_tokenizer()}
+    requests = {**ClassifyRequests(scoring, EngineJobs(model)).by_task, **without_tokenizer()}
     return LoadedTask(model, {}, requests, facts=facts.SerializeToString())
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.classify.functions import Function, usual_function
-from panope_backends.tasks.classify.labelling import Labelling
+from panope_backends.tasks.classify.label_scoring import LabelScoring
 from panope_backends.tasks.embed.files.config_files import EmbedFiles, TokenizerSettings
 from panope_backends.tasks.embed.files.sentence_files import (
     ModuleEntry,
@@ -38,7 +38,7 @@ _ACTIVATIONS: Mapping[str, Function] = {"Identity": "none", "Sigmoid": "sigmoid"
 
 
 @dataclass(frozen=True)
-class ClassifyFiles(Labelling):
+class ClassifyFiles(LabelScoring):
     """How to classify with one model, as its folder says.
 
     Attributes:

@@ -7,7 +7,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.classify.answers import EntailmentAnswer, LabelsAnswer, ScoresAnswer
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function
 from panope_backends.tasks.classify.jobs import JobMaker
-from panope_backends.tasks.classify.labelling import Labelling
+from panope_backends.tasks.classify.label_scoring import LabelScoring
 from panope_backends.tasks.task import Job, Prepare
 
 PLACE = "{}"
@@ -18,12 +18,12 @@ class ClassifyRequests:
     """Prepares requests to one model.
 
     Args:
-        labelling: what the model's values mean.
+        scoring: what the model's values mean.
         jobs: has texts run.
     """
 
-    def __init__(self, labelling: Labelling, jobs: JobMaker) -> None:
-        self._labelling = labelling
+    def __init__(self, scoring: LabelScoring, jobs: JobMaker) -> None:
+        self._scoring = scoring
         self._jobs = jobs
 
     @property
@@ -34,7 +34,7 @@ class ClassifyRequests:
     def classify(self, data: bytes) -> Job:
         """Texts, or pairs of texts."""
         message = messages.ClassifyInput.FromString(data)
-        labels = self._labelling.labels
+        labels = self._scoring.labels
         top_k = message.top_k if message.HasField("top_k") else len(labels)
         if top_k < 1:
             raise InvalidInputError.at("top_k", "{field} must be at least 1")
@@ -53,7 +53,7 @@ class ClassifyRequests:
         message = messages.RerankInput.FromString(data)
         if message.queries and len(message.queries) != len(message.documents):
             raise InvalidInputError.at("queries", "{field} must be as many as the documents")
-        labels = self._labelling.labels
+        labels = self._scoring.labels
         if len(labels) != 1:
             raise PreconditionError(f"the model gives {len(labels)} labels for two texts; to rerank takes one score")
         start = message.first_index
@@ -68,9 +68,9 @@ class ClassifyRequests:
     def zero_shot(self, data: bytes) -> Job:
         """Texts, and labels of the request's own."""
         message = messages.ZeroShotInput.FromString(data)
-        entailment = self._labelling.entailment
-        if entailment is None or len(self._labelling.labels) < 2:
-            known = ", ".join(self._labelling.labels[:8])
+        entailment = self._scoring.entailment
+        if entailment is None or len(self._scoring.labels) < 2:
+            known = ", ".join(self._scoring.labels[:8])
             raise PreconditionError(
                 f"the model was not made to tell what entails what: none of its labels ({known}) starts with "
                 "`entail`, which labels of the caller's own need"
@@ -90,14 +90,14 @@ class ClassifyRequests:
 
     def _rerank(self, name: str) -> Function:
         if not name:
-            return self._labelling.rerank_function
+            return self._scoring.rerank_function
         if name == "softmax":
             raise InvalidInputError.at("function", "{field} is `softmax`, which makes 1 of any score by itself")
         return self._function(name)
 
     def _function(self, name: str) -> Function:
         if not name:
-            return self._labelling.function
+            return self._scoring.function
         found = next((function for function in FUNCTIONS if function == name), None)
         if found is None:
             raise InvalidInputError.at("function", "{field} must be one of {known}", known=", ".join(FUNCTIONS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from waiting import until
 
 from panope_backends.errors import AvailabilityError, InstanceLostError, PreconditionError
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
@@ -12,12 +13,6 @@ from panope_server.runtime.status import ModelState
 
 IMPOSSIBLE = LoadConstraints(precision="fp64")
 UNLOADED, LOADING, SERVING, FAILED = ModelState.UNLOADED, ModelState.LOADING, ModelState.SERVING, ModelState.FAILED
-
-
-async def until(condition, seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ _ENTAILS = "entail"
 
 
 @dataclass(frozen=True)
-class Labelling:
+class LabelScoring:
     """The labels of one model, and what makes scores of its values.
 
     Attributes:
