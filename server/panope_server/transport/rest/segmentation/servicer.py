@@ -9,14 +9,13 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import segmentation_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
-from panope_server.tasks.vision.images import Image, image_in
+from panope_server.tasks.vision.images import Image
 from panope_server.tasks.vision.segment import ImageSegments, Segment, SegmentInput, SegmentOutput
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding.run import answered
-from panope_server.transport.rest.hugging_face.calls import call_with, model_of
-from panope_server.transport.rest.hugging_face.image_bodies import image_of, is_image
-from panope_server.transport.rest.hugging_face.schemas import CallOptions
+from panope_server.transport.rest.hugging_face.calls import call_with
+from panope_server.transport.rest.hugging_face.image_bodies import image_call
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
@@ -51,14 +50,11 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
 
     async def _segment(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
         unknown = unknown_of(context, report=self._report_unknown)
-        options: CallOptions | None = None
-        if is_image(request, context):
-            model, task_input = path_model, SegmentInput([image_of(request)])
-        else:
-            body = await off_loop(len(request.data), _BODY.read, request, unknown)
-            options, model = body.options, model_of(body.model, path_model)
-            task_input = _input(image_in(body.inputs, "inputs"), body.parameters or SegmentParameters())
-        call = call_with(options, context, model=model, task_input=task_input, task="segment", interface=interface)
+        given = await image_call(path_model, request, context, _BODY, unknown)
+        task_input = _input(given.image, given.parameters or SegmentParameters())
+        call = call_with(
+            given.options, context, model=given.model, task_input=task_input, task="segment", interface=interface
+        )
         output = await answered(self._pipeline, call, _NAMES, single=True)
         assert isinstance(output, SegmentOutput)
         unknown.tell(context)
