@@ -102,8 +102,8 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         "a worker that hangs",
         "UNAVAILABLE, 503, when the watchdog has killed it",
         [
-            "server/runtime/models/test_model::test_a_worker_that_hangs_is_killed_and_replaced",
-            "server/runtime/models/test_model::test_a_worker_that_hangs_while_it_makes_tokens_is_killed_and_replaced",
+            "server/runtime/models/test_lost_workers::test_a_worker_that_hangs_is_killed_and_replaced",
+            "server/runtime/models/test_lost_workers::test_a_worker_that_hangs_while_it_makes_tokens_is_killed_and_replaced",
         ],
     ),
     47: (
