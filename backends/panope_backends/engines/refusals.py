@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from panope_backends.errors import PanopeError, PreconditionError
+from panope_backends.errors import PanopeError, PreconditionError, kind_of
 from panope_backends.memory_limit import is_out_of_memory
 
 
@@ -14,10 +14,10 @@ def refused_as(message: str) -> Iterator[None]:
     """Within it, what a library raises means that it cannot convert this model.
 
     Tracers run the model's code and raise what that raises, and each library has errors of its own with no base but
-    Exception. The error becomes the refusal's cause, for the log; its text is for nobody else.
+    Exception. The error becomes the refusal's cause, for the log; callers hear its kind, and nobody else its text.
 
     Args:
-        message: of the refusal.
+        message: of the refusal, to which the kind of the error is added.
 
     Raises:
         PreconditionError: the library raised (`conversion_failed`). Want of memory is no fault of the model and passes
@@ -30,4 +30,4 @@ def refused_as(message: str) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise PreconditionError(message, reason="conversion_failed") from error
+        raise PreconditionError(f"{message}: {kind_of(error)}; the log has more", reason="conversion_failed") from error

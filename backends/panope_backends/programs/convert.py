@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from panope_backends.api import Conversion, Converter, ModelFacts
-from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError
+from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError, kind_of
 from panope_backends.image_models import classifies_images
 from panope_backends.lora import FOLDER
 from panope_backends.memory_limit import is_out_of_memory, limit_memory
@@ -184,7 +184,7 @@ def main() -> int:
         outcome = _failed(
             PreconditionError("the conversion needs more memory than it may have here", reason="insufficient_memory")
             if is_out_of_memory(error)
-            else InternalError("the conversion failed; the log has the cause")
+            else InternalError(f"the conversion failed: {kind_of(error)}; the log has more")
         )
     report(outcome)
     return 0 if outcome.ok else 1

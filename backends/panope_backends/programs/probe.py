@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from panope_backends.api import Backend, Converter, Device, Level, ModelFacts, Support
-from panope_backends.errors import PanopeError
+from panope_backends.errors import PanopeError, kind_of
 from panope_backends.memory_limit import limit_memory
 from panope_backends.plugins import backend_names, backend_version, load_backend
 from panope_backends.programs.report import claim_stdout
@@ -83,9 +83,7 @@ def _unapplied(backend: Backend, facts: ModelFacts) -> Support | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, PanopeError):
         return error.message
-    if isinstance(error, ModuleNotFoundError):
-        return f"the module `{error.name}` is not installed"
-    return f"it failed with {type(error).__name__}; the log has the cause"
+    return f"it failed: {kind_of(error)}; the log has more"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

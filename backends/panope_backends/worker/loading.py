@@ -10,7 +10,7 @@ from typing import Any
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorModel, TokenModel
-from panope_backends.errors import InternalError, PanopeError, PreconditionError
+from panope_backends.errors import InternalError, PanopeError, PreconditionError, kind_of
 from panope_backends.media.limits import MediaLimits
 from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.plugins import load_backend
@@ -84,7 +84,9 @@ def loading_errors(model: str, backend: str) -> Iterator[None]:
         log.error("load_failed", error, model=model, backend=backend)
         if is_out_of_memory(error):
             raise PreconditionError(f"loading `{model}` needs more memory than its worker may have") from None
-        raise InternalError(f"the backend `{backend}` failed to load `{model}`; the log has more") from None
+        raise InternalError(
+            f"the backend `{backend}` failed to load `{model}`: {kind_of(error)}; the log has more"
+        ) from None
 
 
 def _load(load: wire.Load) -> ServedModel:

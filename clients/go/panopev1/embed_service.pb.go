@@ -460,7 +460,8 @@ func (x *SparseVector) GetValues() []float32 {
 // One batch on a stream.
 type StreamEmbedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Chosen by the caller and echoed in the response; need not be unique.
+	// Chosen by the caller and echoed in the response; need not be unique. At most 256 characters: a request with a longer
+	// one is refused in its response, which has the first 256.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// What to embed.
 	Request       *EmbedRequest `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`

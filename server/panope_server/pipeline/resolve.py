@@ -32,7 +32,11 @@ class Resolve:
         if not call.requested_model:
             default = await self._directory.default_for(call.task)
             if default is None:
-                raise InvalidInputError.at("model", "{field} is missing and there is no default model")
+                raise InvalidInputError.at(
+                    "model",
+                    "{field} is missing and there is no default model: no model here is the only one {which}",
+                    which=f"that can {call.task}" if call.task else "of its task",
+                )
             call.requested_model = default
         model = await self._directory.resolve(call.requested_model)
         call.resolved, call.resolved_model = model, model.key

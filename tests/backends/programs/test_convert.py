@@ -113,7 +113,7 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
         "ok": False,
         "kind": "internal_error",
         "reason": "internal_error",
-        "message": "the conversion failed; the log has the cause",
+        "message": "the conversion failed: RuntimeError; the log has more",
     }
     assert "secret /path/of/something" in ended.log
 

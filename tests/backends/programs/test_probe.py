@@ -115,7 +115,7 @@ def test_a_backend_that_fails_is_a_device_that_says_why(run_program: Any, enviro
     found = {name: devices(ended.report, name)[0] for name in names}
     assert not any(device["available"] for device in found.values())
     broken, future, needy, nowhere = (device["reason"] for device in found.values())
-    assert broken == "it failed with RuntimeError; the log has the cause"
+    assert broken == "it failed: RuntimeError; the log has more"
     assert "secret" in ended.log
     assert "was written for version 99 of the backend contract" in future
     assert ended.report["backends"]["odd_backends:FutureBackend"] == {"version": "", "api_version": 0}

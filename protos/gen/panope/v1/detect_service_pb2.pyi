@@ -74,7 +74,9 @@ class StreamDetectRequest(google.protobuf.message.Message):
     ID_FIELD_NUMBER: builtins.int
     REQUEST_FIELD_NUMBER: builtins.int
     id: builtins.str
-    """Chosen by the caller and echoed in the response; need not be unique."""
+    """Chosen by the caller and echoed in the response; need not be unique. At most 256 characters: a request with a longer
+    one is refused in its response, which has the first 256.
+    """
     @property
     def request(self) -> Global___DetectRequest:
         """What to look at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -39,9 +40,16 @@ class ChatOptions:
             raise ValueError(f"`{name}` takes a number, or `default`") from None
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
 _READERS: Mapping[str, Callable[[str], Any]] = {
-    "temperature": float,
-    "top_p": float,
+    "temperature": _finite,
+    "top_p": _finite,
     "top_k": int,
     "max_tokens": int,
     "seed": int,

@@ -69,7 +69,7 @@ def _problem(error: Any, command: str) -> str:
         return str(error.format_message())
     if errors is None:
         return f"{_name(parameter)}: {error.message}"
-    return f"{_name(parameter)} is `{errors()[0]['input']}`; allowed: {_allowed(errors()[0])}"
+    return f"{_name(parameter)} is `{errors()[0]['input']}`; allowed: {_allowed(errors()[0], parameter)}"
 
 
 def _name(parameter: Any) -> str:
@@ -77,16 +77,14 @@ def _name(parameter: Any) -> str:
     return f"`{parameter.opts[0]}`" if is_option else str(parameter.name).upper()
 
 
-def _allowed(detail: Mapping[str, Any]) -> str:
-    """What a value may be, of the machine-readable part of the library's error; its own words where that is unknown."""
-    match str(detail["type"]).partition("_")[0]:
-        case "int":
-            return "an integer"
-        case "float":
-            return "a number"
-        case "greater":
-            return f"at least {detail['ctx']['ge']:g}"
-        case "less":
-            return f"at most {detail['ctx']['le']:g}"
-        case _:
-            return str(detail["msg"])
+def _allowed(detail: Mapping[str, Any], parameter: Any) -> str:
+    """What a value may be: a number of the option's kind and range, else what the library says in its own words."""
+    if str(detail["type"]).partition("_")[0] not in ("int", "float", "greater", "less"):
+        return str(detail["msg"])
+    of_type = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    kind = "an integer" if of_type is int else "a number"
+    least, most = parameter.min, parameter.max
+    if least is None or most is None:
+        ends = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (most is not None)
+        return ", ".join((kind, *ends))
+    return f"{kind} from {least} to {most}"

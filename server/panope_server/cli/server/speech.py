@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panope_server.cli.options import Address, Json, Model
-from panope_server.cli.output.console import console, fail, print_json
+from panope_server.cli.output.console import console, fail, note, print_json
+from panope_server.cli.output.files import check_file
 from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def transcribe(
         )
     if json:
         print_json(_json(answer))
-    else:
+        return
+    if not answer.text:
+        note("no words were heard" + ("" if vad is False else "; --no-vad transcribes silence and singing too"))
+    if answer.text or output is not Format.TEXT:
         console.print(_written(answer, output), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -90,6 +94,7 @@ def speak(
 ) -> None:
     """Speak a text into an audio file."""
     kind = output or _format_of(out)
+    check_file("--out", out)
     with client_at(address) as client:
         answer = client.speak(
             sys.stdin.read() if text == "-" else text, model, voice=voice, speed=speed, seed=seed, format=kind.value

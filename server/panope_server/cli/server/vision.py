@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from panope_server.cli.options import Address, Json, Model
-from panope_server.cli.output.console import console, fail, print_json
+from panope_server.cli.output.console import console, fail, note, print_json
+from panope_server.cli.output.files import check_file, check_folder
 from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def detect(
     model: Model,
     image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, a file.")],
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Tells of what has a higher score; 0.5, or 0.1 with --label.")
+        float | None,
+        typer.Option(min=0, max=1, help="Tells of what has a higher score; 0.5, or 0.1 with --label."),
     ] = None,
     most: Annotated[int | None, typer.Option("--most", min=1, max=1000, help="How many things to tell of.")] = None,
     label: Annotated[
@@ -58,9 +60,12 @@ def detect(
     if json:
         print_json(_value(found))
         return
+    if not found.detections:
+        note("nothing was found; a lower --threshold tells of what the model is less sure of")
     for each in found.detections:
         box = each.box
-        place = f"[{box.x_min:.0f}, {box.y_min:.0f}, {box.x_max:.0f}, {box.y_max:.0f}]"
+        # Whole pixels as over REST and in transformers' pipeline; --json has what the model told.
+        place = [int(edge) for edge in (box.x_min, box.y_min, box.x_max, box.y_max)]
         console.print(f"{each.score:.4f}  {each.label}  {place}", markup=False, highlight=False)
 
 
@@ -71,7 +76,8 @@ def segment(
         Subtask | None, typer.Option(help="What segments are; panoptic by default where the model does it.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Tells of segments with a higher score; 0.9 by default.")
+        float | None,
+        typer.Option(min=0, max=1, help="Tells of segments with a higher score; 0.9 by default."),
     ] = None,
     mask_threshold: Annotated[
         float | None,
@@ -89,6 +95,8 @@ def segment(
 ) -> None:
     """Say which pixels of an image belong to what."""
     _check_drawn(draw)
+    if out is not None:
+        check_folder("--out", out)
     with client_at(address) as client:
         (found,) = client.segment(
             [image], model, subtask=subtask, threshold=threshold, mask_threshold=mask_threshold, max_segments=most
@@ -100,6 +108,8 @@ def segment(
         segments = [_segment_value(each, file) for each, file in zip(found.segments, files, strict=True)]
         print_json({"width": found.width, "height": found.height, "segments": segments})
         return
+    if not found.segments:
+        note("no segment was found; a lower --threshold tells of those that the model is less sure of")
     for each, file in zip(found.segments, files, strict=True):
         score = f"{each.score:.4f}" if each.HasField("score") else "      "
         part = each.area / max(1, found.width * found.height)
@@ -108,9 +118,11 @@ def segment(
 
 
 def _check_drawn(file: Path | None) -> None:
-    """Before a model runs, whose answer would be lost."""
-    if file is not None and file.suffix.lower() not in _DRAWN:
+    if file is None:
+        return
+    if file.suffix.lower() not in _DRAWN:
         fail(f"`--draw`: the name `{file}` ends in none of {', '.join(_DRAWN)}")
+    check_file("--draw", file)
 
 
 def _value(found: ImageDetections) -> dict[str, Any]:

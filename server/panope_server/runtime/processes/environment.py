@@ -43,11 +43,13 @@ PASSED = frozenset(
 #: them from those that work (decision 0513).
 DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
-#: Models come from the store alone: no library may reach for a hub.
+#: Models come from the store alone: no library may reach for a hub. And transformers, which is imported without PyTorch
+#: where only its processors are used, would say in the log that models are not available.
 SET = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRANSFORMERS_OFFLINE": "1",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "TOKENIZERS_PARALLELISM": "true",
     "PYTHONUNBUFFERED": "1",
 }

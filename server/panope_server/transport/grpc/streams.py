@@ -12,7 +12,9 @@ import structlog
 from panope.v1.stream_error_pb2 import StreamError
 from panope_backends.errors import InternalError, PanopeError
 from panope_server.config import Limits
+from panope_server.tasks.validation import MAX_NAME_CHARACTERS, check_length
 from panope_server.transport.errors import field_of, message_of, rpc_code_number
+from panope_server.transport.interceptors.lengths import check_lengths
 
 _log = structlog.get_logger("panope.transport")
 
@@ -102,7 +104,7 @@ class Envelope(Protocol[B_co]):
 
     @property
     def request(self) -> B_co:
-        """What to run."""
+        """What to run; a message of the public protocol."""
 
 
 async def answer_each(
@@ -119,9 +121,11 @@ async def answer_each(
 
     async def answer(envelope: E) -> A:
         try:
+            check_length(envelope.id, "id")
+            check_lengths(envelope.request)
             return response(id=envelope.id, response=await run(envelope.request))
         except Exception as error:
-            return response(id=envelope.id, error=stream_error(error))
+            return response(id=envelope.id[:MAX_NAME_CHARACTERS], error=stream_error(error))
 
     async for each in in_order(requests, answer, window):
         yield each

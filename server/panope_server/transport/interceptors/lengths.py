@@ -46,20 +46,24 @@ class _Plan:
         return not self.texts and not self.messages
 
 
-def check_lengths(message: Message, *, nested: bool = True) -> None:
+def is_envelope(message: Message) -> bool:
+    """Whether a message of a stream holds what a call of its own would, and an id that names it there."""
+    return {"id", "request"} == set(message.DESCRIPTOR.fields_by_name)
+
+
+def check_lengths(message: Message) -> None:
     """Refuses a message with a text that is too long.
 
     Args:
         message: of a caller.
-        nested: whether messages inside the message are looked at too.
 
     Raises:
         InvalidInputError: it names the field and the limit.
     """
-    _check(message, "", nested=nested)
+    _check(message, "")
 
 
-def _check(message: Message, prefix: str, *, nested: bool) -> None:
+def _check(message: Message, prefix: str) -> None:
     plan = _plan(message.DESCRIPTOR)
     for field in plan.texts:
         value = getattr(message, field.name)
@@ -73,15 +77,13 @@ def _check(message: Message, prefix: str, *, nested: bool) -> None:
             )
         for index, text in enumerate(value):
             check_length(text, f"{name}[{index}]")
-    if not nested:
-        return
     for field in plan.messages:
         name = prefix + field.name
         if field.is_repeated:
             for index, item in enumerate(getattr(message, field.name)):
-                _check(item, f"{name}[{index}].", nested=True)
+                _check(item, f"{name}[{index}].")
         elif message.HasField(field.name):
-            _check(getattr(message, field.name), f"{name}.", nested=True)
+            _check(getattr(message, field.name), f"{name}.")
 
 
 @cache

@@ -16,7 +16,7 @@ from panope_backends.errors import InvalidInputError
 from panope_server.transport.errors import HTTP_STATUS
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interceptors.handlers import HandlerInterceptor, Streaming, Unary
-from panope_server.transport.interceptors.lengths import check_lengths
+from panope_server.transport.interceptors.lengths import check_lengths, is_envelope
 from panope_server.transport.running_calls import RunningCalls
 
 TOO_LARGE = 413
@@ -96,6 +96,7 @@ async def _checked_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     async for request in requests:
         if isinstance(request, _Refused):
             raise request.error
-        # What one request of a stream holds is refused inside the stream, which goes on; its id is all that names it.
-        check_lengths(request, nested=False)
+        # An envelope, and what it holds, are refused inside the stream, which goes on: `transport.grpc.streams`.
+        if not is_envelope(request):
+            check_lengths(request)
         yield request

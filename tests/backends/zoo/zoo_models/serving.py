@@ -64,7 +64,8 @@ def reference_of(folder: Path) -> Vectors:
         model.eval()
         found = model.encode(list(TEXTS), batch_size=1)
     vectors: Vectors = found.to_dense().numpy() if is_sparse else found
-    return vectors
+    # Of a table of 16 bits they have 16 bits, in which NumPy would compute their lengths to three digits.
+    return vectors.astype(np.float32)
 
 
 def outcome_on(

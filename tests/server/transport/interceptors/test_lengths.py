@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,14 +14,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+import panope.v1
 from panope.rest.v1 import path_pb2
-from panope.v1 import (
-    alias_service_pb2,
-    embed_service_pb2,
-    infer_service_pb2,
-    job_service_pb2,
-    registry_service_pb2,
-)
+from panope.v1 import embed_service_pb2, registry_service_pb2
 from panope_backends.errors import InvalidInputError, OverloadedError, PreconditionError
 from panope_server.transport.errors import MAX_MESSAGE_BYTES, message_of, status_of, trailers_of
 from panope_server.transport.grpc.streams import stream_error
@@ -28,10 +25,17 @@ from panope_server.transport.rest.hugging_face import schemas as hugging_face
 from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.panope import alias_schemas, infer_schemas, model_schemas, registry_schemas
 
-SERVICES = (alias_service_pb2, embed_service_pb2, infer_service_pb2, job_service_pb2, registry_service_pb2)
+SERVICES = [
+    importlib.import_module(f"panope.v1.{found.name}")
+    for found in pkgutil.iter_modules(panope.v1.__path__)
+    if found.name.endswith("_service_pb2")
+]
 
 #: Texts that are a model's input or a tensor's name: the pipeline checks them.
-IN_THE_PIPELINE = {"texts", "output_names"}
+IN_THE_PIPELINE = {
+    *("texts", "second_texts", "query", "documents", "questions", "contexts", "prompts", "text", "reasoning"),
+    *("candidate_labels", "hypothesis_template", "output_names"),
+}
 
 
 def requests() -> Iterator[Descriptor]:

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from panope.rest.v1 import openai_service_pb2_grpc
 from panope.rest.v1.path_pb2 import NoPath
 from panope.v1 import (
+    detect_service_pb2,
     embed_service_pb2,
     embed_service_pb2_grpc,
     infer_service_pb2,
@@ -98,6 +99,29 @@ def test_native_grpc_streams_both_ways(edge, channel):
     ]
     answers = embed_service_pb2_grpc.EmbedServiceStub(channel).StreamEmbed(iter(requests))
     assert [answer.id for answer in answers] == ["0", "1", "2", "3", "4"]
+
+
+#: What each request of a stream may hold too much of, by the field that its error names.
+TOO_LONG = {
+    "id": {"id": "é" * 257},
+    "model": {"request": {"model": "m" * 257}},
+}
+
+
+@pytest.mark.parametrize("field", TOO_LONG)
+@pytest.mark.parametrize("name", ["embed", "infer", "detect"])
+def test_a_request_of_a_stream_with_too_long_a_text_is_refused_in_its_turn_and_the_stream_goes_on(channel, name, field):
+    pb = {"embed": embed_service_pb2, "infer": infer_service_pb2, "detect": detect_service_pb2}[name]
+    request = getattr(pb, f"Stream{name.title()}Request")
+    method = f"/panope.v1.{name.title()}Service/Stream{name.title()}"
+    requests = [request(id="first"), request(**TOO_LONG[field]), request(id="last")]
+    response = getattr(pb, f"Stream{name.title()}Response")
+    call = channel.stream_stream(method, request.SerializeToString, response.FromString)
+    answers = list(call(iter(requests), timeout=10))
+    assert [answer.id for answer in answers] == ["first", TOO_LONG[field].get("id", "")[:256], "last"]
+    assert answers[1].error.field == field
+    assert answers[1].error.message == f"`{field}` has 257 characters; the limit is 256"
+    assert all("limit" not in answer.error.message for answer in (answers[0], answers[2]))
 
 
 def test_native_grpc_errors_keep_code_words_and_details(edge, channel):

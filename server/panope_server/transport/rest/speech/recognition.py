@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Literal
 
 from google.api.httpbody_pb2 import HttpBody
 from msgspec import Struct
@@ -25,12 +26,12 @@ class GenerationParameters(Struct, forbid_unknown_fields=True):
     Attributes:
         temperature: From 0 to 1.
         language: That is spoken, as a code.
-        task: `transcribe` or `translate`.
+        task: What is written: what was said, or English.
     """
 
     temperature: float = 0.0
     language: str = ""
-    task: str = "transcribe"
+    task: Literal["transcribe", "translate"] = "transcribe"
 
 
 class RecognitionParameters(Struct, forbid_unknown_fields=True):
@@ -95,14 +96,12 @@ def read_recognition(
         )
     told = _BODY.read(body, unknown)
     parameters = told.parameters or RecognitionParameters()
-    if parameters.generation_parameters and parameters.generate_kwargs:
+    if parameters.generation_parameters is not None and parameters.generate_kwargs is not None:
         raise InvalidInputError(
             "`parameters.generate_kwargs` is `generation_parameters` by its other name; give one of them",
             field="parameters.generate_kwargs",
         )
     how = parameters.generation_parameters or parameters.generate_kwargs or GenerationParameters()
-    if how.task not in {"transcribe", "translate"}:
-        raise InvalidInputError("`task` is `transcribe` or `translate`", field="parameters.generation_parameters.task")
     try:
         audio = base64.b64decode(told.inputs, validate=True)
     except (binascii.Error, ValueError):

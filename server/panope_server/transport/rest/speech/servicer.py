@@ -37,16 +37,24 @@ _SPEECH_NAMES = FieldNames({"text": "input", "format": "response_format"})
 _SPEAK_NAMES = FieldNames(
     {"text": "inputs", "voice": "parameters.voice", "speed": "parameters.speed", "seed": "parameters.seed"}
 )
-_HUGGING_FACE_NAMES = FieldNames(
-    {
-        "audio": "inputs",
-        "timestamps": "parameters.return_timestamps",
-        "vad": "parameters.vad",
-        "language": "parameters.generation_parameters.language",
-        "translate": "parameters.generation_parameters.task",
-        "temperature": "parameters.generation_parameters.temperature",
-    }
-)
+
+
+def _recognition_names(generation: str) -> FieldNames:
+    """Hugging Face's names; `generation` is the one that the body has for how the text is generated."""
+    return FieldNames(
+        {
+            "audio": "inputs",
+            "timestamps": "parameters.return_timestamps",
+            "vad": "parameters.vad",
+            "language": f"parameters.{generation}.language",
+            "translate": f"parameters.{generation}.task",
+            "temperature": f"parameters.{generation}.temperature",
+        }
+    )
+
+
+_RECOGNITION_NAMES = _recognition_names("generation_parameters")
+_RECOGNITION_NAMES_OF_KWARGS = _recognition_names("generate_kwargs")
 
 
 class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
@@ -174,7 +182,8 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
             task="transcribe",
             interface=f"SpeechService/{method}",
         )
-        output = await self._whole(call, _HUGGING_FACE_NAMES)
+        by_kwargs = body.parameters is not None and body.parameters.generate_kwargs is not None
+        output = await self._whole(call, _RECOGNITION_NAMES_OF_KWARGS if by_kwargs else _RECOGNITION_NAMES)
         unknown.tell(context)
         for message in in_pieces(json_response(recognition(output, chunks=task_input.timestamps))):
             yield message

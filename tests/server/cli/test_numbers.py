@@ -1,0 +1,51 @@
+"""Numbers of commands: what is none, and what has no end, is within no range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from panope_server.cli.chat.options import ChatOptions
+from panope_server.cli.main import app
+
+BEYOND = ("nan", "inf", "-inf", "1e999")
+
+
+def fractions(command: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Each option of each command that takes a fraction, behind the words of the command."""
+    command = get_command(app) if command is None else command
+    yield from (
+        (*words, parameter.opts[0])
+        for parameter in command.params
+        if parameter.type_descriptor.annotation in (float, float | None)
+    )
+    for name, below in getattr(command, "commands", {}).items():
+        yield from fractions(below, (*words, name))
+
+
+FRACTIONS = list(fractions())
+
+
+def test_the_options_are_found() -> None:
+    assert {("speak", "--speed"), ("detect", "--threshold"), ("bench", "--seconds")} <= set(FRACTIONS)
+
+
+@pytest.mark.parametrize("words", FRACTIONS, ids=" ".join)
+@pytest.mark.parametrize("text", BEYOND)
+def test_no_option_takes_what_is_no_finite_number(words: tuple[str, ...], text: str) -> None:
+    told = CliRunner().invoke(app, [*words[:-1], f"{words[-1]}={text}"])
+    said = " ".join(told.output.split())
+    assert told.exit_code == 2
+    assert said.startswith(f"panope: `{words[-1]}`"), said
+    assert "is not a number that can be used" in said or f"is `{text}`; allowed: a number from" in said, said
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p"])
+@pytest.mark.parametrize("text", BEYOND)
+def test_no_option_of_a_chat_takes_it_either(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` takes a number, or `default`"):
+        ChatOptions().with_text(name, text)
