@@ -26,7 +26,7 @@ from panope_registry.models.types import (
     StoreIds,
     VariantEntry,
 )
-from panope_registry.models.variant_files import VariantFiles, variant_not_found
+from panope_registry.models.variant_files import VariantFiles
 from panope_registry.names import checked_limit, checked_text, parse_model_name, shown
 from panope_registry.retention.space import StoreSpace
 from panope_registry.sources.source import Source
@@ -290,20 +290,11 @@ class Registry:
             raise model_not_found(name)
         return entry
 
-    def facts(self, variant_digest: str) -> ModelFacts:
-        """Returns what a backend may know of a variant before it loads it.
-
-        Raises:
-            NotFoundError: there is no such variant.
-        """
-        with self._database.read() as connection:
-            facts = queries.find_facts(connection, variant_digest)
-        if facts is None:
-            raise variant_not_found()
-        grants = self._grants.of(facts.name)
-        return ModelFacts(
-            facts.name, facts.format, facts.task, facts.architecture, facts.config, grants, facts.has_adapter
-        )
+    def facts(self, entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
+        """Returns what a backend may know of a model's variant before it loads or converts it."""
+        grants = self._grants.of(entry.name)
+        has_adapter = bool(variant.base_models)  # what is converted has it merged, and needs no base
+        return ModelFacts(entry.name, variant.format, entry.task, entry.architecture, entry.config, grants, has_adapter)
 
     def materialize(self, variant_digest: str) -> Path:
         """Returns the folder of a variant's files, each verified; read-only, and the same for every caller.
@@ -319,18 +310,20 @@ class Registry:
         self,
         source_digest: str,
         *,
+        task: str,
         format: str,  # noqa: A002 - the schema's word
         precision: str,
         engine_version: str,
     ) -> VariantEntry | None:
-        """Returns what a variant was converted into before, if it was, by this version of the engine."""
-        return self._conversions.find(source_digest, ConversionKey(format, precision, engine_version))
+        """Returns what a variant was converted into for a task before, if it was, by this version of the engine."""
+        return self._conversions.find(source_digest, ConversionKey(task, format, precision, engine_version))
 
     def add_conversion(
         self,
         source_digest: str,
         folder: Path,
         *,
+        task: str,
         format: str,  # noqa: A002 - the schema's word
         precision: str,
         backend: str,
@@ -338,12 +331,13 @@ class Registry:
     ) -> VariantEntry:
         """Brings a conversion's output into the store, with the source's configuration and tokenizer.
 
-        The first one to arrive is kept; a second conversion of the same source to the same format and precision by the
-        same engine version gets that one.
+        The first one to arrive is kept; a second conversion of the same source for the same task to the same format and
+        precision by the same engine version gets that one. It is a variant of the models of that task alone.
 
         Args:
             source_digest: of the variant that was converted.
             folder: what the converter wrote.
+            task: of the model that it was converted for, which decides what the graph computes.
             format: that it wrote, such as `openvino`.
             precision: of the weights in it.
             backend: whose converter it was.
@@ -356,7 +350,7 @@ class Registry:
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
         return self._conversions.add(
-            source_digest, folder, backend=backend, key=ConversionKey(format, precision, engine_version)
+            source_digest, folder, backend=backend, key=ConversionKey(task, format, precision, engine_version)
         )
 
     def change_token(self) -> int:

@@ -115,7 +115,7 @@ def test_a_limit_that_was_lowered_is_kept(
     made = tmp_path / "made"
     made.mkdir()
     (made / "model.bin").write_bytes(bytes(1000))
-    key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
+    key = {"task": "embed", "format": "openvino", "precision": "fp32", "engine_version": "1"}
     built = registry.add_conversion(variant.digest, made, backend="openvino", **key)
     name, facts = start(quota=Quota(1, free_floor_bytes=0)).get(timeout=WAIT_SECONDS)
     assert (name, facts["variants"], facts["freed_bytes"]) == ("store_evicted", [built.digest], 1000)

@@ -46,6 +46,7 @@ VALUES: Mapping[str, Any] = {
     "format": "onnx",
     "precision": "fp32",
     "engine_version": "1",
+    "task": "embed",
     "digests": [],
 }
 
@@ -53,6 +54,7 @@ VALUES: Mapping[str, Any] = {
 OTHERS = {
     "close",
     "open",
+    "facts",
     "import_folder",
     "import_files",
     "register",

@@ -24,11 +24,13 @@ class ConversionKey:
     """The key that tells the conversions of one source apart.
 
     Attributes:
+        task: of the model that it was converted for.
         format: that was written, such as `openvino`.
         precision: of the weights in it.
         engine_version: of the engine that wrote it.
     """
 
+    task: str
     format: str
     precision: str
     engine_version: str
@@ -93,5 +95,5 @@ def _manifest(source: StoredVariant, blobs: Mapping[str, Blob], backend: str, ke
     for path, blob in blobs.items():
         part = files[path].component if path in files else "weights"
         files[path] = ManifestFile(part, path, blob.sha256, blob.size_bytes)
-    origin = ConversionOrigin(source.digest, backend, key.engine_version)
+    origin = ConversionOrigin(source.digest, backend, key.engine_version, key.task)
     return Manifest(key.format, key.precision, source.parameter_count, tuple(files.values()), origin)

@@ -38,8 +38,8 @@ class BuildRegistry(Protocol):
     def missing_files(self, variant_digest: str) -> Sequence[MissingFile]:
         """Returns the files of a variant that are not here."""
 
-    def facts(self, variant_digest: str) -> ModelFacts:
-        """Returns what a backend may know of a variant."""
+    def facts(self, entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
+        """Returns what a backend may know of a model's variant."""
 
     def materialize(self, variant_digest: str) -> Path:
         """Returns the folder of a variant's verified files."""
@@ -48,6 +48,7 @@ class BuildRegistry(Protocol):
         self,
         source_digest: str,
         *,
+        task: str,
         format: str,  # noqa: A002 - the schema's word
         precision: str,
         engine_version: str,
@@ -59,6 +60,7 @@ class BuildRegistry(Protocol):
         source_digest: str,
         folder: Path,
         *,
+        task: str,
         format: str,  # noqa: A002 - the schema's word
         precision: str,
         backend: str,
@@ -111,16 +113,16 @@ class Build:
         if published is not None:
             return _result(entry, published, made=False)
         plan = plan_conversion(entry, request, self._conversion_runner.conversions())
-        known = self._known(context, plan)
+        known = self._known(context, entry, plan)
         if known is not None:
             return _result(entry, known, made=False)
         context.check()
         self._downloads.download(context, self._registry.missing_files(plan.source.digest))
         return _result(entry, self._make(context, entry, plan), made=True)
 
-    def _known(self, context: JobContext, plan: ConversionPlan) -> VariantEntry | None:
+    def _known(self, context: JobContext, entry: ModelEntry, plan: ConversionPlan) -> VariantEntry | None:
         """Returns what was made before; from the shared store when another machine made it."""
-        known = self._registry.find_conversion(plan.source.digest, **_key(plan))
+        known = self._registry.find_conversion(plan.source.digest, **_key(entry, plan))
         if known is None or not known.is_obtainable:
             return None
         if not known.is_local:
@@ -141,10 +143,10 @@ class Build:
         }
         context.progress("verify")
         folder = self._registry.materialize(plan.source.digest)
-        model = self._registry.facts(plan.source.digest)
+        model = self._registry.facts(entry, plan.source)
         context.progress("wait")
         with self._conversion_slot(context), self._scratch.folder(context, _needed_bytes(plan)) as out:
-            known = self._registry.find_conversion(plan.source.digest, **_key(plan))
+            known = self._registry.find_conversion(plan.source.digest, **_key(entry, plan))
             if known is not None and known.is_local:
                 return known  # another job made it while this one waited
             self._emit_start(context, facts | {"source": plan.source.digest, "backend": plan.backend})
@@ -153,7 +155,7 @@ class Build:
             self._conversion_runner.convert(plan.backend, plan.conversion, model, folder, out, context.check)
             context.progress("store")
             context.check()
-            variant = self._registry.add_conversion(plan.source.digest, out, backend=plan.backend, **_key(plan))
+            variant = self._registry.add_conversion(plan.source.digest, out, backend=plan.backend, **_key(entry, plan))
         facts |= {"hash": variant.digest, "size_bytes": variant.size_bytes, "duration_ms": milliseconds_since(started)}
         self._emit_finish(context, facts)
         return variant
@@ -195,9 +197,10 @@ def _needed_bytes(plan: ConversionPlan) -> int:
     return math.ceil(plan.source.size_bytes * max(1.0, after / before if before else 1.0))
 
 
-def _key(plan: ConversionPlan) -> dict[str, str]:
+def _key(entry: ModelEntry, plan: ConversionPlan) -> dict[str, str]:
     conversion = plan.conversion
     return {
+        "task": entry.task,
         "format": conversion.format,
         "precision": conversion.precision,
         "engine_version": conversion.engine_version,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
 from panope_registry.models.alias_types import AliasAction, AliasEntry, AliasEvent, alias_target
-from panope_registry.models.lineage import with_sources
+from panope_registry.models.lineage import is_for, with_sources
 from panope_registry.models.variant_digest import check_digits, only_digest
 from panope_registry.names import MAX_REASON_LENGTH, checked_text, parse_model_name, shown
 from panope_registry.tables.alias_tables import alias, alias_event
@@ -248,7 +248,9 @@ def _offers(connection: Connection, model_id: int, revision_id: int, variant_dig
     offered = (
         select(model_variant.c.variant_id)
         .join(line, line.c.id == model_variant.c.variant_id)
+        .join(model, model.c.id == model_variant.c.model_id)
         .where(model_variant.c.model_id == model_id, model_variant.c.revision_id == revision_id)
+        .where(is_for(line.c.task, model.c.task))
     )
     return connection.execute(offered).first() is not None
 

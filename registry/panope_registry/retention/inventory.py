@@ -208,20 +208,20 @@ def _variants(connection: Connection, moment: datetime, named: frozenset[str]) -
 
 
 def _models_of(connection: Connection) -> dict[int, set[str]]:
-    """Returns variant id -> the models that offer it in any revision, or offer what it was converted from."""
+    """Returns variant id -> the models that offer it in any revision, or what it was converted from for their task."""
     models: dict[int, set[str]] = defaultdict(set)
-    rows = connection.execute(
-        select(model_variant.c.variant_id, model.c.name).join(model, model.c.id == model_variant.c.model_id)
-    )
+    rows = connection.execute(select(model_variant.c.variant_id, model.c.name, model.c.task).join(model))
+    tasks: dict[str, str] = {}
     for row in rows:
         models[row.variant_id].add(row.name)
+        tasks[row.name] = row.task
     conversions = connection.execute(
-        select(variant.c.id, variant.c.derived_from_id)
+        select(variant.c.id, variant.c.derived_from_id, variant.c.task)
         .where(variant.c.derived_from_id.is_not(None))
         .order_by(variant.c.id)  # sources are recorded before what is made of them
     )
     for row in conversions:
-        models[row.id] |= models[row.derived_from_id]
+        models[row.id] |= {name for name in models[row.derived_from_id] if tasks[name] == row.task}
     return models
 
 

@@ -30,6 +30,7 @@ class ConversionOrigin:
     source_digest: str
     backend: str
     engine_version: str
+    task: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Manifest:
         lines = [f"panope manifest 1 {self.format} {self.precision}"]
         if self.origin is not None:
             origin = self.origin
-            lines.append(f"from {origin.source_digest} by {origin.backend} {origin.engine_version}")
+            lines.append(f"from {origin.source_digest} by {origin.backend} {origin.engine_version} for {origin.task}")
         lines += sorted(f"{file.component} {file.sha256} {file.size_bytes} {file.path}" for file in self.files)
         return _sha256(lines)
 

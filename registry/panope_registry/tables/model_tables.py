@@ -11,7 +11,8 @@ A blob without a `blob_location` is known and not here: its repo's listing names
 
 A repo is where files come from, a revision is what it held at one commit, a blob is bytes, known by their sha256. A
 model is what a user names; a variant is a runnable form of it, identified for ever by the digest of its manifest.
-Variants belong to no model alone: the same bytes imported under two names are one variant, converted once.
+Variants belong to no model alone: the same bytes imported under two names are one variant, and converted once for each
+task that they are run for.
 
 Core tables rather than mapped classes: importing the mapper takes 35 ms of every command, and queries here name their
 columns anyway (docs/decisions/0201).
@@ -159,12 +160,13 @@ variant = Table(
     Column("precision", Text, nullable=False, doc="of most weights, such as fp32; '' when unknown"),
     Column("size_bytes", BigInteger, nullable=False, doc="of all its files"),
     Column("parameter_count", BigInteger, nullable=False, doc="0 when unknown"),
-    # What a conversion made of what; all empty for a variant that came with its repo.
+    # What a conversion made of what, and for which task; all empty for a variant that came with its repo.
     Column("derived_from_id", ForeignKey("variant.id", ondelete="CASCADE")),
+    Column("task", Text, doc="of the models that a conversion is a variant of; null for what came with its repo"),
     Column("backend", Text, nullable=False),
     Column("engine_version", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    UniqueConstraint("derived_from_id", "format", "precision", "engine_version"),
+    UniqueConstraint("derived_from_id", "task", "format", "precision", "engine_version"),
 )
 
 #: Which model offers which variant in which revision. Conversions are not listed: they follow their source.

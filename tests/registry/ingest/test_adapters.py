@@ -53,8 +53,8 @@ def test_its_variant_has_the_files_of_both(registry: Registry, base: str, tmp_pa
         "tokenizer_config.json",
     ]
     assert (folder / "model.safetensors").samefile(registry.materialize(base) / "model.safetensors")
-    assert registry.facts(variant.digest).has_adapter
-    assert not registry.facts(base).has_adapter
+    assert registry.facts(entry, variant).has_adapter
+    assert not registry.facts(whole, whole.variants[0]).has_adapter
 
 
 def test_two_adapters_of_a_base_are_two_variants_and_leave_it_as_it_is(
@@ -167,12 +167,13 @@ def test_a_base_is_not_deleted_while_an_adapter_needs_it(
 
 
 def test_a_conversion_of_it_needs_its_own_files_alone(registry: Registry, base: str, tmp_path: Path) -> None:
-    variant = registry.import_folder(lora_adapter(tmp_path / "lora", BASE), ADAPTER).variants[0]
+    entry = registry.import_folder(lora_adapter(tmp_path / "lora", BASE), ADAPTER)
+    variant = entry.variants[0]
     made = tmp_path / "made"
     made.mkdir()
     (made / "openvino_model.xml").write_text("<net/>")
     converted = registry.add_conversion(
-        variant.digest, made, format="openvino", precision="fp32", backend="openvino", engine_version="1"
+        variant.digest, made, task="embed", format="openvino", precision="fp32", backend="openvino", engine_version="1"
     )
     assert [file.path for file in converted.files] == [
         "config.json",
@@ -181,7 +182,7 @@ def test_a_conversion_of_it_needs_its_own_files_alone(registry: Registry, base: 
         "tokenizer_config.json",
     ]
     assert converted.base_models == ()
-    assert not registry.facts(converted.digest).has_adapter
+    assert not registry.facts(entry, converted).has_adapter
 
 
 def test_from_a_hub_the_files_of_both_are_downloaded_each_from_its_repo(

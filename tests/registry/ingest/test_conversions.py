@@ -14,7 +14,7 @@ from panope_registry.session import RegistrySession
 from panope_registry.testing.forget import forget_model
 
 MakeModel = Callable[..., Path]
-KEY = {"format": "openvino", "precision": "fp32", "engine_version": "2026.2"}
+KEY = {"task": "embed", "format": "openvino", "precision": "fp32", "engine_version": "2026.2"}
 
 
 @pytest.fixture
@@ -47,11 +47,12 @@ def test_a_conversion_is_kept_with_its_sources_configuration(
         "tokenizer.json",
     ]
     assert registry.find_conversion(source.digest, **KEY) == added
-    assert registry.model("v/m").variants == (source, added)
+    entry = registry.model("v/m")
+    assert entry.variants == (source, added)
     view = registry.materialize(added.digest)
     assert (view / "openvino_model.bin").read_bytes() == b"weights"
     assert not (view / "model.safetensors").exists()
-    facts = registry.facts(added.digest)
+    facts = registry.facts(entry, added)
     assert (facts.name, facts.format, facts.task) == ("v/m", "openvino", "embed")
 
 
@@ -73,7 +74,9 @@ def test_weights_of_later_modules_are_kept(
     assert "model.safetensors" not in paths
 
 
-@pytest.mark.parametrize("other", [{"precision": "fp16"}, {"engine_version": "2026.4"}, {"format": "onnx"}])
+@pytest.mark.parametrize(
+    "other", [{"task": "classify"}, {"precision": "fp16"}, {"engine_version": "2026.4"}, {"format": "onnx"}]
+)
 def test_another_key_is_another_conversion_even_of_equal_bytes(
     registry: Registry, source: VariantEntry, tmp_path: Path, other: dict[str, str]
 ) -> None:
@@ -97,9 +100,35 @@ def test_a_conversion_serves_every_name_of_its_source(
     assert registry.import_folder(make_model(), "other/name").variants == (source, added)
     forget_model(session.database, "v/m")
     assert registry.find_conversion(source.digest, **KEY) == added
-    assert registry.facts(added.digest).name == "other/name"
+    assert registry.model("other/name").variants == (source, added)
     forget_model(session.database, "other/name")
     assert registry.find_conversion(source.digest, **KEY) is None
+
+
+def test_names_of_one_content_have_the_conversions_of_their_own_task_alone(
+    registry: Registry, source: VariantEntry, make_model: MakeModel, tmp_path: Path
+) -> None:
+    registry.import_folder(make_model(), "a/tokens", task_hints=["token-classify"])
+    for_tokens = KEY | {"task": "token-classify"}
+    tokens = registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **for_tokens)
+    assert registry.find_conversion(source.digest, **KEY) is None
+    assert registry.model("v/m").variants == (source,)
+    vectors = registry.add_conversion(source.digest, tmp_path / "out", backend="openvino", **KEY)
+    assert registry.model("a/tokens").variants == (source, tokens)
+    assert registry.model("v/m").variants == (source, vectors)
+    less = registry.add_conversion(
+        tokens.digest, _output(tmp_path / "less", b"8"), backend="openvino", **(for_tokens | {"precision": "int8"})
+    )
+    assert registry.model("a/tokens").variants == (source, tokens, less)
+    assert registry.facts(registry.model("a/tokens"), less).task == "token-classify"
+
+
+def test_a_format_is_found_where_the_task_has_it(
+    registry: Registry, source: VariantEntry, make_model: MakeModel, tmp_path: Path
+) -> None:
+    registry.import_folder(make_model(), "a/tokens", task_hints=["token-classify"])
+    registry.add_conversion(source.digest, _output(tmp_path / "out"), backend="openvino", **KEY)
+    assert [model.name for model in registry.models(ModelFilter(format="openvino"))] == ["v/m"]
 
 
 def test_a_conversion_of_a_conversion_is_listed_after_both(
@@ -110,7 +139,6 @@ def test_a_conversion_of_a_conversion_is_listed_after_both(
         first.digest, _output(tmp_path / "out", b"8"), backend="openvino", **(KEY | {"precision": "int8"})
     )
     assert registry.model("v/m").variants == (source, first, second)
-    assert registry.facts(second.digest).name == "v/m"
 
 
 def test_a_new_conversion_moves_the_token(registry: Registry, source: VariantEntry, tmp_path: Path) -> None:

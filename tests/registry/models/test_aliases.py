@@ -41,6 +41,7 @@ def database(database_url: str) -> Iterator[Database]:
         made = {"format": "onnx", "precision": "", "size_bytes": 0, "parameter_count": 0, "backend": "b"}
         for number, digest in enumerate((DIGEST, CONVERTED), 1):
             source = {"id": number, "digest": digest, "derived_from_id": number - 1 or None, "engine_version": "1"}
+            source |= {"task": None if number == 1 else ""}
             connection.execute(insert(variant).values(made | source | {"created_at": moment}))
         connection.execute(insert(model_variant).values(model_id=1, revision_id=1, variant_id=1))
     yield database

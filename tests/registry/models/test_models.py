@@ -64,7 +64,7 @@ def test_models_are_found_by_the_format_of_a_variant_made_here_too(
     source = registry.import_folder(make_model("b", fill=2), "v/converted").variants[0]
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "openvino_model.xml").write_bytes(b"made")
-    how = {"format": "openvino", "precision": "fp32", "backend": "openvino", "engine_version": "1"}
+    how = {"task": "embed", "format": "openvino", "precision": "fp32", "backend": "openvino", "engine_version": "1"}
     registry.add_conversion(source.digest, tmp_path / "made", **how)
     assert _names(registry, format="openvino") == ["v/converted"]
     assert _names(registry, format="safetensors") == ["v/converted", "v/plain"]

@@ -75,7 +75,7 @@ class Use(RuleBasedStateMachine):
             return
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         (folder / "model.bin").write_bytes(source.encode())
-        how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
+        how = {"task": "embed", "format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
         self.registry.add_conversion(source, folder, **how)
 
     @rule(data=st.data(), seconds=st.sampled_from((10, 1000)))

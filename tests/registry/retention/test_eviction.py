@@ -173,7 +173,7 @@ def test_the_only_copy_of_what_was_imported_here_goes_only_when_it_is_named(
 def _convert(registry: Registry, source: VariantEntry, folder: Path) -> VariantEntry:
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"converted")
-    how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
+    how = {"task": "embed", "format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
     return registry.add_conversion(source.digest, folder, **how)
 
 

@@ -63,7 +63,7 @@ def test_a_model_whose_conversion_is_in_use_stays(
     source = add_model("v/a", 1)
     (tmp_path / "converted").mkdir()
     (tmp_path / "converted" / "openvino_model.bin").write_bytes(b"converted")
-    how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
+    how = {"task": "embed", "format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
     built = registry.add_conversion(source.digest, tmp_path / "converted", **how)
     held = retention.lease(built.digest, "server-1", 60)
     before = registry.model("v/a")

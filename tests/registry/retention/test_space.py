@@ -189,7 +189,7 @@ def test_what_was_made_here_goes_last_and_is_made_again(
     made = tmp_path / "made"
     made.mkdir()
     (made / "model.bin").write_bytes(bytes(100))
-    key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
+    key = {"task": "embed", "format": "openvino", "precision": "fp32", "engine_version": "1"}
     built = registry.add_conversion(imported.digest, made, backend="openvino", **key)
     pass_time(minutes=5)
     make_retention().touch(listed.digest)
@@ -220,7 +220,13 @@ def test_a_conversion_that_does_not_fit_is_refused_and_its_source_is_not_evicted
     registry = session.registry
     with pytest.raises(CapacityError, match="the conversion needs 100 B, and 0 B can be made free"):
         registry.add_conversion(
-            source.digest, made, format="openvino", precision="fp32", backend="openvino", engine_version="1"
+            source.digest,
+            made,
+            task="embed",
+            format="openvino",
+            precision="fp32",
+            backend="openvino",
+            engine_version="1",
         )
     assert [variant.digest for variant in registry.model("v/a").variants] == [source.digest]
     assert registry.model("v/a").variants[0].is_local

@@ -62,7 +62,7 @@ def test_a_variant_says_who_offers_it_and_how_it_would_come_back(
     mine = add_model("v/mine", 2, from_hub=False)
     (tmp_path / "converted").mkdir()
     (tmp_path / "converted" / "openvino_model.bin").write_bytes(b"converted")
-    how = {"format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
+    how = {"task": "embed", "format": "openvino", "precision": "fp16", "backend": "openvino", "engine_version": "1"}
     built = registry.add_conversion(mine.digest, tmp_path / "converted", **how)
     found = {variant.digest: variant for variant in retention.usage().variants}
     assert found[hub.digest].models == ("v/hub", "v/same")

@@ -88,7 +88,7 @@ def test_what_one_machine_made_another_gets_by_its_digest(
     made = tmp_path / "made"
     made.mkdir()
     (made / "openvino_model.bin").write_bytes(bytes(100))
-    key = {"format": "openvino", "precision": "fp32", "engine_version": "1"}
+    key = {"task": "embed", "format": "openvino", "precision": "fp32", "engine_version": "1"}
     built = session.registry.add_conversion(variant.digest, made, backend="openvino", **key)
     assert sharing(session, remote).unshared() == [variant.digest, built.digest]
     assert not other_machine.registry.find_conversion(variant.digest, **key).is_obtainable

@@ -97,6 +97,47 @@ def test_rows_keep_what_they_say_when_their_columns_are_renamed(empty_engine: En
     assert _rows(empty_engine, "job_need") == [(2, 1)]
 
 
+def test_conversions_of_before_are_of_the_task_that_they_were_made_for(empty_engine: Engine) -> None:
+    migrate(empty_engine, "0010")
+    moment = "2026-01-02"
+    model = (
+        "INSERT INTO model (id, vendor_id, name, revision_id, task, architecture, reasons, created_at, updated_at) "
+        f"VALUES ({{}}, 1, '{{}}', 1, '{{}}', '', '{{{{}}}}', '{moment}', '{moment}')"
+    )
+    columns = (
+        "INSERT INTO variant (id, digest, format, precision, size_bytes, parameter_count, backend, engine_version, "
+        "created_at, derived_from_id"
+    )
+    variant = f"{columns}) VALUES ({{}}, '{{}}', 'onnx', '{{}}', 1, 1, '', '1', '{moment}', {{}})"
+    _run(
+        empty_engine,
+        f"INSERT INTO vendor VALUES (1, 'v', '{moment}')",
+        "INSERT INTO repo (id, vendor_id, name, source, created_at, synced_at) "
+        f"VALUES (1, 1, 'v/r', 'folder', '{moment}', '{moment}')",
+        f"INSERT INTO revision (id, repo_id, \"commit\", config, created_at) VALUES (1, 1, 'c', '{{}}', '{moment}')",
+        model.format(1, "v/b", "embed"),
+        model.format(2, "v/a", "classify"),
+        variant.format(1, "source", "", "NULL"),
+        variant.format(2, "made", "fp32", 1),
+        variant.format(3, "made of it", "int8", 2),
+        "INSERT INTO model_variant VALUES (1, 1, 1), (2, 1, 1)",
+        "INSERT INTO component (id, variant_id, name) VALUES (1, 2, 'weights')",
+    )
+    before = _rows(empty_engine, "variant")
+    migrate(empty_engine)
+    with empty_engine.connect() as connection:
+        tasks = connection.execute(text("SELECT task FROM variant ORDER BY id")).scalars().all()
+    assert tasks == [None, "classify", "classify"]
+    _run(
+        empty_engine,
+        f"{columns}, task) VALUES (4, 'other', 'onnx', 'fp32', 1, 1, '', '1', '{moment}', 1, 'embed')",
+        "INSERT INTO component (id, variant_id, name) VALUES (2, 4, 'weights')",
+    )
+    migrate(empty_engine, "0010")
+    assert _rows(empty_engine, "variant") == before
+    assert [row[0] for row in _rows(empty_engine, "component")] == [1]
+
+
 def _run(engine: Engine, *statements: str) -> None:
     with engine.begin() as connection:
         for statement in statements:

@@ -4,19 +4,15 @@ from panope_registry.models.queries.files import find_files, find_local, find_mi
 from panope_registry.models.queries.models import find_adapters, find_base, find_hints, find_model, find_models
 from panope_registry.models.queries.variants import (
     StoredVariant,
-    VariantFacts,
     find_conversion,
-    find_facts,
     find_variant,
 )
 
 __all__ = [
     "StoredVariant",
-    "VariantFacts",
     "find_adapters",
     "find_base",
     "find_conversion",
-    "find_facts",
     "find_files",
     "find_hints",
     "find_local",

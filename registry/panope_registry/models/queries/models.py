@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, bindparam, literal, select
 
-from panope_registry.models.lineage import with_sources
+from panope_registry.models.lineage import is_for, with_sources
 from panope_registry.models.queries.variant_entries import PIN_COLUMNS, read_contents, variant_entry
 from panope_registry.models.types import ModelEntry, ModelFilter, StoreIds, VariantEntry
 from panope_registry.tables.model_tables import (
@@ -100,7 +100,7 @@ def _with_format(format: str) -> Select[tuple[int]]:  # noqa: A002 - the schema'
     """Returns the models that offer a variant of a format; starts at the variants, as most formats are rare."""
     line = with_sources(variant.c.format == format)
     offers = model.join(model_variant, _SERVED).join(line, line.c.id == model_variant.c.variant_id)
-    return select(model.c.id).select_from(offers)
+    return select(model.c.id).select_from(offers).where(is_for(line.c.task, model.c.task))
 
 
 def _entries(connection: Connection, stores: StoreIds, model_ids: Sequence[int]) -> list[ModelEntry]:
@@ -144,16 +144,19 @@ def _models_statement() -> Select[Any]:
 
 
 def _offered() -> CTE:
-    """Selects models with their variants: those of the served revision, and downwards what was converted from them."""
+    """Selects models with their variants: those of the served revision, and downwards what was converted from them.
+
+    A conversion is one of the models of its task alone: other tasks run other graphs of the same weights.
+    """
     offered = (
-        select(model.c.id.label("model_id"), model_variant.c.variant_id, literal(0).label("depth"))
+        select(model.c.id.label("model_id"), model.c.task, model_variant.c.variant_id, literal(0).label("depth"))
         .join(model_variant, _SERVED)
         .where(model.c.id.in_(bindparam("model_ids", expanding=True)))
         .cte("offered", recursive=True)
     )
     return offered.union_all(
-        select(offered.c.model_id, variant.c.id, offered.c.depth + 1).join(
-            offered, variant.c.derived_from_id == offered.c.variant_id
+        select(offered.c.model_id, offered.c.task, variant.c.id, offered.c.depth + 1).join(
+            offered, and_(variant.c.derived_from_id == offered.c.variant_id, variant.c.task == offered.c.task)
         )
     )
 

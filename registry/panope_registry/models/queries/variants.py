@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import Connection, and_, select
 
-from panope_registry.models.lineage import with_sources
 from panope_registry.models.queries.variant_entries import PIN_COLUMNS, read_contents, variant_entry
 from panope_registry.models.types import StoreIds, VariantEntry
 from panope_registry.store.manifest import ManifestFile
@@ -16,9 +14,6 @@ from panope_registry.tables.model_tables import (
     blob,
     blob_location,
     component,
-    model,
-    model_variant,
-    revision,
     variant,
     variant_file,
 )
@@ -42,18 +37,6 @@ class StoredVariant:
     files: tuple[ManifestFile, ...]
     fingerprints: Mapping[str, str]
     absent: tuple[ManifestFile, ...]
-
-
-@dataclass(frozen=True)
-class VariantFacts:
-    """What `panope_backends.api.ModelFacts` says of a variant."""
-
-    name: str
-    format: str
-    task: str
-    architecture: str
-    config: Mapping[str, Any]
-    has_adapter: bool
 
 
 def find_variant(connection: Connection, digest: str, store: str) -> StoredVariant | None:
@@ -91,17 +74,19 @@ def find_conversion(
     stores: StoreIds,
     source_digest: str,
     *,
+    task: str,
     format: str,  # noqa: A002 - the schema's word
     precision: str,
     engine_version: str,
 ) -> VariantEntry | None:
-    """Returns what a variant was converted into before."""
+    """Returns what a variant was converted into for a task before."""
     source = select(variant.c.id).where(variant.c.digest == source_digest).scalar_subquery()
     row = connection.execute(
         select(variant, *PIN_COLUMNS)
         .outerjoin(pin, pin.c.variant_id == variant.c.id)
         .where(
             variant.c.derived_from_id == source,
+            variant.c.task == task,
             variant.c.format == format,
             variant.c.precision == precision,
             variant.c.engine_version == engine_version,
@@ -110,31 +95,3 @@ def find_conversion(
     if row is None:
         return None
     return variant_entry(row, source_digest, read_contents(connection, stores, [row.id])[row.id], {})
-
-
-def find_facts(connection: Connection, digest: str) -> VariantFacts | None:
-    """Returns the facts of a variant, under the first name, in order, that offers it; its source's for a conversion."""
-    line = with_sources(variant.c.digest == digest)
-    own_format = select(variant.c.format).where(variant.c.digest == digest).scalar_subquery()
-    # A conversion has no base model: what it was made of is merged.
-    based = component.join(variant, variant.c.id == component.c.variant_id)
-    adapted = exists().select_from(based).where(variant.c.digest == digest, component.c.repo_name.is_not(None))
-    row = connection.execute(
-        select(
-            model.c.name,
-            own_format.label("format"),
-            model.c.task,
-            model.c.architecture,
-            revision.c.config,
-            adapted.label("has_adapter"),
-        )
-        .select_from(line)
-        .join(model_variant, model_variant.c.variant_id == line.c.id)
-        .join(model, model.c.id == model_variant.c.model_id)
-        .join(revision, revision.c.id == model_variant.c.revision_id)
-        .order_by(model.c.name, revision.c.id.desc())
-        .limit(1)
-    ).one_or_none()
-    if row is None:
-        return None
-    return VariantFacts(row.name, row.format, row.task, row.architecture, row.config, bool(row.has_adapter))

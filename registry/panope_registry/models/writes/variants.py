@@ -42,6 +42,7 @@ def record_variant(
             "size_bytes": manifest.size_bytes,
             "parameter_count": manifest.parameter_count,
             "derived_from_id": derived_from_id,
+            "task": origin.task if origin else None,
             "backend": origin.backend if origin else "",
             "engine_version": origin.engine_version if origin else "",
             "created_at": now(),

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
-from panope_backends.api import Device, ModelFacts
+from panope_backends.api import Device
 from panope_backends.errors import (
     AvailabilityError,
     CapacityError,
@@ -147,7 +147,7 @@ class LoadPlanner:
         profiles = await self._measured(entry)
         return await select_candidates(
             entry,
-            partial(self._facts, entry),
+            partial(self._registry.facts, entry),
             machine,
             constraints,
             profiles,
@@ -311,11 +311,6 @@ class LoadPlanner:
     def _extra_bytes(self, entry: ModelEntry, free_bytes: int | None) -> int:
         task = task_named(entry.task)
         return 0 if task is None else task.extra_bytes(entry.config, self._settings, free_bytes)
-
-    def _facts(self, entry: ModelEntry, variant: VariantEntry) -> ModelFacts:
-        grants = self._grants.of(entry.name)
-        has_adapter = bool(variant.base_models)  # what is converted has it merged, and needs no base
-        return ModelFacts(entry.name, variant.format, entry.task, entry.architecture, entry.config, grants, has_adapter)
 
     def _tell_grants(self, entry: ModelEntry, variant: VariantEntry) -> None:
         """The admins' record of what a model does by their leave."""

@@ -104,9 +104,10 @@ def test_importing_the_folder_itself_takes_one_version_too(make: Make, registry:
 
 def test_what_was_imported_runs(make: Make, find: Find, registry: Registry) -> None:
     make()
-    (variant,) = registry.import_files(find().files, "acme/tiny").variants
+    entry = registry.import_files(find().files, "acme/tiny")
+    (variant,) = entry.variants
     model = CpuBackend().load(
-        registry.facts(variant.digest), registry.materialize(variant.digest), "CPU", LoadOptions()
+        registry.facts(entry, variant), registry.materialize(variant.digest), "CPU", LoadOptions()
     )
     tokens = np.array([[1, 2, 3]])
     found = model.run({"input_ids": tokens, "attention_mask": np.ones_like(tokens)}, ["length"])

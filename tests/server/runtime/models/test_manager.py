@@ -239,7 +239,7 @@ async def test_what_a_job_has_just_made_is_seen_and_loaded_at_once(
     output.mkdir()
     (output / "model.onnx").write_bytes(b"converted")
     variant = made.registry.add_conversion(
-        source, output, format="onnx", precision="fp32", backend="cpu", engine_version="1"
+        source, output, task="embed", format="onnx", precision="fp32", backend="cpu", engine_version="1"
     )
     assert variant.digest in {each.digest for each in (await made.manager.get(MODEL)).variants}
     loaded = await made.manager.load(MODEL, LoadConstraints(variant=variant.digest[:12]))

@@ -30,12 +30,13 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         (folder / "config.json").write_text(json.dumps({"architectures": [kind], "model_type": "bert"}))
         header = json.dumps({"w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
         (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes([number]))
-        (variant,) = registry.import_folder(folder, name).variants
+        entry = registry.import_folder(folder, name)
         if number % 2:
             (home / f"made{number}").mkdir()
             (home / f"made{number}" / "openvino_model.xml").write_bytes(bytes([number]))
             how = {"format": "openvino", "precision": "fp32", "backend": "openvino", "engine_version": "1"}
-            registry.add_conversion(variant.digest, home / f"made{number}", **how)
+            how["task"] = entry.task
+            registry.add_conversion(entry.variants[0].digest, home / f"made{number}", **how)
     yield registry
     session.close()
 

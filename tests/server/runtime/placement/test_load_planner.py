@@ -99,6 +99,7 @@ class Builds:
             variant = self.registry.add_conversion(
                 source.digest,
                 Path(folder),
+                task=self.registry.model(request.model).task,
                 format=request.format,
                 precision=request.precision,
                 backend="torch-cuda",
