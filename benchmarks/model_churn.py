@@ -32,8 +32,8 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.call_context import CallContext
+from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
-from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.placement import Placement
 from panope_server.tasks.catalog import requests_of
 from panope_server.tasks.embed import EmbedInput

@@ -52,6 +52,11 @@ class Device:
         available: whether models can be loaded there now.
         reason: why not, or what to know.
         engine_version: of the libraries that compute; what was measured with others is not believed.
+        driver_version: of the driver that they use; empty where there is none, or nobody tells.
+        advice: what to install or to change so that the device becomes available; empty where nothing is known to help.
+        is_emulated: whether a program stands in for the hardware: its answers are right, its speed tells nothing, so
+            that it is chosen only where nothing else runs the model, or by name.
+        pci_address: by which the system knows the hardware, such as `0000:01:00.0`; how busy it is, is read there.
     """
 
     backend: str
@@ -62,6 +67,10 @@ class Device:
     available: bool = True
     reason: str = ""
     engine_version: str = ""
+    driver_version: str = ""
+    advice: str = ""
+    is_emulated: bool = False
+    pci_address: str = ""
 
 
 @dataclass(frozen=True)

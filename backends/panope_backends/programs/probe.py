@@ -1,15 +1,17 @@
 """Asks every backend what it can do here, as a program: `python -m panope_backends.programs.probe`.
 
-It prints one JSON line:
+It prints a JSON line before it asks a backend and one with the answer, so that whoever started it knows which backend
+hangs or ends the process, and can start it again without that one:
 
-    {"devices": [the fields of api.Device, ...],
-     "conversions": {backend: [the fields of api.Conversion, ...]},
-     "backends": {backend: {"version": of its package, "api_version": that it was written for, 0 when it failed}}}
+    {"asking": backend}
+    {"backend": backend, "version": of its package, "api_version": that it was written for, 0 when it failed,
+     "devices": [the fields of api.Device, ...], "conversions": [the fields of api.Conversion, ...] or null}
+    {"ok": true}
 
 `--supports` reads the JSON of a ModelFacts on stdin and adds "level", "support_reason" and "support_is_final" to each
-device. `--backend
-NAME` adds a backend that is not installed, as `package.module:Class`; it can be given several times. A backend that
-fails appears as a device that is not available, with the reason.
+device. `--backend NAME` adds a backend that is not installed, as `package.module:Class`, `--only NAME` asks no others
+and `--skip NAME` leaves one out; each can be given several times. A backend that fails appears as a device that is not
+available, with the reason.
 
 The server never imports an engine: this process does, and its end frees what they took.
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -27,30 +29,46 @@ import msgspec
 
 from panope_backends.api import Backend, Converter, Device, Level, ModelFacts, Support
 from panope_backends.errors import PanopeError, kind_of
-from panope_backends.memory_limit import limit_memory
+from panope_backends.memory_limit import is_out_of_memory, limit_memory
 from panope_backends.plugins import backend_names, backend_version, load_backend
-from panope_backends.programs.report import claim_stdout
+from panope_backends.programs.report import claim_stdout_stream
 from panope_backends.tasks.registry import known_tasks
 
 
-def probe(names: Sequence[str], facts: ModelFacts | None = None) -> dict[str, Any]:
-    """Asks the named backends; with `facts` also how well each device runs that model."""
-    devices: list[dict[str, Any]] = []
-    conversions: dict[str, list[dict[str, Any]]] = {}
-    backends = {name: {"version": backend_version(name), "api_version": 0} for name in names}
+def probe(names: Sequence[str], facts: ModelFacts | None = None) -> Iterator[dict[str, Any]]:
+    """Asks the named backends and yields the lines; with `facts` also how well each device runs that model."""
     for name in names:
-        try:
-            backend = load_backend(name)
-            backends[name]["api_version"] = backend.api_version
-            # Named as it was asked for, so that `package.module:Class` can be chosen again.
-            found = [replace(device, backend=name) for device in backend.devices()]
-            devices += [_document(backend, device, facts) for device in found]
-            if isinstance(backend, Converter):
-                conversions[name] = [asdict(conversion) for conversion in backend.conversions()]
-        except Exception as error:  # a backend is other people's code; the others must still be heard
-            traceback.print_exc()
-            devices.append(asdict(Device(name, "", available=False, reason=_reason(error))))
-    return {"devices": devices, "conversions": conversions, "backends": backends}
+        yield {"asking": name}
+        yield _answer(name, facts)
+
+
+def _answer(name: str, facts: ModelFacts | None) -> dict[str, Any]:
+    answer: dict[str, Any] = {"backend": name, "version": backend_version(name), "api_version": 0, "conversions": None}
+    try:
+        backend = load_backend(name)
+        answer["api_version"] = backend.api_version
+        answer["devices"] = [_document(backend, _checked(name, device), facts) for device in backend.devices()]
+        if isinstance(backend, Converter):
+            answer["conversions"] = [asdict(conversion) for conversion in backend.conversions()]
+        msgspec.json.encode(answer)
+    except Exception as error:  # a backend is other people's code; the others must still be heard
+        traceback.print_exc()
+        failed = asdict(Device(name, "", available=False, reason=_reason(error)))
+        return answer | {"devices": [failed], "conversions": None}
+    return answer
+
+
+def _checked(name: str, device: Device) -> Device:
+    """A device whose fields are of their types; named as its backend was asked for, to be chosen by that name again."""
+    try:
+        document = asdict(replace(device, backend=name))
+        return msgspec.convert(msgspec.to_builtins(document), Device)
+    except (TypeError, msgspec.ValidationError) as error:
+        raise _MisdescribedDeviceError from error
+
+
+class _MisdescribedDeviceError(Exception):
+    """What a backend calls a device is none."""
 
 
 def _document(backend: Backend, device: Device, facts: ModelFacts | None) -> dict[str, Any]:
@@ -83,6 +101,12 @@ def _unapplied(backend: Backend, facts: ModelFacts) -> Support | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, PanopeError):
         return error.message
+    if isinstance(error, _MisdescribedDeviceError):
+        return "it describes a device in a way that is not understood; the log has the cause"
+    if is_out_of_memory(error):
+        return "it needs more memory than a backend may take to look for devices"
+    if isinstance(error, ModuleNotFoundError):
+        return kind_of(error)
     return f"it failed: {kind_of(error)}; the log has more"
 
 
@@ -93,9 +117,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--supports", action="store_true", help="read a ModelFacts on stdin")
     parser.add_argument("--backend", action="append", default=[], help="package.module:Class", metavar="NAME")
+    parser.add_argument("--only", action="append", default=[], help="ask no others", metavar="NAME")
+    parser.add_argument("--skip", action="append", default=[], help="leave one out", metavar="NAME")
     options = parser.parse_args(arguments)
     limit_memory()
-    report = claim_stdout()
+    stdout = claim_stdout_stream()
+
+    def report(document: object) -> None:
+        stdout.write(msgspec.json.encode(document) + b"\n")
+        stdout.flush()
+
     facts = None
     if options.supports:
         try:
@@ -103,7 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except msgspec.DecodeError as error:
             report({"ok": False, "reason": "invalid_input", "message": f"the facts are not understood: {error}"})
             return 1
-    report(probe([*backend_names(), *options.backend], facts))
+    names = options.only or [*backend_names(), *options.backend]
+    for line in probe([name for name in names if name not in options.skip], facts):
+        report(line)
+    report({"ok": True})
     return 0
 
 

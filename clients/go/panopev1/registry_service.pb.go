@@ -1655,7 +1655,17 @@ type Device struct {
 	// Whether models can be loaded there.
 	Available bool `protobuf:"varint,6,opt,name=available,proto3" json:"available,omitempty"`
 	// Why not, or what to know; for a person.
-	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The versions of the libraries that compute there.
+	EngineVersion string `protobuf:"bytes,8,opt,name=engine_version,json=engineVersion,proto3" json:"engine_version,omitempty"`
+	// The version of the device's driver; empty where there is none, or nobody tells.
+	DriverVersion string `protobuf:"bytes,9,opt,name=driver_version,json=driverVersion,proto3" json:"driver_version,omitempty"`
+	// What to install or to change so that the device becomes available; empty where nothing is known to help.
+	Advice string `protobuf:"bytes,10,opt,name=advice,proto3" json:"advice,omitempty"`
+	// Whether a program stands in for the hardware: right answers, at a speed that tells nothing.
+	IsEmulated bool `protobuf:"varint,11,opt,name=is_emulated,json=isEmulated,proto3" json:"is_emulated,omitempty"`
+	// By which the system knows the hardware, such as `0000:01:00.0`; empty for processors, or where nobody tells.
+	PciAddress    string `protobuf:"bytes,12,opt,name=pci_address,json=pciAddress,proto3" json:"pci_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1735,6 +1745,41 @@ func (x *Device) GetAvailable() bool {
 func (x *Device) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *Device) GetEngineVersion() string {
+	if x != nil {
+		return x.EngineVersion
+	}
+	return ""
+}
+
+func (x *Device) GetDriverVersion() string {
+	if x != nil {
+		return x.DriverVersion
+	}
+	return ""
+}
+
+func (x *Device) GetAdvice() string {
+	if x != nil {
+		return x.Advice
+	}
+	return ""
+}
+
+func (x *Device) GetIsEmulated() bool {
+	if x != nil {
+		return x.IsEmulated
+	}
+	return false
+}
+
+func (x *Device) GetPciAddress() string {
+	if x != nil {
+		return x.PciAddress
 	}
 	return ""
 }
@@ -1846,7 +1891,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\bis_local\x18\x05 \x01(\bR\aisLocal\"\x14\n" +
 	"\x12ListDevicesRequest\"B\n" +
 	"\x13ListDevicesResponse\x12+\n" +
-	"\adevices\x18\x01 \x03(\v2\x11.panope.v1.DeviceR\adevices\"\xd1\x01\n" +
+	"\adevices\x18\x01 \x03(\v2\x11.panope.v1.DeviceR\adevices\"\xf9\x02\n" +
 	"\x06Device\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
@@ -1856,7 +1901,15 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"precisions\x18\x05 \x03(\tR\n" +
 	"precisions\x12\x1c\n" +
 	"\tavailable\x18\x06 \x01(\bR\tavailable\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason2\xf5\a\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12%\n" +
+	"\x0eengine_version\x18\b \x01(\tR\rengineVersion\x12%\n" +
+	"\x0edriver_version\x18\t \x01(\tR\rdriverVersion\x12\x16\n" +
+	"\x06advice\x18\n" +
+	" \x01(\tR\x06advice\x12\x1f\n" +
+	"\vis_emulated\x18\v \x01(\bR\n" +
+	"isEmulated\x12\x1f\n" +
+	"\vpci_address\x18\f \x01(\tR\n" +
+	"pciAddress2\xf5\a\n" +
 	"\x0fRegistryService\x12I\n" +
 	"\n" +
 	"ListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12C\n" +

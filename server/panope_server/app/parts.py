@@ -47,10 +47,10 @@ from panope_server.runtime.authorized.keys import AuthorizedKeys
 from panope_server.runtime.authorized.models import AuthorizedModelAdmin, AuthorizedModels
 from panope_server.runtime.authorized.usage import AuthorizedUsage
 from panope_server.runtime.authorized.visibility import AuthorizedDirectory, Visibility
+from panope_server.runtime.hardware.hardware import Hardware
 from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
-from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.status import ModelState
 from panope_server.transport.errors import code_name
 from panope_server.transport.grpc.services import PUBLIC_SERVICES

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, inspect
 
 from panope_server.config.sections.access import AccessSettings, Grants
 from panope_server.config.sections.generation import Generation
+from panope_server.config.sections.hardware import HardwareSettings
 from panope_server.config.sections.limits import Limits
 from panope_server.config.sections.models import ModelsSettings
 from panope_server.config.sections.openai import OpenAiSettings
@@ -131,6 +132,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     models: ModelsSettings = ModelsSettings()
     workers: Workers = Workers()
+    hardware: HardwareSettings = HardwareSettings()
     generation: Generation = Generation()
     response_cache: ResponseCacheSettings = ResponseCacheSettings()
     hub: Hub = Hub()
@@ -142,6 +144,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     jobs: JobSettings = JobSettings()
     inference_log: InferenceLogSettings = InferenceLogSettings()
     usage: UsageSettings = UsageSettings()
+
+    def python_of(self, backend: str) -> str:
+        """The interpreter that a backend runs in; empty for the server's own."""
+        return self.hardware.interpreters.get(backend, self.workers.python)
 
     @property
     def home_path(self) -> Path:

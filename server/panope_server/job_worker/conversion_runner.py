@@ -10,7 +10,7 @@ from pathlib import Path
 
 from panope_backends.api import Conversion, ModelFacts
 from panope_server.config import Settings
-from panope_server.runtime.placement.hardware import Hardware
+from panope_server.runtime.hardware.hardware import Hardware
 from panope_server.runtime.placement.memory import conversion_limit
 from panope_server.runtime.processes.programs import run_program_in_thread
 
@@ -52,6 +52,6 @@ class ProgramConversionRunner:
             CONVERT,
             document=document,
             check=check,
-            python=self._settings.workers.python,
+            python=self._settings.python_of(backend),
             memory_bytes=conversion_limit(source_bytes),
         )

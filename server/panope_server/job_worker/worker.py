@@ -36,7 +36,7 @@ from panope_server.job_worker.model_folders import import_model_folders
 from panope_server.observability.downloads import DownloadCounts, Reporter
 from panope_server.observability.log_file import log_file
 from panope_server.observability.logging import configure_logging
-from panope_server.runtime.placement.hardware import Hardware
+from panope_server.runtime.hardware.hardware import Hardware
 from panope_server.runtime.placement.memory import machine_bytes
 
 _log = structlog.get_logger("panope.jobs")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from panope_backends.engines.host import is_one_thread, memory_bytes, threads_to
 from panope_backends.engines.openvino.encoder_decoder.load import load_encoder_decoder
 from panope_backends.engines.openvino.encoder_decoder.model import CACHE_PRECISION
 from panope_backends.engines.openvino.encoder_decoder.support import encoder_decoder_refusal
+from panope_backends.engines.openvino.missing import missing_devices, pci_address
 from panope_backends.engines.openvino.model import OpenVinoModel
 from panope_backends.engines.openvino.paged.geometry import CACHE_PRECISIONS
 from panope_backends.engines.openvino.paged.load import load_step_model
@@ -57,6 +59,7 @@ _PRECISIONS = (("bf16", "BF16", "bf16"), ("fp16", "FP16", "f16"), ("fp32", "FP32
 _HINTS = {precision: hint for precision, _, hint in _PRECISIONS}
 
 _MEMORY = {"GPU": "GPU_DEVICE_TOTAL_MEM_SIZE", "NPU": "NPU_DEVICE_TOTAL_MEM_SIZE"}
+_DRIVERS = {"NPU": "NPU_DRIVER_VERSION"}
 
 
 OV_DEVICE = "OV_DEVICE"
@@ -82,11 +85,8 @@ class OpenVinoBackend(Backend):
             found = list(self._core().available_devices)
         except PreconditionError as error:
             return (Device(self.name, "CPU", available=False, reason=error.message),)
-        why = f"the variable {OV_DEVICE} names it, and OpenVINO has: {', '.join(found)}"
-        absent = (
-            Device(self.name, wanted, available=False, reason=why) for wanted in _requested() if not _of(wanted, found)
-        )
-        return (*(self._device(name) for name in self._names()), *absent)
+        used = self._names()
+        return (*(self._device(name, found) for name in used), *self._unused(found, used))
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """FULL for OpenVINO's format on processors."""
@@ -180,14 +180,44 @@ class OpenVinoBackend(Backend):
             else found
         )
 
-    def _device(self, name: str) -> Device:
+    def _unused(self, found: Sequence[str], used: Sequence[str]) -> Sequence[Device]:
+        """Those that are missing, or that `OV_DEVICE` hides."""
+        lacking = f"the variable {OV_DEVICE} names it, and OpenVINO has: {', '.join(found)}"
+        hiding = f"the variable {OV_DEVICE} names {', '.join(_requested())}"
+        told = [
+            *((wanted, lacking) for wanted in _requested() if not _of(wanted, found)),
+            *((name, hiding) for name in found if name not in used),
+        ]
+        absent = [Device(self.name, name, available=False, reason=reason) for name, reason in told]
+        named = {device.name for device in absent}
+        return [*absent, *(each for each in missing_devices(self.name, found) if each.name not in named)]
+
+    def _device(self, name: str, found: Sequence[str]) -> Device:
+        try:
+            return self._described(name, found)
+        except RuntimeError:
+            traceback.print_exc()
+            why = "OpenVINO finds it, and its driver does not say what it is; the log has the cause"
+            return Device(self.name, name, available=False, reason=why)
+
+    def _described(self, name: str, found: Sequence[str]) -> Device:
         core = self._core()
         kind = name.partition(".")[0]
+        told = core.get_property(name, "SUPPORTED_PROPERTIES")
         memory = memory_bytes() if kind == "CPU" else 0
-        if kind in _MEMORY and _MEMORY[kind] in core.get_property(name, "SUPPORTED_PROPERTIES"):
+        if kind in _MEMORY and _MEMORY[kind] in told:
             memory = int(core.get_property(name, _MEMORY[kind]))
-        description = str(core.get_property(name, "FULL_DEVICE_NAME")).strip()
-        return Device(self.name, name, description, memory, self._native(name), engine_version=version_of("openvino"))
+        driver = str(core.get_property(name, _DRIVERS[kind])) if _DRIVERS.get(kind) in told else ""
+        return Device(
+            self.name,
+            name,
+            str(core.get_property(name, "FULL_DEVICE_NAME")).strip(),
+            memory,
+            self._native(name),
+            engine_version=version_of("openvino"),
+            driver_version=driver,
+            pci_address=pci_address(name, found),
+        )
 
     def _native(self, device: str) -> tuple[str, ...]:
         listed = self._core().get_property(device, "OPTIMIZATION_CAPABILITIES")

@@ -737,6 +737,11 @@ class Device(google.protobuf.message.Message):
     PRECISIONS_FIELD_NUMBER: builtins.int
     AVAILABLE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: builtins.int
+    DRIVER_VERSION_FIELD_NUMBER: builtins.int
+    ADVICE_FIELD_NUMBER: builtins.int
+    IS_EMULATED_FIELD_NUMBER: builtins.int
+    PCI_ADDRESS_FIELD_NUMBER: builtins.int
     backend: builtins.str
     """The backend, such as `openvino`."""
     name: builtins.str
@@ -749,6 +754,16 @@ class Device(google.protobuf.message.Message):
     """Whether models can be loaded there."""
     reason: builtins.str
     """Why not, or what to know; for a person."""
+    engine_version: builtins.str
+    """The versions of the libraries that compute there."""
+    driver_version: builtins.str
+    """The version of the device's driver; empty where there is none, or nobody tells."""
+    advice: builtins.str
+    """What to install or to change so that the device becomes available; empty where nothing is known to help."""
+    is_emulated: builtins.bool
+    """Whether a program stands in for the hardware: right answers, at a speed that tells nothing."""
+    pci_address: builtins.str
+    """By which the system knows the hardware, such as `0000:01:00.0`; empty for processors, or where nobody tells."""
     @property
     def precisions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The precisions that run natively, fastest first."""
@@ -763,7 +778,12 @@ class Device(google.protobuf.message.Message):
         precisions: collections.abc.Iterable[builtins.str] | None = ...,
         available: builtins.bool = ...,
         reason: builtins.str = ...,
+        engine_version: builtins.str = ...,
+        driver_version: builtins.str = ...,
+        advice: builtins.str = ...,
+        is_emulated: builtins.bool = ...,
+        pci_address: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["available", b"available", "backend", b"backend", "description", b"description", "memory_bytes", b"memory_bytes", "name", b"name", "precisions", b"precisions", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["advice", b"advice", "available", b"available", "backend", b"backend", "description", b"description", "driver_version", b"driver_version", "engine_version", b"engine_version", "is_emulated", b"is_emulated", "memory_bytes", b"memory_bytes", "name", b"name", "pci_address", b"pci_address", "precisions", b"precisions", "reason", b"reason"]) -> None: ...
 
 Global___Device: typing_extensions.TypeAlias = Device

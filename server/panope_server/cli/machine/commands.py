@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from panope_backends.errors import PanopeError
+from panope_server.cli.machine.devices import print_devices
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
+from panope_server.cli.output.console import console, fail, print_json
 
 
 def version() -> None:
@@ -17,29 +20,22 @@ def version() -> None:
     console.print(panope_version(), highlight=False)
 
 
-def hardware(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
-    """List the devices that backends can use."""
-    from panope_server.runtime.placement.hardware import Hardware
+Refresh = Annotated[bool, typer.Option("--refresh", help="Ask the backends again, whatever they said before.")]
+
+
+def hardware(home: Home = None, json: Json = False, refresh: Refresh = False, config: ConfigFile = None) -> None:
+    """List the devices that backends can use, and why others are missing and what would help."""
+    from panope_server.runtime.hardware.hardware import Hardware
 
     settings = settings_for(home, config=config)
     try:
-        devices = asyncio.run(Hardware.for_settings(settings).probe()).devices
+        devices = asyncio.run(Hardware.for_settings(settings).probe(refresh=refresh)).devices
     except PanopeError as error:
         fail(error.message)
     if json:
         print_json(devices)
-        return
-    rows = (
-        (
-            f"{device.backend} {device.name}",
-            device.description,
-            bytes_text(device.memory_bytes),
-            ", ".join(device.precisions),
-            device.reason or "available",
-        )
-        for device in devices
-    )
-    print_table(("DEVICE", "DESCRIPTION", "MEMORY", "PRECISIONS", "STATE"), rows, empty="no devices")
+    else:
+        print_devices(devices)
 
 
 def doctor(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypedDict
 
+from panope_backends.api import Device
 from panope_backends.errors import CapacityError, PanopeError
 from panope_registry.models.types import ModelEntry
 from panope_registry.session import RegistrySession
@@ -18,7 +19,8 @@ from panope_server.cli.registry_session import NO_HOME, is_home
 from panope_server.config import Settings
 from panope_server.config.hub_environment import HubEnvironment, hub_environment
 from panope_server.observability.metrics import panope_version
-from panope_server.runtime.placement.hardware import BackendVersions, Hardware
+from panope_server.runtime.hardware.hardware import Hardware
+from panope_server.runtime.hardware.probe import BackendVersions
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.processes.envoy import envoy_binary
 
@@ -137,10 +139,14 @@ async def _devices(hardware: Hardware) -> list[Finding]:
             what=f"device {device.backend} {device.name}",
             ok=True,
             detail=f"{device.description or 'no description'}; {', '.join(device.precisions)}"
-            + ("" if device.available else f"; not available: {device.reason}"),
+            + ("" if device.available else f"; not available: {'; '.join(_why(device))}"),
         )
         for device in probe.devices
     ]
+
+
+def _why(device: Device) -> Iterator[str]:
+    yield from (part for part in (device.reason, device.advice) if part)
 
 
 def _backends(backends: Mapping[str, BackendVersions]) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def build(
     """Make another variant of a model; what is missing of its weights is downloaded first."""
     from panope_registry.job_handlers.conversion_plan import refuse_impossible_build
     from panope_registry.job_handlers.requests import BuildRequest, check_build, enqueue_build
-    from panope_server.runtime.placement.hardware import Hardware
+    from panope_server.runtime.hardware.hardware import Hardware
 
     settings = settings_for(home, config=config)
     with registry_session(settings) as session:

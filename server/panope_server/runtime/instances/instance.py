@@ -160,7 +160,7 @@ class Instance(ModelInstance):
         with theirs:
             try:
                 self._process = await ChildProcess.start(
-                    self._workers.python or sys.executable,
+                    self.plan.python or sys.executable,
                     "-m",
                     "panope_backends.worker",
                     "--fd",

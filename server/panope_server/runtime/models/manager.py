@@ -19,6 +19,7 @@ from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
+from panope_server.runtime.hardware.hardware import Hardware
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.models.adapter_hosts import AdapterHosts
 from panope_server.runtime.models.alias_moves import AliasMoves, CallDirectory
@@ -33,7 +34,6 @@ from panope_server.runtime.models.model_status import ModelStatus
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
-from panope_server.runtime.placement.hardware import Hardware
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import machine_bytes
 from panope_server.runtime.placement.memory_budget import MemoryBudget

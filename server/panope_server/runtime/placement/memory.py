@@ -79,7 +79,7 @@ def machine_bytes(devices: Sequence[Device]) -> int:
 
 def place_of(device: Device) -> str:
     """Where a device's memory is: devices of several backends may be one."""
-    return HOST if device.name.partition(".")[0] == "CPU" else device.name
+    return HOST if device.is_emulated or device.name.partition(".")[0] == "CPU" else device.name
 
 
 def _number(file: Path) -> int | None:

@@ -30,6 +30,7 @@ class LoadPlan:
         host: of an adapter that runs in a worker of its base model, the key of that; empty for a worker of its own.
         host_variant: the digest of the variant that runs there.
         model_number: by which workers know what it becomes; unique in this server.
+        python: the interpreter of its process; empty for the server's own.
         media_limits: how large media may be that are decoded.
     """
 
@@ -54,6 +55,7 @@ class LoadPlan:
     host: str = ""
     host_variant: str = ""
     model_number: int = 0
+    python: str = ""
     media_limits: MediaLimits = field(default_factory=MediaLimits)
 
     @property

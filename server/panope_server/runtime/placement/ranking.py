@@ -2,7 +2,7 @@
 
 What decides, in this order:
 
-1. how well the backend supports the model;
+1. a device of its own comes before one that is emulated, and then how well the backend supports the model;
 2. the format, then the precision that are preferred for the model;
 3. quality: weights as they were published come before quantized ones, and of those more bits before fewer;
 4. what was measured on this device: measured candidates trade places among each other, others keep theirs;
@@ -80,6 +80,7 @@ class Preferred:
 class _Class(NamedTuple):
     """Candidates of one class are told apart by measurements."""
 
+    emulated: bool
     level: int
     other_format: bool
     other_precision: bool
@@ -124,6 +125,7 @@ def why_before(winner: Candidate, other: Candidate, preferred: Preferred) -> str
 
 
 _CLASS_REASONS: Mapping[str, str] = {
+    "emulated": "the other's device is emulated",
     "level": "the other is supported in part",
     "other_format": "its format is the preferred one",
     "other_precision": "its precision is the preferred one",
@@ -141,6 +143,7 @@ _PLACE_REASONS: Mapping[str, str] = {
 def _class(candidate: Candidate, preferred: Preferred) -> _Class:
     formats = {form for form, _ in candidate.lineage}
     return _Class(
+        emulated=candidate.device.is_emulated,
         level=(Level.FULL, Level.PARTIAL).index(candidate.level),
         other_format=bool(preferred.format) and preferred.format not in formats,
         other_precision=bool(preferred.precision) and not _has_precision(candidate, preferred.precision),

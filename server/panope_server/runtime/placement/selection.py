@@ -16,8 +16,8 @@ from panope_registry.inspect.precisions import bits_of, is_quantized
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.registry import ModelEntry, VariantEntry
 from panope_registry.serving_records.profiles import Profile
+from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.memory import HOST, place_of
 from panope_server.runtime.placement.memory_budget import size_text
 from panope_server.runtime.placement.ranking import Candidate, Preferred, ranked, why_before
@@ -37,12 +37,14 @@ class Rejection:
     Attributes:
         of_memory: whether it could with more memory.
         ever: whether it can on this machine, when other models are gone.
+        of_device: whether the device is not available, whatever the model.
     """
 
     label: str
     reason: str
     of_memory: bool = False
     ever: bool = False
+    of_device: bool = False
 
     def __str__(self) -> str:
         return f"{self.label}: {self.reason}"
@@ -107,6 +109,7 @@ async def select_candidates(
     """
     search = _Search(entry, facts_of, machine, constraints, profiles, instances, extra_bytes)
     considered = _considered(entry, constraints)
+    search.reject_unavailable()
     for variant in considered:
         await search.consider(variant)
     if not constraints.variant:
@@ -150,11 +153,21 @@ class _Search:
         self._asked = "" if is_quantized(constraints.precision) else constraints.precision
         self._variants = {variant.digest: variant for variant in entry.variants}
 
+    @property
+    def _devices(self) -> list[Device]:
+        return [device for device in self._machine.probe.devices if self._constraints.backend in ("", device.backend)]
+
+    def reject_unavailable(self) -> None:
+        """Tells why devices are not available."""
+        self.rejected += [
+            Rejection(f"{device.backend} {device.name}".strip(), device.reason or "not available", of_device=True)
+            for device in self._devices
+            if not device.available
+        ]
+
     async def consider(self, variant: VariantEntry) -> None:
         """Adds the candidates that run a variant."""
-        devices = [
-            device for device in self._machine.probe.devices if self._constraints.backend in ("", device.backend)
-        ]
+        devices = [device for device in self._devices if device.available]
         if reason := self._unusable(variant):
             self.rejected.append(Rejection(_name(variant), reason))
             return
@@ -205,8 +218,6 @@ class _Search:
         self, variant: VariantEntry, device: Device, direct: Mapping[tuple[str, str], Support]
     ) -> Candidate | str:
         """Returns a candidate, or why there is none; empty where a conversion's result is a candidate of its own."""
-        if not device.available:
-            return device.reason or "not available"
         if self._asked and self._asked not in device.precisions:
             return f"computes in {', '.join(device.precisions)}, not in {self._asked}"
         place = (device.backend, device.name)
@@ -329,7 +340,10 @@ def _reasons(candidates: Sequence[Candidate], too_large: Sequence[Rejection], pr
 
 def _none(entry: ModelEntry, constraints: LoadConstraints, search: _Search) -> PanopeError:
     """Returns the error that says why there is no candidate."""
-    rejections = [rejection for rejection in search.rejected if rejection.of_memory] or search.rejected
+    of_memory = [rejection for rejection in search.rejected if rejection.of_memory]
+    # What this machine lacks is no news about the model where something else has looked at it.
+    of_model = [rejection for rejection in search.rejected if not rejection.of_device]
+    rejections = of_memory or of_model or search.rejected
     told = list(dict.fromkeys(str(rejection) for rejection in rejections))
     reasons = {rejection.reason for rejection in rejections}
     why = reasons.pop() if len(told) > 1 and len(reasons) == 1 else "; ".join(told)

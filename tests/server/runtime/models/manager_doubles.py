@@ -18,8 +18,8 @@ from panope_backends.testing.models import keep_tokenizer
 from panope_registry.models.aliases import Aliases
 from panope_registry.registry import Registry
 from panope_server.runtime.call_context import CallContext
+from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.models.manager import ModelManager
-from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.status import ModelState
 from panope_server.tasks.catalog import requests_of

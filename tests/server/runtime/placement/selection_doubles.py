@@ -11,8 +11,8 @@ from typing import Any
 from panope_backends.api import Conversion, Device, Level, ModelFacts, Support
 from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_registry.serving_records.profiles import Profile
+from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.selection import Machine, Selection, device_title, select_candidates
 
 MOMENT = datetime(2026, 11, 21, tzinfo=UTC)

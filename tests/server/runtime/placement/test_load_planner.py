@@ -21,9 +21,9 @@ from panope_registry.registry import ModelEntry, Registry
 from panope_registry.serving_records.profiles import Profile, Profiles
 from panope_registry.session import RegistrySession
 from panope_server.config import Settings
+from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.hardware import Probe
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.placement.plan import FailedPlan

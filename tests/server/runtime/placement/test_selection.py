@@ -219,3 +219,24 @@ def test_what_no_conversion_helps_is_no_candidate_and_its_reason_is_told_once() 
     with pytest.raises(PreconditionError, match=r"^no device can run this model: no class for it$") as caught:
         Here(unknown="no class for it").choose([SAFE])
     assert caught.value.reason == "no_backend"
+
+
+def test_a_device_that_is_emulated_is_chosen_only_where_nothing_else_runs_the_model() -> None:
+    emulated = replace(OPENVINO, is_emulated=True)
+    fast = measured(MADE, emulated, 9000)
+    selection = Here(devices=(emulated, CPU)).choose([SAFE, MADE], profiles=[fast])
+    assert labels(selection) == ["cpu CPU with safetensors fp32", "openvino CPU with openvino fp32"]
+    assert "because the other's device is emulated" in selection.reasons[0]
+    assert labels(Here(devices=(emulated,)).choose([MADE])) == ["openvino CPU with openvino fp32"]
+
+
+def test_what_the_machine_lacks_is_told_once_and_not_as_a_reason_against_the_model() -> None:
+    gone = replace(CUDA, available=False, reason="there is no driver")
+    selection = Here(devices=(gone, CPU)).choose([SAFE, ONNX])
+    assert list(map(str, selection.rejections)) == ["torch-cuda cuda:0: there is no driver"]
+    with pytest.raises(PreconditionError) as refused:
+        Here(devices=(gone, CPU)).choose([INT8], LoadConstraints(variant=INT8.digest))
+    assert "cpu runs no openvino" in refused.value.message
+    assert "driver" not in refused.value.message
+    with pytest.raises(PreconditionError, match="there is no driver"):
+        Here(devices=(gone,)).choose([SAFE])

@@ -211,6 +211,11 @@ def device_message(device: Device) -> registry_service_pb2.Device:
         precisions=device.precisions,
         available=device.available,
         reason=device.reason,
+        engine_version=device.engine_version,
+        driver_version=device.driver_version,
+        advice=device.advice,
+        is_emulated=device.is_emulated,
+        pci_address=device.pci_address,
     )
 
 

@@ -189,6 +189,10 @@ class DeviceJson(Struct):
 
     Attributes:
         engine_version: of the libraries that compute there.
+        driver_version: of the device's driver; empty where there is none, or nobody tells.
+        advice: what to install or to change so that the device becomes available.
+        is_emulated: whether a program stands in for the hardware: right answers, at a speed that tells nothing.
+        pci_address: by which the system knows the hardware; empty for processors, or where nobody tells.
     """
 
     backend: str
@@ -199,6 +203,10 @@ class DeviceJson(Struct):
     available: bool
     reason: str
     engine_version: str
+    driver_version: str
+    advice: str
+    is_emulated: bool
+    pci_address: str
 
 
 class DevicesJson(Struct):
@@ -250,6 +258,10 @@ def device_json(device: Device) -> DeviceJson:
         available=device.available,
         reason=device.reason,
         engine_version=device.engine_version,
+        driver_version=device.driver_version,
+        advice=device.advice,
+        is_emulated=device.is_emulated,
+        pci_address=device.pci_address,
     )
 
 

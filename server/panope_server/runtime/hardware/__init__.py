@@ -1,0 +1,1 @@
+"""What this machine has: its devices as backends see them, and what each does at this moment."""

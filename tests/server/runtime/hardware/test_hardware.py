@@ -1,0 +1,135 @@
+"""What backends said of the machine is kept until something changes, and the settings have the last word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panope_backends.api import Device, Level, ModelFacts
+from panope_server.config.sections.hardware import HardwareSettings
+from panope_server.runtime.hardware import hardware as module
+from panope_server.runtime.hardware.hardware import Hardware
+from panope_server.runtime.hardware.machine_key import machine_key
+from panope_server.runtime.hardware.overrides import Overrides
+from panope_server.runtime.hardware.prober import Answers, Prober
+
+CUDA = Device("torch-cuda", "cuda:0", "A card", 24 << 30, ("bf16", "fp32"), driver_version="580", pci_address="0000:01")
+CPU = Device("cpu", "CPU", "A processor", 64 << 30)
+FACTS = ModelFacts("a/b", "safetensors", config={})
+
+
+class CountingProber(Prober):
+    """Answers from memory, and counts how often it is asked."""
+
+    def __init__(self, failed: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.questions: list[tuple[bool, Mapping[str, str]]] = []
+        self._has_failed = failed or {}
+
+    async def ask(self, facts: Mapping[str, Any] | None = None, failed: Mapping[str, str] | None = None) -> Answers:
+        self.questions.append((facts is not None, dict(failed or {})))
+        level = {} if facts is None else {"level": "full", "support_reason": "it runs all", "support_is_final": False}
+        answers = Answers()
+        for device in (CUDA, CPU):
+            document = asdict(device) | level
+            line = {"backend": device.backend, "version": "1", "api_version": 1, "conversions": None}
+            answers.add(line | {"devices": [document | {"precisions": list(device.precisions)}]})
+        for name, why in self._has_failed.items():
+            answers.fail(name, why)
+        return answers
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "hardware.json"
+
+
+def ask(hardware: Hardware, **options: bool) -> list[Device]:
+    return list(asyncio.run(hardware.probe(**options)).devices)
+
+
+def test_answers_are_kept_for_later_programs_until_somebody_asks_anew(file: Path) -> None:
+    first, second = CountingProber(), CountingProber()
+    assert ask(Hardware(file, first)) == [CUDA, CPU]
+    later = Hardware(file, second)
+    assert ask(later) == [CUDA, CPU]
+    assert later.kept_devices() == (CUDA, CPU)
+    assert len(second.questions) == 0
+    ask(later, refresh=True)
+    assert len(second.questions) == 1
+    assert len(first.questions) == 1
+
+
+def test_each_question_about_a_model_is_asked_once(file: Path) -> None:
+    prober = CountingProber()
+    hardware = Hardware(file, prober)
+    for _ in range(2):
+        supports = asyncio.run(hardware.supports(FACTS))
+    assert supports["torch-cuda", "cuda:0"].level is Level.FULL
+    assert len(prober.questions) == 1
+
+
+def test_a_variable_that_hides_devices_has_them_asked_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prober = CountingProber()
+    ask(Hardware(file, prober))
+    for variable in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "OV_DEVICE", "QNN_SDK_ROOT"):
+        monkeypatch.setenv(variable, "1")
+        ask(Hardware(file, prober))
+    assert len(prober.questions) == 5
+
+
+def test_a_driver_that_comes_or_may_be_opened_has_them_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {machine_key([], tmp_path)}
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/nvidia0").touch()
+    keys.add(machine_key([], tmp_path))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    keys.add(machine_key([], tmp_path))
+    (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
+    (tmp_path / "proc/driver/nvidia/version").write_text("580.95")
+    keys.add(machine_key([], tmp_path))
+    assert len(keys) == 4
+
+
+def test_what_a_backend_that_hangs_said_is_believed_for_a_while_and_it_is_not_asked_about_models(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prober = CountingProber(failed={"odd": "it hangs"})
+    hardware = Hardware(file, prober)
+    assert ask(hardware)[-1] == Device("odd", "", available=False, reason="it hangs")
+    asyncio.run(hardware.supports(FACTS))
+    assert prober.questions == [(False, {}), (True, {"odd": "it hangs"})]
+    ask(Hardware(file, prober))
+    assert len(prober.questions) == 2
+    now = module.time.time()
+    monkeypatch.setattr(module.time, "time", lambda: now + 601)
+    ask(Hardware(file, prober))
+    assert len(prober.questions) == 3
+
+
+OVERRIDES: list[tuple[dict[str, tuple[str, ...]], Callable[[Device, Device], bool]]] = [
+    ({"disabled": ("torch-cuda",)}, lambda cuda, cpu: not cuda.available and cpu.available),
+    ({"disabled": ("torch-cuda cuda:0",)}, lambda cuda, _: cuda.reason == "the setting `hardware.disabled` names it"),
+    ({"disabled": ("torch-cuda cuda:1",)}, lambda cuda, _: cuda.available),
+    ({"memory": ("torch-cuda=8GiB",)}, lambda cuda, cpu: (cuda.memory_bytes, cpu.memory_bytes) == (8 << 30, 64 << 30)),
+    ({"memory": ("torch-cuda cuda:0=80GiB",)}, lambda cuda, _: cuda.memory_bytes == 24 << 30),
+]
+
+
+@pytest.mark.parametrize(("settings", "holds"), OVERRIDES)
+def test_the_settings_have_the_last_word_and_nobody_is_asked_again_for_them(
+    file: Path, settings: dict[str, tuple[str, ...]], holds: Callable[[Device, Device], bool]
+) -> None:
+    prober = CountingProber()
+    ask(Hardware(file, prober))
+    overrides = Overrides.of(HardwareSettings(**settings))
+    cuda, cpu = ask(Hardware(file, prober, overrides=overrides))
+    assert holds(cuda, cpu)
+    assert len(prober.questions) == 1
