@@ -22,6 +22,7 @@ type Client struct {
 	classify panopev1.ClassifyServiceClient
 	detect   panopev1.DetectServiceClient
 	segment  panopev1.SegmentServiceClient
+	depth    panopev1.DepthServiceClient
 	embed    panopev1.EmbedServiceClient
 	generate panopev1.GenerateServiceClient
 	infer    panopev1.InferServiceClient
@@ -98,6 +99,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		classify: panopev1.NewClassifyServiceClient(conn),
 		detect:   panopev1.NewDetectServiceClient(conn),
 		segment:  panopev1.NewSegmentServiceClient(conn),
+		depth:    panopev1.NewDepthServiceClient(conn),
 		embed:    panopev1.NewEmbedServiceClient(conn),
 		generate: panopev1.NewGenerateServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),

@@ -35,3 +35,10 @@ func (c *Client) Detect(ctx context.Context, request *panopev1.DetectRequest) (*
 func (c *Client) Segment(ctx context.Context, request *panopev1.SegmentRequest) (*panopev1.SegmentResponse, error) {
 	return c.segment.Segment(ctx, request)
 }
+
+// EstimateDepth says how far away each pixel of images is.
+func (c *Client) EstimateDepth(
+	ctx context.Context, request *panopev1.EstimateDepthRequest,
+) (*panopev1.EstimateDepthResponse, error) {
+	return c.depth.EstimateDepth(ctx, request)
+}

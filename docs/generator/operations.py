@@ -24,6 +24,7 @@ from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.rest.classification import inputs as classification_inputs
 from panope_server.transport.rest.classification import schemas as classification
 from panope_server.transport.rest.classification import vllm_schemas as vllm
+from panope_server.transport.rest.depth import schemas as depth
 from panope_server.transport.rest.detection import schemas as detection
 from panope_server.transport.rest.embedding import image_inputs, inputs
 from panope_server.transport.rest.embedding.vectors import Vector
@@ -218,6 +219,8 @@ METHODS: Mapping[str, Operation] = {
     "SegmentationService.SegmentModel": Operation(
         list[segmentation.ImageSegmentJson], segmentation.SegmentBody, waits=True
     ),
+    "DepthEstimationService.EstimateDepth": Operation(depth.DepthJson, depth.DepthBody, waits=True),
+    "DepthEstimationService.EstimateDepthModel": Operation(depth.DepthJson, depth.DepthBody, waits=True),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),

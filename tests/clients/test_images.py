@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from panope.v1 import classify_service_pb2 as pb
+from panope.v1 import depth_service_pb2 as depth_pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1 import segment_service_pb2 as segment_pb
@@ -82,6 +83,16 @@ async def test_images_are_divided(client: Any, fake: Any) -> None:
     ]
     with pytest.raises(InvalidArgumentError, match="subtask must be one of semantic, instance, panoptic"):
         await client.segment([b"a"], MODEL, subtask="things")
+
+
+async def test_the_depth_of_images_is_estimated(client: Any, fake: Any) -> None:
+    await client.estimate_depth([b"a"], MODEL, depth_format="float32")
+    await client.estimate_depth([b"a"], MODEL)
+    formats = [request.depth_format for request in fake.requests]
+    assert formats == [depth_pb.DEPTH_FORMAT_FLOAT32, depth_pb.DEPTH_FORMAT_UNSPECIFIED]
+    assert fake.requests[0].images == [Image(content=b"a")]
+    with pytest.raises(InvalidArgumentError, match="depth_format must be one of png, float32"):
+        await client.estimate_depth([b"a"], MODEL, depth_format="jpeg")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from panope_backends.tasks.task import TaskModule
 _BUILT_IN = {
     "": "panope_backends.tasks.tensors.module:TensorModule",
     "classify": "panope_backends.tasks.classify.module:ClassifyModule",
+    "depth": "panope_backends.tasks.depth.module:DepthModule",
     "detect": "panope_backends.tasks.detect.module:DetectModule",
     "embed": "panope_backends.tasks.embed.module:EmbedModule",
     "fill-mask": "panope_backends.tasks.fill_mask.module:FillMaskModule",

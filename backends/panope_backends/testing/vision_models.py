@@ -9,13 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.testing.models import word_tokenizer
-
-#: Pixels of a side that the classifiers scale to.
-SIDE = 32
-
-LABELS = ("cat", "dog", "coffee", "horse", "rocket")
-
-_IMAGENET: Mapping[str, Any] = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+from panope_backends.testing.pixel_models import PIXEL_KINDS
+from panope_backends.testing.vision_parts import IMAGENET, SIDE, labelled, saved
 
 #: Of `word_tokenizer`.
 _TEXT_ENDS = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
@@ -37,27 +32,11 @@ def tiny_vision_model(folder: Path, kind: str, *, seed: int = 0) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
 
 
-def _saved(folder: Path, config: Any, kind: str) -> None:
-    import torch
-    import transformers
-
-    model = getattr(transformers, kind)(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(4)  # so that images differ in what is said of them
-    model.save_pretrained(folder)
-
-
-def _labelled() -> dict[str, Any]:
-    return {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}
-
-
 def _vit(folder: Path) -> dict[str, Any]:
     from transformers import ViTConfig
 
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    _saved(folder, ViTConfig(image_size=SIDE, patch_size=8, **sizes, **_labelled()), "ViTForImageClassification")
+    saved(folder, ViTConfig(image_size=SIDE, patch_size=8, **sizes, **labelled()), "ViTForImageClassification")
     return {"image_processor_type": "ViTImageProcessor", "size": {"height": SIDE, "width": SIDE}, "do_normalize": True}
 
 
@@ -65,34 +44,34 @@ def _swin(folder: Path) -> dict[str, Any]:
     from transformers import SwinConfig
 
     sizes = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4}
-    _saved(folder, SwinConfig(image_size=SIDE, patch_size=4, **sizes, **_labelled()), "SwinForImageClassification")
-    return {"image_processor_type": "ViTImageProcessor", "size": {"height": SIDE, "width": SIDE}, **_IMAGENET}
+    saved(folder, SwinConfig(image_size=SIDE, patch_size=4, **sizes, **labelled()), "SwinForImageClassification")
+    return {"image_processor_type": "ViTImageProcessor", "size": {"height": SIDE, "width": SIDE}, **IMAGENET}
 
 
 def _convnext(folder: Path) -> dict[str, Any]:
     from transformers import ConvNextConfig
 
     sizes = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
-    _saved(folder, ConvNextConfig(**sizes, **_labelled()), "ConvNextForImageClassification")
+    saved(folder, ConvNextConfig(**sizes, **labelled()), "ConvNextForImageClassification")
     size = {"shortest_edge": 64}
-    return {"image_processor_type": "ConvNextImageProcessor", "size": size, "crop_pct": 0.875, **_IMAGENET}
+    return {"image_processor_type": "ConvNextImageProcessor", "size": size, "crop_pct": 0.875, **IMAGENET}
 
 
 def _dinov2(folder: Path) -> dict[str, Any]:
     from transformers import Dinov2Config
 
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-    _saved(folder, Dinov2Config(image_size=SIDE, patch_size=8, **sizes), "Dinov2Model")
+    saved(folder, Dinov2Config(image_size=SIDE, patch_size=8, **sizes), "Dinov2Model")
     size, crop = {"shortest_edge": 40}, {"height": SIDE, "width": SIDE}
-    return {"image_processor_type": "BitImageProcessor", "size": size, "crop_size": crop, **_IMAGENET}
+    return {"image_processor_type": "BitImageProcessor", "size": size, "crop_size": crop, **IMAGENET}
 
 
 def _convnext_base(folder: Path) -> dict[str, Any]:
     from transformers import ConvNextConfig
 
     sizes = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
-    _saved(folder, ConvNextConfig(**sizes), "ConvNextModel")
-    return {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 64}, **_IMAGENET}
+    saved(folder, ConvNextConfig(**sizes), "ConvNextModel")
+    return {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 64}, **IMAGENET}
 
 
 def _clip(folder: Path) -> dict[str, Any]:
@@ -101,7 +80,7 @@ def _clip(folder: Path) -> dict[str, Any]:
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     text = {**sizes, "vocab_size": word_tokenizer(folder, 40), "max_position_embeddings": 40, **_TEXT_ENDS}
     vision = {**sizes, "image_size": SIDE, "patch_size": 8}
-    _saved(folder, CLIPConfig(text_config=text, vision_config=vision, projection_dim=24), "CLIPModel")
+    saved(folder, CLIPConfig(text_config=text, vision_config=vision, projection_dim=24), "CLIPModel")
     side = {"height": SIDE, "width": SIDE}
     return {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": SIDE}, "crop_size": side}
 
@@ -112,7 +91,7 @@ def _siglip(folder: Path) -> dict[str, Any]:
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     text = {**sizes, "vocab_size": word_tokenizer(folder, 64), "max_position_embeddings": 64, **_TEXT_ENDS}
     vision = {**sizes, "image_size": SIDE, "patch_size": 8}
-    _saved(folder, SiglipConfig(text_config=text, vision_config=vision), "SiglipModel")
+    saved(folder, SiglipConfig(text_config=text, vision_config=vision), "SiglipModel")
     return {"image_processor_type": "SiglipImageProcessor", "size": {"height": SIDE, "width": SIDE}}
 
 
@@ -129,9 +108,9 @@ def _detr(folder: Path) -> dict[str, Any]:
     sizes = {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
     heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "num_queries": 12}
     backbone = {"use_timm_backbone": False, "use_pretrained_backbone": False, "backbone_config": _resnet_last()}
-    _saved(folder, DetrConfig(**sizes, **heads, **backbone, **_labelled()), "DetrForObjectDetection")
+    saved(folder, DetrConfig(**sizes, **heads, **backbone, **labelled()), "DetrForObjectDetection")
     size = {"shortest_edge": 64, "longest_edge": 128}
-    return {"image_processor_type": "DetrImageProcessor", "format": "coco_detection", "size": size, **_IMAGENET}
+    return {"image_processor_type": "DetrImageProcessor", "format": "coco_detection", "size": size, **IMAGENET}
 
 
 def _resnet_last() -> Any:
@@ -145,9 +124,9 @@ def _yolos(folder: Path) -> dict[str, Any]:
 
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     tokens = {"image_size": [64, 96], "patch_size": 16, "num_detection_tokens": 10}
-    _saved(folder, YolosConfig(**sizes, **tokens, **_labelled()), "YolosForObjectDetection")
+    saved(folder, YolosConfig(**sizes, **tokens, **labelled()), "YolosForObjectDetection")
     size = {"shortest_edge": 64, "longest_edge": 128}
-    return {"image_processor_type": "YolosImageProcessor", "format": "coco_detection", "size": size, **_IMAGENET}
+    return {"image_processor_type": "YolosImageProcessor", "format": "coco_detection", "size": size, **IMAGENET}
 
 
 def _rt_detr(folder: Path) -> dict[str, Any]:
@@ -164,9 +143,9 @@ def _rt_detr(folder: Path) -> dict[str, Any]:
     layers = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 4, "decoder_attention_heads": 4}
     inputs = {"encoder_in_channels": [12, 16, 24], "decoder_in_channels": [32, 32, 32], "num_denoising": 0}
     config = RTDetrConfig(
-        backbone_config=backbone, use_pretrained_backbone=False, **sizes, **layers, **inputs, **_labelled()
+        backbone_config=backbone, use_pretrained_backbone=False, **sizes, **layers, **inputs, **labelled()
     )
-    _saved(folder, config, "RTDetrForObjectDetection")
+    saved(folder, config, "RTDetrForObjectDetection")
     size = {"height": 64, "width": 64}
     return {"image_processor_type": "RTDetrImageProcessor", "size": size, "do_normalize": False}
 
@@ -178,7 +157,7 @@ def _owl(folder: Path, kind: str) -> dict[str, Any]:
     text = {**sizes, "vocab_size": word_tokenizer(folder, 16), "max_position_embeddings": 16, **_TEXT_ENDS}
     vision = {**sizes, "image_size": SIDE, "patch_size": 8}
     config = getattr(transformers, f"{kind}Config")(text_config=text, vision_config=vision, projection_dim=32)
-    _saved(folder, config, f"{kind}ForObjectDetection")
+    saved(folder, config, f"{kind}ForObjectDetection")
     side = {"height": SIDE, "width": SIDE}
     return {"image_processor_type": f"{kind}ImageProcessor", "size": side, "do_center_crop": False}
 
@@ -210,9 +189,9 @@ def _grounding_dino(folder: Path) -> dict[str, Any]:
         num_queries=12,
         max_text_len=32,
     )
-    _saved(folder, config, "GroundingDinoForObjectDetection")
+    saved(folder, config, "GroundingDinoForObjectDetection")
     size = {"shortest_edge": 64, "longest_edge": 128}
-    return {"image_processor_type": "GroundingDinoImageProcessor", "size": size, **_IMAGENET}
+    return {"image_processor_type": "GroundingDinoImageProcessor", "size": size, **IMAGENET}
 
 
 def _segformer(folder: Path) -> dict[str, Any]:
@@ -220,10 +199,10 @@ def _segformer(folder: Path) -> dict[str, Any]:
 
     sizes = {"num_encoder_blocks": 4, "depths": [1, 1, 1, 1], "hidden_sizes": [8, 16, 24, 32]}
     heads = {"num_attention_heads": [1, 2, 2, 4], "sr_ratios": [4, 2, 2, 1], "decoder_hidden_size": 32}
-    config = SegformerConfig(**sizes, **heads, **_labelled())
-    _saved(folder, config, "SegformerForSemanticSegmentation")
+    config = SegformerConfig(**sizes, **heads, **labelled())
+    saved(folder, config, "SegformerForSemanticSegmentation")
     size = {"height": 64, "width": 64}
-    return {"image_processor_type": "SegformerImageProcessor", "size": size, "do_reduce_labels": False, **_IMAGENET}
+    return {"image_processor_type": "SegformerImageProcessor", "size": size, "do_reduce_labels": False, **IMAGENET}
 
 
 def _tiny_swin() -> dict[str, Any]:
@@ -237,10 +216,10 @@ def _mask2former(folder: Path) -> dict[str, Any]:
     sizes = {"feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32, "encoder_feedforward_dim": 32}
     layers = {"encoder_layers": 1, "decoder_layers": 2, "num_attention_heads": 2, "dim_feedforward": 16}
     backbone = {"backbone_config": SwinConfig(**_tiny_swin())}
-    config = Mask2FormerConfig(**backbone, **sizes, **layers, num_queries=10, **_labelled())
-    _saved(folder, config, "Mask2FormerForUniversalSegmentation")
+    config = Mask2FormerConfig(**backbone, **sizes, **layers, num_queries=10, **labelled())
+    saved(folder, config, "Mask2FormerForUniversalSegmentation")
     size = {"shortest_edge": 64, "longest_edge": 128}
-    return {"image_processor_type": "Mask2FormerImageProcessor", "size": size, "size_divisor": 32, **_IMAGENET}
+    return {"image_processor_type": "Mask2FormerImageProcessor", "size": size, "size_divisor": 32, **IMAGENET}
 
 
 def _maskformer(folder: Path) -> dict[str, Any]:
@@ -254,11 +233,11 @@ def _maskformer(folder: Path) -> dict[str, Any]:
         decoder_config=decoder,
         fpn_feature_size=32,
         mask_feature_size=32,
-        **_labelled(),
+        **labelled(),
     )
-    _saved(folder, config, "MaskFormerForInstanceSegmentation")
+    saved(folder, config, "MaskFormerForInstanceSegmentation")
     size = {"shortest_edge": 64, "longest_edge": 128}
-    return {"image_processor_type": "MaskFormerImageProcessor", "size": size, "size_divisor": 32, **_IMAGENET}
+    return {"image_processor_type": "MaskFormerImageProcessor", "size": size, "size_divisor": 32, **IMAGENET}
 
 
 def _detr_panoptic(folder: Path) -> dict[str, Any]:
@@ -274,11 +253,11 @@ def _detr_panoptic(folder: Path) -> dict[str, Any]:
         backbone_config=backbone,
         **sizes,
         **heads,
-        **_labelled(),
+        **labelled(),
     )
-    _saved(folder, config, "DetrForSegmentation")
+    saved(folder, config, "DetrForSegmentation")
     size = {"shortest_edge": 64, "longest_edge": 128}
-    return {"image_processor_type": "DetrImageProcessor", "format": "coco_panoptic", "size": size, **_IMAGENET}
+    return {"image_processor_type": "DetrImageProcessor", "format": "coco_panoptic", "size": size, **IMAGENET}
 
 
 #: What writes a model and gives its preprocessor_config.json, by the name of its kind.
@@ -300,4 +279,5 @@ VISION_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "mask2former": _mask2former,
     "maskformer": _maskformer,
     "detr_panoptic": _detr_panoptic,
+    **PIXEL_KINDS,
 }

@@ -14,6 +14,7 @@ from panope.v1.classify_service_pb2 import (
     ClassifyTokensResponse,
     ClassifyZeroShotResponse,
 )
+from panope.v1.depth_service_pb2 import EstimateDepthResponse
 from panope.v1.detect_service_pb2 import DetectResponse
 from panope.v1.generate_service_pb2 import (
     ChatResponse,
@@ -53,7 +54,13 @@ from panope_client.errors import (
 from panope_client.messages.classify import ClassifyOptions, ClassifyTokensOptions, RerankOptions, ZeroShotOptions
 from panope_client.messages.embed import EmbedOptions
 from panope_client.messages.generate import GenerateOptions
-from panope_client.messages.image import ClassifyImagesOptions, DetectOptions, EmbedImagesOptions, SegmentOptions
+from panope_client.messages.image import (
+    ClassifyImagesOptions,
+    DepthOptions,
+    DetectOptions,
+    EmbedImagesOptions,
+    SegmentOptions,
+)
 from panope_client.messages.speech import TranscribeOptions
 from panope_client.messages.text import AnswerQuestionOptions, FillMaskOptions
 from panope_client.results import Embeddings, Health, SparseVector, Tokens
@@ -75,12 +82,14 @@ __all__ = [
     "Client",
     "CreateKeyResponse",
     "DeadlineError",
+    "DepthOptions",
     "DetectOptions",
     "DetectResponse",
     "Device",
     "EmbedImagesOptions",
     "EmbedOptions",
     "Embeddings",
+    "EstimateDepthResponse",
     "FillMaskOptions",
     "FillMaskResponse",
     "GenerateOptions",

@@ -13,7 +13,7 @@ from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import log, usage
-from panope_server.cli.server import cache, embed, labels, models, serve, speech, text_to_text, texts, vision
+from panope_server.cli.server import cache, depth, embed, labels, models, serve, speech, text_to_text, texts, vision
 from panope_server.cli.store import pin, store
 
 
@@ -70,6 +70,7 @@ app.command("classify")(labels.classify)
 app.command("rerank")(labels.rerank)
 app.command("detect")(vision.detect)
 app.command("segment")(vision.segment)
+app.command("depth")(depth.depth)
 app.command("ask")(texts.ask)
 app.command("fill-mask")(texts.fill_mask)
 app.command("summarize")(text_to_text.summarize)

@@ -26,6 +26,7 @@ from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
 from panope_server.tasks.transcribe import TranscribeTask
 from panope_server.tasks.value import ValueInput, ValueTask
 from panope_server.tasks.vision.classify_images import ClassifyImagesTask
+from panope_server.tasks.vision.depth import DepthTask
 from panope_server.tasks.vision.detect import DetectTask
 from panope_server.tasks.vision.embed_images import EmbedImagesTask
 from panope_server.tasks.vision.segment import SegmentTask
@@ -54,7 +55,7 @@ def register(task: AnyTask) -> None:
 
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
-    *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask),
+    *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask),
     *(TranscribeTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),

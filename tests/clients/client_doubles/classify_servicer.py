@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from client_doubles.calls import Calls, Context
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import classify_service_pb2_grpc as pb_grpc
+from panope.v1 import depth_service_pb2 as depth_pb
+from panope.v1 import depth_service_pb2_grpc as depth_grpc
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
 from panope.v1 import rerank_service_pb2 as rerank_pb
@@ -24,6 +26,7 @@ class ClassifyServicer(
     rerank_grpc.RerankServiceServicer,
     detect_grpc.DetectServiceServicer,
     segment_grpc.SegmentServiceServicer,
+    depth_grpc.DepthServiceServicer,
 ):
     """Each text is its own label, each document scores by its place."""
 
@@ -74,6 +77,12 @@ class ClassifyServicer(
         return segment_pb.SegmentResponse(
             model=request.model, images=[segment_pb.ImageSegments() for _ in request.images]
         )
+
+    async def EstimateDepth(
+        self, request: depth_pb.EstimateDepthRequest, context: Context
+    ) -> depth_pb.EstimateDepthResponse:
+        await self.enter(request, context)
+        return depth_pb.EstimateDepthResponse(model=request.model, images=[depth_pb.DepthMap() for _ in request.images])
 
     async def Rerank(self, request: rerank_pb.RerankRequest, context: Context) -> rerank_pb.RerankResponse:
         await self.enter(request, context)

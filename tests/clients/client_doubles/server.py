@@ -25,6 +25,7 @@ from client_doubles.text_servicer import TextServicer
 from client_doubles.usage_servicer import UsageServicer
 from panope.v1 import cache_service_pb2_grpc as cache_grpc
 from panope.v1 import classify_service_pb2_grpc as classify_grpc
+from panope.v1 import depth_service_pb2_grpc as depth_grpc
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
 from panope.v1 import embed_service_pb2_grpc as embed_grpc
 from panope.v1 import generate_service_pb2_grpc as generate_grpc
@@ -80,6 +81,7 @@ class FakeServer(
         text_grpc.add_TextServiceServicer_to_server(self, server)
         rerank_grpc.add_RerankServiceServicer_to_server(self, server)
         detect_grpc.add_DetectServiceServicer_to_server(self, server)
+        depth_grpc.add_DepthServiceServicer_to_server(self, server)
         segment_grpc.add_SegmentServiceServicer_to_server(self, server)
         embed_grpc.add_EmbedServiceServicer_to_server(self, server)
         generate_grpc.add_GenerateServiceServicer_to_server(self, server)

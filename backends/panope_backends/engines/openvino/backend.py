@@ -42,7 +42,7 @@ from panope_backends.engines.torch.ctc import is_ctc
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
-from panope_backends.engines.torch.vision.heads import SEGMENT, vision_head
+from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.engines.torch.vits import SPEAK
 from panope_backends.errors import PreconditionError
 
@@ -233,8 +233,8 @@ def _conversion_refusal(model: ModelFacts) -> str:
         return "OpenVINO's converter lacks operations of such detectors"
     if is_ctc(model):
         return "models with a CTC head are not converted to OpenVINO's format"
-    if model.task in (SEGMENT, SPEAK):
-        return f"models that {model.task} are not converted to OpenVINO's format"
+    if model.task == SPEAK:
+        return "models that speak are not converted to OpenVINO's format"
     return ""
 
 

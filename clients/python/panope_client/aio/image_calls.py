@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
+from panope.v1.depth_service_pb2 import EstimateDepthResponse
 from panope.v1.detect_service_pb2 import DetectResponse, ImageDetections
 from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.aio.concurrency import Frames, RpcError, Stream, failure_of
@@ -17,11 +18,13 @@ from panope_client.arguments import Priority
 from panope_client.messages.embed import embeddings_of
 from panope_client.messages.image import (
     ClassifyImagesOptions,
+    DepthOptions,
     DetectOptions,
     EmbedImagesOptions,
     ImageSource,
     SegmentOptions,
     classify_images_request,
+    depth_request,
     detect_request,
     embed_images_request,
     segment_request,
@@ -152,3 +155,23 @@ class AsyncImageCalls(AsyncConnection):
             options: see `SegmentOptions`.
         """
         return await self._call(self._segment.Segment, segment_request(images, model, options), timeout, priority)
+
+    async def estimate_depth(
+        self,
+        images: Iterable[ImageSource],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[DepthOptions],
+    ) -> EstimateDepthResponse:
+        """Says how far away each pixel of images is.
+
+        Args:
+            images: as of `classify_images`, up to 8.
+            model: `vendor/name`, of the task `depth`.
+            priority: see the class.
+            timeout: see the class.
+            options: see `DepthOptions`.
+        """
+        return await self._call(self._depth.EstimateDepth, depth_request(images, model, options), timeout, priority)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypedDict
 
 from panope.v1 import classify_service_pb2 as classify_pb
+from panope.v1 import depth_service_pb2 as depth_pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1 import segment_service_pb2 as segment_pb
@@ -23,6 +24,7 @@ _DATA = "data:"
 
 Subtask = Literal["semantic", "instance", "panoptic"]
 MaskFormat = Literal["png", "run_lengths"]
+DepthFormat = Literal["png", "float32"]
 
 _SUBTASKS: Mapping[str, segment_pb.SegmentSubtask.ValueType] = {
     "semantic": segment_pb.SEGMENT_SUBTASK_SEMANTIC,
@@ -32,6 +34,12 @@ _SUBTASKS: Mapping[str, segment_pb.SegmentSubtask.ValueType] = {
 _FORMATS: Mapping[str, segment_pb.MaskFormat.ValueType] = {
     "png": segment_pb.MASK_FORMAT_PNG,
     "run_lengths": segment_pb.MASK_FORMAT_RUN_LENGTHS,
+}
+
+
+_DEPTH_FORMATS: Mapping[str, depth_pb.DepthFormat.ValueType] = {
+    "png": depth_pb.DEPTH_FORMAT_PNG,
+    "float32": depth_pb.DEPTH_FORMAT_FLOAT32,
 }
 
 
@@ -106,6 +114,16 @@ class SegmentOptions(TypedDict, total=False):
     overlap_mask_area_threshold: float | None
     max_segments: int | None
     mask_format: MaskFormat | None
+
+
+class DepthOptions(TypedDict, total=False):
+    """How depth is written.
+
+    Attributes:
+        depth_format: PNG files of 16 bits by default, from the map's lowest value to its highest.
+    """
+
+    depth_format: DepthFormat | None
 
 
 def classify_images_request(
@@ -188,6 +206,24 @@ def segment_request(images: Iterable[ImageSource], model: str, options: SegmentO
         mask_format=segment_pb.MASK_FORMAT_UNSPECIFIED
         if mask_format is None
         else value_of(mask_format, _FORMATS, "mask_format"),
+    )
+
+
+def depth_request(images: Iterable[ImageSource], model: str, options: DepthOptions) -> depth_pb.EstimateDepthRequest:
+    """Makes the request to estimate the depth of images.
+
+    Raises:
+        InvalidArgumentError: as above.
+    """
+    check_options(options, DepthOptions)
+    form = options.get("depth_format")
+    return request_of(
+        depth_pb.EstimateDepthRequest,
+        model=model,
+        images=_images(images),
+        depth_format=depth_pb.DEPTH_FORMAT_UNSPECIFIED
+        if form is None
+        else value_of(form, _DEPTH_FORMATS, "depth_format"),
     )
 
 

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2_grpc
 
 from panope.v1.cache_service_pb2_grpc import CacheServiceStub
 from panope.v1.classify_service_pb2_grpc import ClassifyServiceStub
+from panope.v1.depth_service_pb2_grpc import DepthServiceStub
 from panope.v1.detect_service_pb2_grpc import DetectServiceStub
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.generate_service_pb2_grpc import GenerateServiceStub
@@ -63,6 +64,7 @@ class Connection:
         self._classify = ClassifyServiceStub(self._channel)
         self._detect = DetectServiceStub(self._channel)
         self._segment = SegmentServiceStub(self._channel)
+        self._depth = DepthServiceStub(self._channel)
         self._rerank = RerankServiceStub(self._channel)
         self._text = TextServiceStub(self._channel)
         self._generate = GenerateServiceStub(self._channel)

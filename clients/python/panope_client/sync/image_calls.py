@@ -8,17 +8,20 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
+from panope.v1.depth_service_pb2 import EstimateDepthResponse
 from panope.v1.detect_service_pb2 import DetectResponse, ImageDetections
 from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.arguments import Priority
 from panope_client.messages.embed import embeddings_of
 from panope_client.messages.image import (
     ClassifyImagesOptions,
+    DepthOptions,
     DetectOptions,
     EmbedImagesOptions,
     ImageSource,
     SegmentOptions,
     classify_images_request,
+    depth_request,
     detect_request,
     embed_images_request,
     segment_request,
@@ -149,3 +152,23 @@ class ImageCalls(Connection):
             options: see `SegmentOptions`.
         """
         return self._call(self._segment.Segment, segment_request(images, model, options), timeout, priority)
+
+    def estimate_depth(
+        self,
+        images: Iterable[ImageSource],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[DepthOptions],
+    ) -> EstimateDepthResponse:
+        """Says how far away each pixel of images is.
+
+        Args:
+            images: as of `classify_images`, up to 8.
+            model: `vendor/name`, of the task `depth`.
+            priority: see the class.
+            timeout: see the class.
+            options: see `DepthOptions`.
+        """
+        return self._call(self._depth.EstimateDepth, depth_request(images, model, options), timeout, priority)

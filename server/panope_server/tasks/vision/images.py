@@ -87,12 +87,17 @@ def check_images(images: Sequence[Image], limits: MediaLimits, field: str = "ima
     """Refuses no images, too many, an empty one and one of too many bytes; what they hold, the worker sees."""
     if not images:
         raise InvalidInputError.at(field, "{field} is empty; give at least one")
-    if len(images) > limits.max_images:
-        raise InvalidInputError.at(
-            field, "{field} has {count:,} items; the limit is {limit:,}", count=len(images), limit=limits.max_images
-        )
+    check_count(images, limits.max_images, field)
     for index, image in enumerate(images):
         check_image(image, limits, f"{field}[{index}]")
+
+
+def check_count(images: Sequence[Image], limit: int, field: str = "images") -> None:
+    """Refuses more images than a limit."""
+    if len(images) > limit:
+        raise InvalidInputError.at(
+            field, "{field} has {count:,} items; the limit is {limit:,}", count=len(images), limit=limit
+        )
 
 
 def check_image(image: Image, limits: MediaLimits, field: str) -> None:

@@ -12,6 +12,7 @@ from panope.v1 import (
     alias_service_pb2,
     cache_service_pb2,
     classify_service_pb2,
+    depth_service_pb2,
     detect_service_pb2,
     embed_service_pb2,
     generate_service_pb2,
@@ -39,9 +40,11 @@ from panope_server.transport.grpc.texts.classify_servicer import ClassifyService
 from panope_server.transport.grpc.texts.embed_servicer import EmbedServicer
 from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
 from panope_server.transport.grpc.texts.text_servicer import TextServicer
+from panope_server.transport.grpc.vision.depth_servicer import DepthServicer
 from panope_server.transport.grpc.vision.detect_servicer import DetectServicer
 from panope_server.transport.grpc.vision.segment_servicer import SegmentServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
+from panope_server.transport.rest.depth.servicer import DepthEstimationServicer
 from panope_server.transport.rest.detection.servicer import DetectionServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
 from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer
@@ -61,6 +64,7 @@ PUBLIC_SERVICES: list[str] = [
     alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
     cache_service_pb2.DESCRIPTOR.services_by_name["CacheService"].full_name,
     classify_service_pb2.DESCRIPTOR.services_by_name["ClassifyService"].full_name,
+    depth_service_pb2.DESCRIPTOR.services_by_name["DepthService"].full_name,
     detect_service_pb2.DESCRIPTOR.services_by_name["DetectService"].full_name,
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
     generate_service_pb2.DESCRIPTOR.services_by_name["GenerateService"].full_name,
@@ -87,6 +91,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     ClassifyServicer,
     DetectServicer,
     SegmentServicer,
+    DepthServicer,
     RerankServicer,
     TextServicer,
     GenerateServicer,
@@ -105,6 +110,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     ClassificationServicer,
     DetectionServicer,
     SegmentationServicer,
+    DepthEstimationServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
-from rest_doubles.models import DETECTOR, FILLER, GENERATOR, READER, SEGMENTER, SPEAKER, TRANSCRIBER
+from rest_doubles.models import DETECTOR, FILLER, GENERATOR, RANGER, READER, SEGMENTER, SPEAKER, TRANSCRIBER
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -64,6 +64,8 @@ BODIES: dict[tuple[str, str], object] = {
     **{("POST", f"/v1{path}detect"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
     ("POST", "/v1/detect/{model=**}"): {"inputs": "YQ=="},
     **{("POST", f"/v1{path}segment"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
+    **{("POST", f"/v1{path}depth"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
+    ("POST", "/v1/depth/{model=**}"): {"inputs": "YQ==", "parameters": {"depth_format": "float32"}},
     ("POST", "/v1/segment/{model=**}"): {"inputs": "YQ==", "parameters": {"mask_format": "rle"}},
     ("POST", "/classify"): {"input": "a"},
     ("POST", "/v1/score"): {"text_1": "a", "text_2": "b"},
@@ -101,7 +103,7 @@ ONE_SEGMENT = "{model=*}"
 #: These are of models with labels.
 LABELLED = ("/v1/classify/{model=**}",)
 #: Models that these name look at images.
-LOOK = {"/v1/detect/{model=**}": DETECTOR, "/v1/segment/{model=**}": SEGMENTER}
+LOOK = {"/v1/detect/{model=**}": DETECTOR, "/v1/segment/{model=**}": SEGMENTER, "/v1/depth/{model=**}": RANGER}
 #: Models that these name read texts.
 READ = {"/v1/answer/{model=**}": READER, "/v1/fill-mask/{model=**}": FILLER}
 #: What these ask for is done later, by a job.

@@ -75,6 +75,7 @@ FORWARDS: Mapping[str, Forward] = {
     "logits": _as_named,
     "detect": _as_named,
     "segment": _as_named,
+    "depth": _as_named,
     "compare": compared,
     "encode": _encoded,
     "image_features": _image_features,

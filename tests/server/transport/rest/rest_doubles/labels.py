@@ -6,11 +6,12 @@ from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, LabelSco
 from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
+from panope_server.tasks.vision.depth import DepthInput, DepthMap, DepthOutput
 from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections
 from panope_server.tasks.vision.segment import ImageSegments, Segment, SegmentInput, SegmentOutput
 from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 
-LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput, DetectInput, SegmentInput)
+LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput, DetectInput, SegmentInput, DepthInput)
 SCORES = (("entailment", 0.5), ("neutral", 0.375), ("contradiction", 0.125))
 IDS = (1, 2, 0)
 """Of these labels."""
@@ -39,6 +40,9 @@ def labelled(task_input: Input) -> Output:
             png, runs = (b"", [1, 2, 9]) if run_lengths else (b"png", [])
             segment = Segment("fox", 0.75, png, runs, 2, Box(0, 1, 1, 3))
             return SegmentOutput([ImageSegments(4, 3, [segment]) for _ in images])
+        case DepthInput(images=images, float32=float32):
+            png, values = (b"", b"float") if float32 else (b"png", b"")
+            return DepthOutput([DepthMap(4, 3, png, values, 0.5, 2.0, "metre") for _ in images])
     raise AssertionError(f"no such input: {task_input}")
 
 

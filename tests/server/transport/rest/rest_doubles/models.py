@@ -21,7 +21,7 @@ EMBEDDER = "acme/embedder"
 GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
 CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
-DETECTOR, SEGMENTER = "labels/detector", "labels/segmenter"
+DETECTOR, SEGMENTER, RANGER = "labels/detector", "labels/segmenter", "labels/ranger"
 TRANSCRIBER = "speech/transcriber"
 SPEAKER = "speech/speaker"
 READER, FILLER = "texts/reader", "texts/filler"
@@ -35,6 +35,7 @@ DEFAULTS = {
     "token-classify": TAGGER,
     "detect": DETECTOR,
     "segment": SEGMENTER,
+    "depth": RANGER,
     "transcribe": TRANSCRIBER,
     "speak": SPEAKER,
     "question-answer": READER,
@@ -184,6 +185,7 @@ def model_views() -> dict[str, ModelView]:
         for name, task in (
             (DETECTOR, "detect"),
             (SEGMENTER, "segment"),
+            (RANGER, "depth"),
             (TRANSCRIBER, "transcribe"),
             (SPEAKER, "speak"),
         )
