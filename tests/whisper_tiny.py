@@ -81,6 +81,7 @@ def write_whisper_tiny(folder: Path) -> None:
         "return_timestamps": False,
         "suppress_tokens": told["suppress_ids"],
         "begin_suppress_tokens": told["suppress_ids_begin"],
+        "alignment_heads": told["alignment_heads"],
     }
     for name, values in (
         ("config", CONFIG),

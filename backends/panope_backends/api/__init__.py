@@ -6,8 +6,9 @@ returns is one of five kinds of model:
 
     TensorModel   named arrays to named arrays, once a call: encoders, detectors, …
     StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples; with an
-                  encoder it is an EncoderDecoderModel, one that runs adapters beside its weights an
-                  AdaptableStepModel, and one that sees images an ImageTextModel
+                  encoder it is an EncoderDecoderModel, one that also tells what it looks at an AlignableModel, one
+                  that runs adapters beside its weights an AdaptableStepModel, and one that sees images an
+                  ImageTextModel
     TokenModel    prompts, or conversations, to tokens or texts: an engine that samples itself, or a server elsewhere
     EmbeddingModel  texts to vectors: an engine that tokenizes itself, or a server elsewhere
     ClassificationModel  texts, or pairs of them, to values of labels: a server elsewhere
@@ -60,6 +61,7 @@ from panope_backends.api.generation_statistics import TOKEN_INTERVAL_BOUNDS, Gen
 from panope_backends.api.loaded_model import LoadedModel
 from panope_backends.api.source_features import FeatureSpec, SourceFeatures
 from panope_backends.api.step_models.adaptable_step_model import AdaptableStepModel
+from panope_backends.api.step_models.alignable_model import AlignableModel, Head
 from panope_backends.api.step_models.encoder_decoder_model import EncoderDecoderModel, SourceSpec
 from panope_backends.api.step_models.image_text_model import ImageTextModel
 from panope_backends.api.step_models.prompt_image import PromptImage
@@ -75,6 +77,7 @@ __all__ = [
     "OLDEST_API_VERSION",
     "TOKEN_INTERVAL_BOUNDS",
     "AdaptableStepModel",
+    "AlignableModel",
     "Arrays",
     "Backend",
     "CacheSpec",
@@ -96,6 +99,7 @@ __all__ = [
     "GenerationUsage",
     "Grammar",
     "GrammarKind",
+    "Head",
     "ImageTextModel",
     "Level",
     "LoadOptions",

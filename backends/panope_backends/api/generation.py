@@ -9,12 +9,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from panope_backends.api.conversation import Conversation, ToolCallDelta
 from panope_backends.api.source_features import SourceFeatures
+from panope_backends.api.step_models.alignable_model import Head
 from panope_backends.api.step_models.prompt_image import PromptImage
 from panope_backends.api.token_rules import TokenRules
 from panope_backends.errors import InvalidInputError, PanopeError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class GrammarKind(StrEnum):
@@ -119,6 +124,8 @@ class GenerationRequest:
         conversation: in place of a prompt, for models that make their prompts of conversations themselves.
         adapter: what names the content of the adapter that it is run with, such as a digest; empty for none.
         images: that stand in the prompt's tokens, in the order of their places; empty for none.
+        alignment_heads: of an encoder-decoder, whose attention to the source is told with an answer's last delta; empty
+            for none.
     """
 
     id: int
@@ -148,6 +155,7 @@ class GenerationRequest:
     conversation: Conversation | None = None
     adapter: str = ""
     images: tuple[PromptImage, ...] = ()
+    alignment_heads: tuple[Head, ...] = ()
 
     @property
     def context_token_ids(self) -> tuple[int, ...]:
@@ -239,6 +247,8 @@ class TokenDelta:
         error: why it ended, where `finish_reason` is ERROR.
         reasoning: what the model's reasoning has more, told apart by engines that take conversations.
         tool_calls: what its tool calls have more, of those engines too.
+        source_attention: with a sequence's last delta, where `alignment_heads` are given and it did not fail: float32,
+            heads × tokens of the answer but the last, which was never the decoder's input × states of the source.
     """
 
     request_id: int
@@ -253,6 +263,7 @@ class TokenDelta:
     error: PanopeError | None = None
     reasoning: str = ""
     tool_calls: tuple[ToolCallDelta, ...] = ()
+    source_attention: np.ndarray[Any, Any] | None = field(default=None, compare=False)
 
 
 def is_finite(value: float) -> bool:

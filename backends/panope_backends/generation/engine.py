@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from panope_backends.api import (
+    AlignableModel,
     EncoderDecoderModel,
     GenerationRequest,
     GenerationStatistics,
@@ -40,6 +41,7 @@ _HONOURED = frozenset(field.name for kind in (GenerationRequest, SamplingParams)
     "adapter",
     "images",
     "features",
+    "alignment_heads",
 }
 _OF_ENCODERS = frozenset({"decoder_token_ids"})
 #: The prompt passes no head, so that nothing is said of its tokens.
@@ -79,6 +81,8 @@ class GenerationEngine(TokenModel):
             self.honoured -= {"lookup_tokens", "lookup_max_ngram"}
         if isinstance(model, ImageTextModel):
             self.honoured |= {"images"}
+        if isinstance(model, AlignableModel) and model.source_heads:
+            self.honoured |= {"alignment_heads"}
         self._adapters = Adapters(model)
         self.max_adapters = self._adapters.most
         if self.max_adapters:
@@ -110,6 +114,8 @@ class GenerationEngine(TokenModel):
         )
         if isinstance(self._model, ImageTextModel):
             self._model.check_images(request.prompt_token_ids, request.images)
+        if isinstance(self._model, AlignableModel) and request.alignment_heads:
+            self._model.check_heads(request.alignment_heads)
         with self._changed:
             self._require_room(request)
         active = activate(

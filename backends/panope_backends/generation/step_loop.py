@@ -8,10 +8,19 @@ sequence that they belong to.
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
+from dataclasses import replace
 from time import perf_counter
 
-from panope_backends.api import EncoderDecoderModel, FinishReason, ImageTextModel, StepModel, TokenDelta
+from panope_backends.api import (
+    AlignableModel,
+    EncoderDecoderModel,
+    FinishReason,
+    ImageTextModel,
+    StepModel,
+    TokenDelta,
+)
 from panope_backends.errors import InternalError, PanopeError
+from panope_backends.generation.alignment import source_attention
 from panope_backends.generation.answer import continue_answer, end_answer
 from panope_backends.generation.decoding import Array, Decoding
 from panope_backends.generation.reading import Reading, read
@@ -191,8 +200,21 @@ class StepLoop:
             failure.__cause__ = error
             return self._ended(sequence, FinishReason.ERROR, failure)
         if delta.finish_reason:
+            delta = self._aligned(sequence, delta)
             self._remove(sequence)
         return delta
+
+    def _aligned(self, sequence: Sequence, delta: TokenDelta) -> TokenDelta:
+        """An answer's last delta with what it looked at, where that is asked for."""
+        if not sequence.request.given.alignment_heads:
+            return delta
+        assert isinstance(self._model, AlignableModel)
+        try:
+            return replace(delta, source_attention=source_attention(self._model, sequence))
+        except Exception as error:
+            failure = InternalError("the model could not tell what the answer looked at", reason="step_failed")
+            failure.__cause__ = error
+            return replace(delta, finish_reason=FinishReason.ERROR, error=failure)
 
     def _isolated(self, parts: Items[StepPart], cause: Exception) -> list[TokenDelta]:
         """After a failed step: its only sequence ends; of several each must show whether it runs alone."""

@@ -60,6 +60,7 @@ def tiny_whisper(folder: Path, seed: int = 0) -> Any:
         suppress_tokens=[3, 4, 101, 102],
         begin_suppress_tokens=[5, 100],
         return_timestamps=False,
+        alignment_heads=[[0, 1], [1, 0], [1, 3]],
     )
     model.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=20, chunk_length=WINDOW_SECONDS).save_pretrained(folder)
@@ -148,9 +149,12 @@ def _write_tokenizer(folder: Path, special: list[str], times: list[str]) -> None
     """A word for each id, then special tokens, then times, which are no special ones."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-    tokenizer = Tokenizer(models.WordLevel({f"w{index}": index for index in range(_WORDS)}, unk_token="w0"))  # noqa: S106 - no password
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.decoder = decoders.WordPiece("##")
+    words = {f"Ġw{index}": index for index in range(_WORDS)}  # a space, as byte-level tokenizers write it
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="Ġw0"))  # noqa: S106 - no password
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(" ", "merged_with_next"), pre_tokenizers.ByteLevel(False, use_regex=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(each, special=True) for each in special])
     tokenizer.add_tokens([AddedToken(each, special=False) for each in times])
     tokenizer.save(str(folder / "tokenizer.json"))

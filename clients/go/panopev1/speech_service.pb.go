@@ -174,7 +174,10 @@ type TranscriptionOptions struct {
 	// of the file. Default: true where the server has the detector, Silero's (the extra `vad`); elsewhere true is refused.
 	Vad *bool `protobuf:"varint,7,opt,name=vad,proto3,oneof" json:"vad,omitempty"`
 	// What counts as speech. Refused where `vad` is false.
-	VadOptions    *VadOptions `protobuf:"bytes,8,opt,name=vad_options,json=vadOptions,proto3" json:"vad_options,omitempty"`
+	VadOptions *VadOptions `protobuf:"bytes,8,opt,name=vad_options,json=vadOptions,proto3" json:"vad_options,omitempty"`
+	// Whether words are told with their times, in `words` of each segment; audio of one window is then parted into
+	// segments by Whisper, as by `timestamps`. Refused for a model that cannot place them.
+	Words         bool `protobuf:"varint,9,opt,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -265,6 +268,13 @@ func (x *TranscriptionOptions) GetVadOptions() *VadOptions {
 	return nil
 }
 
+func (x *TranscriptionOptions) GetWords() bool {
+	if x != nil {
+		return x.Words
+	}
+	return false
+}
+
 // What counts as speech, for the detector of voice activity.
 type VadOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -346,8 +356,10 @@ type TranscriptionSegment struct {
 	AvgLogprob float64 `protobuf:"fixed64,6,opt,name=avg_logprob,json=avgLogprob,proto3" json:"avg_logprob,omitempty"`
 	// The bytes of that window's text for each byte of it compressed; above 2.4 the model often repeats itself.
 	CompressionRatio float64 `protobuf:"fixed64,7,opt,name=compression_ratio,json=compressionRatio,proto3" json:"compression_ratio,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Its words, whose texts together are the segment's. Empty where `options.words` is not set.
+	Words         []*TranscriptionWord `protobuf:"bytes,8,rep,name=words,proto3" json:"words,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TranscriptionSegment) Reset() {
@@ -429,6 +441,77 @@ func (x *TranscriptionSegment) GetCompressionRatio() float64 {
 	return 0
 }
 
+func (x *TranscriptionSegment) GetWords() []*TranscriptionWord {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
+// A word of what was said, or a character in a language that is written without spaces.
+type TranscriptionWord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The word, with the space before it and the marks beside it.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Where it starts, in seconds from the start of the audio.
+	StartSeconds float64 `protobuf:"fixed64,2,opt,name=start_seconds,json=startSeconds,proto3" json:"start_seconds,omitempty"`
+	// Where it ends.
+	EndSeconds    float64 `protobuf:"fixed64,3,opt,name=end_seconds,json=endSeconds,proto3" json:"end_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TranscriptionWord) Reset() {
+	*x = TranscriptionWord{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TranscriptionWord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TranscriptionWord) ProtoMessage() {}
+
+func (x *TranscriptionWord) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TranscriptionWord.ProtoReflect.Descriptor instead.
+func (*TranscriptionWord) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TranscriptionWord) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *TranscriptionWord) GetStartSeconds() float64 {
+	if x != nil {
+		return x.StartSeconds
+	}
+	return 0
+}
+
+func (x *TranscriptionWord) GetEndSeconds() float64 {
+	if x != nil {
+		return x.EndSeconds
+	}
+	return 0
+}
+
 // What was said.
 type TranscribeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -450,7 +533,7 @@ type TranscribeResponse struct {
 
 func (x *TranscribeResponse) Reset() {
 	*x = TranscribeResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[4]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -462,7 +545,7 @@ func (x *TranscribeResponse) String() string {
 func (*TranscribeResponse) ProtoMessage() {}
 
 func (x *TranscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[4]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -475,7 +558,7 @@ func (x *TranscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TranscribeResponse.ProtoReflect.Descriptor instead.
 func (*TranscribeResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TranscribeResponse) GetModel() string {
@@ -531,7 +614,7 @@ type StreamTranscribeRequest struct {
 
 func (x *StreamTranscribeRequest) Reset() {
 	*x = StreamTranscribeRequest{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[5]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +626,7 @@ func (x *StreamTranscribeRequest) String() string {
 func (*StreamTranscribeRequest) ProtoMessage() {}
 
 func (x *StreamTranscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[5]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +639,7 @@ func (x *StreamTranscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTranscribeRequest.ProtoReflect.Descriptor instead.
 func (*StreamTranscribeRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StreamTranscribeRequest) GetRequest() *TranscribeRequest {
@@ -585,7 +668,7 @@ type StreamTranscribeResponse struct {
 
 func (x *StreamTranscribeResponse) Reset() {
 	*x = StreamTranscribeResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[6]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -597,7 +680,7 @@ func (x *StreamTranscribeResponse) String() string {
 func (*StreamTranscribeResponse) ProtoMessage() {}
 
 func (x *StreamTranscribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[6]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -610,7 +693,7 @@ func (x *StreamTranscribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTranscribeResponse.ProtoReflect.Descriptor instead.
 func (*StreamTranscribeResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StreamTranscribeResponse) GetModel() string {
@@ -669,7 +752,7 @@ type SpeakRequest struct {
 
 func (x *SpeakRequest) Reset() {
 	*x = SpeakRequest{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[7]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +764,7 @@ func (x *SpeakRequest) String() string {
 func (*SpeakRequest) ProtoMessage() {}
 
 func (x *SpeakRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[7]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +777,7 @@ func (x *SpeakRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeakRequest.ProtoReflect.Descriptor instead.
 func (*SpeakRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SpeakRequest) GetModel() string {
@@ -756,7 +839,7 @@ type SpeakResponse struct {
 
 func (x *SpeakResponse) Reset() {
 	*x = SpeakResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +851,7 @@ func (x *SpeakResponse) String() string {
 func (*SpeakResponse) ProtoMessage() {}
 
 func (x *SpeakResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +864,7 @@ func (x *SpeakResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeakResponse.ProtoReflect.Descriptor instead.
 func (*SpeakResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SpeakResponse) GetModel() string {
@@ -823,7 +906,7 @@ type StreamSpeakRequest struct {
 
 func (x *StreamSpeakRequest) Reset() {
 	*x = StreamSpeakRequest{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -835,7 +918,7 @@ func (x *StreamSpeakRequest) String() string {
 func (*StreamSpeakRequest) ProtoMessage() {}
 
 func (x *StreamSpeakRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -848,7 +931,7 @@ func (x *StreamSpeakRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamSpeakRequest.ProtoReflect.Descriptor instead.
 func (*StreamSpeakRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StreamSpeakRequest) GetRequest() *SpeakRequest {
@@ -875,7 +958,7 @@ type StreamSpeakResponse struct {
 
 func (x *StreamSpeakResponse) Reset() {
 	*x = StreamSpeakResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +970,7 @@ func (x *StreamSpeakResponse) String() string {
 func (*StreamSpeakResponse) ProtoMessage() {}
 
 func (x *StreamSpeakResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +983,7 @@ func (x *StreamSpeakResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamSpeakResponse.ProtoReflect.Descriptor instead.
 func (*StreamSpeakResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StreamSpeakResponse) GetModel() string {
@@ -939,7 +1022,7 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\x11TranscribeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12&\n" +
 	"\x05audio\x18\x02 \x01(\v2\x10.panope.v1.AudioR\x05audio\x129\n" +
-	"\aoptions\x18\x03 \x01(\v2\x1f.panope.v1.TranscriptionOptionsR\aoptions\"\xa3\x02\n" +
+	"\aoptions\x18\x03 \x01(\v2\x1f.panope.v1.TranscriptionOptionsR\aoptions\"\xb9\x02\n" +
 	"\x14TranscriptionOptions\x12\x1a\n" +
 	"\blanguage\x18\x01 \x01(\tR\blanguage\x12\x1c\n" +
 	"\ttranslate\x18\x02 \x01(\bR\ttranslate\x12\x16\n" +
@@ -951,7 +1034,8 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"timestamps\x12\x15\n" +
 	"\x03vad\x18\a \x01(\bH\x01R\x03vad\x88\x01\x01\x126\n" +
 	"\vvad_options\x18\b \x01(\v2\x15.panope.v1.VadOptionsR\n" +
-	"vadOptionsB\a\n" +
+	"vadOptions\x12\x14\n" +
+	"\x05words\x18\t \x01(\bR\x05wordsB\a\n" +
 	"\x05_seedB\x06\n" +
 	"\x04_vad\"\xcc\x01\n" +
 	"\n" +
@@ -962,7 +1046,7 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\n" +
 	"_thresholdB\x16\n" +
 	"\x14_min_silence_secondsB\x12\n" +
-	"\x10_padding_seconds\"\xf1\x01\n" +
+	"\x10_padding_seconds\"\xa5\x02\n" +
 	"\x14TranscriptionSegment\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12#\n" +
 	"\rstart_seconds\x18\x02 \x01(\x01R\fstartSeconds\x12\x1f\n" +
@@ -972,7 +1056,13 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\ttoken_ids\x18\x05 \x03(\rR\btokenIds\x12\x1f\n" +
 	"\vavg_logprob\x18\x06 \x01(\x01R\n" +
 	"avgLogprob\x12+\n" +
-	"\x11compression_ratio\x18\a \x01(\x01R\x10compressionRatio\"\xef\x01\n" +
+	"\x11compression_ratio\x18\a \x01(\x01R\x10compressionRatio\x122\n" +
+	"\x05words\x18\b \x03(\v2\x1c.panope.v1.TranscriptionWordR\x05words\"m\n" +
+	"\x11TranscriptionWord\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12#\n" +
+	"\rstart_seconds\x18\x02 \x01(\x01R\fstartSeconds\x12\x1f\n" +
+	"\vend_seconds\x18\x03 \x01(\x01R\n" +
+	"endSeconds\"\xef\x01\n" +
 	"\x12TranscribeResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12;\n" +
@@ -1039,45 +1129,47 @@ func file_panope_v1_speech_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_speech_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_panope_v1_speech_service_proto_goTypes = []any{
 	(AudioFormat)(0),                 // 0: panope.v1.AudioFormat
 	(*TranscribeRequest)(nil),        // 1: panope.v1.TranscribeRequest
 	(*TranscriptionOptions)(nil),     // 2: panope.v1.TranscriptionOptions
 	(*VadOptions)(nil),               // 3: panope.v1.VadOptions
 	(*TranscriptionSegment)(nil),     // 4: panope.v1.TranscriptionSegment
-	(*TranscribeResponse)(nil),       // 5: panope.v1.TranscribeResponse
-	(*StreamTranscribeRequest)(nil),  // 6: panope.v1.StreamTranscribeRequest
-	(*StreamTranscribeResponse)(nil), // 7: panope.v1.StreamTranscribeResponse
-	(*SpeakRequest)(nil),             // 8: panope.v1.SpeakRequest
-	(*SpeakResponse)(nil),            // 9: panope.v1.SpeakResponse
-	(*StreamSpeakRequest)(nil),       // 10: panope.v1.StreamSpeakRequest
-	(*StreamSpeakResponse)(nil),      // 11: panope.v1.StreamSpeakResponse
-	(*Audio)(nil),                    // 12: panope.v1.Audio
+	(*TranscriptionWord)(nil),        // 5: panope.v1.TranscriptionWord
+	(*TranscribeResponse)(nil),       // 6: panope.v1.TranscribeResponse
+	(*StreamTranscribeRequest)(nil),  // 7: panope.v1.StreamTranscribeRequest
+	(*StreamTranscribeResponse)(nil), // 8: panope.v1.StreamTranscribeResponse
+	(*SpeakRequest)(nil),             // 9: panope.v1.SpeakRequest
+	(*SpeakResponse)(nil),            // 10: panope.v1.SpeakResponse
+	(*StreamSpeakRequest)(nil),       // 11: panope.v1.StreamSpeakRequest
+	(*StreamSpeakResponse)(nil),      // 12: panope.v1.StreamSpeakResponse
+	(*Audio)(nil),                    // 13: panope.v1.Audio
 }
 var file_panope_v1_speech_service_proto_depIdxs = []int32{
-	12, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
+	13, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
 	2,  // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
 	3,  // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
-	4,  // 3: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	1,  // 4: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
-	4,  // 5: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	0,  // 6: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
-	12, // 7: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
-	8,  // 8: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
-	1,  // 9: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
-	6,  // 10: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
-	8,  // 11: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
-	10, // 12: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
-	5,  // 13: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
-	7,  // 14: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
-	9,  // 15: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
-	11, // 16: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
-	13, // [13:17] is the sub-list for method output_type
-	9,  // [9:13] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	5,  // 3: panope.v1.TranscriptionSegment.words:type_name -> panope.v1.TranscriptionWord
+	4,  // 4: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	1,  // 5: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
+	4,  // 6: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	0,  // 7: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
+	13, // 8: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
+	9,  // 9: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
+	1,  // 10: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
+	7,  // 11: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
+	9,  // 12: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
+	11, // 13: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
+	6,  // 14: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
+	8,  // 15: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
+	10, // 16: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
+	12, // 17: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
+	14, // [14:18] is the sub-list for method output_type
+	10, // [10:14] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_speech_service_proto_init() }
@@ -1088,14 +1180,14 @@ func file_panope_v1_speech_service_proto_init() {
 	file_panope_v1_media_proto_init()
 	file_panope_v1_speech_service_proto_msgTypes[1].OneofWrappers = []any{}
 	file_panope_v1_speech_service_proto_msgTypes[2].OneofWrappers = []any{}
-	file_panope_v1_speech_service_proto_msgTypes[7].OneofWrappers = []any{}
+	file_panope_v1_speech_service_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_speech_service_proto_rawDesc), len(file_panope_v1_speech_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

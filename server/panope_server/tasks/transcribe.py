@@ -63,6 +63,7 @@ class TranscribeInput(Input):
         stream: whether segments are told when they are known.
         vad: whether silence is left out; None for where the worker has the detector.
         vad_options: what counts as speech; None for the defaults.
+        words: whether words are told with their times.
     """
 
     audio: bytes
@@ -75,11 +76,21 @@ class TranscribeInput(Input):
     stream: bool = False
     vad: bool | None = None
     vad_options: VadOptions | None = None
+    words: bool = False
+
+
+@dataclass(slots=True)
+class TranscriptWord:
+    """A word, with the space before it; `start` and `end` in seconds."""
+
+    text: str
+    start: float
+    end: float
 
 
 @dataclass(slots=True)
 class TranscriptSegment:
-    """A piece of what was said; `start` and `end` in seconds."""
+    """A piece of what was said; `start` and `end` in seconds. Without words where they are not asked for."""
 
     index: int
     start: float
@@ -88,6 +99,7 @@ class TranscriptSegment:
     token_ids: Sequence[int]
     avg_logprob: float
     compression_ratio: float
+    words: Sequence[TranscriptWord] = ()
 
 
 @dataclass(slots=True)
@@ -109,6 +121,11 @@ class TranscribeOutput(Output):
     def text(self) -> str:
         """All of it."""
         return "".join(segment.text for segment in self.segments).strip()
+
+    @property
+    def words(self) -> list[TranscriptWord]:
+        """Of all segments."""
+        return [word for segment in self.segments for word in segment.words]
 
 
 class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
@@ -135,6 +152,7 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
             vad_threshold=options.threshold,
             vad_min_silence=options.min_silence_seconds,
             vad_padding=options.padding_seconds,
+            words=task_input.words,
         ).SerializeToString()
 
     def decode(self, data: bytes) -> TranscribeOutput:
@@ -150,6 +168,7 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
                     list(each.token_ids),
                     each.avg_logprob,
                     each.compression_ratio,
+                    [TranscriptWord(word.text, word.start, word.end) for word in each.words],
                 )
                 for each in message.segments
             ],

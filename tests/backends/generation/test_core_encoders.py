@@ -142,3 +142,11 @@ def test_fields_of_encoders_are_refused_without_one_and_those_of_prompts_with_on
     with pytest.raises(InvalidInputError) as refusal:
         engine.submit(GenerationRequest(0, (1,), decoder_token_ids=(1,) * POSITIONS))
     assert refusal.value.field == "decoder_token_ids"
+
+
+def test_heads_are_refused_by_name_where_the_model_tells_nothing_of_them():
+    with pytest.raises(InvalidInputError) as caught:
+        engine_of(ChecksumEncoderDecoder(CONFIG)).submit(
+            GenerationRequest(id=1, prompt_token_ids=(3,), alignment_heads=((0, 0),))
+        )
+    assert caught.value.field == "alignment_heads"

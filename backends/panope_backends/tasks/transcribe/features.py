@@ -63,9 +63,10 @@ class FeatureReader:
             return_tensors="np",
             padding="max_length" if is_short else "longest",
             truncation=is_short,
+            return_attention_mask=True,
         )
         features = np.asarray(made["input_features"][0], np.float32)
-        return AudioFeatures(features, self._hop / self.rate, self._frames)
+        return AudioFeatures(features, self._hop / self.rate, self._frames, int(made["attention_mask"][0].sum()))
 
     def waveform(self, samples: Samples) -> NDArray[np.float32]:
         """Samples as a model of waveforms reads them, such as normalised ones.
@@ -86,12 +87,18 @@ class AudioFeatures:
         features: the last axis is time.
         step_seconds: of one step along it.
         window: steps that a model reads at once, padded with zeros; 0 for as many as there are.
+        heard: steps that are of audio, not of what it is padded with; 0 for all.
     """
 
-    def __init__(self, features: NDArray[np.float32], step_seconds: float, window: int) -> None:
+    def __init__(self, features: NDArray[np.float32], step_seconds: float, window: int, heard: int = 0) -> None:
         self._features = features
         self._step = step_seconds
         self._window = window
+        self._heard = heard or features.shape[-1]
+
+    def heard_from(self, begin_seconds: float) -> int:
+        """How many steps from one moment on are of audio, in this window and those behind it."""
+        return max(0, self._heard - round(begin_seconds / self._step))
 
     def window(self, begin_seconds: float, seconds: float) -> NDArray[np.float32]:
         """The features from one moment on."""

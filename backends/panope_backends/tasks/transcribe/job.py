@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from panope.worker.v1 import transcribe_pb2 as messages
 from panope_backends.api import (
     GenerationRequest,
@@ -20,6 +23,8 @@ from panope_backends.tasks.transcribe.audio_input import FileClock
 from panope_backends.tasks.transcribe.features import AudioFeatures
 from panope_backends.tasks.transcribe.segments import Segment, compression_ratio, segments_of
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens
+from panope_backends.tasks.transcribe.words.alignment import token_times
+from panope_backends.tasks.transcribe.words.window import WindowWords
 
 #: The end of the audio, where a rest is no window of its own.
 _LEAST_SECONDS = 0.02
@@ -28,6 +33,9 @@ _LEAST_SECONDS = 0.02
 _TOKENS_A_SECOND = 6.5
 _LEAST_TOKENS = 16
 
+
+#: Of a spectrum, two of which the encoder makes one state of.
+_STEPS_OF_MOMENT = 2
 
 _GREEDY = SamplingParams(temperature=0.0)
 
@@ -43,6 +51,7 @@ class Asked:
         has_timestamps: whether times are told.
         sampling: how tokens are drawn.
         stream: whether segments are told when they are known.
+        words: whether words are told with their times; times of segments are then told too.
     """
 
     context: tuple[int, ...] = ()
@@ -51,6 +60,7 @@ class Asked:
     has_timestamps: bool = False
     sampling: SamplingParams = _GREEDY
     stream: bool = False
+    words: bool = False
 
 
 class TranscribeJob(TokenJob):
@@ -85,6 +95,7 @@ class TranscribeJob(TokenJob):
         self._begin = self._seconds = 0.0
         self._drawn: list[int] = []
         self._logprobs: list[float] = []
+        self._attention: NDArray[np.float32] | None = None
         self._count = 0
         self._new: list[messages.TranscribeSegment] = []
         self._token_count = 0
@@ -96,6 +107,8 @@ class TranscribeJob(TokenJob):
         self._drawn += delta.token_ids
         self._logprobs += [each.chosen.logprob for each in delta.logprobs]
         self._token_count += len(delta.token_ids)
+        if delta.source_attention is not None:
+            self._attention = delta.source_attention
         if delta.usage is None:
             return
         drawn, self._drawn = self._drawn, []
@@ -140,6 +153,7 @@ class TranscribeJob(TokenJob):
                 decoder_token_ids=self._context(),
                 token_rules=self._rules(),
                 max_tokens=self._most_tokens(),
+                alignment_heads=self._tokens.alignment_heads if self._asked.words else (),
             )
         )
 
@@ -168,6 +182,7 @@ class TranscribeJob(TokenJob):
             found, step = segments_of(drawn, first, self._seconds)
         mean = sum(logprobs) / len(logprobs) if logprobs else 0.0
         ratio = compression_ratio(self._plain(drawn))
+        words = self._word_times()
         for each in found:
             if not (text := self._plain(each.tokens)).strip():
                 continue
@@ -182,12 +197,22 @@ class TranscribeJob(TokenJob):
                     token_ids=each.tokens,
                     avg_logprob=mean,
                     compression_ratio=ratio,
+                    words=words.of(each) if words is not None else (),
                 )
             )
             self._count += 1
         self._begin += max(step, _LEAST_SECONDS)
         if self._begin + _LEAST_SECONDS <= self._duration:
             self._next()
+
+    def _word_times(self) -> WindowWords | None:
+        """The words of the window that has ended, where they are asked for."""
+        attention, self._attention = self._attention, None
+        if attention is None:
+            return None
+        moments = self._features.heard_from(self._begin) // _STEPS_OF_MOMENT
+        times = token_times(attention[..., :moments], self._tokens.median_filter_width)
+        return WindowWords(self._begin, times, self._tokens.eos, self._text, self._spoken(), self._clock)
 
     def _plain(self, tokens: Sequence[int]) -> str:
         first = self._tokens.first_timestamp

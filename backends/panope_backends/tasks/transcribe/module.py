@@ -8,6 +8,7 @@ from typing import Any
 from panope.worker.v1 import transcribe_pb2 as messages
 from panope.worker.v1.generate_pb2 import GenerateSettings
 from panope_backends.api import (
+    AlignableModel,
     EncoderDecoderModel,
     FinishReason,
     GenerationRequest,
@@ -16,7 +17,7 @@ from panope_backends.api import (
     TensorModel,
     TokenModel,
 )
-from panope_backends.errors import InternalError, PreconditionError
+from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.loading.cache_memory import memory_at_hand
@@ -28,7 +29,7 @@ from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 from panope_backends.tasks.transcribe.ctc.loading import load_listener
 from panope_backends.tasks.transcribe.features import FeatureReader
 from panope_backends.tasks.transcribe.requests import TranscribeRequests, trial_request
-from panope_backends.tasks.transcribe.speech_files import read_speech_tokens
+from panope_backends.tasks.transcribe.speech_files import SpeechTokens, read_speech_tokens
 
 _TRIAL_WAIT_SECONDS = 1.0
 
@@ -67,15 +68,28 @@ def _complete(
     core = GenerationSettings(slots=slots, prefix_cache=False, decoder_token_ids=(tokens.start,))
     model = GenerationEngine(loaded, decoding, core)
     _try(model, trial_request(reader, tokens))
-    requests = TranscribeRequests(reader, encoder, tokens, model.max_positions, source.media_limits)
+    words = _tells_words(loaded, tokens)
+    requests = TranscribeRequests(reader, encoder, tokens, model.max_positions, source.media_limits, words)
     facts = messages.TranscribeFacts(
         languages=sorted(tokens.languages),
         translates="translate" in tokens.tasks,
         has_timestamps=tokens.no_timestamps is not None,
         has_prompt=tokens.previous is not None,
         slots=slots,
+        has_words=words,
     )
     return LoadedTask(model, config, {"transcribe": requests.prepare}, facts=facts.SerializeToString())
+
+
+def _tells_words(loaded: EncoderDecoderModel, tokens: SpeechTokens) -> bool:
+    """Whether the engine tells the attention of the heads that the model's files name."""
+    if not isinstance(loaded, AlignableModel) or tokens.no_timestamps is None:
+        return False
+    try:
+        loaded.check_heads(tokens.alignment_heads)
+    except InvalidInputError:
+        return False
+    return True
 
 
 def _try(model: TokenModel, request: GenerationRequest) -> None:

@@ -26,6 +26,7 @@ class TranscribeRequests:
         tokens: by which it is told what to do.
         max_positions: of its decoder.
         limits: of audio.
+        has_words: whether the model, as it is loaded, tells when words were said.
     """
 
     reader: FeatureReader
@@ -33,6 +34,7 @@ class TranscribeRequests:
     tokens: SpeechTokens
     max_positions: int
     limits: MediaLimits
+    has_words: bool = False
 
     def prepare(self, data: bytes) -> Job:
         """The job of a message: decodes the audio, leaves silence out and makes features.
@@ -46,6 +48,7 @@ class TranscribeRequests:
         knows_times = self.tokens.no_timestamps is not None
         if message.timestamps and not knows_times:
             raise InvalidInputError.at("timestamps", "{field}: the model tells no times", reason=UNSUPPORTED)
+        self._check_words(message)
         audio = read_audio(message, self.reader.rate, self.limits)
         if not audio.samples.size:
             nothing = TranscribeOutput(language=message.language, duration=audio.clock.duration)
@@ -55,12 +58,21 @@ class TranscribeRequests:
             context,
             language,
             task,
-            knows_times and (message.timestamps or duration > self.reader.window_seconds),
+            knows_times and (message.timestamps or message.words or duration > self.reader.window_seconds),
             SamplingParams(temperature=message.temperature, seed=message.seed if message.HasField("seed") else None),
             message.stream,
+            message.words,
         )
         features, window = self.reader.read(audio.samples), self.reader.window_seconds
         return TranscribeJob(features, duration, window, asked, self.tokens, self.encoder.decode, audio.clock)
+
+    def _check_words(self, message: TranscribeInput) -> None:
+        if not message.words or self.has_words:
+            return
+        why = "the model tells no times"
+        if self.tokens.no_timestamps is not None:
+            why = "generation_config.json tells no `alignment_heads` of the model, by which words are placed"
+        raise InvalidInputError.at("words", "{field}: " + why, reason=UNSUPPORTED)
 
     def _language(self, message: TranscribeInput) -> int | None:
         code = message.language.lower()

@@ -22,11 +22,13 @@ class Segment:
         start: seconds from the start of the window.
         end: as above.
         tokens: its tokens, timestamps included.
+        first: the first of them, by its index in the window.
     """
 
     start: float
     end: float
     tokens: Sequence[int]
+    first: int = 0
 
 
 def segments_of(tokens: Sequence[int], first_timestamp: int, window_seconds: float) -> tuple[list[Segment], float]:
@@ -50,7 +52,7 @@ def segments_of(tokens: Sequence[int], first_timestamp: int, window_seconds: flo
     begin = 0
     for end in ends:
         piece = tokens[begin:end]
-        found.append(Segment(_seconds(piece[0], first_timestamp), _seconds(piece[-1], first_timestamp), piece))
+        found.append(Segment(_seconds(piece[0], first_timestamp), _seconds(piece[-1], first_timestamp), piece, begin))
         begin = end
     if ends_singly:  # no speech after the last timestamp
         return found, window_seconds

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from panope_backends.api import Head
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.json_files import read_json
+
+#: That a median is taken of; models have 7.
+_MOST_MOMENTS = 100
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class SpeechTokens:
         suppressed: never drawn.
         suppressed_first: never drawn first.
         max_initial_timestamp: of the first timestamp, in steps of it; None for any.
+        alignment_heads: of the decoder, whose attention follows the audio; empty for a model that tells none.
+        median_filter_width: by which their attention is smoothed, in moments; an odd number.
     """
 
     start: int
@@ -36,6 +42,8 @@ class SpeechTokens:
     suppressed: tuple[int, ...] = ()
     suppressed_first: tuple[int, ...] = ()
     max_initial_timestamp: int | None = None
+    alignment_heads: tuple[Head, ...] = ()
+    median_filter_width: int = 7
 
     @property
     def first_timestamp(self) -> int | None:
@@ -73,6 +81,8 @@ def read_speech_tokens(folder: Path, config: Mapping[str, Any], token_id: Mappin
         _list(found.get("suppress_tokens")),
         _list(found.get("begin_suppress_tokens")),
         _id(found.get("max_initial_timestamp_index")),
+        _heads(found.get("alignment_heads")),
+        _odd(found.get("median_filter_width")) or 7,  # the default of WhisperConfig
     )
 
 
@@ -88,3 +98,13 @@ def _ids(value: object) -> dict[str, int]:
 
 def _list(value: object) -> tuple[int, ...]:
     return tuple(each for each in value if type(each) is int and each >= 0) if isinstance(value, list) else ()
+
+
+def _heads(value: object) -> tuple[Head, ...]:
+    pairs = value if isinstance(value, list) else []
+    found = (tuple(pair) for pair in pairs if isinstance(pair, list) and [type(each) for each in pair] == [int, int])
+    return tuple((layer, head) for layer, head in found if layer >= 0 and head >= 0)
+
+
+def _odd(value: object) -> int:
+    return value if type(value) is int and 0 < value < _MOST_MOMENTS and value % 2 else 0

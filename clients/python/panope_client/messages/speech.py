@@ -24,6 +24,7 @@ class TranscribeOptions(TypedDict, total=False):
         timestamps: whether audio of up to 30 seconds is parted into segments with times; longer audio always is.
         vad: whether silence is left out before anything is transcribed; by default where the server has the detector.
         vad_options: what counts as speech.
+        words: whether `words` of each segment tell when they were said.
     """
 
     language: str
@@ -34,6 +35,7 @@ class TranscribeOptions(TypedDict, total=False):
     timestamps: bool
     vad: bool | None
     vad_options: speech_service_pb2.VadOptions | None
+    words: bool
 
 
 def transcribe_request(audio: bytes, model: str, options: TranscribeOptions) -> speech_service_pb2.TranscribeRequest:

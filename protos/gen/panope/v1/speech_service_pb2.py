@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from panope.v1 import media_pb2 as panope_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epanope/v1/speech_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"u\n\x11TranscribeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1f\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x10.panope.v1.Audio\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.panope.v1.TranscriptionOptions\"\xd6\x01\n\x14TranscriptionOptions\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x11\n\ttranslate\x18\x02 \x01(\x08\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x13\n\x0btemperature\x18\x04 \x01(\x01\x12\x11\n\x04seed\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\ntimestamps\x18\x06 \x01(\x08\x12\x10\n\x03vad\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12*\n\x0bvad_options\x18\x08 \x01(\x0b\x32\x15.panope.v1.VadOptionsB\x07\n\x05_seedB\x06\n\x04_vad\"\x9e\x01\n\nVadOptions\x12\x16\n\tthreshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12 \n\x13min_silence_seconds\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0fpadding_seconds\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x0c\n\n_thresholdB\x16\n\x14_min_silence_secondsB\x12\n\x10_padding_seconds\"\xa2\x01\n\x14TranscriptionSegment\x12\r\n\x05index\x18\x01 \x01(\r\x12\x15\n\rstart_seconds\x18\x02 \x01(\x01\x12\x13\n\x0b\x65nd_seconds\x18\x03 \x01(\x01\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x11\n\ttoken_ids\x18\x05 \x03(\r\x12\x13\n\x0b\x61vg_logprob\x18\x06 \x01(\x01\x12\x19\n\x11\x63ompression_ratio\x18\x07 \x01(\x01\"\xab\x01\n\x12TranscribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x31\n\x08segments\x18\x03 \x03(\x0b\x32\x1f.panope.v1.TranscriptionSegment\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x05 \x01(\x01\x12\x19\n\x11\x63ompletion_tokens\x18\x06 \x01(\r\"H\n\x17StreamTranscribeRequest\x12-\n\x07request\x18\x01 \x01(\x0b\x32\x1c.panope.v1.TranscribeRequest\"\xa3\x01\n\x18StreamTranscribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x08segments\x18\x02 \x03(\x0b\x32\x1f.panope.v1.TranscriptionSegment\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x04 \x01(\x01\x12\x19\n\x11\x63ompletion_tokens\x18\x05 \x01(\r\"\x9c\x01\n\x0cSpeakRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12&\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\x16.panope.v1.AudioFormat\x12\x12\n\x05speed\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x01\x88\x01\x01\x42\x08\n\x06_speedB\x07\n\x05_seed\"n\n\rSpeakResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1f\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x10.panope.v1.Audio\x12\x18\n\x10\x64uration_seconds\x18\x03 \x01(\x01\x12\x13\n\x0bsample_rate\x18\x04 \x01(\r\">\n\x12StreamSpeakRequest\x12(\n\x07request\x18\x01 \x01(\x0b\x32\x17.panope.v1.SpeakRequest\"b\n\x13StreamSpeakResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x18\n\x10\x64uration_seconds\x18\x03 \x01(\x01\x12\x13\n\x0bsample_rate\x18\x04 \x01(\r*\xb1\x01\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x01\x12\x14\n\x10\x41UDIO_FORMAT_PCM\x10\x02\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x03\x12\x15\n\x11\x41UDIO_FORMAT_FLAC\x10\x04\x12\x15\n\x11\x41UDIO_FORMAT_OPUS\x10\x05\x12\x14\n\x10\x41UDIO_FORMAT_AAC\x10\x06\x32\xc5\x02\n\rSpeechService\x12I\n\nTranscribe\x12\x1c.panope.v1.TranscribeRequest\x1a\x1d.panope.v1.TranscribeResponse\x12]\n\x10StreamTranscribe\x12\".panope.v1.StreamTranscribeRequest\x1a#.panope.v1.StreamTranscribeResponse0\x01\x12:\n\x05Speak\x12\x17.panope.v1.SpeakRequest\x1a\x18.panope.v1.SpeakResponse\x12N\n\x0bStreamSpeak\x12\x1d.panope.v1.StreamSpeakRequest\x1a\x1e.panope.v1.StreamSpeakResponse0\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epanope/v1/speech_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"u\n\x11TranscribeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1f\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x10.panope.v1.Audio\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.panope.v1.TranscriptionOptions\"\xe5\x01\n\x14TranscriptionOptions\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x11\n\ttranslate\x18\x02 \x01(\x08\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x13\n\x0btemperature\x18\x04 \x01(\x01\x12\x11\n\x04seed\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\ntimestamps\x18\x06 \x01(\x08\x12\x10\n\x03vad\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12*\n\x0bvad_options\x18\x08 \x01(\x0b\x32\x15.panope.v1.VadOptions\x12\r\n\x05words\x18\t \x01(\x08\x42\x07\n\x05_seedB\x06\n\x04_vad\"\x9e\x01\n\nVadOptions\x12\x16\n\tthreshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12 \n\x13min_silence_seconds\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x1c\n\x0fpadding_seconds\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x0c\n\n_thresholdB\x16\n\x14_min_silence_secondsB\x12\n\x10_padding_seconds\"\xcf\x01\n\x14TranscriptionSegment\x12\r\n\x05index\x18\x01 \x01(\r\x12\x15\n\rstart_seconds\x18\x02 \x01(\x01\x12\x13\n\x0b\x65nd_seconds\x18\x03 \x01(\x01\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x11\n\ttoken_ids\x18\x05 \x03(\r\x12\x13\n\x0b\x61vg_logprob\x18\x06 \x01(\x01\x12\x19\n\x11\x63ompression_ratio\x18\x07 \x01(\x01\x12+\n\x05words\x18\x08 \x03(\x0b\x32\x1c.panope.v1.TranscriptionWord\"M\n\x11TranscriptionWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\rstart_seconds\x18\x02 \x01(\x01\x12\x13\n\x0b\x65nd_seconds\x18\x03 \x01(\x01\"\xab\x01\n\x12TranscribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x31\n\x08segments\x18\x03 \x03(\x0b\x32\x1f.panope.v1.TranscriptionSegment\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x05 \x01(\x01\x12\x19\n\x11\x63ompletion_tokens\x18\x06 \x01(\r\"H\n\x17StreamTranscribeRequest\x12-\n\x07request\x18\x01 \x01(\x0b\x32\x1c.panope.v1.TranscribeRequest\"\xa3\x01\n\x18StreamTranscribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x08segments\x18\x02 \x03(\x0b\x32\x1f.panope.v1.TranscriptionSegment\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x04 \x01(\x01\x12\x19\n\x11\x63ompletion_tokens\x18\x05 \x01(\r\"\x9c\x01\n\x0cSpeakRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05voice\x18\x03 \x01(\t\x12&\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\x16.panope.v1.AudioFormat\x12\x12\n\x05speed\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x01\x88\x01\x01\x42\x08\n\x06_speedB\x07\n\x05_seed\"n\n\rSpeakResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1f\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x10.panope.v1.Audio\x12\x18\n\x10\x64uration_seconds\x18\x03 \x01(\x01\x12\x13\n\x0bsample_rate\x18\x04 \x01(\r\">\n\x12StreamSpeakRequest\x12(\n\x07request\x18\x01 \x01(\x0b\x32\x17.panope.v1.SpeakRequest\"b\n\x13StreamSpeakResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x18\n\x10\x64uration_seconds\x18\x03 \x01(\x01\x12\x13\n\x0bsample_rate\x18\x04 \x01(\r*\xb1\x01\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x01\x12\x14\n\x10\x41UDIO_FORMAT_PCM\x10\x02\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x03\x12\x15\n\x11\x41UDIO_FORMAT_FLAC\x10\x04\x12\x15\n\x11\x41UDIO_FORMAT_OPUS\x10\x05\x12\x14\n\x10\x41UDIO_FORMAT_AAC\x10\x06\x32\xc5\x02\n\rSpeechService\x12I\n\nTranscribe\x12\x1c.panope.v1.TranscribeRequest\x1a\x1d.panope.v1.TranscribeResponse\x12]\n\x10StreamTranscribe\x12\".panope.v1.StreamTranscribeRequest\x1a#.panope.v1.StreamTranscribeResponse0\x01\x12:\n\x05Speak\x12\x17.panope.v1.SpeakRequest\x1a\x18.panope.v1.SpeakResponse\x12N\n\x0bStreamSpeak\x12\x1d.panope.v1.StreamSpeakRequest\x1a\x1e.panope.v1.StreamSpeakResponse0\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,30 +33,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.speech_service_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
-  _globals['_AUDIOFORMAT']._serialized_start=1580
-  _globals['_AUDIOFORMAT']._serialized_end=1757
+  _globals['_AUDIOFORMAT']._serialized_start=1719
+  _globals['_AUDIOFORMAT']._serialized_end=1896
   _globals['_TRANSCRIBEREQUEST']._serialized_start=68
   _globals['_TRANSCRIBEREQUEST']._serialized_end=185
   _globals['_TRANSCRIPTIONOPTIONS']._serialized_start=188
-  _globals['_TRANSCRIPTIONOPTIONS']._serialized_end=402
-  _globals['_VADOPTIONS']._serialized_start=405
-  _globals['_VADOPTIONS']._serialized_end=563
-  _globals['_TRANSCRIPTIONSEGMENT']._serialized_start=566
-  _globals['_TRANSCRIPTIONSEGMENT']._serialized_end=728
-  _globals['_TRANSCRIBERESPONSE']._serialized_start=731
-  _globals['_TRANSCRIBERESPONSE']._serialized_end=902
-  _globals['_STREAMTRANSCRIBEREQUEST']._serialized_start=904
-  _globals['_STREAMTRANSCRIBEREQUEST']._serialized_end=976
-  _globals['_STREAMTRANSCRIBERESPONSE']._serialized_start=979
-  _globals['_STREAMTRANSCRIBERESPONSE']._serialized_end=1142
-  _globals['_SPEAKREQUEST']._serialized_start=1145
-  _globals['_SPEAKREQUEST']._serialized_end=1301
-  _globals['_SPEAKRESPONSE']._serialized_start=1303
-  _globals['_SPEAKRESPONSE']._serialized_end=1413
-  _globals['_STREAMSPEAKREQUEST']._serialized_start=1415
-  _globals['_STREAMSPEAKREQUEST']._serialized_end=1477
-  _globals['_STREAMSPEAKRESPONSE']._serialized_start=1479
-  _globals['_STREAMSPEAKRESPONSE']._serialized_end=1577
-  _globals['_SPEECHSERVICE']._serialized_start=1760
-  _globals['_SPEECHSERVICE']._serialized_end=2085
+  _globals['_TRANSCRIPTIONOPTIONS']._serialized_end=417
+  _globals['_VADOPTIONS']._serialized_start=420
+  _globals['_VADOPTIONS']._serialized_end=578
+  _globals['_TRANSCRIPTIONSEGMENT']._serialized_start=581
+  _globals['_TRANSCRIPTIONSEGMENT']._serialized_end=788
+  _globals['_TRANSCRIPTIONWORD']._serialized_start=790
+  _globals['_TRANSCRIPTIONWORD']._serialized_end=867
+  _globals['_TRANSCRIBERESPONSE']._serialized_start=870
+  _globals['_TRANSCRIBERESPONSE']._serialized_end=1041
+  _globals['_STREAMTRANSCRIBEREQUEST']._serialized_start=1043
+  _globals['_STREAMTRANSCRIBEREQUEST']._serialized_end=1115
+  _globals['_STREAMTRANSCRIBERESPONSE']._serialized_start=1118
+  _globals['_STREAMTRANSCRIBERESPONSE']._serialized_end=1281
+  _globals['_SPEAKREQUEST']._serialized_start=1284
+  _globals['_SPEAKREQUEST']._serialized_end=1440
+  _globals['_SPEAKRESPONSE']._serialized_start=1442
+  _globals['_SPEAKRESPONSE']._serialized_end=1552
+  _globals['_STREAMSPEAKREQUEST']._serialized_start=1554
+  _globals['_STREAMSPEAKREQUEST']._serialized_end=1616
+  _globals['_STREAMSPEAKRESPONSE']._serialized_start=1618
+  _globals['_STREAMSPEAKRESPONSE']._serialized_end=1716
+  _globals['_SPEECHSERVICE']._serialized_start=1899
+  _globals['_SPEECHSERVICE']._serialized_end=2224
 # @@protoc_insertion_point(module_scope)

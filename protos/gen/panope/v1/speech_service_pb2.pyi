@@ -105,6 +105,7 @@ class TranscriptionOptions(google.protobuf.message.Message):
     TIMESTAMPS_FIELD_NUMBER: builtins.int
     VAD_FIELD_NUMBER: builtins.int
     VAD_OPTIONS_FIELD_NUMBER: builtins.int
+    WORDS_FIELD_NUMBER: builtins.int
     language: builtins.str
     """The language that is spoken, as a code such as `en`. Default: the one that the model hears."""
     translate: builtins.bool
@@ -123,6 +124,10 @@ class TranscriptionOptions(google.protobuf.message.Message):
     """Whether silence is left out before anything is transcribed: models write words of their own into it. Times stay those
     of the file. Default: true where the server has the detector, Silero's (the extra `vad`); elsewhere true is refused.
     """
+    words: builtins.bool
+    """Whether words are told with their times, in `words` of each segment; audio of one window is then parted into
+    segments by Whisper, as by `timestamps`. Refused for a model that cannot place them.
+    """
     @property
     def vad_options(self) -> Global___VadOptions:
         """What counts as speech. Refused where `vad` is false."""
@@ -138,9 +143,10 @@ class TranscriptionOptions(google.protobuf.message.Message):
         timestamps: builtins.bool = ...,
         vad: builtins.bool | None = ...,
         vad_options: Global___VadOptions | None = ...,
+        words: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "seed", b"seed", "vad", b"vad", "vad_options", b"vad_options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "language", b"language", "prompt", b"prompt", "seed", b"seed", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate", "vad", b"vad", "vad_options", b"vad_options"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "language", b"language", "prompt", b"prompt", "seed", b"seed", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate", "vad", b"vad", "vad_options", b"vad_options", "words", b"words"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
     @typing.overload
@@ -194,6 +200,7 @@ class TranscriptionSegment(google.protobuf.message.Message):
     TOKEN_IDS_FIELD_NUMBER: builtins.int
     AVG_LOGPROB_FIELD_NUMBER: builtins.int
     COMPRESSION_RATIO_FIELD_NUMBER: builtins.int
+    WORDS_FIELD_NUMBER: builtins.int
     index: builtins.int
     """Its number, from 0."""
     start_seconds: builtins.float
@@ -210,6 +217,10 @@ class TranscriptionSegment(google.protobuf.message.Message):
     def token_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """The tokens that the model wrote, timestamps included."""
 
+    @property
+    def words(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TranscriptionWord]:
+        """Its words, whose texts together are the segment's. Empty where `options.words` is not set."""
+
     def __init__(
         self,
         *,
@@ -220,10 +231,37 @@ class TranscriptionSegment(google.protobuf.message.Message):
         token_ids: collections.abc.Iterable[builtins.int] | None = ...,
         avg_logprob: builtins.float = ...,
         compression_ratio: builtins.float = ...,
+        words: collections.abc.Iterable[Global___TranscriptionWord] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["avg_logprob", b"avg_logprob", "compression_ratio", b"compression_ratio", "end_seconds", b"end_seconds", "index", b"index", "start_seconds", b"start_seconds", "text", b"text", "token_ids", b"token_ids"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["avg_logprob", b"avg_logprob", "compression_ratio", b"compression_ratio", "end_seconds", b"end_seconds", "index", b"index", "start_seconds", b"start_seconds", "text", b"text", "token_ids", b"token_ids", "words", b"words"]) -> None: ...
 
 Global___TranscriptionSegment: typing_extensions.TypeAlias = TranscriptionSegment
+
+@typing.final
+class TranscriptionWord(google.protobuf.message.Message):
+    """A word of what was said, or a character in a language that is written without spaces."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    START_SECONDS_FIELD_NUMBER: builtins.int
+    END_SECONDS_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """The word, with the space before it and the marks beside it."""
+    start_seconds: builtins.float
+    """Where it starts, in seconds from the start of the audio."""
+    end_seconds: builtins.float
+    """Where it ends."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        start_seconds: builtins.float = ...,
+        end_seconds: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["end_seconds", b"end_seconds", "start_seconds", b"start_seconds", "text", b"text"]) -> None: ...
+
+Global___TranscriptionWord: typing_extensions.TypeAlias = TranscriptionWord
 
 @typing.final
 class TranscribeResponse(google.protobuf.message.Message):

@@ -15,7 +15,9 @@ from panope_server.cli.output.files import check_file
 from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
-    from panope.v1.speech_service_pb2 import TranscribeResponse
+    from collections.abc import Iterator
+
+    from panope.v1.speech_service_pb2 import TranscribeResponse, TranscriptionSegment, TranscriptionWord
 
 
 class Format(StrEnum):
@@ -37,10 +39,15 @@ def transcribe(
         typer.Option("--vad/--no-vad", help="Leave silence out; by default where the server has the detector."),
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="`srt` and `vtt` are subtitles.")] = Format.TEXT,
+    words: Annotated[
+        bool, typer.Option("--words", help="Print when each word was said; of JSON, in `words` of segments.")
+    ] = False,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Transcribe an audio file."""
+    if words and output is not Format.TEXT:
+        fail("`--words` goes with no subtitles")
     try:
         audio = file.read_bytes()
     except OSError as error:
@@ -54,13 +61,17 @@ def transcribe(
             prompt=prompt,
             timestamps=json or output is not Format.TEXT,
             vad=vad,
+            words=words,
         )
     if json:
-        print_json(_json(answer))
+        print_json(_json(answer, words=words))
         return
     if not answer.text:
         note("no words were heard" + ("" if vad is False else "; --no-vad transcribes silence and singing too"))
-    if answer.text or output is not Format.TEXT:
+    if words:
+        for line in _word_lines(answer):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    elif answer.text or output is not Format.TEXT:
         console.print(_written(answer, output), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -118,26 +129,34 @@ def _format_of(file: Path) -> FileFormat:
     return FileFormat(ending)
 
 
-def _json(answer: TranscribeResponse) -> dict[str, object]:
-    segments = [
-        {"start": round(each.start_seconds, 2), "end": round(each.end_seconds, 2), "text": each.text}
-        for each in answer.segments
-    ]
+def _json(answer: TranscribeResponse, *, words: bool) -> dict[str, object]:
     return {
         "text": answer.text,
         "language": answer.language,
         "duration": answer.duration_seconds,
-        "segments": segments,
+        "segments": [
+            _times(each) | ({"words": list(map(_times, each.words))} if words else {}) for each in answer.segments
+        ],
     }
+
+
+def _times(piece: TranscriptionSegment | TranscriptionWord) -> dict[str, object]:
+    return {"start": round(piece.start_seconds, 2), "end": round(piece.end_seconds, 2), "text": piece.text}
+
+
+def _word_lines(answer: TranscribeResponse) -> Iterator[str]:
+    for segment in answer.segments:
+        for word in segment.words:
+            yield f"{word.start_seconds:8.2f} {word.end_seconds:8.2f}  {word.text.strip()}"
 
 
 def _written(answer: TranscribeResponse, output: Format) -> str:
     from panope_server.tasks.transcribe import TranscribeOutput, TranscriptSegment
-    from panope_server.transport.rest.speech.formats import written
+    from panope_server.transport.rest.speech.formats import Shown, written
 
     segments = [
         TranscriptSegment(each.index, each.start_seconds, each.end_seconds, each.text, (), 0.0, 0.0)
         for each in answer.segments
     ]
-    _, data = written(TranscribeOutput(segments), output.value, translate=False, temperature=0.0)
+    _, data = written(TranscribeOutput(segments), output.value, Shown())
     return data.decode().rstrip("\n")

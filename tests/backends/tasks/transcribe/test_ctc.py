@@ -83,6 +83,12 @@ def test_audio_of_one_window_is_heard_as_by_transformers(task, folder):
     assert segment.end <= part.duration == pytest.approx(3.0)
     assert segment.avg_logprob < 0
     assert part.tokens == len(segment.token_ids)
+    (part,) = heard(task, samples, words=True)
+    (segment,) = part.segments
+    assert [word.text.strip() for word in segment.words] == [chunk["text"].lower() for chunk in right["chunks"]]
+    assert [time for word in segment.words for time in (word.start, word.end)] == pytest.approx(
+        [time for chunk in right["chunks"] for time in chunk["timestamp"]]
+    )
 
 
 def test_pauses_part_segments_where_times_are_asked_for(tmp_path):

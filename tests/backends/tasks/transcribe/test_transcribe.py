@@ -196,6 +196,64 @@ def test_what_cannot_be_transcribed_is_refused_by_name(whisper, fields, field, w
     assert error.value.field == field
 
 
+def words_by_transformers(speech: Speech, samples: np.ndarray, **options: object) -> list[tuple[str, float, float]]:
+    """Each token of text as a word: it starts when the token before it was done with, as in the pipeline."""
+    extractor = AutoFeatureExtractor.from_pretrained(speech.folder)
+    is_short = samples.size <= extractor.n_samples
+    features = extractor(
+        samples,
+        sampling_rate=RATE,
+        return_tensors="pt",
+        padding="max_length" if is_short else "longest",
+        truncation=is_short,
+        return_attention_mask=True,
+    )
+    with torch.inference_mode():
+        made = speech.model.generate(
+            features.input_features,
+            attention_mask=features.attention_mask,
+            return_segments=True,
+            return_timestamps=True,
+            return_token_timestamps=True,
+            do_sample=False,
+            **options,
+        )
+    found, before = [], 0.0
+    for segment in made["segments"][0]:
+        for token, time in zip(segment["tokens"].tolist(), segment["token_timestamps"].tolist(), strict=True):
+            if token < 100:
+                found.append((f" w{token}", before, time))
+            before = time
+    return found
+
+
+@pytest.mark.parametrize("seconds", [0.7, pytest.param(3.4, marks=pytest.mark.slow)])
+def test_words_are_placed_as_by_transformers(whisper, seconds):
+    samples = noise(seconds, 8)
+    right = words_by_transformers(whisper, samples, language="en", task="transcribe")
+    parts = written(whisper.task, audio=wav(samples), language="en", words=True)
+    segments = [segment for part in parts for segment in part.segments]
+    words = [word for segment in segments for word in segment.words]
+    assert [word.text for word in words] == [text for text, _, _ in right]
+    assert len(words) > 10
+    for word, (_, start, end) in zip(words, right, strict=True):
+        assert (word.start, word.end) == pytest.approx((min(start, seconds), min(end, seconds)), abs=0.011)
+    assert all("".join(word.text for word in segment.words) == segment.text for segment in segments)
+    assert not any(s.words for part in written(whisper.task, audio=wav(samples), language="en") for s in part.segments)
+
+
+def test_a_model_without_alignment_heads_refuses_words_by_name(whisper, tmp_path):
+    for file in whisper.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    file = tmp_path / "generation_config.json"
+    file.write_text(file.read_text().replace("alignment_heads", "other_heads"))
+    task = TranscribeModule().load(Source(tmp_path))
+    with pytest.raises(InvalidInputError, match="no `alignment_heads`") as error:
+        written(task, audio=wav(noise(0.5)), words=True)
+    assert (error.value.field, error.value.reason) == ("words", "unsupported_field")
+    task.close()
+
+
 def test_moonshine_is_transcribed_as_by_transformers(tmp_path):
     model = tiny_moonshine(tmp_path)
     task = TranscribeModule().load(Source(tmp_path))
@@ -205,7 +263,13 @@ def test_moonshine_is_transcribed_as_by_transformers(tmp_path):
     (part,) = written(task, audio=wav(samples))
     right = [int(token) for token in made[0][1:] if token != 100]
     assert tokens_of([part]) == right
-    for field, value in (("timestamps", True), ("prompt", "w1"), ("language", "en"), ("translate", True)):
+    for field, value in (
+        ("timestamps", True),
+        ("words", True),
+        ("prompt", "w1"),
+        ("language", "en"),
+        ("translate", True),
+    ):
         with pytest.raises(InvalidInputError) as error:
             written(task, audio=wav(samples), **{field: value})
         assert (error.value.field, error.value.reason) == (field, "unsupported_field")
@@ -225,6 +289,9 @@ def test_openvino_writes_what_torch_writes(tmp_path, tiny):
     answers = []
     for source in (Source(folder), Source(folder, backend, "openvino")):
         task = TranscribeModule().load(source)
-        answers.append(tokens_of(written(task, audio=audio)))
+        parts = written(task, audio=audio, words=tiny is tiny_whisper)
+        words = [word for part in parts for segment in part.segments for word in segment.words]
+        answers.append((tokens_of(parts), [(word.start, word.end) for word in words]))
         task.close()
     assert answers[0] == answers[1]
+    assert bool(answers[0][1]) == (tiny is tiny_whisper)

@@ -8,6 +8,7 @@ from typing import Any
 
 from panope_backends.engines.openvino.encoder_decoder.facts import ENCODER_FILE, read_facts
 from panope_backends.engines.openvino.encoder_decoder.model import OpenVinoEncoderDecoder
+from panope_backends.engines.openvino.encoder_decoder.queries import add_queries
 from panope_backends.errors import PreconditionError
 
 
@@ -31,5 +32,7 @@ def load_encoder_decoder(
     if not encoder.is_file():
         raise PreconditionError(f"the model has no file `{ENCODER_FILE}`", reason="missing_file")
     core = openvino.Core()
-    reader, writer = (core.compile_model(each, "CPU", dict(configuration)) for each in (encoder, file))
-    return OpenVinoEncoderDecoder(openvino, reader, writer, facts, precision)
+    decoder = core.read_model(file)
+    scales = add_queries(openvino, decoder, len(facts.cross)) if facts.source is not None else ()
+    reader, writer = (core.compile_model(each, "CPU", dict(configuration)) for each in (encoder, decoder))
+    return OpenVinoEncoderDecoder(openvino, reader, writer, facts, precision, scales)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from panope_backends.api import CacheSpec, EncoderDecoderModel, StepBatch
+from panope_backends.api import AlignableModel, CacheSpec, Head, StepBatch
 from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.openvino.encoder_decoder.facts import EncoderDecoderFacts
 from panope_backends.engines.openvino.encoder_decoder.inputs import BLOCK_SIZE, new_cells, step_inputs
+from panope_backends.engines.openvino.encoder_decoder.queries import attention_of
 from panope_backends.engines.openvino.encoder_decoder.sources import Sources
 from panope_backends.errors import PreconditionError
 
@@ -21,7 +22,7 @@ CACHE_PRECISION = "fp32"
 """Of the decoder's keys and values, and of those of sources."""
 
 
-class OpenVinoEncoderDecoder(EncoderDecoderModel):
+class OpenVinoEncoderDecoder(AlignableModel):
     """Two compiled graphs, each with one inference request.
 
     Args:
@@ -30,10 +31,21 @@ class OpenVinoEncoderDecoder(EncoderDecoderModel):
         decoder: its graph, compiled.
         facts: what they do not tell.
         precision: that they compute in.
+        scales: of each layer's attention to sources, where the decoder's graph tells its queries; empty where not.
     """
 
-    def __init__(self, openvino: Any, encoder: Any, decoder: Any, facts: EncoderDecoderFacts, precision: str) -> None:
+    def __init__(
+        self,
+        openvino: Any,
+        encoder: Any,
+        decoder: Any,
+        facts: EncoderDecoderFacts,
+        precision: str,
+        scales: Sequence[float] = (),
+    ) -> None:
         self.precision = precision
+        self.source_heads = tuple(layer.heads for layer in facts.cross) if scales else ()
+        self._scales = scales
         self.vocab_size, self.max_positions = facts.vocab_size, facts.max_length
         self._openvino = openvino
         self._encoder, self._decoder = encoder.create_infer_request(), decoder.create_infer_request()
@@ -84,10 +96,7 @@ class OpenVinoEncoderDecoder(EncoderDecoderModel):
 
     def forward(self, batch: StepBatch) -> Array:
         """Runs one step and writes its keys and values; the logits lie in OpenVINO's own buffer."""
-        self.check(batch)
-        assert batch.sources is not None
-        looked_at = self._sources.of(batch.sources.tolist())
-        self._run(self._decoder, {**step_inputs(batch, self.max_positions), **looked_at, **self._pools})
+        self._step(batch)
         blocks, cells = new_cells(batch)
         for name, pool in self._pools.items():
             kind, _, index = name.partition("_cache.")
@@ -95,6 +104,26 @@ class OpenVinoEncoderDecoder(EncoderDecoderModel):
             pool[blocks, cells] = np.nan_to_num(self._decoder.get_tensor(f"new_{kind}.{index}").data)
         logits: Array = self._decoder.get_output_tensor(0).data
         return logits
+
+    def source_attention(self, batch: StepBatch, heads: Sequence[Head]) -> Array:
+        """A step that writes nothing; its queries are multiplied by the source's keys once more."""
+        self.check_heads(heads)
+        self._step(batch)
+        assert batch.sources is not None
+        (source,) = batch.sources.tolist()
+        queries = {layer: self._decoder.get_tensor(f"cross_query.{layer}").data[0] for layer, _ in heads}
+        return np.stack(
+            [
+                attention_of(queries[layer][head], self._sources.keys(source, layer)[head], self._scales[layer])
+                for layer, head in heads
+            ]
+        )
+
+    def _step(self, batch: StepBatch) -> None:
+        self.check(batch)
+        assert batch.sources is not None
+        looked_at = self._sources.of(batch.sources.tolist())
+        self._run(self._decoder, {**step_inputs(batch, self.max_positions), **looked_at, **self._pools})
 
     def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
         """Copies keys and values of all layers."""

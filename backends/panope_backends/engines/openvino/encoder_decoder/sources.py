@@ -42,6 +42,11 @@ class Sources:
         self.forget(source)
         self._kept[source] = made
 
+    def keys(self, source: int, layer: int) -> Array:
+        """Of one that was encoded, `[heads, tokens, size]`."""
+        keys: Array = self._kept[source][2 * layer][0]
+        return keys
+
     def of(self, sources: Sequence[int]) -> dict[str, Array]:
         """The graph's inputs for sequences that look at these; made again only where others came or went.
 

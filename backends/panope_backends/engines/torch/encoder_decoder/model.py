@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from panope_backends.api import CacheSpec, EncoderDecoderModel, SourceSpec, StepBatch
+from panope_backends.api import AlignableModel, CacheSpec, Head, SourceSpec, StepBatch
 from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.attention import AttentionLayer, flat
@@ -27,7 +27,7 @@ from panope_backends.errors import PreconditionError
 Array = np.ndarray[Any, Any]
 
 
-class TorchEncoderDecoder(EncoderDecoderModel):
+class TorchEncoderDecoder(AlignableModel):
     """A module of transformers; the texts of a step lie side by side, without padding.
 
     Args:
@@ -45,6 +45,7 @@ class TorchEncoderDecoder(EncoderDecoderModel):
         own = [each.layer for each in layers.own]
         self._pages = Pages(own, module.dtype)
         self.cache = CacheSpec(BLOCK_SIZE, self._pages.block_bytes, precision)
+        self.source_heads = tuple(each.layer.heads for each in layers.cross)
         self._states = SourceStates([each.layer for each in layers.cross], module.dtype.itemsize)
         self.source = SourceSpec(reader.max_length, self._states.token_bytes, reader.features)
         self._reader = reader
@@ -109,6 +110,16 @@ class TorchEncoderDecoder(EncoderDecoderModel):
             )
             logits: Array = made.logits[0, torch.tensor(batch.sampled)].float().contiguous().numpy()
         return logits
+
+    def source_attention(self, batch: StepBatch, heads: Sequence[Head]) -> Array:
+        """A step whose layers keep what they multiply values by."""
+        self.check_heads(heads)
+        self._states.watch(heads)
+        try:
+            self.forward(batch)
+        finally:
+            weights = self._states.watched()
+        return np.stack([weights[head].numpy() for head in heads])
 
     def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
         """Copies keys and values of all layers."""

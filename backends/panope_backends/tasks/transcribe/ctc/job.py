@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,13 +64,14 @@ class CtcJob(DeviceJob):
         listener: of the model.
         audio: of the call, with samples of one frame at least.
         parts: whether pauses part audio of one window into segments.
+        tells_words: whether words are told with their times.
     """
 
-    def __init__(self, listener: CtcListener, audio: AudioInput, *, parts: bool) -> None:
+    def __init__(self, listener: CtcListener, audio: AudioInput, *, parts: bool, tells_words: bool = False) -> None:
         self._listener, self._audio = listener, audio
         self._rate = listener.reader.rate
         self._windows = windows_of(audio.samples.size, self._rate, listener.grid.step)
-        self._parts = parts
+        self._parts, self._tells_words = parts, tells_words
         self._words = GreedyWords(listener.vocabulary)
         self._is_first = True
         self._count = 0
@@ -98,8 +99,7 @@ class CtcJob(DeviceJob):
     def _segment(self, words: Sequence[Word]) -> messages.TranscribeSegment:
         text = self._listener.vocabulary.text([sign for word in words for sign in word.signs])
         logprobs = [logprob for word in words for logprob in word.logprobs]
-        seconds = self._listener.grid.step / self._rate
-        start, end = self._audio.clock.span(words[0].start * seconds, words[-1].end * seconds)
+        start, end = self._span(words)
         index, self._count = self._count, self._count + 1
         return messages.TranscribeSegment(
             index=index,
@@ -109,4 +109,15 @@ class CtcJob(DeviceJob):
             token_ids=[number for word in words for number in word.token_ids],
             avg_logprob=sum(logprobs) / len(logprobs),
             compression_ratio=compression_ratio(text),
+            words=self._words_of(words) if self._tells_words else (),
         )
+
+    def _words_of(self, words: Sequence[Word]) -> Iterator[messages.TranscribeWord]:
+        for word in words:
+            start, end = self._span([word])
+            yield messages.TranscribeWord(text=self._listener.vocabulary.text(word.signs), start=start, end=end)
+
+    def _span(self, words: Sequence[Word]) -> tuple[float, float]:
+        """From the first letter of the first to the last of the last, in the file."""
+        seconds = self._listener.grid.step / self._rate
+        return self._audio.clock.span(words[0].start * seconds, words[-1].end * seconds)

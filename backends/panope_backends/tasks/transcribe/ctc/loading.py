@@ -41,7 +41,7 @@ def load_listener(source: ModelSource, config: Mapping[str, Any], model: TensorM
     listener = CtcListener(model, reader, CtcVocabulary(source.folder), frame_grid(known))
     listener.logits(np.zeros(max(reader.rate, listener.grid.least), np.float32))
     requests = CtcRequests(listener, source.media_limits)
-    facts = TranscribeFacts(has_timestamps=True, slots=1)
+    facts = TranscribeFacts(has_timestamps=True, slots=1, has_words=True)
     return LoadedTask(model, config, {"transcribe": requests.prepare}, facts=facts.SerializeToString())
 
 
@@ -68,7 +68,7 @@ class CtcRequests:
         audio = read_audio(message, self.listener.reader.rate, self.limits)
         if audio.samples.size < self.listener.grid.least:
             return Answered(TranscribeOutput(duration=audio.clock.duration).SerializeToString())
-        return CtcJob(self.listener, audio, parts=message.timestamps)
+        return CtcJob(self.listener, audio, parts=message.timestamps, tells_words=message.words)
 
 
 def _check(message: TranscribeInput) -> None:

@@ -39,6 +39,7 @@ class TranscribeInput(google.protobuf.message.Message):
     VAD_THRESHOLD_FIELD_NUMBER: builtins.int
     VAD_MIN_SILENCE_FIELD_NUMBER: builtins.int
     VAD_PADDING_FIELD_NUMBER: builtins.int
+    WORDS_FIELD_NUMBER: builtins.int
     audio: builtins.bytes
     """The file."""
     language: builtins.str
@@ -63,6 +64,8 @@ class TranscribeInput(google.protobuf.message.Message):
     """Seconds of silence that part speech."""
     vad_padding: builtins.float
     """Seconds kept before and after speech."""
+    words: builtins.bool
+    """Whether words are told with their times."""
     def __init__(
         self,
         *,
@@ -78,9 +81,10 @@ class TranscribeInput(google.protobuf.message.Message):
         vad_threshold: builtins.float = ...,
         vad_min_silence: builtins.float = ...,
         vad_padding: builtins.float = ...,
+        words: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "seed", b"seed", "vad", b"vad"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "audio", b"audio", "language", b"language", "prompt", b"prompt", "seed", b"seed", "stream", b"stream", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate", "vad", b"vad", "vad_min_silence", b"vad_min_silence", "vad_padding", b"vad_padding", "vad_threshold", b"vad_threshold"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "audio", b"audio", "language", b"language", "prompt", b"prompt", "seed", b"seed", "stream", b"stream", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate", "vad", b"vad", "vad_min_silence", b"vad_min_silence", "vad_padding", b"vad_padding", "vad_threshold", b"vad_threshold", "words", b"words"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
     @typing.overload
@@ -101,6 +105,7 @@ class TranscribeSegment(google.protobuf.message.Message):
     TOKEN_IDS_FIELD_NUMBER: builtins.int
     AVG_LOGPROB_FIELD_NUMBER: builtins.int
     COMPRESSION_RATIO_FIELD_NUMBER: builtins.int
+    WORDS_FIELD_NUMBER: builtins.int
     index: builtins.int
     """From 0."""
     start: builtins.float
@@ -117,6 +122,10 @@ class TranscribeSegment(google.protobuf.message.Message):
     def token_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Of the model, timestamps included."""
 
+    @property
+    def words(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TranscribeWord]:
+        """Empty where they are not asked for."""
+
     def __init__(
         self,
         *,
@@ -127,10 +136,37 @@ class TranscribeSegment(google.protobuf.message.Message):
         token_ids: collections.abc.Iterable[builtins.int] | None = ...,
         avg_logprob: builtins.float = ...,
         compression_ratio: builtins.float = ...,
+        words: collections.abc.Iterable[Global___TranscribeWord] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["avg_logprob", b"avg_logprob", "compression_ratio", b"compression_ratio", "end", b"end", "index", b"index", "start", b"start", "text", b"text", "token_ids", b"token_ids"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["avg_logprob", b"avg_logprob", "compression_ratio", b"compression_ratio", "end", b"end", "index", b"index", "start", b"start", "text", b"text", "token_ids", b"token_ids", "words", b"words"]) -> None: ...
 
 Global___TranscribeSegment: typing_extensions.TypeAlias = TranscribeSegment
+
+@typing.final
+class TranscribeWord(google.protobuf.message.Message):
+    """A word of a segment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    START_FIELD_NUMBER: builtins.int
+    END_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """With the space before it."""
+    start: builtins.float
+    """Seconds from the start of the audio."""
+    end: builtins.float
+    """As above."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        start: builtins.float = ...,
+        end: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["end", b"end", "start", b"start", "text", b"text"]) -> None: ...
+
+Global___TranscribeWord: typing_extensions.TypeAlias = TranscribeWord
 
 @typing.final
 class TranscribeOutput(google.protobuf.message.Message):
@@ -197,6 +233,7 @@ class TranscribeFacts(google.protobuf.message.Message):
     HAS_TIMESTAMPS_FIELD_NUMBER: builtins.int
     SLOTS_FIELD_NUMBER: builtins.int
     HAS_PROMPT_FIELD_NUMBER: builtins.int
+    HAS_WORDS_FIELD_NUMBER: builtins.int
     translates: builtins.bool
     """Whether it translates."""
     has_timestamps: builtins.bool
@@ -205,6 +242,8 @@ class TranscribeFacts(google.protobuf.message.Message):
     """Windows that run at once."""
     has_prompt: builtins.bool
     """Whether it takes a prompt."""
+    has_words: builtins.bool
+    """Whether it tells when words were said."""
     @property
     def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Languages that may be named; empty where none may."""
@@ -217,7 +256,8 @@ class TranscribeFacts(google.protobuf.message.Message):
         has_timestamps: builtins.bool = ...,
         slots: builtins.int = ...,
         has_prompt: builtins.bool = ...,
+        has_words: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["has_prompt", b"has_prompt", "has_timestamps", b"has_timestamps", "languages", b"languages", "slots", b"slots", "translates", b"translates"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["has_prompt", b"has_prompt", "has_timestamps", b"has_timestamps", "has_words", b"has_words", "languages", b"languages", "slots", b"slots", "translates", b"translates"]) -> None: ...
 
 Global___TranscribeFacts: typing_extensions.TypeAlias = TranscribeFacts

@@ -28,7 +28,7 @@ _FORMATS: Mapping[int, AudioFormat] = {
     pb.AUDIO_FORMAT_AAC: "aac",
 }
 
-_OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps", "vad", "vad_options")
+_OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps", "vad", "vad_options", "words")
 
 
 #: Of one message of a stream.
@@ -136,6 +136,7 @@ def _call(context: Context, request: pb.TranscribeRequest, method: str, *, strea
         stream,
         options.vad if options.HasField("vad") else None,
         _vad_options(options.vad_options) if options.HasField("vad_options") else None,
+        options.words,
     )
     interface = f"SpeechService/{method}"
     model = named_model(request.model)
@@ -162,6 +163,10 @@ def _segment(segment: TranscriptSegment) -> pb.TranscriptionSegment:
         token_ids=segment.token_ids,
         avg_logprob=segment.avg_logprob,
         compression_ratio=segment.compression_ratio,
+        words=[
+            pb.TranscriptionWord(text=word.text, start_seconds=word.start, end_seconds=word.end)
+            for word in segment.words
+        ],
     )
 
 

@@ -43,7 +43,7 @@ class TranscriptionForm(Struct, forbid_unknown_fields=True):
         prompt: What was said before, or names as they are written.
         response_format: `text`, `srt` and `vtt` are no JSON.
         temperature: From 0, which takes the likeliest token each time, to 1.
-        timestamp_granularities: Of `verbose_json`; words have no times.
+        timestamp_granularities: Of `verbose_json`: `segment` tells `segments`, `word` `words`; absent for segments.
         stream: Whether the text comes as server-sent events, `transcript.text.delta` and `transcript.text.done`.
         seed: Draws the same tokens each time, at a temperature above 0.
         chunking_strategy: `auto` leaves silence out; so does an object, with what counts as speech.
@@ -56,7 +56,7 @@ class TranscriptionForm(Struct, forbid_unknown_fields=True):
     prompt: str | None = None
     response_format: Format = "json"
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    timestamp_granularities: list[Literal["segment"]] | None = None
+    timestamp_granularities: list[Literal["segment", "word"]] | None = None
     stream: bool = False
     seed: Annotated[int, Meta(ge=0)] | None = None
     chunking_strategy: Literal["auto"] | ServerVad | None = None
@@ -94,12 +94,14 @@ class Asked:
         model: empty for the default model.
         response_format: of the answer.
         stream: whether it comes as events.
+        segments: whether `verbose_json` tells them.
     """
 
     task_input: TranscribeInput
     model: str
     response_format: Format
     stream: bool
+    segments: bool = True
 
 
 def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
@@ -143,8 +145,9 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
         stream=stream,
         vad=vad if vad_options is None else True,
         vad_options=vad_options,
+        words="word" in granularities,
     )
-    return Asked(task_input, given.get("model", ""), kind, stream)
+    return Asked(task_input, given.get("model", ""), kind, stream, "segment" in granularities or not granularities)
 
 
 def _single(texts: Mapping[str, Sequence[str]], known: Sequence[str], unknown: UnknownFields) -> dict[str, str]:
@@ -179,10 +182,8 @@ def _format(text: str, *, stream: bool) -> Format:
 
 def _check_granularities(given: Sequence[str], kind: Format) -> None:
     name = "timestamp_granularities"
-    if any(each != "segment" for each in given):
-        raise InvalidInputError(
-            f"`{name}` is `segment` here: words have no times", field=name, reason="unsupported_field"
-        )
+    if any(each not in {"segment", "word"} for each in given):
+        raise InvalidInputError(f"`{name}` holds `segment`, `word` or both", field=name, reason="unsupported_field")
     if given and kind != "verbose_json":
         raise InvalidInputError(f"`{name}` needs `response_format` `verbose_json`", field=name)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
 
 import msgspec
 
-from panope_server.tasks.transcribe import TranscribeOutput, TranscriptSegment
+from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
 from panope_server.transport.rest.json.requests import JSON
 from panope_server.transport.rest.speech.fields import Format
 
@@ -52,19 +53,36 @@ class SegmentJson(TypedDict):
     compression_ratio: float
 
 
+class WordJson(TypedDict):
+    """A word of what was said.
+
+    Attributes:
+        word: With the marks beside it.
+        start: Seconds.
+        end: Seconds.
+    """
+
+    word: str
+    start: float
+    end: float
+
+
 class VerboseTranscriptionJson(TypedDict):
     """The answer `verbose_json`.
 
     Attributes:
         language: Its code; empty for a model of one language.
         duration: Seconds of the audio.
+        segments: Where `timestamp_granularities` has `segment`, or is absent.
+        words: Where `timestamp_granularities` has `word`.
     """
 
     task: Literal["transcribe", "translate"]
     language: str
     duration: float
     text: str
-    segments: list[SegmentJson]
+    segments: NotRequired[list[SegmentJson]]
+    words: NotRequired[list[WordJson]]
     usage: TranscriptionUsageJson
 
 
@@ -86,7 +104,24 @@ class RecognitionJson(TypedDict):
     chunks: NotRequired[list[ChunkJson]]
 
 
-def written(output: TranscribeOutput, kind: Format, *, translate: bool, temperature: float) -> tuple[str, bytes]:
+@dataclass(frozen=True)
+class Shown:
+    """What `verbose_json` tells beside the text.
+
+    Attributes:
+        translate: whether English was written, whatever was spoken.
+        temperature: of the call.
+        segments: whether they are told.
+        words: whether they are told.
+    """
+
+    translate: bool = False
+    temperature: float = 0.0
+    segments: bool = True
+    words: bool = False
+
+
+def written(output: TranscribeOutput, kind: Format, shown: Shown) -> tuple[str, bytes]:
     """An answer's content type and its bytes."""
     match kind:
         case "text":
@@ -97,7 +132,7 @@ def written(output: TranscribeOutput, kind: Format, *, translate: bool, temperat
         case "vtt":
             return VTT, "\n".join(("WEBVTT\n", *(_cue("", each, ".") for each in output.segments))).encode()
         case "verbose_json":
-            return JSON, msgspec.json.encode(_verbose(output, translate=translate, temperature=temperature))
+            return JSON, msgspec.json.encode(_verbose(output, shown))
     return JSON, msgspec.json.encode(TranscriptionJson(text=output.text, usage=usage_of(output.duration)))
 
 
@@ -106,37 +141,46 @@ def usage_of(seconds: float) -> TranscriptionUsageJson:
     return {"type": "duration", "seconds": round(seconds, 3)}
 
 
-def recognition(output: TranscribeOutput, *, chunks: bool) -> RecognitionJson:
+def recognition(output: TranscribeOutput, asked: TranscribeInput) -> RecognitionJson:
     """The answer in Hugging Face's form."""
-    if not chunks:
+    if not (asked.timestamps or asked.words):
         return {"text": output.text}
+    pieces = output.words if asked.words else output.segments
     told: list[ChunkJson] = [
-        {"text": each.text, "timestamp": [round(each.start, 2), round(each.end, 2)]} for each in output.segments
+        {"text": each.text, "timestamp": [round(each.start, 2), round(each.end, 2)]} for each in pieces
     ]
     return {"text": output.text, "chunks": told}
 
 
-def _verbose(output: TranscribeOutput, *, translate: bool, temperature: float) -> VerboseTranscriptionJson:
-    return {
-        "task": "translate" if translate else "transcribe",
+def _verbose(output: TranscribeOutput, shown: Shown) -> VerboseTranscriptionJson:
+    answer: VerboseTranscriptionJson = {
+        "task": "translate" if shown.translate else "transcribe",
         "language": output.language,
         "duration": output.duration,
         "text": output.text,
-        "segments": [
-            {
-                "id": each.index,
-                "seek": round(each.start * 100),
-                "start": round(each.start, 2),
-                "end": round(each.end, 2),
-                "text": each.text,
-                "tokens": each.token_ids,
-                "temperature": temperature,
-                "avg_logprob": each.avg_logprob,
-                "compression_ratio": each.compression_ratio,
-            }
-            for each in output.segments
-        ],
         "usage": usage_of(output.duration),
+    }
+    if shown.segments:
+        answer["segments"] = [_segment(each, shown.temperature) for each in output.segments]
+    if shown.words:
+        answer["words"] = [
+            {"word": each.text.strip(), "start": round(each.start, 2), "end": round(each.end, 2)}
+            for each in output.words
+        ]
+    return answer
+
+
+def _segment(segment: TranscriptSegment, temperature: float) -> SegmentJson:
+    return {
+        "id": segment.index,
+        "seek": round(segment.start * 100),
+        "start": round(segment.start, 2),
+        "end": round(segment.end, 2),
+        "text": segment.text,
+        "tokens": segment.token_ids,
+        "temperature": temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
     }
 
 

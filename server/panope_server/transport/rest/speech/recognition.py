@@ -38,13 +38,13 @@ class RecognitionParameters(Struct, forbid_unknown_fields=True):
     """How audio is transcribed.
 
     Attributes:
-        return_timestamps: Whether to tell `chunks` with times.
+        return_timestamps: Whether to tell `chunks` with times; `word` for a chunk for each word.
         generation_parameters: How the text is generated.
         generate_kwargs: The same, by its other name.
         vad: Whether silence is left out; absent for where the server has the detector. Not of Hugging Face's.
     """
 
-    return_timestamps: bool = False
+    return_timestamps: bool | Literal["word"] = False
     generation_parameters: GenerationParameters | None = None
     generate_kwargs: GenerationParameters | None = None
     vad: bool | None = None
@@ -111,7 +111,8 @@ def read_recognition(
         language=how.language,
         translate=how.task == "translate",
         temperature=how.temperature,
-        timestamps=parameters.return_timestamps,
+        timestamps=parameters.return_timestamps is True,
         vad=parameters.vad,
+        words=parameters.return_timestamps == "word",
     )
     return task_input, told

@@ -24,7 +24,7 @@ from panope_server.transport.rest.json.requests import off_loop
 from panope_server.transport.rest.json.responses import in_pieces, json_response, messages_of
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import asked
-from panope_server.transport.rest.speech.formats import recognition, usage_of, written
+from panope_server.transport.rest.speech.formats import Shown, recognition, usage_of, written
 from panope_server.transport.rest.speech.multipart import read_form
 from panope_server.transport.rest.speech.recognition import read_recognition
 from panope_server.transport.rest.speech.speaking import read_speak, read_speech
@@ -32,7 +32,7 @@ from panope_server.transport.services import Services
 
 #: Azure's clients say the version that they speak.
 _NEUTRAL = ("api-version",)
-_NAMES = FieldNames({"audio": "file", "timestamps": "response_format"})
+_NAMES = FieldNames({"audio": "file", "timestamps": "response_format", "words": "timestamp_granularities"})
 _SPEECH_NAMES = FieldNames({"text": "input", "format": "response_format"})
 _SPEAK_NAMES = FieldNames(
     {"text": "inputs", "voice": "parameters.voice", "speed": "parameters.speed", "seed": "parameters.seed"}
@@ -45,6 +45,7 @@ def _recognition_names(generation: str) -> FieldNames:
         {
             "audio": "inputs",
             "timestamps": "parameters.return_timestamps",
+            "words": "parameters.return_timestamps",
             "vad": "parameters.vad",
             "language": f"parameters.{generation}.language",
             "translate": f"parameters.{generation}.task",
@@ -162,8 +163,8 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
             return
         output = await self._whole(call, _NAMES)
         unknown.tell(context)
-        temperature = wanted.task_input.temperature
-        answer = written(output, wanted.response_format, translate=translate, temperature=temperature)
+        shown = Shown(translate, wanted.task_input.temperature, segments=wanted.segments, words=wanted.task_input.words)
+        answer = written(output, wanted.response_format, shown)
         for message in messages_of(*answer):
             yield message
 
@@ -185,7 +186,7 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
         by_kwargs = body.parameters is not None and body.parameters.generate_kwargs is not None
         output = await self._whole(call, _RECOGNITION_NAMES_OF_KWARGS if by_kwargs else _RECOGNITION_NAMES)
         unknown.tell(context)
-        for message in in_pieces(json_response(recognition(output, chunks=task_input.timestamps))):
+        for message in in_pieces(json_response(recognition(output, task_input))):
             yield message
 
     async def _whole(self, call: Call, names: FieldNames) -> TranscribeOutput:

@@ -1,19 +1,27 @@
 """Forms with audio, and what was said in the forms that callers ask for."""
 
+import json
+
 import pytest
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.transcribe import TranscribeOutput, TranscriptSegment, VadOptions
+from panope_server.tasks.transcribe import (
+    TranscribeInput,
+    TranscribeOutput,
+    TranscriptSegment,
+    TranscriptWord,
+    VadOptions,
+)
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import asked
-from panope_server.transport.rest.speech.formats import written
+from panope_server.transport.rest.speech.formats import Shown, recognition, written
 from panope_server.transport.rest.speech.multipart import Form, read_form
 
 SAID = TranscribeOutput(
     [
         TranscriptSegment(0, 0.0, 1.5, " Hello --> world.", [1], -0.5, 1.0),
-        TranscriptSegment(1, 3723.25, 3724.0, " Again.", [2], -0.5, 1.0),
+        TranscriptSegment(1, 3723.25, 3724.0, " Again.", [2], -0.5, 1.0, [TranscriptWord(" Again.", 3723.3, 3723.9)]),
     ],
     "en",
     3725.0,
@@ -67,7 +75,7 @@ def test_what_is_no_form_is_refused(sent, reason):
         ({"response_format": ["diarized_json"]}, "response_format"),
         ({"response_format": ["srt"], "stream": ["true"]}, "response_format"),
         ({"stream": ["maybe"]}, "stream"),
-        ({"timestamp_granularities[]": ["word"], "response_format": ["verbose_json"]}, "timestamp_granularities"),
+        ({"timestamp_granularities[]": ["char"], "response_format": ["verbose_json"]}, "timestamp_granularities"),
         ({"timestamp_granularities[]": ["segment"]}, "timestamp_granularities"),
         ({"include[]": ["logprobs"]}, "include"),
         ({"chunking_strategy": ["never"]}, "chunking_strategy"),
@@ -126,11 +134,32 @@ def test_subtitles_ask_for_times():
     assert (wanted.task_input.timestamps, wanted.model, wanted.response_format) == (True, "acme/w", "srt")
 
 
+@pytest.mark.parametrize(
+    ("given", "words", "segments"),
+    [([], False, True), (["segment"], False, True), (["word"], True, False), (["segment", "word"], True, True)],
+)
+def test_a_verbose_answer_has_the_granularities_that_are_asked_for(given, words, segments):
+    texts = {"timestamp_granularities[]": given, "response_format": ["verbose_json"]}
+    wanted = asked(form(**texts), UnknownFields(report=False), translate=False)
+    assert (wanted.task_input.words, wanted.segments) == (words, segments)
+    _, data = written(SAID, "verbose_json", Shown(segments=segments, words=words))
+    told = json.loads(data)
+    assert ("segments" in told, "words" in told) == (segments, words)
+    assert told.get("words", []) == [{"word": "Again.", "start": 3723.3, "end": 3723.9}] * words
+
+
+def test_chunks_of_hugging_face_are_segments_or_words():
+    told = recognition(SAID, TranscribeInput(b"", words=True))
+    assert told["chunks"] == [{"text": " Again.", "timestamp": [3723.3, 3723.9]}]
+    assert len(recognition(SAID, TranscribeInput(b"", timestamps=True))["chunks"]) == 2
+    assert "chunks" not in recognition(SAID, TranscribeInput(b""))
+
+
 def test_subtitles_are_written_as_their_players_read_them():
-    _, srt = written(SAID, "srt", translate=False, temperature=0.0)
+    _, srt = written(SAID, "srt", Shown())
     assert srt.decode() == (
         "1\n00:00:00,000 --> 00:00:01,500\nHello -> world.\n\n2\n01:02:03,250 --> 01:02:04,000\nAgain.\n"
     )
-    kind, vtt = written(SAID, "vtt", translate=False, temperature=0.0)
+    kind, vtt = written(SAID, "vtt", Shown())
     assert kind.startswith("text/vtt")
     assert vtt.decode().startswith("WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHello -> world.\n\n01:02:03.250")
