@@ -23,6 +23,7 @@ type Client struct {
 	detect   panopev1.DetectServiceClient
 	segment  panopev1.SegmentServiceClient
 	depth    panopev1.DepthServiceClient
+	ocr      panopev1.OcrServiceClient
 	embed    panopev1.EmbedServiceClient
 	generate panopev1.GenerateServiceClient
 	infer    panopev1.InferServiceClient
@@ -100,6 +101,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		detect:   panopev1.NewDetectServiceClient(conn),
 		segment:  panopev1.NewSegmentServiceClient(conn),
 		depth:    panopev1.NewDepthServiceClient(conn),
+		ocr:      panopev1.NewOcrServiceClient(conn),
 		embed:    panopev1.NewEmbedServiceClient(conn),
 		generate: panopev1.NewGenerateServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),

@@ -42,3 +42,10 @@ func (c *Client) EstimateDepth(
 ) (*panopev1.EstimateDepthResponse, error) {
 	return c.depth.EstimateDepth(ctx, request)
 }
+
+// Recognize reads the text in images, each of which is a page.
+func (c *Client) Recognize(
+	ctx context.Context, request *panopev1.RecognizeRequest,
+) (*panopev1.RecognizeResponse, error) {
+	return c.ocr.Recognize(ctx, request)
+}

@@ -43,6 +43,7 @@ from panope_server.transport.rest.hugging_face.text_to_text.schemas import (
     TranslationJson,
 )
 from panope_server.transport.rest.hugging_face.texts.schemas import AnswerBody, AnswerJson, FillingJson, FillMaskBody
+from panope_server.transport.rest.ocr import schemas as ocr
 from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.openai.chat.answers import ChatJson
 from panope_server.transport.rest.openai.chat.schemas import ChatBody
@@ -215,6 +216,8 @@ METHODS: Mapping[str, Operation] = {
     ),
     "DetectionService.Detect": Operation(list[detection.DetectionJson], detection.DetectBody, waits=True),
     "DetectionService.DetectModel": Operation(list[detection.DetectionJson], detection.DetectBody, waits=True),
+    "OcrService.Recognize": Operation(ocr.OcrJson, ocr.OcrBody, waits=True),
+    "OcrService.RecognizeModel": Operation(ocr.OcrJson, ocr.OcrBody, waits=True),
     "SegmentationService.Segment": Operation(list[segmentation.ImageSegmentJson], segmentation.SegmentBody, waits=True),
     "SegmentationService.SegmentModel": Operation(
         list[segmentation.ImageSegmentJson], segmentation.SegmentBody, waits=True

@@ -11,6 +11,7 @@ from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import depth_service_pb2 as depth_pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import ocr_service_pb2 as ocr_pb
 from panope.v1 import segment_service_pb2 as segment_pb
 from panope.v1.media_pb2 import Image
 from panope_client import InvalidArgumentError, InvalidInputError
@@ -93,6 +94,16 @@ async def test_the_depth_of_images_is_estimated(client: Any, fake: Any) -> None:
     assert fake.requests[0].images == [Image(content=b"a")]
     with pytest.raises(InvalidArgumentError, match="depth_format must be one of png, float32"):
         await client.estimate_depth([b"a"], MODEL, depth_format="jpeg")
+
+
+async def test_images_are_read(client: Any, fake: Any) -> None:
+    answer = await client.recognize([b"a", b"b"], MODEL, threshold=0.25, words=True)
+    assert len(answer.pages) == 2
+    assert fake.requests == [
+        ocr_pb.RecognizeRequest(
+            model=MODEL, images=[Image(content=b"a"), Image(content=b"b")], threshold=0.25, words=True
+        )
+    ]
 
 
 @pytest.mark.parametrize(

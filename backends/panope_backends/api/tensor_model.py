@@ -47,6 +47,10 @@ class TensorModel(LoadedModel):
     """The most tokens of one text that the weights have positions for; 0 where no table sets a limit, or none is known.
     """
 
+    metadata: Mapping[str, str] = {}
+    """What the model's file says beside its tensors, such as an ONNX file's `metadata_props`; empty where nobody asks.
+    """
+
     @abstractmethod
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
         """Runs once.

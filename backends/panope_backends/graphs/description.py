@@ -12,27 +12,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-FILE = "panope.json"
-VERSION = 1
-
-#: More than any model has; each label stands in every answer.
-_MAX_LABELS = 1 << 16
-_MAX_SIDE = 1 << 14
-
-#: Of what values are moved and divided by, far from where float32 ends; past it are NaN and infinity, which json reads.
-_MAX_VALUE = 1e6
-_MIN_DIVISOR = 1e-6
-
-Name = Annotated[str, Meta(min_length=1, max_length=256)]
-Side = Annotated[int, Meta(ge=1, le=_MAX_SIDE)]
-Labels = Annotated[list[Name], Meta(min_length=1, max_length=_MAX_LABELS)]
-Value = Annotated[float, Meta(ge=-_MAX_VALUE, le=_MAX_VALUE)]
-Channels = Annotated[list[Value], Meta(min_length=3, max_length=3)]
-Bounds = Annotated[list[Value], Meta(min_length=2, max_length=2)]
-
-
-class DescriptionError(Exception):
-    """A description says what is not known here; its text names the key."""
+from panope_backends.graphs.ocr_description import OcrDescription, check_ocr
+from panope_backends.graphs.terms import (
+    Bounds,
+    Channels,
+    DescriptionError,
+    Labels,
+    Name,
+    Part,
+    Side,
+    check_divisors,
+    check_texts,
+)
 
 
 class ImageInput(Struct, forbid_unknown_fields=True):
@@ -110,7 +101,7 @@ class CenterPoints(Struct, forbid_unknown_fields=True, tag_field="decoder", tag=
     sizes: Name
     offsets: Name
     stride: Annotated[int, Meta(ge=1, le=64)] = 4
-    overlap: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    overlap: Part = 0.3
 
 
 Decoder = LabelScores | SalientMask | CenterPoints
@@ -136,21 +127,31 @@ class Description(Struct, forbid_unknown_fields=True):
     output: Decoder
     labels: Labels
 
+    @property
+    def architecture(self) -> str:
+        """What stands in the place of a class of a library: the decoder's name."""
+        return str(self.output.__struct_config__.tag)
 
-def read_description(content: object) -> Description:
-    """The description in a parsed file.
+
+AnyDescription = Description | OcrDescription
+
+
+def read_description(content: object) -> AnyDescription:
+    """The description in a parsed file: of one graph, or of the graphs that read text.
 
     Raises:
         DescriptionError: a key is unknown, missing or of another type, or two do not go together; the text names it.
     """
+    is_ocr = isinstance(content, Mapping) and content.get("task") == "ocr"
     try:
-        found = msgspec.convert(content, Description)
+        found = msgspec.convert(content, OcrDescription) if is_ocr else msgspec.convert(content, Description)
     except msgspec.ValidationError as error:
         raise DescriptionError(str(error).replace("`$.", "`")) from None
+    if isinstance(found, OcrDescription):
+        check_ocr(found)
+        return found
     _check(found)
-    for at, label in enumerate(found.labels):
-        if any("\ud800" <= character <= "\udfff" for character in label):
-            raise DescriptionError(f"`labels[{at}]` is no text: it has half of a surrogate pair")
+    check_texts(found.labels, "labels")
     return found
 
 
@@ -173,7 +174,6 @@ def _check(found: Description) -> None:
         raise DescriptionError(f"`input.resize` `crop` leaves out what the task `{found.task}` tells of")
     if given.range[0] == given.range[1]:
         raise DescriptionError("`input.range` must hold two values that differ")
-    if min(map(abs, given.std)) < _MIN_DIVISOR:
-        raise DescriptionError(f"`input.std` must not be nearer to 0 than {_MIN_DIVISOR}")
+    check_divisors(given.std, "input.std")
     if isinstance(found.output, SalientMask) and len(found.labels) != 1:
         raise DescriptionError("`labels` must have one label for a mask of one channel")

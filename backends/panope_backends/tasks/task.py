@@ -77,14 +77,28 @@ class ArrayItem:
 
 
 class ArrayJob(ABC):
-    """A request over arrays, which answers in one part."""
+    """A request over arrays, which answers in one part.
+
+    It may run in several rounds, each over what the one before gave, such as the lines that were found in an image.
+    """
 
     items: Sequence[ArrayItem]
-    """What must run, in the order of the request's items; at least one."""
+    """What must run first, in the order of the request's items; at least one."""
+
+    def next_items(self, rows: Sequence[Arrays]) -> Sequence[ArrayItem]:
+        """What must run after a round, from what the model gave for each of its items; empty when that was the last.
+
+        It is called on the device's thread, so it must be quick. Default: there is one round.
+
+        Raises:
+            PanopeError: the request fails with it.
+        """
+        del rows
+        return ()
 
     @abstractmethod
     def answer(self, rows: Sequence[Arrays]) -> bytes:
-        """The task's message to the server, from what the model gave for each item, in their order."""
+        """The task's message to the server, from what the model gave for the last round's items, in their order."""
 
 
 class DeviceJob(ABC):

@@ -144,6 +144,7 @@ class Intake:
                 accepted,
                 timing,
                 job=job,
+                items=job.items,
                 rows=[{}] * len(job.items),
                 missing=len(job.items),
                 alone=self._arrays_alone,

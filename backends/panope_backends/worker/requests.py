@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,9 +119,13 @@ class BatchedRequest(Request):
     def shape(self, index: int) -> Hashable:
         """Alike for items that can run together."""
 
+    def begin_next(self) -> bool:
+        """When no row is missing: whether there is a next round, whose rows are missing now. Default: there is none."""
+        return False
+
     @abstractmethod
     def answer(self) -> bytes:
-        """The answer, when no row is missing."""
+        """The answer, when no row is missing and no round follows."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -154,24 +158,35 @@ class ArrayRequest(BatchedRequest):
     """A request over arrays.
 
     Attributes:
+        items: of the round that runs.
         alone: whether each item is a batch of its own.
     """
 
     job: ArrayJob
+    items: Sequence[ArrayItem]
     rows: list[Arrays]
     alone: bool = False
 
     def item(self, index: int) -> ArrayItem:
         """An item with its arrays."""
-        return self.job.items[index]
+        return self.items[index]
 
     def tokens(self, index: int) -> int:
         """As the item says."""
-        return self.job.items[index].tokens
+        return self.items[index].tokens
 
     def shape(self, index: int) -> Hashable:
         """Of all of its arrays."""
-        return self.job.items[index].shape
+        return self.items[index].shape
+
+    def begin_next(self) -> bool:
+        """As the job says."""
+        self.items = ()  # a job that reads many pages has no need of those before
+        items = self.job.next_items(self.rows)
+        if items:
+            self.items, self.rows, self.missing = items, [{}] * len(items), len(items)
+            self.accepted = time.perf_counter()
+        return bool(items)
 
     def answer(self) -> bytes:
         """Of the job."""

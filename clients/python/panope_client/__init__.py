@@ -26,6 +26,7 @@ from panope.v1.generate_service_pb2 import (
 from panope.v1.job_service_pb2 import Job
 from panope.v1.key_service_pb2 import CreateKeyResponse, Key, RotateKeyResponse
 from panope.v1.model_pb2 import Instance, Model, Variant
+from panope.v1.ocr_service_pb2 import RecognizeResponse
 from panope.v1.registry_service_pb2 import Device, Upstream
 from panope.v1.rerank_service_pb2 import RerankResponse
 from panope.v1.segment_service_pb2 import SegmentResponse
@@ -59,6 +60,7 @@ from panope_client.messages.image import (
     DepthOptions,
     DetectOptions,
     EmbedImagesOptions,
+    RecognizeOptions,
     SegmentOptions,
 )
 from panope_client.messages.speech import TranscribeOptions
@@ -109,6 +111,8 @@ __all__ = [
     "PanopeClientError",
     "PermissionDeniedError",
     "PreconditionError",
+    "RecognizeOptions",
+    "RecognizeResponse",
     "RerankOptions",
     "RerankResponse",
     "RetryPolicy",

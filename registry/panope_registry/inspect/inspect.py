@@ -6,14 +6,16 @@ code is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.graphs.description import FILE as DESCRIPTION
-from panope_backends.graphs.description import DescriptionError, read_description
+from panope_backends.graphs.description import AnyDescription, read_description
+from panope_backends.graphs.ocr_description import OcrDescription
+from panope_backends.graphs.terms import FILE as DESCRIPTION
+from panope_backends.graphs.terms import DescriptionError
 from panope_registry.inspect.adapter import AdapterFacts, read_adapter
 from panope_registry.inspect.content_mismatch import refuse_mismatched
 from panope_registry.inspect.custom_code import (
@@ -97,13 +99,13 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
     refuse_mismatched(files, kinds)
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
-    if DESCRIPTION in markers:
-        _check_description(markers[DESCRIPTION])
+    description = _description(markers[DESCRIPTION]) if DESCRIPTION in markers else None
     modules = markers.get("modules.json", [])
     folder = transformer_folder(modules)
     config_file = str(PurePosixPath(folder) / "config.json")
     config = read_object(files[config_file], config_file) if config_file in files else {}
-    parts = Parts(folder, step_folders(modules), frozenset(markers.get("model_index.json", ())))
+    graphs = _graphs(description, files)
+    parts = Parts(folder, step_folders(modules), frozenset(markers.get("model_index.json", ())), graphs)
     weight_sets = find_weights(files, kinds, parts)
     if not weight_sets:
         raise _no_weights(kinds)
@@ -126,8 +128,8 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
             refuse_undescribed(files, pickles=PICKLES in evidence.grants)
     _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
-    if DESCRIPTION in markers:
-        architecture = Conclusion(markers[DESCRIPTION]["output"]["decoder"], f"{DESCRIPTION} names its decoder")
+    if description is not None:
+        architecture = Conclusion(description.architecture, f"{DESCRIPTION} names its decoder")
     if own := own_class(modules):
         architecture = Conclusion(own, f"modules.json lists {own}")
     reasons = {"task": task.reason, "architecture": architecture.reason}
@@ -173,12 +175,23 @@ def _marker(file: Header, name: str) -> Any:
     return document
 
 
-def _check_description(document: Mapping[str, Any]) -> None:
+def _description(document: Mapping[str, Any]) -> AnyDescription:
     """Refuses at import what a worker would refuse, by the same reader."""
     try:
-        read_description(document)
+        return read_description(document)
     except DescriptionError as error:
         raise broken(DESCRIPTION, str(error)) from None
+
+
+def _graphs(description: AnyDescription | None, files: Collection[str]) -> Mapping[str, str]:
+    """Returns the files of a model of several graphs, by the folders that a backend finds them in; {} for others."""
+    if not isinstance(description, OcrDescription):
+        return {}
+    named = {name: str(PurePosixPath(graph.file)) for name, graph in description.graphs.items()}
+    for name, file in named.items():
+        if file not in files:
+            raise broken(DESCRIPTION, f"`{name}.file` is `{shown(file)}`, which is not in the folder")
+    return named
 
 
 def _base(named: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from panope_registry.inspect.documents import broken, read_object
@@ -40,11 +40,14 @@ class Parts:
         transformer: that the transformer is loaded from; empty for the root.
         steps: of what comes after it, such as `2_Dense`.
         pipeline: of a pipeline's parts, such as `unet`.
+        graphs: the ONNX files that one model runs together, by the folders that a backend finds them in; {} where each
+            is a model.
     """
 
     transformer: str = ""
     steps: frozenset[str] = frozenset()
     pipeline: frozenset[str] = frozenset()
+    graphs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ def find_weights(
     Raises:
         InvalidInputError: a weights file is broken, or a part of a set is missing.
     """
+    if parts.graphs:
+        return (_graphs_together(files, parts.graphs),)
     weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS)
     plainest = sorted(weights, key=lambda path: (len(path), path))
     found = [
@@ -169,6 +174,14 @@ def _onnx(files: Mapping[str, Header], path: str) -> WeightSet:
             raise broken(path, f"its weights are in `{part}`, which is not in the folder")
         parts.append(part)
     return _set("onnx", facts, _at_root(parts, folder) | {path: ONNX_FILE}, (path,))
+
+
+def _graphs_together(files: Mapping[str, Header], graphs: Mapping[str, str]) -> WeightSet:
+    found = {name: _onnx(files, path) for name, path in graphs.items()}
+    placed = {
+        path: str(PurePosixPath(name) / place) for name, each in found.items() for path, place in each.files.items()
+    }
+    return _set("onnx", merged([each.facts for each in found.values()]), placed, tuple(graphs.values()))
 
 
 def _openvino(files: Mapping[str, Header], path: str) -> WeightSet:

@@ -13,7 +13,19 @@ from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import log, usage
-from panope_server.cli.server import cache, depth, embed, labels, models, serve, speech, text_to_text, texts, vision
+from panope_server.cli.server import (
+    cache,
+    depth,
+    embed,
+    labels,
+    models,
+    ocr,
+    serve,
+    speech,
+    text_to_text,
+    texts,
+    vision,
+)
 from panope_server.cli.store import pin, store
 
 
@@ -71,6 +83,7 @@ app.command("rerank")(labels.rerank)
 app.command("detect")(vision.detect)
 app.command("segment")(vision.segment)
 app.command("depth")(depth.depth)
+app.command("ocr")(ocr.ocr)
 app.command("ask")(texts.ask)
 app.command("fill-mask")(texts.fill_mask)
 app.command("summarize")(text_to_text.summarize)

@@ -29,6 +29,7 @@ from panope_server.tasks.vision.classify_images import ClassifyImagesTask
 from panope_server.tasks.vision.depth import DepthTask
 from panope_server.tasks.vision.detect import DetectTask
 from panope_server.tasks.vision.embed_images import EmbedImagesTask
+from panope_server.tasks.vision.ocr import OcrTask
 from panope_server.tasks.vision.segment import SegmentTask
 from panope_server.tasks.zero_shot import ZeroShotTask
 
@@ -55,7 +56,7 @@ def register(task: AnyTask) -> None:
 
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
-    *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask),
+    *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask),
     *(TranscribeTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from panope_backends.graphs.description import DescriptionError, LabelScores, read_description
+from panope_backends.graphs.description import Description, LabelScores, read_description
+from panope_backends.graphs.ocr_description import OcrDescription
+from panope_backends.graphs.terms import DescriptionError
 
 GOOD: dict[str, Any] = {
     "version": 1,
@@ -32,6 +34,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 def test_what_is_left_out_has_defaults() -> None:
     found = read_description(GOOD)
+    assert isinstance(found, Description)
     assert found.output == LabelScores(logits="", function="softmax")
     assert (found.input.layout, found.input.colors, found.input.range) == ("NCHW", "RGB", [0, 1])
 
@@ -63,6 +66,50 @@ def test_what_is_left_out_has_defaults() -> None:
 def test_what_is_not_known_is_refused_by_its_name(path: str, value: object, words: str) -> None:
     with pytest.raises(DescriptionError, match=words):
         read_description(changed(path, value))
+
+
+OCR: dict[str, Any] = {
+    "version": 1,
+    "task": "ocr",
+    "detector": {"file": "det.onnx"},
+    "recognizer": {"file": "models/rec.onnx"},
+}
+
+
+def test_graphs_that_read_text_are_those_of_pp_ocr_unless_they_say_otherwise() -> None:
+    found = read_description(OCR)
+    assert isinstance(found, OcrDescription)
+    assert (found.orientation, found.architecture) == (None, "db-ctc")
+    assert list(found.graphs) == ["detector", "recognizer"]
+    assert (found.detector.expand, found.recognizer.width, found.recognizer.colors) == (1.6, 320, "BGR")
+    turned = read_description({**OCR, "orientation": {"file": "cls.onnx"}})
+    assert isinstance(turned, OcrDescription)
+    assert list(turned.graphs) == ["detector", "orientation", "recognizer"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "changed", "words"),
+    [
+        ("detector", None, "`detector`"),
+        ("detector", {"file": "/det.onnx"}, "`detector.file` must be the path of an ONNX file"),
+        ("detector", {"file": "../det.onnx"}, "`detector.file` must be the path"),
+        ("detector", {"file": "det.pkl"}, "`detector.file` must be the path"),
+        ("detector", {"file": "models/rec.onnx"}, "`file` must differ"),
+        ("detector", {"file": "a.onnx", "unclip_ratio": 2}, "`unclip_ratio`"),
+        ("detector", {"file": "a.onnx", "expand": math.nan}, r"`detector\.expand`"),
+        ("detector", {"file": "a.onnx", "min_side": 3000}, "`detector.min_side` must not be more"),
+        ("detector", {"file": "a.onnx", "std": [0, 1, 1]}, "`detector.std` must not be nearer to 0"),
+        ("recognizer", {"file": "a.onnx", "characters": ["a", ""]}, "must not have empty texts"),
+        ("recognizer", {"file": "a.onnx", "characters": ["\ud800"]}, r"`recognizer\.characters\[0\]` is no text"),
+        ("recognizer", {"file": "a.onnx", "max_width": 100}, "`recognizer.width` must not be more"),
+        ("orientation", {"file": "a.onnx", "height": 1}, "`orientation.height`"),
+        ("input", {"height": 3}, "`input`"),
+    ],
+)
+def test_what_is_wrong_of_graphs_that_read_text_is_refused_by_its_name(graph: str, changed: Any, words: str) -> None:
+    content = {name: value for name, value in {**OCR, graph: changed}.items() if value is not None}
+    with pytest.raises(DescriptionError, match=words):
+        read_description(content)
 
 
 def test_a_crop_is_for_labels_alone() -> None:

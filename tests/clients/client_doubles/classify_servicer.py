@@ -13,6 +13,8 @@ from panope.v1 import depth_service_pb2 as depth_pb
 from panope.v1 import depth_service_pb2_grpc as depth_grpc
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
+from panope.v1 import ocr_service_pb2 as ocr_pb
+from panope.v1 import ocr_service_pb2_grpc as ocr_grpc
 from panope.v1 import rerank_service_pb2 as rerank_pb
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
 from panope.v1 import segment_service_pb2 as segment_pb
@@ -27,6 +29,7 @@ class ClassifyServicer(
     detect_grpc.DetectServiceServicer,
     segment_grpc.SegmentServiceServicer,
     depth_grpc.DepthServiceServicer,
+    ocr_grpc.OcrServiceServicer,
 ):
     """Each text is its own label, each document scores by its place."""
 
@@ -83,6 +86,10 @@ class ClassifyServicer(
     ) -> depth_pb.EstimateDepthResponse:
         await self.enter(request, context)
         return depth_pb.EstimateDepthResponse(model=request.model, images=[depth_pb.DepthMap() for _ in request.images])
+
+    async def Recognize(self, request: ocr_pb.RecognizeRequest, context: Context) -> ocr_pb.RecognizeResponse:
+        await self.enter(request, context)
+        return ocr_pb.RecognizeResponse(model=request.model, pages=[ocr_pb.TextPage() for _ in request.images])
 
     async def Rerank(self, request: rerank_pb.RerankRequest, context: Context) -> rerank_pb.RerankResponse:
         await self.enter(request, context)

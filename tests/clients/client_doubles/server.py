@@ -32,6 +32,7 @@ from panope.v1 import generate_service_pb2_grpc as generate_grpc
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope.v1 import job_service_pb2_grpc as job_grpc
 from panope.v1 import key_service_pb2_grpc as key_grpc
+from panope.v1 import ocr_service_pb2_grpc as ocr_grpc
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
 from panope.v1 import rerank_service_pb2_grpc as rerank_grpc
 from panope.v1 import segment_service_pb2_grpc as segment_grpc
@@ -83,6 +84,7 @@ class FakeServer(
         detect_grpc.add_DetectServiceServicer_to_server(self, server)
         depth_grpc.add_DepthServiceServicer_to_server(self, server)
         segment_grpc.add_SegmentServiceServicer_to_server(self, server)
+        ocr_grpc.add_OcrServiceServicer_to_server(self, server)
         embed_grpc.add_EmbedServiceServicer_to_server(self, server)
         generate_grpc.add_GenerateServiceServicer_to_server(self, server)
         infer_grpc.add_InferServiceServicer_to_server(self, server)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from tests.colour_reader import write_colour_reader
 
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
 from panope_registry.ingest.folder import list_folder
@@ -207,3 +208,19 @@ def test_a_described_graph_has_the_task_that_it_says_and_no_key_that_nobody_know
     described["input"] = {"height": 8, "width": 8, "padding": 1}
     with pytest.raises(InvalidInputError, match=r"`panope\.json` is broken: .*`padding`"):
         _understand(make_model(files={"panope.json": json.dumps(described)}))
+
+
+def test_graphs_that_read_text_together_are_one_variant(tmp_path: Path) -> None:
+    folder = write_colour_reader(tmp_path / "graphs")
+    found = _understand(folder)
+    assert (found.task, found.architecture) == ("ocr", "db-ctc")
+    (weights,) = found.weight_sets
+    assert weights.format == "onnx"
+    assert dict(weights.files) == {
+        "find.onnx": "detector/model.onnx",
+        "turn.onnx": "orientation/model.onnx",
+        "read.onnx": "recognizer/model.onnx",
+    }
+    (folder / "turn.onnx").unlink()
+    with pytest.raises(InvalidInputError, match=r"`orientation\.file` is `turn\.onnx`, which is not in the folder"):
+        _understand(folder)

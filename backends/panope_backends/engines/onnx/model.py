@@ -72,6 +72,7 @@ class OnnxModel(TensorModel):
         self._session = session
         self.inputs = [_spec(tensor) for tensor in session.get_inputs()]
         self.outputs = [_spec(tensor) for tensor in session.get_outputs()]
+        self.metadata = dict(session.get_modelmeta().custom_metadata_map)
 
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
         """Runs once; ONNX Runtime gives new arrays each time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import ClassificationModel
-from panope_backends.graphs.description import FILE as DESCRIPTION
+from panope_backends.graphs.terms import FILE as DESCRIPTION
 from panope_backends.image_models import classifies_images
 from panope_backends.tasks.classify.by_engine import engine_task
 from panope_backends.tasks.classify.classifier import Classifier

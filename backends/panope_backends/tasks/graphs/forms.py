@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from panope_backends.api import Arrays, TensorSpec
 from panope_backends.errors import PreconditionError
-from panope_backends.graphs.description import FILE, CenterPoints, Description, ImageInput, LabelScores
+from panope_backends.graphs.description import CenterPoints, Description, ImageInput, LabelScores
+from panope_backends.graphs.terms import FILE
 
 #: A length that is not fixed.
 _ANY = -1

@@ -11,7 +11,8 @@ import numpy as np
 
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import PreconditionError
-from panope_backends.graphs.description import FILE, Decoder, Description, DescriptionError, read_description
+from panope_backends.graphs.description import AnyDescription, Decoder, Description, read_description
+from panope_backends.graphs.terms import FILE, DescriptionError
 from panope_backends.tasks.graphs.forms import check_input, check_outputs
 from panope_backends.tasks.graphs.pixels import PixelArrays
 from panope_backends.tasks.images import ImagePreparer
@@ -29,6 +30,18 @@ def is_described(folder: Path) -> bool:
 
 
 def description_of(folder: Path) -> Description:
+    """What a model's folder says of its only graph.
+
+    Raises:
+        PreconditionError: it says what is not known here, or describes several.
+    """
+    found = read_folder(folder)
+    if not isinstance(found, Description):
+        raise PreconditionError(f"{FILE} describes a model of the task `{found.task}`", reason="unsupported_model")
+    return found
+
+
+def read_folder(folder: Path) -> AnyDescription:
     """What a model's folder says.
 
     Raises:

@@ -121,8 +121,11 @@ class Executor:
                 self._run_batch(wanted)
 
     def _answer(self, request: BatchedRequest) -> wire.Part | None:
-        """The answer of a request whose rows are complete; None when it is over."""
+        """The answer of a request whose rows are complete; None when it is over, or its next round waits."""
         try:
+            if request.begin_next():
+                self._queue.put_next_items(request)
+                return None
             output = request.answer()
         except Exception as error:  # a defect in making one answer must not end the worker
             log.error("response_failed", error, request_id=request.request_id)

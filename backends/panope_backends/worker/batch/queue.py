@@ -39,17 +39,15 @@ class DeviceQueue:
 
     def put_items(self, request: BatchedRequest) -> None:
         """Adds every item of a request."""
-        alone = isinstance(request, ArrayRequest) and request.alone
         with self._changed:
             self._take_in(request)
-            now = time.perf_counter()
-            self._waiting[request] = [
-                self._batcher.add_alone(slot, now, request.flow)
-                if alone
-                else self._batcher.add(slot, slot.tokens, now, request.flow, request.shape(slot.index))
-                for slot in (Slot(request, index) for index in range(request.missing))
-            ]
-            self._changed.notify()
+            self._wait(request)
+
+    def put_next_items(self, request: BatchedRequest) -> None:
+        """Adds the items of a request's next round, behind what waits; those of one that is over are dropped."""
+        with self._changed:
+            if not request.over:
+                self._wait(request)
 
     def put_device(self, request: DeviceRequest) -> None:
         """Adds a request that runs by itself."""
@@ -135,6 +133,17 @@ class DeviceQueue:
     def _take_in(self, request: Request) -> None:
         self._requests[request.frame_id] = request
         self._deadlines.add(request, len(self._requests))
+
+    def _wait(self, request: BatchedRequest) -> None:
+        alone = isinstance(request, ArrayRequest) and request.alone
+        now = time.perf_counter()
+        self._waiting[request] = [
+            self._batcher.add_alone(slot, now, request.flow)
+            if alone
+            else self._batcher.add(slot, slot.tokens, now, request.flow, request.shape(slot.index))
+            for slot in (Slot(request, index) for index in range(request.missing))
+        ]
+        self._changed.notify()
 
     def _queue_step(self, request: DeviceRequest) -> None:
         request.is_queued = True

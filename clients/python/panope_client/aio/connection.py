@@ -20,6 +20,7 @@ from panope.v1.generate_service_pb2_grpc import GenerateServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.key_service_pb2_grpc import KeyServiceStub
+from panope.v1.ocr_service_pb2_grpc import OcrServiceStub
 from panope.v1.registry_service_pb2_grpc import RegistryServiceStub
 from panope.v1.rerank_service_pb2_grpc import RerankServiceStub
 from panope.v1.segment_service_pb2_grpc import SegmentServiceStub
@@ -66,6 +67,7 @@ class AsyncConnection:
         self._detect = DetectServiceStub(self._channel)
         self._segment = SegmentServiceStub(self._channel)
         self._depth = DepthServiceStub(self._channel)
+        self._ocr = OcrServiceStub(self._channel)
         self._rerank = RerankServiceStub(self._channel)
         self._text = TextServiceStub(self._channel)
         self._generate = GenerateServiceStub(self._channel)

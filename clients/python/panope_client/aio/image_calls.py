@@ -11,6 +11,7 @@ from typing import Unpack
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
 from panope.v1.depth_service_pb2 import EstimateDepthResponse
 from panope.v1.detect_service_pb2 import DetectResponse, ImageDetections
+from panope.v1.ocr_service_pb2 import RecognizeResponse
 from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.aio.concurrency import Frames, RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
@@ -22,11 +23,13 @@ from panope_client.messages.image import (
     DetectOptions,
     EmbedImagesOptions,
     ImageSource,
+    RecognizeOptions,
     SegmentOptions,
     classify_images_request,
     depth_request,
     detect_request,
     embed_images_request,
+    recognize_request,
     segment_request,
 )
 from panope_client.messages.stream import check_stream_end, frame_result, frame_source
@@ -135,6 +138,26 @@ class AsyncImageCalls(AsyncConnection):
         """
         request = embed_images_request(images, model, options)
         return embeddings_of(await self._call(self._embed.Embed, request, timeout, priority))
+
+    async def recognize(
+        self,
+        images: Iterable[ImageSource],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[RecognizeOptions],
+    ) -> RecognizeResponse:
+        """Reads the text in images, each of which is a page.
+
+        Args:
+            images: as of `classify_images`.
+            model: `vendor/name`, of the task `ocr`.
+            priority: see the class.
+            timeout: see the class.
+            options: see `RecognizeOptions`.
+        """
+        return await self._call(self._ocr.Recognize, recognize_request(images, model, options), timeout, priority)
 
     async def segment(
         self,

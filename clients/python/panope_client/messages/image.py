@@ -11,6 +11,7 @@ from panope.v1 import classify_service_pb2 as classify_pb
 from panope.v1 import depth_service_pb2 as depth_pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import ocr_service_pb2 as ocr_pb
 from panope.v1 import segment_service_pb2 as segment_pb
 from panope.v1.media_pb2 import Image
 from panope_client.arguments import check_options, iterated, request_of, value_of
@@ -94,6 +95,18 @@ class DetectOptions(TypedDict, total=False):
     threshold: float | None
     max_detections: int | None
     candidate_labels: Sequence[str]
+
+
+class RecognizeOptions(TypedDict, total=False):
+    """How to read.
+
+    Attributes:
+        threshold: tells of lines with this score or a higher one, 0 to 1; 0.5 by default.
+        words: whether to tell of the words of each line; default no.
+    """
+
+    threshold: float | None
+    words: bool
 
 
 class SegmentOptions(TypedDict, total=False):
@@ -184,6 +197,22 @@ def embed_images_request(
 
 def _pooling_of(word: str | None) -> embed_pb.ImagePooling.ValueType:
     return embed_pb.IMAGE_POOLING_UNSPECIFIED if word is None else value_of(word, _POOLINGS, "image_pooling")
+
+
+def recognize_request(images: Iterable[ImageSource], model: str, options: RecognizeOptions) -> ocr_pb.RecognizeRequest:
+    """Makes the request to read images.
+
+    Raises:
+        InvalidArgumentError: as above.
+    """
+    check_options(options, RecognizeOptions)
+    return request_of(
+        ocr_pb.RecognizeRequest,
+        model=model,
+        images=_images(images),
+        threshold=options.get("threshold"),
+        words=options.get("words", False),
+    )
 
 
 def segment_request(images: Iterable[ImageSource], model: str, options: SegmentOptions) -> segment_pb.SegmentRequest:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,21 +12,16 @@ import typer
 
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
-from panope_server.cli.output.files import check_file, check_folder
+from panope_server.cli.output.files import check_folder
+from panope_server.cli.server.drawing import COLOURS, canvas, check_drawn, colours
 from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
     from panope.v1.detect_service_pb2 import Detection, ImageDetections
     from panope.v1.segment_service_pb2 import Segment
 
-#: Of what is drawn: clear on light and dark images alike.
-_COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")
-
 #: What names of files are kept free of.
 _NO_NAME = re.compile(r"[^\w.-]+")
-
-#: What names of files end in that images are drawn into.
-_DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 Subtask = Literal["semantic", "instance", "panoptic"]
 
@@ -50,7 +44,7 @@ def detect(
     json: Json = False,
 ) -> None:
     """Find things in an image."""
-    _check_drawn(draw)
+    check_drawn(draw)
     with client_at(address) as client:
         (found,) = client.detect(
             [image], model, threshold=threshold, max_detections=most, candidate_labels=label or ()
@@ -94,7 +88,7 @@ def segment(
     json: Json = False,
 ) -> None:
     """Say which pixels of an image belong to what."""
-    _check_drawn(draw)
+    check_drawn(draw)
     if out is not None:
         check_folder("--out", out)
     with client_at(address) as client:
@@ -115,14 +109,6 @@ def segment(
         part = each.area / max(1, found.width * found.height)
         where = f"  {file}" if file else ""
         console.print(f"{score}  {part:6.1%}  {each.label}{where}", markup=False, highlight=False)
-
-
-def _check_drawn(file: Path | None) -> None:
-    if file is None:
-        return
-    if file.suffix.lower() not in _DRAWN:
-        fail(f"`--draw`: the name `{file}` ends in none of {', '.join(_DRAWN)}")
-    check_file("--draw", file)
 
 
 def _value(found: ImageDetections) -> dict[str, Any]:
@@ -164,47 +150,25 @@ def _write_masks(segments: Sequence[Segment], folder: Path) -> list[Path]:
 
 
 def _draw(image: Path, detections: Sequence[Detection], file: Path) -> None:
-    with _canvas(image, file) as upright:
+    with canvas(image, file) as upright:
         from PIL import ImageDraw
 
-        canvas = ImageDraw.Draw(upright)
-        colours = _colours(one.label for one in detections)
+        pen = ImageDraw.Draw(upright)
+        by_label = colours(one.label for one in detections)
         for each in detections:
-            box, colour = each.box, colours[each.label]
-            canvas.rectangle((box.x_min, box.y_min, box.x_max, box.y_max), outline=colour, width=3)
-            canvas.text((box.x_min + 4, box.y_min + 2), f"{each.label} {each.score:.2f}", fill=colour, font_size=16)
+            box, colour = each.box, by_label[each.label]
+            pen.rectangle((box.x_min, box.y_min, box.x_max, box.y_max), outline=colour, width=3)
+            pen.text((box.x_min + 4, box.y_min + 2), f"{each.label} {each.score:.2f}", fill=colour, font_size=16)
 
 
 def _draw_segments(image: Path, segments: Sequence[Segment], file: Path) -> None:
-    with _canvas(image, file) as upright:
+    with canvas(image, file) as upright:
         from PIL import Image, ImageDraw
 
         for at, each in enumerate(segments):
             with Image.open(io.BytesIO(each.png)) as mask:
-                upright.paste(_COLOURS[at % len(_COLOURS)], mask=mask.point(lambda value: value * 0.5))
-        canvas = ImageDraw.Draw(upright)
+                upright.paste(COLOURS[at % len(COLOURS)], mask=mask.point(lambda value: value * 0.5))
+        pen = ImageDraw.Draw(upright)
         for each in segments:
             middle = ((each.box.x_min + each.box.x_max) / 2, (each.box.y_min + each.box.y_max) / 2)
-            canvas.text(
-                middle, each.label, fill="white", anchor="mm", font_size=16, stroke_width=2, stroke_fill="black"
-            )
-
-
-def _colours(labels: Iterable[str]) -> dict[str, str]:
-    return {label: _COLOURS[at % len(_COLOURS)] for at, label in enumerate(dict.fromkeys(labels))}
-
-
-@contextmanager
-def _canvas(image: Path, file: Path) -> Iterator[Any]:
-    """The user's own image, on the user's machine: no server decodes it here; written to `file` at the end."""
-    try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ModuleNotFoundError:
-        fail("`--draw` needs Pillow: pip install 'panope-serving[image]'")
-    try:
-        with Image.open(image) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-        yield upright
-        upright.save(file)
-    except (OSError, ValueError, UnidentifiedImageError) as error:
-        fail(f"`{file}` cannot be drawn: {type(error).__name__}")
+            pen.text(middle, each.label, fill="white", anchor="mm", font_size=16, stroke_width=2, stroke_fill="black")

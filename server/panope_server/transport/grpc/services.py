@@ -19,6 +19,7 @@ from panope.v1 import (
     infer_service_pb2,
     job_service_pb2,
     key_service_pb2,
+    ocr_service_pb2,
     registry_service_pb2,
     rerank_service_pb2,
     segment_service_pb2,
@@ -42,11 +43,13 @@ from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
 from panope_server.transport.grpc.texts.text_servicer import TextServicer
 from panope_server.transport.grpc.vision.depth_servicer import DepthServicer
 from panope_server.transport.grpc.vision.detect_servicer import DetectServicer
+from panope_server.transport.grpc.vision.ocr_servicer import OcrServicer
 from panope_server.transport.grpc.vision.segment_servicer import SegmentServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
 from panope_server.transport.rest.depth.servicer import DepthEstimationServicer
 from panope_server.transport.rest.detection.servicer import DetectionServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
+from panope_server.transport.rest.ocr.servicer import OcrRestServicer
 from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer
 from panope_server.transport.rest.openai.servicer import OpenAiServicer
 from panope_server.transport.rest.panope.alias_servicer import AliasRestServicer
@@ -71,6 +74,7 @@ PUBLIC_SERVICES: list[str] = [
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     key_service_pb2.DESCRIPTOR.services_by_name["KeyService"].full_name,
+    ocr_service_pb2.DESCRIPTOR.services_by_name["OcrService"].full_name,
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     rerank_service_pb2.DESCRIPTOR.services_by_name["RerankService"].full_name,
     segment_service_pb2.DESCRIPTOR.services_by_name["SegmentService"].full_name,
@@ -92,6 +96,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     DetectServicer,
     SegmentServicer,
     DepthServicer,
+    OcrServicer,
     RerankServicer,
     TextServicer,
     GenerateServicer,
@@ -111,6 +116,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     DetectionServicer,
     SegmentationServicer,
     DepthEstimationServicer,
+    OcrRestServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

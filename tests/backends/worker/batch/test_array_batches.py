@@ -10,7 +10,7 @@ import pytest
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel, TensorSpec
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.frames import FrameDecoder
 from panope_backends.tasks.stacked_arrays import StackedArrays, tokens_of
 from panope_backends.tasks.task import ArrayItem, ArrayJob
@@ -68,6 +68,21 @@ class SumsJob(ArrayJob):
         return ",".join(f"{row['sum'][0]:g}" for row in rows).encode()
 
 
+class TwiceJob(SumsJob):
+    """Sums its items, and then an item of each sum that is not 0; fails of a sum of 12."""
+
+    def __init__(self, *items: ArrayItem) -> None:
+        super().__init__(*items)
+        self.rounds = 0
+
+    def next_items(self, rows: Sequence[Mapping[str, Array]]) -> Sequence[ArrayItem]:
+        self.rounds += 1
+        sums = [float(row["sum"][0]) for row in rows]
+        if 12 in sums:
+            raise InvalidInputError("no dozens", field="images[0]")
+        return [item(each / 12) for each in sums if each] if self.rounds == 1 else ()
+
+
 def answers(model: Sums, *jobs: SumsJob, alone: bool = False) -> list[str]:
     """What the server hears of requests that waited together; the reason of those that failed."""
     queue = DeviceQueue(Batcher[Item](1 << 20, 32))
@@ -77,6 +92,7 @@ def answers(model: Sums, *jobs: SumsJob, alone: bool = False) -> list[str]:
             ArrayRequest(
                 *(number, Flow(number), "", time.perf_counter(), wire.Timing()),
                 job=job,
+                items=job.items,
                 rows=[{}] * count,
                 missing=count,
                 alone=alone,
@@ -110,6 +126,19 @@ def test_an_item_that_fails_takes_nobody_with_it() -> None:
 
 def test_a_row_that_is_no_number_fails_its_request() -> None:
     assert answers(Sums(), SumsJob(item(np.nan)), SumsJob(item(2))) == ["internal_error", "24"]
+
+
+def test_a_second_round_runs_over_what_the_first_gave_together_with_others() -> None:
+    model = Sums()
+    jobs = TwiceJob(item(2), item(0), item(3)), TwiceJob(item(4)), SumsJob(item(5))
+    assert answers(model, *jobs) == ["24,36", "48", "60"]
+    assert model.batches == [(5, 3, 2, 2), (3, 3, 2, 2)]
+
+
+def test_a_round_without_items_is_the_last_and_one_that_fails_ends_its_request_alone() -> None:
+    model = Sums()
+    assert answers(model, TwiceJob(item(0)), TwiceJob(item(1)), TwiceJob(item(2))) == ["0", "invalid_input", "24"]
+    assert len(model.batches) == 2
 
 
 def test_items_that_move_each_other_run_alone() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
-from rest_doubles.models import DETECTOR, FILLER, GENERATOR, RANGER, READER, SEGMENTER, SPEAKER, TRANSCRIBER
+from rest_doubles.models import DETECTOR, FILLER, GENERATOR, OCR, RANGER, READER, SEGMENTER, SPEAKER, TRANSCRIBER
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -67,6 +67,8 @@ BODIES: dict[tuple[str, str], object] = {
     **{("POST", f"/v1{path}depth"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
     ("POST", "/v1/depth/{model=**}"): {"inputs": "YQ==", "parameters": {"depth_format": "float32"}},
     ("POST", "/v1/segment/{model=**}"): {"inputs": "YQ==", "parameters": {"mask_format": "rle"}},
+    **{("POST", path): {"inputs": "YQ=="} for path in ("/v1/ocr", "/v1/tool/ocr")},
+    ("POST", "/v1/ocr/{model=**}"): {"inputs": "YQ==", "parameters": {"words": True}},
     ("POST", "/classify"): {"input": "a"},
     ("POST", "/v1/score"): {"text_1": "a", "text_2": "b"},
     ("POST", "/score"): {"text_1": "a", "text_2": ["b"]},
@@ -103,7 +105,12 @@ ONE_SEGMENT = "{model=*}"
 #: These are of models with labels.
 LABELLED = ("/v1/classify/{model=**}",)
 #: Models that these name look at images.
-LOOK = {"/v1/detect/{model=**}": DETECTOR, "/v1/segment/{model=**}": SEGMENTER, "/v1/depth/{model=**}": RANGER}
+LOOK = {
+    "/v1/detect/{model=**}": DETECTOR,
+    "/v1/segment/{model=**}": SEGMENTER,
+    "/v1/depth/{model=**}": RANGER,
+    "/v1/ocr/{model=**}": OCR,
+}
 #: Models that these name read texts.
 READ = {"/v1/answer/{model=**}": READER, "/v1/fill-mask/{model=**}": FILLER}
 #: What these ask for is done later, by a job.

@@ -8,10 +8,14 @@ from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.depth import DepthInput, DepthMap, DepthOutput
 from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections
+from panope_server.tasks.vision.ocr import OcrInput, OcrOutput, Point, TextLine, TextPage, TextWord
 from panope_server.tasks.vision.segment import ImageSegments, Segment, SegmentInput, SegmentOutput
 from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 
-LABELLED = (ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput, DetectInput, SegmentInput, DepthInput)
+LABELLED = (
+    *(ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput),
+    *(DetectInput, SegmentInput, DepthInput, OcrInput),
+)
 SCORES = (("entailment", 0.5), ("neutral", 0.375), ("contradiction", 0.125))
 IDS = (1, 2, 0)
 """Of these labels."""
@@ -43,6 +47,10 @@ def labelled(task_input: Input) -> Output:
         case DepthInput(images=images, float32=float32):
             png, values = (b"", b"float") if float32 else (b"png", b"")
             return DepthOutput([DepthMap(4, 3, png, values, 0.5, 2.0, "metre") for _ in images])
+        case OcrInput(images=images, words=words):
+            corners = (Point(0, 1), Point(2.5, 1), Point(2.5, 3), Point(0, 3))
+            line = TextLine("a fox", 0.75, corners, 0.0, [TextWord("a", 0.5, corners)] if words else [])
+            return OcrOutput([TextPage(1, 4, 3, [line, line]) for _ in images])
     raise AssertionError(f"no such input: {task_input}")
 
 

@@ -22,6 +22,7 @@ GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
 CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
 DETECTOR, SEGMENTER, RANGER = "labels/detector", "labels/segmenter", "labels/ranger"
+OCR = "labels/ocr"
 TRANSCRIBER = "speech/transcriber"
 SPEAKER = "speech/speaker"
 READER, FILLER = "texts/reader", "texts/filler"
@@ -36,6 +37,7 @@ DEFAULTS = {
     "detect": DETECTOR,
     "segment": SEGMENTER,
     "depth": RANGER,
+    "ocr": OCR,
     "transcribe": TRANSCRIBER,
     "speak": SPEAKER,
     "question-answer": READER,
@@ -186,6 +188,7 @@ def model_views() -> dict[str, ModelView]:
             (DETECTOR, "detect"),
             (SEGMENTER, "segment"),
             (RANGER, "depth"),
+            (OCR, "ocr"),
             (TRANSCRIBER, "transcribe"),
             (SPEAKER, "speak"),
         )

@@ -1,0 +1,209 @@
+"""One request, round by round: pages to lines, lines set upright, lines to text."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from panope.worker.v1 import ocr_pb2 as messages
+from panope_backends.api import Arrays
+from panope_backends.errors import InvalidInputError
+from panope_backends.graphs.ocr_description import OcrDescription
+from panope_backends.tasks.ocr.characters import ReadText, read_text
+from panope_backends.tasks.ocr.lines import Line, cut_line, group_width
+from panope_backends.tasks.ocr.page import Corners, Page, detector_pixels
+from panope_backends.tasks.ocr.reading_order import reading_order
+from panope_backends.tasks.ocr.regions import TooManyOutlinesError, find_lines
+from panope_backends.tasks.ocr.runs import DETECTOR, ORIENTATION, RECOGNIZER, line_item, page_item
+from panope_backends.tasks.task import ArrayItem, ArrayJob
+
+#: Lines of a request that are cut at a time.
+LINES_AT_ONCE = 128
+
+#: Of one page.
+MAX_LINES = 10_000
+
+_DOWNWARDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What is known of a model.
+
+    Attributes:
+        description: of its graphs.
+        characters: what the recognizer's values mean.
+    """
+
+    description: OcrDescription
+    characters: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedPage:
+    """A page, and how errors and answers call it.
+
+    Attributes:
+        page: to read.
+        field: of the request that holds it.
+        number: of the page in its document, from 1.
+    """
+
+    page: Page
+    field: str
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OcrOptions:
+    """What is told.
+
+    Attributes:
+        threshold: lines are told whose scores are at least so high.
+        words: whether the words of lines are.
+    """
+
+    threshold: float
+    words: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """A line with its text.
+
+    Attributes:
+        corners: in pixels of the page.
+        text: of it.
+    """
+
+    corners: Corners
+    text: ReadText
+
+
+class OcrJob(ArrayJob):
+    """Reads pages, some at a time.
+
+    Args:
+        reader: of the model.
+        pages: at least one, those that are looked at together together; taken when the ones before are read.
+        options: what is told.
+    """
+
+    def __init__(self, reader: Reader, pages: Iterable[Sequence[NumberedPage]], options: OcrOptions) -> None:
+        self._reader, self._pages, self._options = reader, pages, options
+        self._output = messages.OcrOutput()
+        self._rounds = self._read()
+        self.items = next(self._rounds)
+
+    def next_items(self, rows: Sequence[Arrays]) -> Sequence[ArrayItem]:
+        """What the next round has to run, from what the last one gave."""
+        try:
+            return self._rounds.send(rows)
+        except StopIteration:
+            return ()
+
+    def answer(self, rows: Sequence[Arrays]) -> bytes:
+        """The lines of each page, in the order in which they are read."""
+        del rows
+        return self._output.SerializeToString()
+
+    def _read(self) -> Generator[list[ArrayItem], Sequence[Arrays], None]:
+        detector = self._reader.description.detector
+        for pages in self._pages:
+            maps = yield [page_item(detector_pixels(each.page, detector)) for each in pages]
+            outlines = [self._lines_of(each, row) for each, row in zip(pages, maps, strict=True)]
+            del maps
+            read: list[list[ReadLine]] = [[] for _ in pages]
+            lines = self._cut(pages, outlines)
+            while some := list(itertools.islice(lines, LINES_AT_ONCE)):
+                yield from self._set_upright(some)
+                for line, text in zip(some, (yield from self._recognized(some)), strict=True):
+                    if text.text.strip() and text.score >= self._options.threshold:
+                        read[line.page].append(ReadLine(line.corners, text))
+            self._output.pages.extend(map(self._message, pages, read))
+
+    def _lines_of(self, numbered: NumberedPage, row: Arrays) -> Corners:
+        height, width = numbered.page.pixels.shape[:2]
+        try:
+            found = find_lines(row[DETECTOR], self._reader.description.detector, height, width)
+        except TooManyOutlinesError:
+            raise _too_many(numbered) from None
+        if len(found) > MAX_LINES:
+            raise _too_many(numbered)
+        return found
+
+    def _cut(self, pages: Sequence[NumberedPage], outlines: Sequence[Corners]) -> Iterator[Line]:
+        described = self._reader.description
+        for index, (numbered, corners) in enumerate(zip(pages, outlines, strict=True)):
+            for each in corners:
+                yield cut_line(index, numbered.page.pixels, each, described.recognizer, described.orientation)
+
+    def _set_upright(self, lines: Sequence[Line]) -> Generator[list[ArrayItem], Sequence[Arrays], None]:
+        orientation = self._reader.description.orientation
+        if orientation is None:
+            return
+        rows = yield [line_item(ORIENTATION, line.turn, orientation.width) for line in lines if line.turn is not None]
+        for line, row in zip(lines, rows, strict=True):
+            if row[ORIENTATION][_DOWNWARDS] > max(orientation.threshold, row[ORIENTATION][0]):
+                line.stand_on_head()
+
+    def _recognized(self, lines: Sequence[Line]) -> Generator[list[ArrayItem], Sequence[Arrays], list[ReadText]]:
+        recognizer = self._reader.description.recognizer
+        widths = [group_width(line.pixels, recognizer) for line in lines]
+        rows = yield [line_item(RECOGNIZER, line.pixels, width) for line, width in zip(lines, widths, strict=True)]
+        return [
+            read_text(
+                row["best"],
+                row["probabilities"],
+                self._reader.characters,
+                len(row["best"]) * line.pixels.shape[1] / width,
+            )
+            for line, row, width in zip(lines, rows, widths, strict=True)
+        ]
+
+    def _message(self, numbered: NumberedPage, lines: Sequence[ReadLine]) -> messages.OcrPage:
+        page = numbered.page
+        corners = np.array([line.corners for line in lines], np.float32).reshape(-1, 4, 2)
+        told = [lines[at] for at in reading_order(corners)]
+        return messages.OcrPage(
+            number=numbered.number,
+            width=page.width,
+            height=page.height,
+            lines=[self._line_message(page, line) for line in told],
+        )
+
+    def _line_message(self, page: Page, line: ReadLine) -> messages.OcrLine:
+        corners = page.in_image(line.corners)
+        along = corners[1] - corners[0]
+        words = line.text.words() if self._options.words else ()
+        return messages.OcrLine(
+            text=line.text.text,
+            score=line.text.score,
+            corners=corners.ravel().tolist(),
+            angle=math.degrees(math.atan2(along[1], along[0])),
+            words=[
+                messages.OcrWord(
+                    text=word.text,
+                    score=word.score,
+                    corners=page.in_image(_between(line.corners, word.begin, word.end)).ravel().tolist(),
+                )
+                for word in words
+            ],
+        )
+
+
+def _between(corners: Corners, begin: float, end: float) -> Corners:
+    """A part of a line, from one place along it to another."""
+    upper, lower = (corners[0], corners[1]), (corners[3], corners[2])
+    ends = [one + (other - one) * part for part in (begin, end) for one, other in (upper, lower)]
+    return np.array([ends[0], ends[2], ends[3], ends[1]], np.float32)
+
+
+def _too_many(numbered: NumberedPage) -> InvalidInputError:
+    return InvalidInputError.at(
+        numbered.field, "{field} has more than {limit:,} lines of text, which is the limit of a page", limit=MAX_LINES
+    )

@@ -1,0 +1,80 @@
+"""How `ocr` models are loaded, and which requests they answer."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from panope.worker.v1 import ocr_pb2 as messages
+from panope_backends.api import TensorModel
+from panope_backends.errors import PreconditionError
+from panope_backends.graphs.ocr_description import OcrDescription, TextRecognizer
+from panope_backends.graphs.terms import FILE
+from panope_backends.media.limits import MediaLimits
+from panope_backends.tasks.graphs.loading import is_described, read_folder
+from panope_backends.tasks.images import read_image
+from panope_backends.tasks.ocr.characters import characters_of
+from panope_backends.tasks.ocr.job import NumberedPage, OcrJob, OcrOptions, Reader
+from panope_backends.tasks.ocr.page import page_of
+from panope_backends.tasks.ocr.runs import RECOGNIZER, GraphSet, OcrRuns
+from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+
+#: As RapidOCR has it.
+_THRESHOLD = 0.5
+
+
+class OcrModule(TaskModule):
+    """Loads the graphs of a model that reads text."""
+
+    name = "ocr"
+
+    def load(self, source: ModelSource) -> LoadedTask:
+        """Loads the graphs and runs each once."""
+        if not is_described(source.folder):
+            raise PreconditionError(
+                f"models of the task `ocr` are graphs that a `{FILE}` describes", reason="unsupported_model"
+            )
+        description = read_folder(source.folder)
+        if not isinstance(description, OcrDescription):
+            raise PreconditionError(f"{FILE} describes another task than `ocr`", reason="unsupported_model")
+        with ExitStack() as loading:  # whatever goes wrong, the memory is free for the next candidate
+            graphs: dict[str, TensorModel] = {}
+            for name in description.graphs:
+                graphs[name] = source.load({}, source.folder / name)
+                loading.callback(graphs[name].close)
+            model = GraphSet(graphs)
+            runs = OcrRuns(model, description)
+            recognizer: TextRecognizer = description.recognizer
+            characters = characters_of(recognizer, graphs[RECOGNIZER].metadata)
+            runs.trial(len(characters))
+            loading.pop_all()
+        requests = OcrRequests(Reader(description, characters), source.media_limits)
+        return LoadedTask(model, {}, {self.name: requests.read}, arrays=runs)
+
+
+class OcrRequests:
+    """Prepares requests to one model.
+
+    Args:
+        reader: of the model.
+        limits: that images must keep.
+    """
+
+    def __init__(self, reader: Reader, limits: MediaLimits) -> None:
+        self._reader = reader
+        self._limits = limits
+
+    def read(self, data: bytes) -> OcrJob:
+        """A job of task `ocr`.
+
+        Raises:
+            InvalidInputError: an image is not read.
+        """
+        message = messages.OcrInput.FromString(data)
+        options = OcrOptions(message.threshold if message.HasField("threshold") else _THRESHOLD, message.words)
+        fields = [f"images[{index}]" for index in range(message.first_index, message.first_index + len(message.images))]
+        detector = self._reader.description.detector
+        pages = [
+            NumberedPage(page_of(read_image(image, field, self._limits), detector), field)
+            for image, field in zip(message.images, fields, strict=True)
+        ]
+        return OcrJob(self._reader, [pages], options)

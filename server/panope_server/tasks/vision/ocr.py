@@ -1,0 +1,154 @@
+"""Task `ocr`: images to the text in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from panope.worker.v1 import ocr_pb2 as messages
+from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits
+from panope_server.tasks.vision.images import image_messages
+from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
+
+#: Images that go to a worker as one request: they wait there as pixels until they are read.
+_REQUEST_IMAGES = 4
+
+#: A page costs so many times what its pixels do: its lines are read one by one.
+_WORK = 4
+
+_POINTS = 4
+
+
+class Point(NamedTuple):
+    """A place in an image as it is shown, in pixels."""
+
+    x: float
+    y: float
+
+
+Corners = tuple[Point, ...]
+"""Four points, from the upper left corner of a text on, as the hands of a clock turn."""
+
+
+@dataclass(slots=True)
+class OcrInput(ImagesInput):
+    """Images to read.
+
+    Attributes:
+        threshold: lines are told whose scores are at least so high, 0 to 1; None for the default, 0.5.
+        words: whether the words of lines are told.
+    """
+
+    threshold: float | None = None
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextWord:
+    """One word of a line.
+
+    Attributes:
+        text: of it.
+        score: 0 to 1.
+        corners: where it is.
+    """
+
+    text: str
+    score: float
+    corners: Corners
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line.
+
+    Attributes:
+        text: of it, in the order in which the model reads.
+        score: 0 to 1.
+        corners: where it is.
+        angle: the direction in which it runs, in degrees: 0 to the right, 90 downwards.
+        words: empty unless they were asked for.
+    """
+
+    text: str
+    score: float
+    corners: Corners
+    angle: float
+    words: list[TextWord]
+
+
+@dataclass(slots=True)
+class TextPage:
+    """The lines of one image in the order in which they are read; its size in pixels as it is shown.
+
+    Attributes:
+        number: the page's place in its file, from 1.
+    """
+
+    number: int
+    width: int
+    height: int
+    lines: list[TextLine]
+
+
+@dataclass(slots=True)
+class OcrOutput(ImagesOutput):
+    """In the order of the images."""
+
+    images: list[TextPage]
+
+
+class OcrTask(ImagesTask[OcrInput, OcrOutput]):
+    """Images to lines of text."""
+
+    name = "ocr"
+    input_type = OcrInput
+    output_type = OcrOutput
+
+    def encode(self, task_input: OcrInput) -> bytes:
+        """The images as they came."""
+        message = messages.OcrInput(
+            images=image_messages(task_input.images),
+            threshold=task_input.threshold,
+            words=task_input.words,
+            first_index=task_input.first_index,
+        )
+        return message.SerializeToString()
+
+    def decode(self, data: bytes) -> OcrOutput:
+        """The lines of each image."""
+        return OcrOutput([_page_of(page) for page in messages.OcrOutput.FromString(data).pages])
+
+    def split(self, task_input: OcrInput, max_items: int) -> Sequence[OcrInput]:
+        """So many images in each part."""
+        return super().split(task_input, min(max_items, _REQUEST_IMAGES))
+
+    def work(self, task_input: OcrInput, items: int, size_bytes: int) -> int:
+        """By the pixels of the images, about, and the lines in them."""
+        return super().work(task_input, items, size_bytes) * _WORK
+
+    def validate(self, task_input: OcrInput, limits: Limits) -> None:
+        """Checks every field; what images hold, the worker sees."""
+        super().validate(task_input, limits)
+        threshold = task_input.threshold
+        if threshold is not None and not (math.isfinite(threshold) and 0 <= threshold <= 1):
+            raise InvalidInputError.at("threshold", "{field} must be a number from 0 to 1")
+
+
+def _page_of(page: messages.OcrPage) -> TextPage:
+    lines = [
+        TextLine(line.text, line.score, _corners(line.corners), line.angle, [_word_of(word) for word in line.words])
+        for line in page.lines
+    ]
+    return TextPage(page.number, page.width, page.height, lines)
+
+
+def _word_of(word: messages.OcrWord) -> TextWord:
+    return TextWord(word.text, word.score, _corners(word.corners))
+
+
+def _corners(flat: Sequence[float]) -> Corners:
+    return tuple(Point(flat[2 * at], flat[2 * at + 1]) for at in range(_POINTS))

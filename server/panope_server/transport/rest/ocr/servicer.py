@@ -1,0 +1,95 @@
+"""Serves the routes that read the text in images."""
+
+from __future__ import annotations
+
+import grpc
+from google.api.httpbody_pb2 import HttpBody
+
+from panope.rest.v1 import ocr_service_pb2_grpc as pb_grpc
+from panope.rest.v1.path_pb2 import ModelPathWithBody
+from panope_server.tasks.vision.ocr import Corners, OcrInput, OcrOutput, TextLine, TextPage
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.hugging_face.calls import call_with
+from panope_server.transport.rest.hugging_face.image_bodies import image_call
+from panope_server.transport.rest.json.query import unknown_of
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.responses import json_response
+from panope_server.transport.rest.ocr.schemas import OcrBody, OcrJson, OcrParameters, TextLineJson, TextPageJson
+from panope_server.transport.services import Services
+
+_BODY = RequestBody(OcrBody)
+_NAMES = {"images": "inputs", "threshold": "parameters.threshold", "words": "parameters.words"}
+
+#: Bytes of JSON that a line becomes, about.
+_BYTES_OF_LINE = 300
+
+
+class OcrRestServicer(pb_grpc.OcrServiceServicer):
+    """Serves panope.rest.v1.OcrService."""
+
+    def __init__(self, pipeline: Pipeline, *, report_unknown: bool = False) -> None:
+        self._pipeline = pipeline
+        self._report_unknown = report_unknown
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        report = services.settings.unknown_fields == "report"
+        pb_grpc.add_OcrServiceServicer_to_server(cls(services.pipeline, report_unknown=report), server)
+
+    async def Recognize(self, request: HttpBody, context: Context) -> HttpBody:
+        """Reads with the model of the body."""
+        return await self._recognize("", request, context, "OcrService/Recognize")
+
+    async def RecognizeModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Reads with the model of the path."""
+        return await self._recognize(request.model, request.body, context, "OcrService/RecognizeModel")
+
+    async def _recognize(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
+        unknown = unknown_of(context, report=self._report_unknown)
+        given = await image_call(path_model, request, context, _BODY, unknown)
+        parameters = given.parameters or OcrParameters()
+        task_input = OcrInput([given.image], threshold=parameters.threshold, words=parameters.words)
+        call = call_with(
+            given.options, context, model=given.model, task_input=task_input, task="ocr", interface=interface
+        )
+        output = await answered(self._pipeline, call, _NAMES, single=True)
+        assert isinstance(output, OcrOutput)
+        unknown.tell(context)
+        size = sum(len(page.lines) for page in output.images) * _BYTES_OF_LINE
+        return await off_loop(size, _response, call.model, output, parameters.words)
+
+
+def _response(model: str, output: OcrOutput, words: bool) -> HttpBody:
+    body: OcrJson = {"model": model, "pages": [_page(page, words=words) for page in output.images]}
+    return json_response(body)
+
+
+def _page(page: TextPage, *, words: bool) -> TextPageJson:
+    return {
+        "page": page.number,
+        "width": page.width,
+        "height": page.height,
+        "text": "\n".join(line.text for line in page.lines),
+        "lines": [_line(line, words=words) for line in page.lines],
+    }
+
+
+def _line(line: TextLine, *, words: bool) -> TextLineJson:
+    made: TextLineJson = {
+        "text": line.text,
+        "score": line.score,
+        "corners": _points(line.corners),
+        "angle": line.angle,
+    }
+    if words:
+        made["words"] = [
+            {"text": word.text, "score": word.score, "corners": _points(word.corners)} for word in line.words
+        ]
+    return made
+
+
+def _points(corners: Corners) -> list[list[float]]:
+    return [[point.x, point.y] for point in corners]

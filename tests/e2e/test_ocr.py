@@ -1,0 +1,129 @@
+"""A small model that reads, in a real worker behind a real Envoy: every way in gives the text of the image."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.colour_reader import line, page, png, write_colour_reader
+
+from panope_client import Client, InvalidInputError, PanopeClientError, UnavailableError
+from panope_registry.session import RegistrySession
+
+# A server with a worker, and a process for each command.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+MODEL = "acme/colours"
+PAGE = page([(20, 20, line("rgb")), (40, 60, line("rb g")), (200, 60, line("gg"))])
+TEXT = ["rgb", "rb g", "gg"]
+
+
+@pytest.fixture(scope="module")
+def server(make_servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("ocr")
+    home = folder / "home"
+    session = RegistrySession.open(home / "registry.sqlite3", home)
+    session.registry.import_folder(write_colour_reader(folder / "model"), MODEL)
+    session.close()
+    servers = make_servers(folder, folder)
+    try:
+        yield servers.start(f"--load={MODEL}", home=home, demo=False)
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server: Any) -> Iterator[Client]:
+    with Client(server.grpc_address) as made:
+        yield made
+
+
+def lines(client: Client, *images: Image.Image, **options: Any) -> list[list[str]]:
+    found = client.recognize([png(image) for image in images], MODEL, **options)
+    return [[each.text for each in page.lines] for page in found.pages]
+
+
+def test_grpc_gives_the_text_of_each_page_in_its_order(client: Client) -> None:
+    turned = Image.fromarray(np.rot90(np.asarray(PAGE.crop((0, 0, 400, 50)))))
+    many = [PAGE, page([]), turned, page([(9, 9, line("b"))], (60, 60)), PAGE, PAGE]
+    assert lines(client, *many) == [TEXT, [], ["rgb"], ["b"], TEXT, TEXT]
+    (found,) = client.recognize([png(PAGE)], MODEL, words=True).pages
+    assert (found.number, found.width, found.height) == (1, 400, 300)
+    assert [[word.text for word in each.words] for each in found.lines] == [["rgb"], ["rb", "g"], ["gg"]]
+    assert [round(point.x) for point in found.lines[0].corners] == pytest.approx([20, 131, 131, 20], abs=2)
+
+
+def test_rest_gives_it_through_envoy(server: Any) -> None:
+    sent = {"model": MODEL, "inputs": base64.b64encode(png(PAGE)).decode(), "parameters": {"words": True}}
+    for path in ("/v1/ocr", "/v1/tool/ocr"):
+        reply = server.post(path, sent)
+        assert reply.status == 200, reply.body
+        (found,) = reply.json["pages"]
+        assert (reply.json["model"], found["page"], found["text"]) == (MODEL, 1, "\n".join(TEXT))
+        assert [word["text"] for word in found["lines"][1]["words"]] == ["rb", "g"]
+    plain = server.post(f"/v1/ocr/{MODEL}", body=png(PAGE), headers={"content-type": "image/png"})
+    assert [each["text"] for each in plain.json["pages"][0]["lines"]] == TEXT
+    assert "words" not in plain.json["pages"][0]["lines"][0]
+
+
+def test_the_command_line_reads_and_draws(server: Any, tmp_path: Path) -> None:
+    image, drawn = tmp_path / "page.png", tmp_path / "drawn.png"
+    image.write_bytes(png(PAGE))
+    command = [sys.executable, "-m", "panope_server", "ocr", MODEL, str(image), "--address", server.grpc_address]
+    done = subprocess.run([*command, "--draw", str(drawn)], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == TEXT
+    with Image.open(drawn) as opened:
+        assert opened.size == PAGE.size
+        assert opened.convert("RGB").tobytes() != PAGE.tobytes()
+    done = subprocess.run([*command, "--json", "--words"], capture_output=True, text=True, timeout=60, check=True)
+    assert [each["text"] for each in json.loads(done.stdout)["lines"]] == TEXT
+
+
+def test_lines_of_several_callers_are_read_together_and_each_hears_its_own(client: Client) -> None:
+    texts = ["r", "g", "b", "rg", "gb", "rb"]
+    with ThreadPoolExecutor(6) as pool:
+        told = pool.map(lambda text: lines(client, page([(20, 20, line(text)), (20, 60, line("r"))])), texts * 4)
+        assert list(told) == [[[text, "r"]] for text in texts * 4]
+
+
+def test_what_is_no_image_or_no_such_parameter_is_refused_by_name(server: Any, client: Client) -> None:
+    with pytest.raises(InvalidInputError, match=r"`images\[5\]`"):
+        client.recognize([png(PAGE)] * 5 + [b"%PDF-1.7"], MODEL)
+    with pytest.raises(InvalidInputError, match="`threshold` must be a number from 0 to 1"):
+        client.recognize([png(PAGE)], MODEL, threshold=1.5)
+    with pytest.raises(InvalidInputError, match="`images` is empty"):
+        client.recognize([], MODEL)
+    reply = server.post("/v1/ocr", {"model": MODEL, "inputs": "YQ==", "parameters": {"word": True}})
+    assert (reply.status, "word" in reply.json["error"]["message"]) == (400, True)
+
+
+def test_a_call_whose_worker_dies_fails_and_the_next_is_answered(server: Any, client: Client) -> None:
+    dense = page([(left, top, line("r")) for top in range(4, 500, 24) for left in range(4, 480, 60)], (500, 500))
+    told: list[object] = []
+
+    def ask() -> None:
+        try:
+            told.append(lines(client, *[dense] * 32))
+        except PanopeClientError as error:
+            told.append(type(error))
+
+    (worker,) = server.workers()
+    thread = threading.Thread(target=ask)
+    thread.start()
+    server.wait(lambda: worker.cpu_percent(0.2) > 20, 20, "the worker at work")
+    worker.kill()
+    thread.join(60)
+    assert not thread.is_alive()
+    server.wait_ready(60)
+    assert lines(client, PAGE) == [TEXT]
+    assert told == [UnavailableError]
