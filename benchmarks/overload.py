@@ -1,14 +1,20 @@
 """Overload: what a model still answers at three times what it can, and what urgent and modest callers notice of it.
 
     python benchmarks/overload.py [--task embed|generate|all] [--seconds 10] [--rounds 3] [--out benchmarks/results]
+                                  [--set workers.high_priority_instances=1]
 
 Every round measures its own idle values and its own peak, so that a machine whose speed drifts does not decide:
 
     peak      calls in a closed loop, one caller: what the model answers in a second
     overload  calls at three times that rate in an open loop, each with a deadline, of normal priority
-    urgent    a caller with high priority, one call after another: idle, and during that overload
+    urgent    a caller with high priority, one call after another: idle, beside as many calls for a model that does not
+              exist, and during that overload
     modest    a caller of normal priority, one call after another: beside a neighbour with as many calls in flight as
               the model runs at a time, and beside the same neighbour with many times as many
+
+What is compared is measured in slices that take turns. The program shares the machine's cores with the server, which
+pays for refusing calls too: the urgent caller's time beside calls that never reach a model has both costs in it, and
+its time in overload has the model's work besides. Calls that generate are streams, timed to their last token.
 
 Callers are told apart by addresses: the calls go to the server's Unix socket with the header that Envoy would write.
 """
@@ -25,7 +31,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import grpc
 from rich.console import Console
@@ -45,6 +50,11 @@ from texts import texts_of
 HOMES = Path(".cache/benchmark/overload")
 TIMES_CAPACITY = 3
 GOODPUT_AIM, REFUSED_MS_AIM, URGENT_AIM, MODEST_AIM = 0.9, 10.0, 1.3, 1.2
+#: Of each measurement that is compared with others.
+SLICES = 4
+#: Made before anything is measured, and used in turns.
+REQUESTS = 256
+UNKNOWN_MODEL = "nobody/knows"
 
 console = Console(stderr=True)
 
@@ -53,14 +63,29 @@ Ask = Callable[["Caller", float | None], Awaitable[None]]
 
 @dataclass
 class Outcomes:
-    """What became of calls: milliseconds of those answered and of those refused, by code."""
+    """What became of calls.
+
+    Attributes:
+        answered: milliseconds of those that were.
+        refused: of those that were told that there is no room, or not enough time.
+        expired: of those whose deadline passed while they waited.
+        failed: of any others.
+    """
 
     answered: list[float] = field(default_factory=list)
-    refused: dict[str, list[float]] = field(default_factory=dict)
+    refused: list[float] = field(default_factory=list)
+    expired: list[float] = field(default_factory=list)
+    failed: list[float] = field(default_factory=list)
 
-    def refused_at_once(self) -> list[float]:
-        """Of calls that were told that there is no room, or no time."""
-        return [ms for code in ("RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED") for ms in self.refused.get(code, ())]
+    def count(self, error: grpc.aio.AioRpcError, ms: float, seconds: float | None) -> None:
+        """Counts a call that was not answered."""
+        match error.code():
+            case grpc.StatusCode.RESOURCE_EXHAUSTED:
+                self.refused.append(ms)
+            case grpc.StatusCode.DEADLINE_EXCEEDED:
+                (self.expired if seconds is not None and ms >= seconds * 900 else self.refused).append(ms)
+            case _:
+                self.failed.append(ms)
 
 
 class Caller:
@@ -78,7 +103,7 @@ class Caller:
         try:
             await ask(self, seconds)
         except grpc.aio.AioRpcError as error:
-            outcomes.refused.setdefault(error.code().name, []).append((time.perf_counter() - started) * 1000)
+            outcomes.count(error, (time.perf_counter() - started) * 1000, seconds)
         else:
             outcomes.answered.append((time.perf_counter() - started) * 1000)
 
@@ -90,6 +115,7 @@ class Case:
     Attributes:
         bulk: a call of the many.
         single: a call of the one whose time counts.
+        unknown: as `bulk`, for a model that does not exist.
         width: calls that fill the model.
         flood: calls of a neighbour that floods.
         timeout: seconds of a call of the many, in overload.
@@ -99,6 +125,7 @@ class Case:
     model: str
     bulk: Ask
     single: Ask
+    unknown: Ask
     width: int
     flood: int
     timeout: float
@@ -106,30 +133,46 @@ class Case:
 
 def embed_case(texts: int, words: int) -> Case:
     """Calls with several texts, and one with one text."""
-    seeds = itertools.count(1)
 
-    def ask(count: int) -> Ask:
+    def ask(count: int, model: str = EMBED.name) -> Ask:
+        requests = itertools.cycle(
+            [
+                embed_pb.EmbedRequest(model=model, texts=texts_of(count, (words, words), seed=seed))
+                for seed in range(REQUESTS)
+            ]
+        )
+
         async def run(caller: Caller, seconds: float | None) -> None:
-            request = embed_pb.EmbedRequest(model=EMBED.name, texts=texts_of(count, (words, words), seed=next(seeds)))
-            await caller.embed.Embed(request, timeout=seconds, metadata=caller.metadata)
+            await caller.embed.Embed(next(requests), timeout=seconds, metadata=caller.metadata)
 
         return run
 
-    return Case("embed", EMBED.name, ask(texts), ask(1), width=8, flood=64, timeout=2.0)
+    return Case("embed", EMBED.name, ask(texts), ask(1), ask(texts, UNKNOWN_MODEL), width=8, flood=64, timeout=2.0)
 
 
 def generate_case(tokens: int) -> Case:
-    """Calls for answers of a length."""
-    seeds = itertools.count(1)
+    """Streams of answers of a length."""
+    options = generation_pb2.GenerationOptions(max_tokens=tokens, ignore_eos=True)
+    options.sampling.temperature = 0
 
-    async def run(caller: Caller, seconds: float | None) -> None:
-        prompt = texts_of(1, (12, 12), seed=next(seeds))[0]
-        options = generation_pb2.GenerationOptions(max_tokens=tokens, ignore_eos=True)
-        options.sampling.temperature = 0
-        request = generate_pb.GenerateRequest(model=CHAT.name, prompts=[prompt], options=options)
-        await caller.generate.Generate(request, timeout=seconds, metadata=caller.metadata)
+    def ask(model: str = CHAT.name) -> Ask:
+        prompts = (texts_of(1, (12, 12), seed=seed) for seed in range(REQUESTS))
+        requests = itertools.cycle(
+            [
+                generate_pb.StreamGenerateRequest(
+                    request=generate_pb.GenerateRequest(model=model, prompts=each, options=options)
+                )
+                for each in prompts
+            ]
+        )
 
-    return Case("generate", CHAT.name, run, run, width=32, flood=256, timeout=8.0)
+        async def run(caller: Caller, seconds: float | None) -> None:
+            async for _ in caller.generate.StreamGenerate(next(requests), timeout=seconds, metadata=caller.metadata):
+                pass
+
+        return run
+
+    return Case("generate", CHAT.name, ask(), ask(), ask(UNKNOWN_MODEL), width=32, flood=256, timeout=8.0)
 
 
 @dataclass(frozen=True)
@@ -141,23 +184,33 @@ class Round:
     goodput: float
     refused: int
     refused_p50: float
-    refused_p99: float
+    refused_p95: float
+    expired: int
+    failed: int
     urgent_idle: float
-    urgent_p95: float
-    modest_idle: float
-    modest_p95: float
-    modest_flooded_p95: float
+    urgent_beside_refused: float
+    urgent_overload: float
+    urgent_calls: int
+    modest_beside: float
+    modest_flooded: float
     load: float
 
     @property
-    def met(self) -> dict[str, bool]:
-        """Each aim."""
+    def ratios(self) -> dict[str, tuple[float, bool]]:
+        """What is aimed at, each with whether it was met."""
+        goodput, idle = self.goodput / self.peak, self.urgent_overload / self.urgent_idle
+        beside, flood = self.urgent_overload / self.urgent_beside_refused, self.modest_flooded / self.modest_beside
         return {
-            f"goodput at {TIMES_CAPACITY}x >= {GOODPUT_AIM:.0%} of the peak": self.goodput >= GOODPUT_AIM * self.peak,
-            f"refused in <= {REFUSED_MS_AIM:g} ms (median)": self.refused_p50 <= REFUSED_MS_AIM,
-            f"high priority p95 <= {URGENT_AIM} x idle": self.urgent_p95 <= URGENT_AIM * self.urgent_idle,
-            f"a flood moves p95 <= {MODEST_AIM} x": self.modest_flooded_p95 <= MODEST_AIM * self.modest_p95,
+            f"goodput at {TIMES_CAPACITY}x to the peak, >= {GOODPUT_AIM}": (goodput, goodput >= GOODPUT_AIM),
+            f"refused in ms, p95 <= {REFUSED_MS_AIM:g}": (self.refused_p95, self.refused_p95 <= REFUSED_MS_AIM),
+            f"high priority p95 to idle, <= {URGENT_AIM}": (idle, idle <= URGENT_AIM),
+            f"high priority p95 to that beside calls of no model, <= {URGENT_AIM}": (beside, beside <= URGENT_AIM),
+            f"a flood moves another's p95 by <= {MODEST_AIM}": (flood, flood <= MODEST_AIM),
         }
+
+
+Load = Callable[[asyncio.Event], Awaitable[Outcomes]]
+"""Calls until told."""
 
 
 async def closed_loop(caller: Caller, ask: Ask, width: int, until: asyncio.Event) -> Outcomes:
@@ -172,28 +225,26 @@ async def closed_loop(caller: Caller, ask: Ask, width: int, until: asyncio.Event
     return outcomes
 
 
-async def open_loop(caller: Caller, case: Case, rate: float, seconds: float) -> Outcomes:
-    """Calls at a rate, whatever becomes of them."""
+async def open_loop(caller: Caller, ask: Ask, rate: float, seconds: float, until: asyncio.Event) -> Outcomes:
+    """Calls at a rate until told, whatever becomes of them."""
     outcomes = Outcomes()
     calls: set[asyncio.Task[None]] = set()
     started = time.perf_counter()
-    for number in range(int(rate * seconds)):
+    for number in itertools.count():
         await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
-        calls.add(asyncio.create_task(caller.timed(case.bulk, outcomes, case.timeout)))
+        if until.is_set():
+            break
+        calls.add(asyncio.create_task(caller.timed(ask, outcomes, seconds)))
     await asyncio.gather(*calls)
     return outcomes
 
 
-async def during(work: Callable[[asyncio.Event], Awaitable[Any]], watched: Awaitable[Any], pause: float = 0.5) -> Any:
-    """What is watched, while other work goes on."""
+async def timed_load(load: Load, seconds: float) -> tuple[Outcomes, float]:
+    """What became of a load of some seconds, and how many it took until the last was answered."""
     until = asyncio.Event()
-    busy = asyncio.ensure_future(work(until))
-    await asyncio.sleep(pause)
-    try:
-        return await watched
-    finally:
-        until.set()
-        await busy
+    asyncio.get_running_loop().call_later(seconds, until.set)
+    began = time.perf_counter()
+    return await load(until), time.perf_counter() - began
 
 
 async def singles(caller: Caller, case: Case, seconds: float) -> list[float]:
@@ -204,6 +255,29 @@ async def singles(caller: Caller, case: Case, seconds: float) -> list[float]:
         await caller.timed(case.single, outcomes)
         await asyncio.sleep(outcomes.answered[-1] / 10_000 if outcomes.answered else 0.01)
     return outcomes.answered
+
+
+async def singles_during(caller: Caller, case: Case, seconds: float, load: Load | None) -> list[float]:
+    """As `singles`, while there is a load that has filled what there is to fill."""
+    if load is None:
+        return await singles(caller, case, seconds)
+    until = asyncio.Event()
+    busy = asyncio.ensure_future(load(until))
+    await asyncio.sleep(case.timeout / 4)
+    try:
+        return await singles(caller, case, seconds)
+    finally:
+        until.set()
+        await busy
+
+
+async def in_turns(caller: Caller, case: Case, seconds: float, loads: Sequence[Load | None]) -> list[list[float]]:
+    """For each load `singles_during` it, in slices that take turns."""
+    found: list[list[float]] = [[] for _ in loads]
+    for _ in range(SLICES):
+        for values, load in zip(found, loads, strict=True):
+            values += await singles_during(caller, case, seconds / SLICES, load)
+    return found
 
 
 def p95(values: Sequence[float]) -> float:
@@ -217,80 +291,70 @@ async def one_round(address: str, case: Case, seconds: float) -> Round:
         Caller(address, name, priority)
         for name, priority in (("10.0.0.1", "normal"), ("10.0.0.2", "high"), ("10.0.0.3", "normal"))
     )
-    idle = p95(await singles(urgent, case, seconds))
-    modest_idle = p95(await singles(modest, case, seconds))
-    started = time.perf_counter()
-    until = asyncio.Event()
-    asyncio.get_running_loop().call_later(seconds, until.set)
-    full = await closed_loop(bulk, case.bulk, case.width, until)
-    peak = len(full.answered) / (time.perf_counter() - started)
+    await singles(urgent, case, seconds / SLICES)  # engines and connections warm up
+    full, peak_seconds = await timed_load(lambda until: closed_loop(bulk, case.bulk, case.width, until), seconds)
+    rate = TIMES_CAPACITY * len(full.answered) / peak_seconds
 
-    async def overload(until: asyncio.Event) -> Outcomes:
-        del until
-        return await open_loop(bulk, case, TIMES_CAPACITY * peak, seconds)
+    def overload(until: asyncio.Event) -> Awaitable[Outcomes]:
+        return open_loop(bulk, case.bulk, rate, case.timeout, until)
 
-    began = time.perf_counter()
-    alone = await overload(asyncio.Event())
-    goodput = len(alone.answered) / (time.perf_counter() - began)
-    refusals = alone.refused_at_once()
-    urgent_p95 = p95(await during(overload, singles(urgent, case, seconds * 0.8)))
+    def refused(until: asyncio.Event) -> Awaitable[Outcomes]:
+        return open_loop(bulk, case.unknown, rate, case.timeout, until)
 
-    async def beside(width: int) -> float:
-        def neighbour(until: asyncio.Event) -> Awaitable[Outcomes]:
-            return closed_loop(bulk, case.bulk, width, until)
+    def neighbour(width: int) -> Load:
+        return lambda until: closed_loop(bulk, case.bulk, width, until)
 
-        return p95(await during(neighbour, singles(modest, case, seconds)))
-
-    beside_width, beside_flood = await beside(case.width), await beside(case.flood)
+    alone, overload_seconds = await timed_load(overload, seconds)
+    idle, beside_refused, overloaded = await in_turns(urgent, case, seconds, (None, refused, overload))
+    beside, flooded = await in_turns(modest, case, seconds, (neighbour(case.width), neighbour(case.flood)))
     await asyncio.gather(*(caller.channel.close() for caller in (bulk, urgent, modest)))
     return Round(
-        case.task,
-        peak,
-        goodput,
-        len(refusals),
-        statistics.median(refusals) if refusals else 0.0,
-        sorted(refusals)[int(len(refusals) * 0.99)] if refusals else 0.0,
-        idle,
-        urgent_p95,
-        modest_idle,
-        beside_width,
-        beside_flood,
-        os.getloadavg()[0],
+        task=case.task,
+        peak=len(full.answered) / peak_seconds,
+        goodput=len(alone.answered) / overload_seconds,
+        refused=len(alone.refused),
+        refused_p50=statistics.median(alone.refused) if alone.refused else 0.0,
+        refused_p95=p95(alone.refused or [0.0]),
+        expired=len(alone.expired),
+        failed=len(alone.failed),
+        urgent_idle=p95(idle),
+        urgent_beside_refused=p95(beside_refused),
+        urgent_overload=p95(overloaded),
+        urgent_calls=len(overloaded),
+        modest_beside=p95(beside),
+        modest_flooded=p95(flooded),
+        load=os.getloadavg()[0],
     )
 
 
 def print_rounds(rounds: Sequence[Round]) -> None:
     """A line for each round, and of each aim in how many it was met."""
-    columns = (
-        "task",
-        "peak/s",
-        "goodput/s",
-        "refused",
-        "p50 ms",
-        "p99",
-        "urgent idle p95",
-        "overload",
-        "modest",
-        "flood",
-    )
-    table = Table(*columns, "load")
+    columns = ("task", "peak/s", "goodput/s", "refused", "p50 ms", "p95", "expired", "high idle p95", "beside refused")
+    table = Table(*columns, "overload", "calls", "modest", "flood", "load")
     for each in rounds:
-        numbers = (each.refused_p50, each.refused_p99, each.urgent_idle, each.urgent_p95)
-        numbers += (each.modest_p95, each.modest_flooded_p95)
+        urgent = (each.urgent_idle, each.urgent_beside_refused, each.urgent_overload)
         table.add_row(
             each.task,
             f"{each.peak:.1f}",
             f"{each.goodput:.1f}",
             str(each.refused),
-            *(f"{ms:.1f}" for ms in numbers),
+            f"{each.refused_p50:.1f}",
+            f"{each.refused_p95:.1f}",
+            str(each.expired),
+            *(f"{ms:.1f}" for ms in urgent),
+            str(each.urgent_calls),
+            f"{each.modest_beside:.1f}",
+            f"{each.modest_flooded:.1f}",
             f"{each.load:.1f}",
         )
-    printed = Console(width=140)
+    printed = Console(width=150)
     printed.print(table)
     for task in dict.fromkeys(each.task for each in rounds):
         mine = [each for each in rounds if each.task == task]
-        for aim in mine[0].met:
-            printed.print(f"{task}: {aim}: met in {sum(each.met[aim] for each in mine)} of {len(mine)} rounds")
+        for aim in mine[0].ratios:
+            found = [each.ratios[aim] for each in mine]
+            numbers = ", ".join(f"{number:.2f}" for number, _ in found)
+            printed.print(f"{task}: {aim}: {numbers}; met in {sum(met for _, met in found)} of {len(mine)} rounds")
 
 
 def started(home: Path, case: Case, flags: Sequence[str]) -> Served:

@@ -72,7 +72,7 @@ class Received:
 class WorkerDriver:
     """What the server does with a worker, one blocking step at a time."""
 
-    def __init__(self, stderr: IO[bytes]) -> None:
+    def __init__(self, stderr: IO[bytes], *arguments: str) -> None:
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(READ_SECONDS)
         self.heartbeats: list[wire.Heartbeat] = []
@@ -85,7 +85,7 @@ class WorkerDriver:
         fd = theirs.fileno()
         path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "panope_backends.worker", "--fd", str(fd)],
+            [sys.executable, "-m", "panope_backends.worker", "--fd", str(fd), *arguments],
             pass_fds=(fd,),
             stdin=subprocess.DEVNULL,
             stderr=stderr,
@@ -192,14 +192,14 @@ def message_of() -> Callable[[wire.Failure], str]:
 
 
 @pytest.fixture
-def spawn(tmp_path: Path) -> Iterator[Callable[[], WorkerDriver]]:
+def spawn(tmp_path: Path) -> Iterator[Callable[..., WorkerDriver]]:
     """Starts worker programs that have not been told what to load; none outlives the test."""
     drivers: list[WorkerDriver] = []
     with contextlib.ExitStack() as logs:
 
-        def start() -> WorkerDriver:
+        def start(*arguments: str) -> WorkerDriver:
             stderr = logs.enter_context((tmp_path / f"worker-{len(drivers)}.log").open("w+b"))
-            drivers.append(WorkerDriver(stderr))
+            drivers.append(WorkerDriver(stderr, *arguments))
             return drivers[-1]
 
         yield start
@@ -209,7 +209,7 @@ def spawn(tmp_path: Path) -> Iterator[Callable[[], WorkerDriver]]:
 
 @pytest.fixture
 def start(
-    spawn: Callable[[], WorkerDriver], word_model: Path, gates: Path
+    spawn: Callable[..., WorkerDriver], word_model: Path, gates: Path
 ) -> Callable[..., tuple[WorkerDriver, Received]]:
     """Starts a worker on a model and waits for `ready`, or for why not."""
 

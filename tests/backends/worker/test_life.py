@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -248,6 +249,15 @@ def test_the_program_explains_itself_to_people() -> None:
     ran = subprocess.run([sys.executable, "-m", "panope_backends.worker"], capture_output=True, check=False)
     assert ran.returncode == 1
     assert b"usage: python -m panope_backends.worker --fd NUMBER" in ran.stderr
+
+
+def test_a_worker_makes_way_for_others_on_the_processor_as_it_is_told(spawn: Callable[..., Any]) -> None:
+    worker = spawn("--niceness", "7")
+    worker.send(load_frame(Path("nowhere")))
+    assert worker.receive().kind == "failure"
+    assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == 0
+    # What has ended still has its priority until it is waited for.
+    assert os.getpriority(os.PRIO_PROCESS, worker.process.pid) == 7
 
 
 def load_frame(folder: Path, **fields: str) -> wire.ServerFrame:

@@ -14,6 +14,16 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     """The worker processes, one for each model instance."""
 
     instances: Annotated[int, Meta(ge=1, le=64, description="Instances of each model.")] = 1
+    high_priority_instances: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=64,
+            description="Further instances of each model, which run calls of high priority alone, so that these never "
+            "wait for a batch of others. The threads of the others give way to theirs on the processor. Each has its "
+            "own memory.",
+        ),
+    ] = 0
     max_batch_tokens: Annotated[int, Meta(ge=1, description="Tokens, padding included, that run as one batch.")] = 16384
     max_batch_size: Annotated[int, Meta(ge=1, description="Items that run as one batch.")] = 32
     max_batch_bytes: Annotated[
@@ -93,6 +103,10 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         parse_size(self.max_batch_bytes, "max_batch_bytes")
         parse_size(self.max_memory_bytes, "max_memory_bytes")
+
+    def instances_of(self, asked: int) -> int:
+        """How many instances a model has that is loaded with so many for any calls; 0 for the setting's number."""
+        return (asked or self.instances) + self.high_priority_instances
 
     @property
     def memory_bytes(self) -> int:

@@ -22,6 +22,7 @@ from panope_server.runtime.instances.in_flight import Entries, Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.liveness import CHECK_SECONDS
 from panope_server.runtime.instances.model_instance import MODEL_NUMBERS, Listener, ModelInstance
+from panope_server.runtime.instances.role import Role
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe
 from panope_server.runtime.status import InstanceState
@@ -56,6 +57,11 @@ class AdapterInstance(ModelInstance):
         self._timeout = workers.start_timeout_seconds
         self._host: Instance | None = None
         self._idle = asyncio.Event()
+
+    @property
+    def role(self) -> Role:
+        """Its host's."""
+        return Role.ANY if self._host is None else self._host.role
 
     @property
     def pid(self) -> int:

@@ -11,6 +11,7 @@ from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.model_instance import ModelInstance
 from panope_server.runtime.instances.queue.request_queue import RequestQueue
 from panope_server.runtime.instances.queue.turns import Passed
+from panope_server.runtime.instances.role import Role
 from panope_server.runtime.placement.placement import Placement
 
 _log = structlog.get_logger("panope.models")
@@ -32,28 +33,32 @@ class Handover:
     def run(self) -> None:
         """Hands over all that instances have room for."""
         while (entry := self._next()) is not None:
-            instance = min(self._fitting(entry), key=_in_flight_items)
+            instance = _best(self._fitting(entry))
             self._queue.count_turn(entry)
             self._hand_over(entry, instance)
 
     def pass_by(self, entry: Entry) -> bool:
-        """Hands an entry over that would be the only one in the queue; False when it must wait there."""
-        if len(self._queue) or not (fitting := self._fitting(entry)):
+        """Hands an entry over that nothing in the queue comes before; False when it must wait there."""
+        if self._queue.comes_before(entry) or not (fitting := self._fitting(entry)):
             return False
-        self._hand_over(entry, min(fitting, key=_in_flight_items))
+        self._queue.count_passing(entry)
+        self._hand_over(entry, _best(fitting))
         return True
 
     def _next(self) -> Entry | None:
         """The next entry for which there is room.
 
-        Only a call, or a caller, that has its share of every window is passed over. At any other the rest waits, so
-        that large ones get in too.
+        Only a call, or a caller, that has its share of every window is passed over, and a class that none with room
+        runs. At any other the rest waits, so that large ones get in too.
         """
         passed = Passed()
         while (entry := self._queue.head(passed)) is not None and not self._fitting(entry):
             with_room = [instance for instance in self._instances if instance.has_room(entry)]
             if not with_room:
-                return None
+                if entry.priority > 0 or Role.HIGH_PRIORITY not in [instance.role for instance in self._instances]:
+                    return None
+                passed.classes.add(entry.priority_class)
+                continue
             if any(instance.leaves_reserve(entry) for instance in with_room):
                 passed.flows.add(entry.flow_id)
             else:
@@ -72,8 +77,9 @@ class Handover:
             entry.fail(InternalError("the call could not be handed to a worker"))
 
 
-def _in_flight_items(instance: ModelInstance) -> int:
-    return instance.in_flight_items
+def _best(instances: Sequence[ModelInstance]) -> ModelInstance:
+    """One that is kept for such calls, else the one that has the least to do."""
+    return min(instances, key=lambda each: (each.role is not Role.HIGH_PRIORITY, each.in_flight_items))
 
 
 def _set_placement(placement: Placement, instance: ModelInstance) -> None:

@@ -27,6 +27,7 @@ from panope_server.runtime.instances.guests import Guest, Guests
 from panope_server.runtime.instances.in_flight import Entries, Entry, Tenant
 from panope_server.runtime.instances.liveness import CHECK_SECONDS, worker_liveness
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
+from panope_server.runtime.instances.role import Role
 from panope_server.runtime.instances.suspects import Suspects
 from panope_server.runtime.instances.worker_log import WorkerOutput
 from panope_server.runtime.instances.worker_socket import WorkerSocket
@@ -58,10 +59,12 @@ class Instance(ModelInstance):
     Args:
         name: unique in this server.
         listener: told about capacity and answers, from the event loop.
+        role: which calls it runs.
     """
 
-    def __init__(self, name: str, plan: LoadPlan, workers: Workers, listener: Listener) -> None:
+    def __init__(self, name: str, plan: LoadPlan, workers: Workers, listener: Listener, role: Role = Role.ANY) -> None:
         super().__init__(name, plan, workers, listener)
+        self._role = role
         self._workers = workers
         self._guests = Guests(self._send)
         self._in_flight = Entries()
@@ -72,6 +75,11 @@ class Instance(ModelInstance):
         self._transport: asyncio.WriteTransport | None = None
         self._loaded: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
         self._output = WorkerOutput(name, plan.model)
+
+    @property
+    def role(self) -> Role:
+        """Which calls it runs."""
+        return self._role
 
     @property
     def pid(self) -> int:
@@ -110,6 +118,8 @@ class Instance(ModelInstance):
 
     def has_room(self, entry: Entry) -> bool:
         """Whether the window has room; what exceeds the window, or must be alone, goes to an empty worker."""
+        if not self._role.takes(entry.priority):
+            return False
         if self.state is not InstanceState.READY or self._socket.clogged:
             return False
         first = self._in_flight.first()
@@ -150,13 +160,21 @@ class Instance(ModelInstance):
         self._tell_ready(round(time.monotonic() - started, 3))
 
     def _tell_ready(self, seconds: float) -> None:
-        _log.info("instance_ready", instance=self.name, model=self.plan.model, pid=self.pid, duration_seconds=seconds)
+        _log.info(
+            "instance_ready",
+            instance=self.name,
+            model=self.plan.model,
+            pid=self.pid,
+            role=self._role,
+            duration_seconds=seconds,
+        )
         batching = self.ready.batching if self.ready is not None else ""
         if batching not in UNRESTRICTED:
             _log.warning("batching_restricted", instance=self.name, model=self.plan.model, batching=batching)
 
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
+        niceness = self._role.niceness
         with theirs:
             try:
                 self._process = await ChildProcess.start(
@@ -165,6 +183,7 @@ class Instance(ModelInstance):
                     "panope_backends.worker",
                     "--fd",
                     str(theirs.fileno()),
+                    *(("--niceness", str(niceness)) if niceness else ()),
                     environment=child_environment(memory_bytes=self.plan.memory_limit_bytes),
                     stderr=self._output.read,
                     pass_fds=(theirs.fileno(),),

@@ -15,6 +15,7 @@ from panope_server.config import Workers
 from panope_server.runtime.instances.adapter_instance import AdapterInstance, FindHost, HostGoneError
 from panope_server.runtime.instances.instance import Instance, NotSpawnedError
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
+from panope_server.runtime.instances.role import Role
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 from panope_server.runtime.status import InstanceView
@@ -47,6 +48,7 @@ class InstanceSupervisor:
         name: of the place; every instance in it has it.
         owner: told what happens, from the event loop.
         find_host: finds the instance that an adapter runs in.
+        role: which calls the instance runs; an adapter's has its host's.
         clock: monotonic seconds.
     """
 
@@ -57,9 +59,11 @@ class InstanceSupervisor:
         workers: Workers,
         owner: Owner,
         find_host: FindHost,
+        role: Role = Role.ANY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find_host = find_host
+        self._role = role
         self._name = name
         self._plan = plan
         self._workers = workers
@@ -138,7 +142,7 @@ class InstanceSupervisor:
     def _made(self) -> ModelInstance:
         if self._plan.host:
             return AdapterInstance(self._name, self._plan, self._workers, self._owner, self._find_host)
-        return Instance(self._name, self._plan, self._workers, self._owner)
+        return Instance(self._name, self._plan, self._workers, self._owner, self._role)
 
     def _current(self) -> ModelInstance:
         assert self.instance is not None

@@ -17,6 +17,7 @@ from panope_server.config import Workers
 from panope_server.runtime.instances.frames import error_of
 from panope_server.runtime.instances.in_flight import Entries, Entry, Tenant
 from panope_server.runtime.instances.instance_breaker import InstanceBreaker
+from panope_server.runtime.instances.role import Role
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe
@@ -71,6 +72,11 @@ class ModelInstance(ABC):
         self.end_reason = ""
         self.closed = asyncio.Event()
         self.breaker = InstanceBreaker(workers)
+
+    @property
+    def role(self) -> Role:
+        """Which calls it runs."""
+        return Role.ANY
 
     @property
     @abstractmethod

@@ -37,6 +37,7 @@ class InstancePool:
     Args:
         model: the key of what is served, for metrics and the log.
         limits: of the queue.
+        full_items: that instances have at a time when they work as fast as they can.
         model_number: by which workers know what is served.
 
     Attributes:
@@ -45,11 +46,12 @@ class InstancePool:
         instances: that serve.
     """
 
-    def __init__(self, model: str, limits: Limits, metrics: Metrics, model_number: int = 0) -> None:
+    def __init__(self, model: str, limits: Limits, metrics: Metrics, full_items: int, model_number: int = 0) -> None:
         self.queue = RequestQueue(model, limits)
         self.slot_queue = RequestQueue(model, limits, noun="answers")
         self.instances: list[ModelInstance] = []
         self._model = model
+        self._full_items = full_items
         self._model_number = model_number
         queues = self.queue, self.slot_queue
         self._handovers = {queue: Handover(model, queue, self.instances) for queue in queues}
@@ -113,7 +115,7 @@ class InstancePool:
         """Counts where the time of an answer went."""
         now = time.monotonic()
         queue, seconds = self._queue_of(entry), now - max(entry.dispatched, self._last_answer)
-        for rate in (queue.rate, queue.full_rate) if len(queue) else (queue.rate,):
+        for rate in (queue.rate, queue.full_rate) if self._is_full(queue) else (queue.rate,):
             rate.record(entry.work, seconds)
         self._last_answer = now
         self._quarantine.answered(entry)
@@ -171,6 +173,10 @@ class InstancePool:
                 f"{max(0.0, left):.1f}",
                 reason="deadline_unreachable",
             )
+
+    def _is_full(self, queue: RequestQueue) -> bool:
+        """Whether more waits than runs: here, or in the workers, whose windows hold many batches."""
+        return bool(len(queue)) or sum([instance.held.items for instance in self.instances]) >= self._full_items
 
     def _queue_of(self, entry: Entry) -> RequestQueue:
         return self.slot_queue if entry.slots else self.queue

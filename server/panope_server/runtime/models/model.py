@@ -260,7 +260,8 @@ class ModelRuntime(ModelLoading):
 
     def _satisfies(self, constraints: LoadConstraints) -> bool:
         group = self._groups.current
-        has_instances = constraints.instances in (0, group.count if group is not None else 0)
+        count = 0 if group is None else group.count
+        has_instances = not constraints.instances or count == self._settings.workers.instances_of(constraints.instances)
         return has_instances and all(instance.satisfies(constraints) for instance in self.pool.instances)
 
     def _refuse_other(self, constraints: LoadConstraints) -> None:

@@ -151,7 +151,7 @@ class LoadPlanner:
             machine,
             constraints,
             profiles,
-            constraints.instances or self._settings.workers.instances,
+            self._settings.workers.instances_of(constraints.instances),
             partial(self._extra_bytes, entry),
         )
 

@@ -20,6 +20,7 @@ from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.instance import Instance
+from panope_server.runtime.instances.role import Role
 from panope_server.runtime.instances.worker_socket import WorkerSocket
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
@@ -140,8 +141,8 @@ class Bench:
     workers: list[Worker] = field(default_factory=list)
     calls: list[asyncio.Task[Any]] = field(default_factory=list)
 
-    def start_worker(self) -> None:
-        instance = Instance(f"{MODEL}#{len(self.workers)}", PLAN, self.runtime._settings.workers, self.runtime)
+    def start_worker(self, role: Role = Role.ANY) -> None:
+        instance = Instance(f"{MODEL}#{len(self.workers)}", PLAN, self.runtime._settings.workers, self.runtime, role)
         transport: Any = FakeTransport()
         socket = instance._socket
         socket._transport = transport

@@ -54,7 +54,7 @@ class RequestQueue(Entries):
         self._empty = asyncio.Event()
         self._empty.set()
         self.rate = Rate()
-        self.full_rate = Rate()  # while more waits here: at other times batches are small, and the model could do more
+        self.full_rate = Rate()  # while more waits than runs: at other times batches are small, and it could do more
 
     def add(self, entry: Entry) -> None:
         """Takes an entry in, behind those of its flow; it leaves the holder that it had."""
@@ -101,15 +101,27 @@ class RequestQueue(Entries):
             self.remove(entry)
         return entry
 
+    def comes_before(self, entry: Entry) -> bool:
+        """Whether something waits here that an entry which comes now may not pass."""
+        for priority_class, turns in self._classes.items():
+            first = turns.first(NOBODY, priority_class)
+            if first is not None and (priority_class >= entry.priority_class or self._is_owed(first)):
+                return True
+        return False
+
     def count_turn(self, entry: Entry) -> None:
         """Counts an entry that is about to be handed over."""
+        self.count_passing(entry)
         of_entry = entry.priority_class
-        for priority_class, turns in self._classes.items():
-            if priority_class < of_entry and not turns.is_empty:
-                self._passed_over[priority_class] += entry.work
         owed = self._passed_over[of_entry]
         self._passed_over[of_entry] = max(0, owed - STARVATION_FACTOR * entry.work)
         self._classes[of_entry].count(entry)
+
+    def count_passing(self, entry: Entry) -> None:
+        """Counts an entry that is handed over before those of lower classes that wait here."""
+        for priority_class, turns in self._classes.items():
+            if priority_class < entry.priority_class and not turns.is_empty:
+                self._passed_over[priority_class] += entry.work
 
     def retry_after(self) -> float:
         """Seconds until the queue is likely to be empty, spread so that callers do not return together."""
@@ -122,12 +134,16 @@ class RequestQueue(Entries):
         """Of a class that has waited too long for higher ones, else of the highest class that has one."""
         found: Entry | None = None
         for priority_class, turns in self._classes.items():
-            if turns.is_empty or (entry := turns.first(passed, priority_class)) is None:
+            if priority_class in passed.classes or (entry := turns.first(passed, priority_class)) is None:
                 continue
-            if self._passed_over[priority_class] >= STARVATION_FACTOR * entry.work:
+            if self._is_owed(entry):
                 return entry
             found = found or entry
         return found
+
+    def _is_owed(self, entry: Entry) -> bool:
+        """Whether the class of an entry that is next in it has waited too long for higher ones."""
+        return self._passed_over[entry.priority_class] >= STARVATION_FACTOR * entry.work
 
     def _is_over(self, entry: Entry) -> bool:
         """Whether nobody waits for an entry: its caller has gone, or hears now that its time is up."""

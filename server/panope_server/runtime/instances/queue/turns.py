@@ -30,10 +30,12 @@ class Passed:
     Attributes:
         flows: calls.
         callers: each with the class of the entries that are passed over.
+        classes: of priority.
     """
 
     flows: set[int] = field(default_factory=set)
     callers: set[tuple[int, str]] = field(default_factory=set)
+    classes: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -71,7 +71,7 @@ class GroupStarter:
                 raise failed[-1].error
             self._planned(plan)
             try:
-                return await self._group(plan, constraints.instances or self._workers.instances)
+                return await self._group(plan, self._workers.instances_of(constraints.instances))
             except (PreconditionError, InternalError) as error:
                 _log.warning("candidate_failed", model=self._name, backend=plan.backend, error=error.message)
                 failed.append(FailedPlan(plan, error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from panope_backends.errors import PanopeError
 from panope_server.config import Workers
 from panope_server.runtime.instances.instance_supervisor import InstanceSupervisor
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
+from panope_server.runtime.instances.role import roles_of
 from panope_server.runtime.models.groups.placing import FindInstance
 from panope_server.runtime.placement.memory import HOST
 from panope_server.runtime.placement.plan import LoadPlan
@@ -43,7 +44,7 @@ class InstanceGroup:
     def __init__(
         self,
         plan: LoadPlan,
-        names: Iterable[str],
+        names: Sequence[str],
         workers: Workers,
         owner: GroupOwner,
         find_instance: FindInstance,
@@ -59,8 +60,8 @@ class InstanceGroup:
         self.breaker_opened = owner.breaker_opened
         self.lost = owner.lost
         self._supervisors = [
-            InstanceSupervisor(name, plan, workers, self, partial(find_instance, place))
-            for place, name in enumerate(names)
+            InstanceSupervisor(name, plan, workers, self, partial(find_instance, place), role)
+            for place, (name, role) in enumerate(zip(names, roles_of(len(names), workers), strict=True))
         ]
 
     @property

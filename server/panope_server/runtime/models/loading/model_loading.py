@@ -81,7 +81,7 @@ class ModelLoading:
         self.outputs: tuple[TensorSpec, ...] = ()
         self.keep_alive = KeepAlive(keep_alive, self._expired)
         self._number = next(MODEL_NUMBERS)
-        self.pool = InstancePool(name, settings.limits, metrics, self._number)
+        self.pool = InstancePool(name, settings.limits, metrics, 2 * settings.workers.max_batch_size, self._number)
         self._settings = settings
         self._metrics = metrics
         self._on_state = on_state
