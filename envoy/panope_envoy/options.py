@@ -17,6 +17,9 @@ HUB_PREFIX = "/hub/"
 #: So does what this matches: a model's files by their paths.
 FILE_PATTERN = "/v1/model/[^/]+(/[^/]+)?/files/.+"
 
+#: Where the admin app tells Envoy, and nobody through it, the keys of an issuer whose keys are in a file.
+TOKEN_KEYS_PATH = "/edge/token-keys"  # noqa: S105 - a path
+
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -27,7 +30,7 @@ class TokenIssuer:
     Attributes:
         issuer: what tokens name as theirs (`iss`).
         audiences: of which tokens must name one (`aud`).
-        jwks: the issuer's keys: a URL, or the absolute path of a file.
+        jwks: where the issuer's keys are fetched; empty where the admin app has them, at `TOKEN_KEYS_PATH`.
         ca_file: the authorities that are trusted when the URL is asked, in PEM.
     """
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from panope_envoy.options import EdgeOptions, TokenIssuer
+from panope_envoy.options import TOKEN_KEYS_PATH, EdgeOptions, TokenIssuer
+from panope_envoy.route_table import ADMIN_CLUSTER
 from panope_envoy.typed import Json, socket_address, typed
 
 JWT = "envoy.filters.http.jwt_authn"
@@ -20,6 +21,7 @@ CLAIMS_HEADER = "x-edge-token-claims"
 KEYS_CLUSTER = "token_keys"
 
 _PROVIDER = "issuer"
+_OWN_KEYS = f"http://localhost{TOKEN_KEYS_PATH}"
 
 
 def token_filters(options: EdgeOptions) -> list[Json]:
@@ -37,9 +39,9 @@ def token_filters(options: EdgeOptions) -> list[Json]:
 
 
 def token_clusters(options: EdgeOptions) -> list[Json]:
-    """Where the issuer's keys are; none for a file."""
+    """Where the issuer's keys are, unless the admin app has them."""
     issuer = options.token_issuer
-    if issuer is None or not _is_url(issuer.jwks):
+    if issuer is None or not issuer.jwks:
         return []
     url = urlsplit(issuer.jwks)
     host, is_tls = url.hostname or "", url.scheme == "https"
@@ -70,12 +72,12 @@ def _provider(issuer: TokenIssuer) -> Json:
 
 
 def _keys(jwks: str) -> Json:
-    if not _is_url(jwks):
-        return {"local_jwks": {"filename": jwks}}
+    # A file goes this way too: Envoy would read it at its start alone, also with `watched_directory`.
+    uri, cluster, kept = (jwks, KEYS_CLUSTER, "300s") if jwks else (_OWN_KEYS, ADMIN_CLUSTER, "5s")
     return {
         "remote_jwks": {
-            "http_uri": {"uri": jwks, "cluster": KEYS_CLUSTER, "timeout": "5s"},
-            "cache_duration": "300s",
+            "http_uri": {"uri": uri, "cluster": cluster, "timeout": "5s"},
+            "cache_duration": kept,
             # Beside the calls: else each of them could make this server ask the issuer, and would wait for it.
             "async_fetch": {},
         }
@@ -94,7 +96,3 @@ def _tls(host: str, ca_file: str) -> Json:
         },
     )
     return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
-
-
-def _is_url(jwks: str) -> bool:
-    return "://" in jwks

@@ -93,7 +93,7 @@ class Issuer:
     def __init__(self) -> None:
         self.signatures: list[str] = []
         self._key = ECKey.generate_key("P-256", {"kid": "1", "alg": "ES256", "use": "sig"})
-        body = json.dumps({"keys": [self._key.as_dict(private=False)]}).encode()
+        self.keys = body = json.dumps({"keys": [self._key.as_dict(private=False)]}).encode()
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -357,6 +357,34 @@ def test_no_other_token_and_no_header_of_a_callers_own_lets_anybody_in(locked: L
             with pytest.raises(grpc.RpcError) as refused:
                 call(b"", metadata=[(name.lower(), value) for name, value in list(told.items())[:2]], timeout=60)
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_keys_of_an_issuer_in_a_file_are_changed_there_while_the_server_runs(
+    make_servers: type[Servers], tmp_path: Path
+) -> None:
+    before, after, file = Issuer(), Issuer(), tmp_path / "keys.json"
+    file.write_bytes(before.keys)
+    told = {"ISSUER": before.url, "AUDIENCES": "panope", "JWKS": str(file), "CLAIM": "groups", "RULES": "admins=admin"}
+    servers = make_servers(tmp_path, tmp_path)
+    try:
+        variables = {f"PANOPE_ACCESS_JWT_{name}": value for name, value in told.items()}
+        server = servers.start("--auth", "required", home=tmp_path / "home", demo=False, **variables)
+
+        def status(token: str) -> int:
+            return int(server.request("GET", "/v1/models", headers={"authorization": f"Bearer {token}"}).status)
+
+        old, new = before.token(), after.token(iss=before.url)
+        assert (status(old), status(new)) == (200, 401)
+        file.write_bytes(after.keys)
+        deadline = time.monotonic() + 60
+        while status(new) != 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert (status(old), status(new)) == (401, 200)
+        assert server.request("GET", "/edge/token-keys").status == 404, "the HTTP port tells nobody"
+    finally:
+        servers.stop()
+        before.close()
+        after.close()
 
 
 def test_no_key_is_found_in_any_log_metric_or_answer(locked: Locked) -> None:

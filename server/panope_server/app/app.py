@@ -15,6 +15,7 @@ from panope_backends.errors import PanopeError
 from panope_envoy.options import hosts_for
 from panope_registry.session import RegistrySession
 from panope_registry.shared_store.driver import check_driver
+from panope_server.access.token_keys import TokenKeys
 from panope_server.app.access import open_access
 from panope_server.app.edge import ADMIN_SOCKET, GRPC_SOCKET, edge_options, refuse_open_bind, write_secrets
 from panope_server.app.garbage import tune_garbage_collection
@@ -39,6 +40,7 @@ from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
 from panope_server.transport.http.keys import key_routes
 from panope_server.transport.http.status import StatusJson
+from panope_server.transport.http.token_keys import token_key_routes
 from panope_server.transport.interceptors.chain import interceptors_for
 
 _log = structlog.get_logger("panope.server")
@@ -192,6 +194,8 @@ class App:
         async def status() -> StatusJson:
             return self._status.document(parts.models)
 
+        file = self._settings.access.jwt.keys_file
+        keys = None if file is None else await asyncio.to_thread(TokenKeys, file)
         app = admin_app(
             exposition=self._metrics.exposition,
             openmetrics=self._metrics.openmetrics,
@@ -204,6 +208,7 @@ class App:
                 *hub_routes(parts.files),
                 *key_routes(parts.services.keys),
                 *cache_routes(parts.services.cache),
+                *token_key_routes(None if keys is None else keys.read),
             ],
             authenticator=parts.authenticator,
             public_metrics=self._settings.access.public_metrics,

@@ -63,7 +63,10 @@ def _token_issuer(jwt: JwtSettings) -> TokenIssuer | None:
     if not jwt.issuer:
         return None
     return TokenIssuer(
-        issuer=jwt.issuer, audiences=jwt.audiences, jwks=jwt.jwks, ca_file=jwt.ca_file or _usual_authorities()
+        issuer=jwt.issuer,
+        audiences=jwt.audiences,
+        jwks="" if jwt.keys_file else jwt.jwks,
+        ca_file="" if jwt.keys_file else jwt.ca_file or _usual_authorities(),
     )
 
 

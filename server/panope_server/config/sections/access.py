@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -30,7 +31,8 @@ class JwtSettings(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             pattern=r"^$|^(https://|http://(localhost|127\.0\.0\.1)[:/]|/).+",
             extra={WORDS: "a URL with `https`, or the absolute path of a file"},
-            description="The issuer's keys (JWKS): where they are fetched every five minutes, or a file.",
+            description="The issuer's keys (JWKS): where they are fetched every five minutes, or a file, which is read "
+            "every five seconds.",
         ),
     ] = ""
     ca_file: Annotated[
@@ -51,6 +53,11 @@ class JwtSettings(Struct, frozen=True, forbid_unknown_fields=True):
             "scopes, then models if not all. The first rule that matches counts."
         ),
     ] = ()
+
+    @property
+    def keys_file(self) -> Path | None:
+        """The file of the issuer's keys; None where they are fetched, or there is no issuer."""
+        return Path(self.jwks) if self.jwks.startswith("/") else None
 
 
 class AccessSettings(Struct, frozen=True, forbid_unknown_fields=True):

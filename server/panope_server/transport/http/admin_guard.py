@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panope_backends.errors import PanopeError
+from panope_envoy.options import TOKEN_KEYS_PATH
 from panope_registry.access.scopes import READ, WRITE
 from panope_server.access.authentication import Authenticator
 from panope_server.access.caller import Caller, set_caller
@@ -26,7 +27,7 @@ _METRICS = re.compile(r"(/v1)?/metrics")
 #: What is read by GET and changed by the other methods.
 _MANAGED = re.compile("/v1/(keys|cache)(/.*)?")
 _PERMISSIONS: tuple[tuple[re.Pattern[str], Permission], ...] = (
-    (re.compile("/health|/ready|/openapi.json"), PUBLIC),
+    (re.compile(f"/health|/ready|/openapi.json|{TOKEN_KEYS_PATH}"), PUBLIC),
     (_METRICS, Permission("metrics", READ)),
     (re.compile("/status"), Permission("status", READ)),
     (re.compile("(?s)/v1/files/.*|/v1/model/.*|/hub(/.*)?"), Permission("files", READ)),
