@@ -89,6 +89,16 @@ func responses[T any](
 	open func(context.Context) (grpc.ServerStreamingClient[T], error),
 	last func(*T) bool,
 ) iter.Seq2[*T, error] {
+	return receive(ctx, open, false, last)
+}
+
+// receive is responses, for streams that may be complete before anything has come.
+func receive[T any](
+	ctx context.Context,
+	open func(context.Context) (grpc.ServerStreamingClient[T], error),
+	complete bool,
+	last func(*T) bool,
+) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -97,7 +107,7 @@ func responses[T any](
 			yield(nil, errorOf(err, nil))
 			return
 		}
-		complete := false
+		complete := complete
 		for {
 			response, err := stream.Recv()
 			if errors.Is(err, io.EOF) {

@@ -27,6 +27,49 @@ func (c *Client) StreamTranscribe(
 	return responses(ctx, open, func(*panopev1.StreamTranscribeResponse) bool { return true })
 }
 
+// LiveTranscribe transcribes speech while it is spoken: audio brings samples of one channel without a header, as they
+// come, and utterances are given when they have ended, and before as they are known. Leaving the loop ends the call.
+// Nothing is retried; an error is the last that comes.
+func (c *Client) LiveTranscribe(
+	ctx context.Context, config *panopev1.LiveTranscribeConfig, audio iter.Seq[[]byte],
+) iter.Seq2[*panopev1.LiveTranscribeResponse, error] {
+	open := func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.LiveTranscribeResponse], error) {
+		stream, err := c.speech.LiveTranscribe(ctx)
+		if err != nil {
+			return nil, err
+		}
+		go sendLive(stream, config, audio)
+		return stream, nil
+	}
+	// Audio without speech has no utterances: an end without an answer is a good one.
+	return receive(ctx, open, true, func(*panopev1.LiveTranscribeResponse) bool { return true })
+}
+
+// sendLive sends a stream's requests until its audio or the call ends; why it ended is told by the responses.
+func sendLive(
+	stream grpc.BidiStreamingClient[panopev1.LiveTranscribeRequest, panopev1.LiveTranscribeResponse],
+	config *panopev1.LiveTranscribeConfig, audio iter.Seq[[]byte],
+) {
+	first := &panopev1.LiveTranscribeRequest{Message: &panopev1.LiveTranscribeRequest_Config{Config: config}}
+	if stream.Send(first) != nil {
+		return
+	}
+	for piece := range audio {
+		next := &panopev1.LiveTranscribeRequest{Message: &panopev1.LiveTranscribeRequest_Audio{Audio: piece}}
+		if stream.Send(next) != nil {
+			return
+		}
+	}
+	_ = stream.CloseSend()
+}
+
+// DetectSpeech says which parts of audio are speech.
+func (c *Client) DetectSpeech(
+	ctx context.Context, request *panopev1.DetectSpeechRequest,
+) (*panopev1.DetectSpeechResponse, error) {
+	return c.speech.DetectSpeech(ctx, request)
+}
+
 // Speak speaks a text, and gives the whole audio file.
 func (c *Client) Speak(ctx context.Context, request *panopev1.SpeakRequest) (*panopev1.SpeakResponse, error) {
 	return c.speech.Speak(ctx, request)

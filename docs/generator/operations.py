@@ -64,6 +64,7 @@ from panope_server.transport.rest.speech import fields as speech_fields
 from panope_server.transport.rest.speech import formats as speech
 from panope_server.transport.rest.speech.recognition import RecognitionBody
 from panope_server.transport.rest.speech.speaking import SpeakBody, SpeechBody
+from panope_server.transport.rest.speech.voice_activity import VoiceActivityForm, VoiceActivityJson
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.rest.text_generation import schemas as tgi
@@ -193,6 +194,7 @@ METHODS: Mapping[str, Operation] = {
         query=_AZURE,
         waits=True,
     ),
+    "SpeechService.DetectVoiceActivity": Operation(VoiceActivityJson, VoiceActivityForm, body_media=FORM, waits=True),
     "SpeechService.RecognizeSpeech": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
     "SpeechService.RecognizeSpeechModel": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
     "SpeechService.CreateSpeech": Operation(body=SpeechBody, media="audio/mpeg", query=_AZURE, waits=True),

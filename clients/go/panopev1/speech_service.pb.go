@@ -21,6 +21,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How a sample is written, little-endian.
+type SampleFormat int32
+
+const (
+	// Whole numbers of 16 bits.
+	SampleFormat_SAMPLE_FORMAT_UNSPECIFIED SampleFormat = 0
+	// Whole numbers of 16 bits.
+	SampleFormat_SAMPLE_FORMAT_S16LE SampleFormat = 1
+	// Floats of 32 bits, about -1 to 1.
+	SampleFormat_SAMPLE_FORMAT_F32LE SampleFormat = 2
+)
+
+// Enum value maps for SampleFormat.
+var (
+	SampleFormat_name = map[int32]string{
+		0: "SAMPLE_FORMAT_UNSPECIFIED",
+		1: "SAMPLE_FORMAT_S16LE",
+		2: "SAMPLE_FORMAT_F32LE",
+	}
+	SampleFormat_value = map[string]int32{
+		"SAMPLE_FORMAT_UNSPECIFIED": 0,
+		"SAMPLE_FORMAT_S16LE":       1,
+		"SAMPLE_FORMAT_F32LE":       2,
+	}
+)
+
+func (x SampleFormat) Enum() *SampleFormat {
+	p := new(SampleFormat)
+	*p = x
+	return p
+}
+
+func (x SampleFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SampleFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_speech_service_proto_enumTypes[0].Descriptor()
+}
+
+func (SampleFormat) Type() protoreflect.EnumType {
+	return &file_panope_v1_speech_service_proto_enumTypes[0]
+}
+
+func (x SampleFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SampleFormat.Descriptor instead.
+func (SampleFormat) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{0}
+}
+
 // A kind of audio file.
 type AudioFormat int32
 
@@ -74,11 +127,11 @@ func (x AudioFormat) String() string {
 }
 
 func (AudioFormat) Descriptor() protoreflect.EnumDescriptor {
-	return file_panope_v1_speech_service_proto_enumTypes[0].Descriptor()
+	return file_panope_v1_speech_service_proto_enumTypes[1].Descriptor()
 }
 
 func (AudioFormat) Type() protoreflect.EnumType {
-	return &file_panope_v1_speech_service_proto_enumTypes[0]
+	return &file_panope_v1_speech_service_proto_enumTypes[1]
 }
 
 func (x AudioFormat) Number() protoreflect.EnumNumber {
@@ -87,7 +140,7 @@ func (x AudioFormat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AudioFormat.Descriptor instead.
 func (AudioFormat) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{0}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{1}
 }
 
 // Audio to transcribe.
@@ -731,6 +784,551 @@ func (x *StreamTranscribeResponse) GetCompletionTokens() uint32 {
 	return 0
 }
 
+// The next message of a stream that is transcribed as it is spoken.
+type LiveTranscribeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly one.
+	//
+	// Types that are valid to be assigned to Message:
+	//
+	//	*LiveTranscribeRequest_Config
+	//	*LiveTranscribeRequest_Audio
+	Message       isLiveTranscribeRequest_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LiveTranscribeRequest) Reset() {
+	*x = LiveTranscribeRequest{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LiveTranscribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LiveTranscribeRequest) ProtoMessage() {}
+
+func (x *LiveTranscribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LiveTranscribeRequest.ProtoReflect.Descriptor instead.
+func (*LiveTranscribeRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *LiveTranscribeRequest) GetMessage() isLiveTranscribeRequest_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *LiveTranscribeRequest) GetConfig() *LiveTranscribeConfig {
+	if x != nil {
+		if x, ok := x.Message.(*LiveTranscribeRequest_Config); ok {
+			return x.Config
+		}
+	}
+	return nil
+}
+
+func (x *LiveTranscribeRequest) GetAudio() []byte {
+	if x != nil {
+		if x, ok := x.Message.(*LiveTranscribeRequest_Audio); ok {
+			return x.Audio
+		}
+	}
+	return nil
+}
+
+type isLiveTranscribeRequest_Message interface {
+	isLiveTranscribeRequest_Message()
+}
+
+type LiveTranscribeRequest_Config struct {
+	// How. The first message, and no other.
+	Config *LiveTranscribeConfig `protobuf:"bytes,1,opt,name=config,proto3,oneof"`
+}
+
+type LiveTranscribeRequest_Audio struct {
+	// The samples that follow those before, of one channel, 1 MiB of them at most; a sample may be cut between two
+	// messages.
+	Audio []byte `protobuf:"bytes,2,opt,name=audio,proto3,oneof"`
+}
+
+func (*LiveTranscribeRequest_Config) isLiveTranscribeRequest_Message() {}
+
+func (*LiveTranscribeRequest_Audio) isLiveTranscribeRequest_Message() {}
+
+// How a stream is transcribed.
+type LiveTranscribeConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name, `vendor/name`, or an alias. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// How samples are written. Default: whole numbers of 16 bits.
+	SampleFormat SampleFormat `protobuf:"varint,2,opt,name=sample_format,json=sampleFormat,proto3,enum=panope.v1.SampleFormat" json:"sample_format,omitempty"`
+	// Samples in a second, from 8,000 to 48,000. Default: 16,000.
+	SampleRate uint32 `protobuf:"varint,3,opt,name=sample_rate,json=sampleRate,proto3" json:"sample_rate,omitempty"`
+	// As of Transcribe. `vad` cannot be false; of `vad_options` an utterance is ended by `min_silence_seconds`, 0.7 by
+	// default and at least 0.2, and `padding_seconds` are 0.2 by default and 1 at most.
+	Options *TranscriptionOptions `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
+	// Seconds of new audio after which an utterance that goes on is told anew, from 0.2 to 30; 0 for never. Default: 1.
+	PartialIntervalSeconds *float64 `protobuf:"fixed64,5,opt,name=partial_interval_seconds,json=partialIntervalSeconds,proto3,oneof" json:"partial_interval_seconds,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
+}
+
+func (x *LiveTranscribeConfig) Reset() {
+	*x = LiveTranscribeConfig{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LiveTranscribeConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LiveTranscribeConfig) ProtoMessage() {}
+
+func (x *LiveTranscribeConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LiveTranscribeConfig.ProtoReflect.Descriptor instead.
+func (*LiveTranscribeConfig) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LiveTranscribeConfig) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *LiveTranscribeConfig) GetSampleFormat() SampleFormat {
+	if x != nil {
+		return x.SampleFormat
+	}
+	return SampleFormat_SAMPLE_FORMAT_UNSPECIFIED
+}
+
+func (x *LiveTranscribeConfig) GetSampleRate() uint32 {
+	if x != nil {
+		return x.SampleRate
+	}
+	return 0
+}
+
+func (x *LiveTranscribeConfig) GetOptions() *TranscriptionOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *LiveTranscribeConfig) GetPartialIntervalSeconds() float64 {
+	if x != nil && x.PartialIntervalSeconds != nil {
+		return *x.PartialIntervalSeconds
+	}
+	return 0
+}
+
+// An utterance.
+type LiveTranscribeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answers.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Its number, from 0.
+	Utterance uint32 `protobuf:"varint,2,opt,name=utterance,proto3" json:"utterance,omitempty"`
+	// Whether it has ended. Until then it is told again under the same number, and all of it may change.
+	IsFinal bool `protobuf:"varint,3,opt,name=is_final,json=isFinal,proto3" json:"is_final,omitempty"`
+	// What was said.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// The pieces; times count from the start of the stream.
+	Segments []*TranscriptionSegment `protobuf:"bytes,5,rep,name=segments,proto3" json:"segments,omitempty"`
+	// Where it starts, in seconds from the start of the stream.
+	StartSeconds float64 `protobuf:"fixed64,6,opt,name=start_seconds,json=startSeconds,proto3" json:"start_seconds,omitempty"`
+	// Where it ends, or the audio that it was heard in does.
+	EndSeconds float64 `protobuf:"fixed64,7,opt,name=end_seconds,json=endSeconds,proto3" json:"end_seconds,omitempty"`
+	// As in TranscribeResponse.
+	Language string `protobuf:"bytes,8,opt,name=language,proto3" json:"language,omitempty"`
+	// The tokens that the model wrote for this response.
+	CompletionTokens uint32 `protobuf:"varint,9,opt,name=completion_tokens,json=completionTokens,proto3" json:"completion_tokens,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *LiveTranscribeResponse) Reset() {
+	*x = LiveTranscribeResponse{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LiveTranscribeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LiveTranscribeResponse) ProtoMessage() {}
+
+func (x *LiveTranscribeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LiveTranscribeResponse.ProtoReflect.Descriptor instead.
+func (*LiveTranscribeResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *LiveTranscribeResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *LiveTranscribeResponse) GetUtterance() uint32 {
+	if x != nil {
+		return x.Utterance
+	}
+	return 0
+}
+
+func (x *LiveTranscribeResponse) GetIsFinal() bool {
+	if x != nil {
+		return x.IsFinal
+	}
+	return false
+}
+
+func (x *LiveTranscribeResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *LiveTranscribeResponse) GetSegments() []*TranscriptionSegment {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+func (x *LiveTranscribeResponse) GetStartSeconds() float64 {
+	if x != nil {
+		return x.StartSeconds
+	}
+	return 0
+}
+
+func (x *LiveTranscribeResponse) GetEndSeconds() float64 {
+	if x != nil {
+		return x.EndSeconds
+	}
+	return 0
+}
+
+func (x *LiveTranscribeResponse) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *LiveTranscribeResponse) GetCompletionTokens() uint32 {
+	if x != nil {
+		return x.CompletionTokens
+	}
+	return 0
+}
+
+// Audio to look for speech in.
+type DetectSpeechRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name, `vendor/name`, of a model that transcribes, or an alias. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The audio. Required.
+	Audio *Audio `protobuf:"bytes,2,opt,name=audio,proto3" json:"audio,omitempty"`
+	// What counts as speech.
+	Options       *SpeechDetectionOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DetectSpeechRequest) Reset() {
+	*x = DetectSpeechRequest{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectSpeechRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectSpeechRequest) ProtoMessage() {}
+
+func (x *DetectSpeechRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectSpeechRequest.ProtoReflect.Descriptor instead.
+func (*DetectSpeechRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DetectSpeechRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *DetectSpeechRequest) GetAudio() *Audio {
+	if x != nil {
+		return x.Audio
+	}
+	return nil
+}
+
+func (x *DetectSpeechRequest) GetOptions() *SpeechDetectionOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+// What counts as speech; the defaults are those of silero-vad, without what it tells around speech.
+type SpeechDetectionOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The probability from which a moment of 32 milliseconds is speech, above 0 and below 1. Default: 0.5.
+	Threshold *float64 `protobuf:"fixed64,1,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// Shorter silence does not part speech, in seconds from 0 to 60. Default: 0.1.
+	MinSilenceSeconds *float64 `protobuf:"fixed64,2,opt,name=min_silence_seconds,json=minSilenceSeconds,proto3,oneof" json:"min_silence_seconds,omitempty"`
+	// Shorter speech is not told, in seconds from 0 to 60. Default: 0.25.
+	MinSpeechSeconds *float64 `protobuf:"fixed64,3,opt,name=min_speech_seconds,json=minSpeechSeconds,proto3,oneof" json:"min_speech_seconds,omitempty"`
+	// What is told before and after speech, in seconds from 0 to 10. Default: 0.
+	PaddingSeconds *float64 `protobuf:"fixed64,4,opt,name=padding_seconds,json=paddingSeconds,proto3,oneof" json:"padding_seconds,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SpeechDetectionOptions) Reset() {
+	*x = SpeechDetectionOptions{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpeechDetectionOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpeechDetectionOptions) ProtoMessage() {}
+
+func (x *SpeechDetectionOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpeechDetectionOptions.ProtoReflect.Descriptor instead.
+func (*SpeechDetectionOptions) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SpeechDetectionOptions) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *SpeechDetectionOptions) GetMinSilenceSeconds() float64 {
+	if x != nil && x.MinSilenceSeconds != nil {
+		return *x.MinSilenceSeconds
+	}
+	return 0
+}
+
+func (x *SpeechDetectionOptions) GetMinSpeechSeconds() float64 {
+	if x != nil && x.MinSpeechSeconds != nil {
+		return *x.MinSpeechSeconds
+	}
+	return 0
+}
+
+func (x *SpeechDetectionOptions) GetPaddingSeconds() float64 {
+	if x != nil && x.PaddingSeconds != nil {
+		return *x.PaddingSeconds
+	}
+	return 0
+}
+
+// What was found.
+type DetectSpeechResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model whose worker looked.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The parts that are speech, in their order.
+	Segments []*SpeechSegment `protobuf:"bytes,2,rep,name=segments,proto3" json:"segments,omitempty"`
+	// The seconds of the audio.
+	DurationSeconds float64 `protobuf:"fixed64,3,opt,name=duration_seconds,json=durationSeconds,proto3" json:"duration_seconds,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *DetectSpeechResponse) Reset() {
+	*x = DetectSpeechResponse{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DetectSpeechResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DetectSpeechResponse) ProtoMessage() {}
+
+func (x *DetectSpeechResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DetectSpeechResponse.ProtoReflect.Descriptor instead.
+func (*DetectSpeechResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DetectSpeechResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *DetectSpeechResponse) GetSegments() []*SpeechSegment {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+func (x *DetectSpeechResponse) GetDurationSeconds() float64 {
+	if x != nil {
+		return x.DurationSeconds
+	}
+	return 0
+}
+
+// A part of audio that is speech.
+type SpeechSegment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it starts, in seconds from the start of the audio.
+	StartSeconds float64 `protobuf:"fixed64,1,opt,name=start_seconds,json=startSeconds,proto3" json:"start_seconds,omitempty"`
+	// Where it ends.
+	EndSeconds    float64 `protobuf:"fixed64,2,opt,name=end_seconds,json=endSeconds,proto3" json:"end_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpeechSegment) Reset() {
+	*x = SpeechSegment{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpeechSegment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpeechSegment) ProtoMessage() {}
+
+func (x *SpeechSegment) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpeechSegment.ProtoReflect.Descriptor instead.
+func (*SpeechSegment) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SpeechSegment) GetStartSeconds() float64 {
+	if x != nil {
+		return x.StartSeconds
+	}
+	return 0
+}
+
+func (x *SpeechSegment) GetEndSeconds() float64 {
+	if x != nil {
+		return x.EndSeconds
+	}
+	return 0
+}
+
 // A text to speak.
 type SpeakRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -752,7 +1350,7 @@ type SpeakRequest struct {
 
 func (x *SpeakRequest) Reset() {
 	*x = SpeakRequest{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +1362,7 @@ func (x *SpeakRequest) String() string {
 func (*SpeakRequest) ProtoMessage() {}
 
 func (x *SpeakRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[8]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +1375,7 @@ func (x *SpeakRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeakRequest.ProtoReflect.Descriptor instead.
 func (*SpeakRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SpeakRequest) GetModel() string {
@@ -839,7 +1437,7 @@ type SpeakResponse struct {
 
 func (x *SpeakResponse) Reset() {
 	*x = SpeakResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -851,7 +1449,7 @@ func (x *SpeakResponse) String() string {
 func (*SpeakResponse) ProtoMessage() {}
 
 func (x *SpeakResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[9]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -864,7 +1462,7 @@ func (x *SpeakResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeakResponse.ProtoReflect.Descriptor instead.
 func (*SpeakResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SpeakResponse) GetModel() string {
@@ -906,7 +1504,7 @@ type StreamSpeakRequest struct {
 
 func (x *StreamSpeakRequest) Reset() {
 	*x = StreamSpeakRequest{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1516,7 @@ func (x *StreamSpeakRequest) String() string {
 func (*StreamSpeakRequest) ProtoMessage() {}
 
 func (x *StreamSpeakRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[10]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1529,7 @@ func (x *StreamSpeakRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamSpeakRequest.ProtoReflect.Descriptor instead.
 func (*StreamSpeakRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StreamSpeakRequest) GetRequest() *SpeakRequest {
@@ -958,7 +1556,7 @@ type StreamSpeakResponse struct {
 
 func (x *StreamSpeakResponse) Reset() {
 	*x = StreamSpeakResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[11]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1568,7 @@ func (x *StreamSpeakResponse) String() string {
 func (*StreamSpeakResponse) ProtoMessage() {}
 
 func (x *StreamSpeakResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[11]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1581,7 @@ func (x *StreamSpeakResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamSpeakResponse.ProtoReflect.Descriptor instead.
 func (*StreamSpeakResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{11}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StreamSpeakResponse) GetModel() string {
@@ -1077,7 +1675,52 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\bsegments\x18\x02 \x03(\v2\x1f.panope.v1.TranscriptionSegmentR\bsegments\x12\x1a\n" +
 	"\blanguage\x18\x03 \x01(\tR\blanguage\x12)\n" +
 	"\x10duration_seconds\x18\x04 \x01(\x01R\x0fdurationSeconds\x12+\n" +
-	"\x11completion_tokens\x18\x05 \x01(\rR\x10completionTokens\"\xc5\x01\n" +
+	"\x11completion_tokens\x18\x05 \x01(\rR\x10completionTokens\"u\n" +
+	"\x15LiveTranscribeRequest\x129\n" +
+	"\x06config\x18\x01 \x01(\v2\x1f.panope.v1.LiveTranscribeConfigH\x00R\x06config\x12\x16\n" +
+	"\x05audio\x18\x02 \x01(\fH\x00R\x05audioB\t\n" +
+	"\amessage\"\xa2\x02\n" +
+	"\x14LiveTranscribeConfig\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12<\n" +
+	"\rsample_format\x18\x02 \x01(\x0e2\x17.panope.v1.SampleFormatR\fsampleFormat\x12\x1f\n" +
+	"\vsample_rate\x18\x03 \x01(\rR\n" +
+	"sampleRate\x129\n" +
+	"\aoptions\x18\x04 \x01(\v2\x1f.panope.v1.TranscriptionOptionsR\aoptions\x12=\n" +
+	"\x18partial_interval_seconds\x18\x05 \x01(\x01H\x00R\x16partialIntervalSeconds\x88\x01\x01B\x1b\n" +
+	"\x19_partial_interval_seconds\"\xc7\x02\n" +
+	"\x16LiveTranscribeResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1c\n" +
+	"\tutterance\x18\x02 \x01(\rR\tutterance\x12\x19\n" +
+	"\bis_final\x18\x03 \x01(\bR\aisFinal\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12;\n" +
+	"\bsegments\x18\x05 \x03(\v2\x1f.panope.v1.TranscriptionSegmentR\bsegments\x12#\n" +
+	"\rstart_seconds\x18\x06 \x01(\x01R\fstartSeconds\x12\x1f\n" +
+	"\vend_seconds\x18\a \x01(\x01R\n" +
+	"endSeconds\x12\x1a\n" +
+	"\blanguage\x18\b \x01(\tR\blanguage\x12+\n" +
+	"\x11completion_tokens\x18\t \x01(\rR\x10completionTokens\"\x90\x01\n" +
+	"\x13DetectSpeechRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12&\n" +
+	"\x05audio\x18\x02 \x01(\v2\x10.panope.v1.AudioR\x05audio\x12;\n" +
+	"\aoptions\x18\x03 \x01(\v2!.panope.v1.SpeechDetectionOptionsR\aoptions\"\xa2\x02\n" +
+	"\x16SpeechDetectionOptions\x12!\n" +
+	"\tthreshold\x18\x01 \x01(\x01H\x00R\tthreshold\x88\x01\x01\x123\n" +
+	"\x13min_silence_seconds\x18\x02 \x01(\x01H\x01R\x11minSilenceSeconds\x88\x01\x01\x121\n" +
+	"\x12min_speech_seconds\x18\x03 \x01(\x01H\x02R\x10minSpeechSeconds\x88\x01\x01\x12,\n" +
+	"\x0fpadding_seconds\x18\x04 \x01(\x01H\x03R\x0epaddingSeconds\x88\x01\x01B\f\n" +
+	"\n" +
+	"_thresholdB\x16\n" +
+	"\x14_min_silence_secondsB\x15\n" +
+	"\x13_min_speech_secondsB\x12\n" +
+	"\x10_padding_seconds\"\x8d\x01\n" +
+	"\x14DetectSpeechResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x124\n" +
+	"\bsegments\x18\x02 \x03(\v2\x18.panope.v1.SpeechSegmentR\bsegments\x12)\n" +
+	"\x10duration_seconds\x18\x03 \x01(\x01R\x0fdurationSeconds\"U\n" +
+	"\rSpeechSegment\x12#\n" +
+	"\rstart_seconds\x18\x01 \x01(\x01R\fstartSeconds\x12\x1f\n" +
+	"\vend_seconds\x18\x02 \x01(\x01R\n" +
+	"endSeconds\"\xc5\x01\n" +
 	"\fSpeakRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
@@ -1100,7 +1743,11 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\x05audio\x18\x02 \x01(\fR\x05audio\x12)\n" +
 	"\x10duration_seconds\x18\x03 \x01(\x01R\x0fdurationSeconds\x12\x1f\n" +
 	"\vsample_rate\x18\x04 \x01(\rR\n" +
-	"sampleRate*\xb1\x01\n" +
+	"sampleRate*_\n" +
+	"\fSampleFormat\x12\x1d\n" +
+	"\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13SAMPLE_FORMAT_S16LE\x10\x01\x12\x17\n" +
+	"\x13SAMPLE_FORMAT_F32LE\x10\x02*\xb1\x01\n" +
 	"\vAudioFormat\x12\x1c\n" +
 	"\x18AUDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10AUDIO_FORMAT_WAV\x10\x01\x12\x14\n" +
@@ -1108,11 +1755,13 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\x10AUDIO_FORMAT_MP3\x10\x03\x12\x15\n" +
 	"\x11AUDIO_FORMAT_FLAC\x10\x04\x12\x15\n" +
 	"\x11AUDIO_FORMAT_OPUS\x10\x05\x12\x14\n" +
-	"\x10AUDIO_FORMAT_AAC\x10\x062\xc5\x02\n" +
+	"\x10AUDIO_FORMAT_AAC\x10\x062\xf1\x03\n" +
 	"\rSpeechService\x12I\n" +
 	"\n" +
 	"Transcribe\x12\x1c.panope.v1.TranscribeRequest\x1a\x1d.panope.v1.TranscribeResponse\x12]\n" +
-	"\x10StreamTranscribe\x12\".panope.v1.StreamTranscribeRequest\x1a#.panope.v1.StreamTranscribeResponse0\x01\x12:\n" +
+	"\x10StreamTranscribe\x12\".panope.v1.StreamTranscribeRequest\x1a#.panope.v1.StreamTranscribeResponse0\x01\x12Y\n" +
+	"\x0eLiveTranscribe\x12 .panope.v1.LiveTranscribeRequest\x1a!.panope.v1.LiveTranscribeResponse(\x010\x01\x12O\n" +
+	"\fDetectSpeech\x12\x1e.panope.v1.DetectSpeechRequest\x1a\x1f.panope.v1.DetectSpeechResponse\x12:\n" +
 	"\x05Speak\x12\x17.panope.v1.SpeakRequest\x1a\x18.panope.v1.SpeakResponse\x12N\n" +
 	"\vStreamSpeak\x12\x1d.panope.v1.StreamSpeakRequest\x1a\x1e.panope.v1.StreamSpeakResponse0\x01B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
@@ -1128,48 +1777,67 @@ func file_panope_v1_speech_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_speech_service_proto_rawDescData
 }
 
-var file_panope_v1_speech_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_panope_v1_speech_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_panope_v1_speech_service_proto_goTypes = []any{
-	(AudioFormat)(0),                 // 0: panope.v1.AudioFormat
-	(*TranscribeRequest)(nil),        // 1: panope.v1.TranscribeRequest
-	(*TranscriptionOptions)(nil),     // 2: panope.v1.TranscriptionOptions
-	(*VadOptions)(nil),               // 3: panope.v1.VadOptions
-	(*TranscriptionSegment)(nil),     // 4: panope.v1.TranscriptionSegment
-	(*TranscriptionWord)(nil),        // 5: panope.v1.TranscriptionWord
-	(*TranscribeResponse)(nil),       // 6: panope.v1.TranscribeResponse
-	(*StreamTranscribeRequest)(nil),  // 7: panope.v1.StreamTranscribeRequest
-	(*StreamTranscribeResponse)(nil), // 8: panope.v1.StreamTranscribeResponse
-	(*SpeakRequest)(nil),             // 9: panope.v1.SpeakRequest
-	(*SpeakResponse)(nil),            // 10: panope.v1.SpeakResponse
-	(*StreamSpeakRequest)(nil),       // 11: panope.v1.StreamSpeakRequest
-	(*StreamSpeakResponse)(nil),      // 12: panope.v1.StreamSpeakResponse
-	(*Audio)(nil),                    // 13: panope.v1.Audio
+	(SampleFormat)(0),                // 0: panope.v1.SampleFormat
+	(AudioFormat)(0),                 // 1: panope.v1.AudioFormat
+	(*TranscribeRequest)(nil),        // 2: panope.v1.TranscribeRequest
+	(*TranscriptionOptions)(nil),     // 3: panope.v1.TranscriptionOptions
+	(*VadOptions)(nil),               // 4: panope.v1.VadOptions
+	(*TranscriptionSegment)(nil),     // 5: panope.v1.TranscriptionSegment
+	(*TranscriptionWord)(nil),        // 6: panope.v1.TranscriptionWord
+	(*TranscribeResponse)(nil),       // 7: panope.v1.TranscribeResponse
+	(*StreamTranscribeRequest)(nil),  // 8: panope.v1.StreamTranscribeRequest
+	(*StreamTranscribeResponse)(nil), // 9: panope.v1.StreamTranscribeResponse
+	(*LiveTranscribeRequest)(nil),    // 10: panope.v1.LiveTranscribeRequest
+	(*LiveTranscribeConfig)(nil),     // 11: panope.v1.LiveTranscribeConfig
+	(*LiveTranscribeResponse)(nil),   // 12: panope.v1.LiveTranscribeResponse
+	(*DetectSpeechRequest)(nil),      // 13: panope.v1.DetectSpeechRequest
+	(*SpeechDetectionOptions)(nil),   // 14: panope.v1.SpeechDetectionOptions
+	(*DetectSpeechResponse)(nil),     // 15: panope.v1.DetectSpeechResponse
+	(*SpeechSegment)(nil),            // 16: panope.v1.SpeechSegment
+	(*SpeakRequest)(nil),             // 17: panope.v1.SpeakRequest
+	(*SpeakResponse)(nil),            // 18: panope.v1.SpeakResponse
+	(*StreamSpeakRequest)(nil),       // 19: panope.v1.StreamSpeakRequest
+	(*StreamSpeakResponse)(nil),      // 20: panope.v1.StreamSpeakResponse
+	(*Audio)(nil),                    // 21: panope.v1.Audio
 }
 var file_panope_v1_speech_service_proto_depIdxs = []int32{
-	13, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
-	2,  // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
-	3,  // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
-	5,  // 3: panope.v1.TranscriptionSegment.words:type_name -> panope.v1.TranscriptionWord
-	4,  // 4: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	1,  // 5: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
-	4,  // 6: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	0,  // 7: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
-	13, // 8: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
-	9,  // 9: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
-	1,  // 10: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
-	7,  // 11: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
-	9,  // 12: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
-	11, // 13: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
-	6,  // 14: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
-	8,  // 15: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
-	10, // 16: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
-	12, // 17: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
-	14, // [14:18] is the sub-list for method output_type
-	10, // [10:14] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	21, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
+	3,  // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
+	4,  // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
+	6,  // 3: panope.v1.TranscriptionSegment.words:type_name -> panope.v1.TranscriptionWord
+	5,  // 4: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	2,  // 5: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
+	5,  // 6: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	11, // 7: panope.v1.LiveTranscribeRequest.config:type_name -> panope.v1.LiveTranscribeConfig
+	0,  // 8: panope.v1.LiveTranscribeConfig.sample_format:type_name -> panope.v1.SampleFormat
+	3,  // 9: panope.v1.LiveTranscribeConfig.options:type_name -> panope.v1.TranscriptionOptions
+	5,  // 10: panope.v1.LiveTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	21, // 11: panope.v1.DetectSpeechRequest.audio:type_name -> panope.v1.Audio
+	14, // 12: panope.v1.DetectSpeechRequest.options:type_name -> panope.v1.SpeechDetectionOptions
+	16, // 13: panope.v1.DetectSpeechResponse.segments:type_name -> panope.v1.SpeechSegment
+	1,  // 14: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
+	21, // 15: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
+	17, // 16: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
+	2,  // 17: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
+	8,  // 18: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
+	10, // 19: panope.v1.SpeechService.LiveTranscribe:input_type -> panope.v1.LiveTranscribeRequest
+	13, // 20: panope.v1.SpeechService.DetectSpeech:input_type -> panope.v1.DetectSpeechRequest
+	17, // 21: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
+	19, // 22: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
+	7,  // 23: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
+	9,  // 24: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
+	12, // 25: panope.v1.SpeechService.LiveTranscribe:output_type -> panope.v1.LiveTranscribeResponse
+	15, // 26: panope.v1.SpeechService.DetectSpeech:output_type -> panope.v1.DetectSpeechResponse
+	18, // 27: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
+	20, // 28: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
+	23, // [23:29] is the sub-list for method output_type
+	17, // [17:23] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_speech_service_proto_init() }
@@ -1180,14 +1848,20 @@ func file_panope_v1_speech_service_proto_init() {
 	file_panope_v1_media_proto_init()
 	file_panope_v1_speech_service_proto_msgTypes[1].OneofWrappers = []any{}
 	file_panope_v1_speech_service_proto_msgTypes[2].OneofWrappers = []any{}
-	file_panope_v1_speech_service_proto_msgTypes[8].OneofWrappers = []any{}
+	file_panope_v1_speech_service_proto_msgTypes[8].OneofWrappers = []any{
+		(*LiveTranscribeRequest_Config)(nil),
+		(*LiveTranscribeRequest_Audio)(nil),
+	}
+	file_panope_v1_speech_service_proto_msgTypes[9].OneofWrappers = []any{}
+	file_panope_v1_speech_service_proto_msgTypes[12].OneofWrappers = []any{}
+	file_panope_v1_speech_service_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_speech_service_proto_rawDesc), len(file_panope_v1_speech_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   12,
+			NumEnums:      2,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

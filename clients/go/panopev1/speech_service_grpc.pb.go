@@ -21,6 +21,8 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	SpeechService_Transcribe_FullMethodName       = "/panope.v1.SpeechService/Transcribe"
 	SpeechService_StreamTranscribe_FullMethodName = "/panope.v1.SpeechService/StreamTranscribe"
+	SpeechService_LiveTranscribe_FullMethodName   = "/panope.v1.SpeechService/LiveTranscribe"
+	SpeechService_DetectSpeech_FullMethodName     = "/panope.v1.SpeechService/DetectSpeech"
 	SpeechService_Speak_FullMethodName            = "/panope.v1.SpeechService/Speak"
 	SpeechService_StreamSpeak_FullMethodName      = "/panope.v1.SpeechService/StreamSpeak"
 )
@@ -29,7 +31,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Transcribes speech, and speaks.
+// Transcribes speech, finds it, and speaks.
 type SpeechServiceClient interface {
 	// Transcribes audio, and answers when all of it is transcribed.
 	//
@@ -40,6 +42,21 @@ type SpeechServiceClient interface {
 	// As Transcribe, with the segments of each window of 30 seconds when they are known. A stream that ends with an error
 	// status has told only a part.
 	StreamTranscribe(ctx context.Context, in *StreamTranscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTranscribeResponse], error)
+	// Transcribes speech while it is spoken: the first message says how, the others bring the audio as it comes. Utterances,
+	// which silence parts, are told when they have ended; until then they are told anew now and then, with what has come.
+	// The stream ends when the caller has ended its side and all is told. It fails with the first call that fails, as
+	// UNAVAILABLE where the worker is lost; what was told before stays right.
+	//
+	// Half a minute of audio that is not transcribed yet is kept, and as much again is read; beyond that the stream is not
+	// read, so the sender waits. Each look at the audio and each transcription counts as a request.
+	//
+	// Errors: as Transcribe, and INVALID_ARGUMENT for a first message without `config`, FAILED_PRECONDITION where the server
+	// has no detector of speech (the extra `vad`).
+	LiveTranscribe(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LiveTranscribeRequest, LiveTranscribeResponse], error)
+	// Says which parts of audio are speech, by Silero's detector, which lies beside every model that transcribes.
+	//
+	// Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
+	DetectSpeech(ctx context.Context, in *DetectSpeechRequest, opts ...grpc.CallOption) (*DetectSpeechResponse, error)
 	// Speaks a text, and answers with the whole audio file.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
@@ -88,6 +105,29 @@ func (c *speechServiceClient) StreamTranscribe(ctx context.Context, in *StreamTr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SpeechService_StreamTranscribeClient = grpc.ServerStreamingClient[StreamTranscribeResponse]
 
+func (c *speechServiceClient) LiveTranscribe(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LiveTranscribeRequest, LiveTranscribeResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SpeechService_ServiceDesc.Streams[1], SpeechService_LiveTranscribe_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[LiveTranscribeRequest, LiveTranscribeResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SpeechService_LiveTranscribeClient = grpc.BidiStreamingClient[LiveTranscribeRequest, LiveTranscribeResponse]
+
+func (c *speechServiceClient) DetectSpeech(ctx context.Context, in *DetectSpeechRequest, opts ...grpc.CallOption) (*DetectSpeechResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DetectSpeechResponse)
+	err := c.cc.Invoke(ctx, SpeechService_DetectSpeech_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *speechServiceClient) Speak(ctx context.Context, in *SpeakRequest, opts ...grpc.CallOption) (*SpeakResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SpeakResponse)
@@ -100,7 +140,7 @@ func (c *speechServiceClient) Speak(ctx context.Context, in *SpeakRequest, opts 
 
 func (c *speechServiceClient) StreamSpeak(ctx context.Context, in *StreamSpeakRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSpeakResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &SpeechService_ServiceDesc.Streams[1], SpeechService_StreamSpeak_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &SpeechService_ServiceDesc.Streams[2], SpeechService_StreamSpeak_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +161,7 @@ type SpeechService_StreamSpeakClient = grpc.ServerStreamingClient[StreamSpeakRes
 // All implementations must embed UnimplementedSpeechServiceServer
 // for forward compatibility.
 //
-// Transcribes speech, and speaks.
+// Transcribes speech, finds it, and speaks.
 type SpeechServiceServer interface {
 	// Transcribes audio, and answers when all of it is transcribed.
 	//
@@ -132,6 +172,21 @@ type SpeechServiceServer interface {
 	// As Transcribe, with the segments of each window of 30 seconds when they are known. A stream that ends with an error
 	// status has told only a part.
 	StreamTranscribe(*StreamTranscribeRequest, grpc.ServerStreamingServer[StreamTranscribeResponse]) error
+	// Transcribes speech while it is spoken: the first message says how, the others bring the audio as it comes. Utterances,
+	// which silence parts, are told when they have ended; until then they are told anew now and then, with what has come.
+	// The stream ends when the caller has ended its side and all is told. It fails with the first call that fails, as
+	// UNAVAILABLE where the worker is lost; what was told before stays right.
+	//
+	// Half a minute of audio that is not transcribed yet is kept, and as much again is read; beyond that the stream is not
+	// read, so the sender waits. Each look at the audio and each transcription counts as a request.
+	//
+	// Errors: as Transcribe, and INVALID_ARGUMENT for a first message without `config`, FAILED_PRECONDITION where the server
+	// has no detector of speech (the extra `vad`).
+	LiveTranscribe(grpc.BidiStreamingServer[LiveTranscribeRequest, LiveTranscribeResponse]) error
+	// Says which parts of audio are speech, by Silero's detector, which lies beside every model that transcribes.
+	//
+	// Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
+	DetectSpeech(context.Context, *DetectSpeechRequest) (*DetectSpeechResponse, error)
 	// Speaks a text, and answers with the whole audio file.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
@@ -156,6 +211,12 @@ func (UnimplementedSpeechServiceServer) Transcribe(context.Context, *TranscribeR
 }
 func (UnimplementedSpeechServiceServer) StreamTranscribe(*StreamTranscribeRequest, grpc.ServerStreamingServer[StreamTranscribeResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method StreamTranscribe not implemented")
+}
+func (UnimplementedSpeechServiceServer) LiveTranscribe(grpc.BidiStreamingServer[LiveTranscribeRequest, LiveTranscribeResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method LiveTranscribe not implemented")
+}
+func (UnimplementedSpeechServiceServer) DetectSpeech(context.Context, *DetectSpeechRequest) (*DetectSpeechResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method DetectSpeech not implemented")
 }
 func (UnimplementedSpeechServiceServer) Speak(context.Context, *SpeakRequest) (*SpeakResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Speak not implemented")
@@ -213,6 +274,31 @@ func _SpeechService_StreamTranscribe_Handler(srv interface{}, stream grpc.Server
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SpeechService_StreamTranscribeServer = grpc.ServerStreamingServer[StreamTranscribeResponse]
 
+func _SpeechService_LiveTranscribe_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(SpeechServiceServer).LiveTranscribe(&grpc.GenericServerStream[LiveTranscribeRequest, LiveTranscribeResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SpeechService_LiveTranscribeServer = grpc.BidiStreamingServer[LiveTranscribeRequest, LiveTranscribeResponse]
+
+func _SpeechService_DetectSpeech_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DetectSpeechRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SpeechServiceServer).DetectSpeech(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SpeechService_DetectSpeech_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SpeechServiceServer).DetectSpeech(ctx, req.(*DetectSpeechRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SpeechService_Speak_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SpeakRequest)
 	if err := dec(in); err != nil {
@@ -254,6 +340,10 @@ var SpeechService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _SpeechService_Transcribe_Handler,
 		},
 		{
+			MethodName: "DetectSpeech",
+			Handler:    _SpeechService_DetectSpeech_Handler,
+		},
+		{
 			MethodName: "Speak",
 			Handler:    _SpeechService_Speak_Handler,
 		},
@@ -263,6 +353,12 @@ var SpeechService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "StreamTranscribe",
 			Handler:       _SpeechService_StreamTranscribe_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "LiveTranscribe",
+			Handler:       _SpeechService_LiveTranscribe_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 		{
 			StreamName:    "StreamSpeak",

@@ -13,6 +13,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.access.scopes import ADMIN, ANY, INFER, RESOURCES
 from panope_registry.names import shown
 from panope_server.tasks.classify.task import ClassifyTask
+from panope_server.tasks.detect_speech import DetectSpeechTask
 from panope_server.tasks.embed.task import EmbedTask
 from panope_server.tasks.fill_mask import FillMaskTask
 from panope_server.tasks.generate.task import GenerateTask
@@ -57,7 +58,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask),
-    *(TranscribeTask, SpeakTask),
+    *(TranscribeTask, DetectSpeechTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),
 ):

@@ -13,6 +13,9 @@ from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits, Settings
 from panope_server.tasks.task import Input, Output, Task, Usage
 
+TRANSCRIBE = "transcribe"
+"""The task of models of speech to text."""
+
 MAX_LANGUAGE = 16
 MAX_PROMPT_BYTES = 16 << 10
 
@@ -131,7 +134,7 @@ class TranscribeOutput(Output):
 class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
     """Audio to its text."""
 
-    name = "transcribe"
+    name = TRANSCRIBE
     input_type = TranscribeInput
     input_unit = "bytes"
     output_unit = "tokens"
@@ -193,13 +196,7 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
 
     def validate(self, task_input: TranscribeInput, limits: Limits) -> None:
         """Checks every field; what the file holds, the worker sees."""
-        size, most = len(task_input.audio), limits.media.max_audio_bytes
-        if not size:
-            raise InvalidInputError.at("audio", "{field} is empty")
-        if size > most:
-            raise InvalidInputError.at(
-                "audio", "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=most
-            )
+        check_audio(task_input.audio, limits)
         if len(task_input.language) > MAX_LANGUAGE:
             raise InvalidInputError.at(
                 "language", "{field} has more than {limit} characters; give a code such as `en`", limit=MAX_LANGUAGE
@@ -246,6 +243,19 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
         last = parts[-1]
         segments = [segment for part in parts for segment in part.segments]
         return TranscribeOutput(segments, last.language, last.duration, sum(part.tokens for part in parts))
+
+
+def check_audio(audio: bytes, limits: Limits) -> None:
+    """Refuses a file that no worker would decode.
+
+    Raises:
+        InvalidInputError: it is empty or too large; the field is `audio`.
+    """
+    size, most = len(audio), limits.media.max_audio_bytes
+    if not size:
+        raise InvalidInputError.at("audio", "{field} is empty")
+    if size > most:
+        raise InvalidInputError.at("audio", "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=most)
 
 
 def _check_vad(vad: bool | None, options: VadOptions) -> None:

@@ -104,7 +104,9 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         **_LOADS,
     },
     "panope.v1.RerankService": {"Rerank": INFERENCE},
-    "panope.v1.SpeechService": dict.fromkeys(("Transcribe", "StreamTranscribe", "Speak", "StreamSpeak"), INFERENCE),
+    "panope.v1.SpeechService": dict.fromkeys(
+        ("Transcribe", "StreamTranscribe", "LiveTranscribe", "DetectSpeech", "Speak", "StreamSpeak"), INFERENCE
+    ),
     "panope.v1.TextService": dict.fromkeys(("AnswerQuestion", "FillMask"), INFERENCE),
     "panope.v1.UsageService": {"ListUsage": USAGE_READ},
     "panope.rest.v1.AliasService": _ALIASES,
@@ -140,7 +142,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.rest.v1.SpeechService": dict.fromkeys(
         (
             *("CreateTranscription", "CreateTranslation", "RecognizeSpeech", "RecognizeSpeechModel"),
-            *("CreateSpeech", "SpeakText", "SpeakTextModel"),
+            *("CreateSpeech", "SpeakText", "SpeakTextModel", "DetectVoiceActivity"),
         ),
         INFERENCE,
     ),

@@ -20,6 +20,7 @@ from panope_backends.api import (
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
+from panope_backends.tasks.detect_speech.requests import speech_detection
 from panope_backends.tasks.generate.loading.cache_memory import memory_at_hand
 from panope_backends.tasks.generate.loading.engine import allocate
 from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared_tokenizer
@@ -78,7 +79,9 @@ def _complete(
         slots=slots,
         has_words=words,
     )
-    return LoadedTask(model, config, {"transcribe": requests.prepare}, facts=facts.SerializeToString())
+    return LoadedTask(
+        model, config, {"transcribe": requests.prepare, **speech_detection(source)}, facts=facts.SerializeToString()
+    )
 
 
 def _tells_words(loaded: EncoderDecoderModel, tokens: SpeechTokens) -> bool:

@@ -32,6 +32,9 @@ Batches: TypeAlias = AsyncIterable[Batch] | Iterable[Batch]
 #: Images of a stream, one after another.
 Frames: TypeAlias = AsyncIterable[ImageSource] | Iterable[ImageSource]
 
+#: Audio of a stream, as it comes.
+Pieces: TypeAlias = AsyncIterable[bytes] | Iterable[bytes]
+
 sleep = asyncio.sleep
 
 

@@ -53,6 +53,39 @@ def transcribe_request(audio: bytes, model: str, options: TranscribeOptions) -> 
     )
 
 
+class SpeechDetectionOptions(TypedDict, total=False):
+    """What counts as speech; what is left out is silero-vad's default.
+
+    Attributes:
+        threshold: the probability from which a moment is speech, above 0 and below 1; 0.5 by default.
+        min_silence_seconds: shorter silence does not part speech; 0.1 by default.
+        min_speech_seconds: shorter speech is not told; 0.25 by default.
+        padding_seconds: told before and after speech; 0 by default.
+    """
+
+    threshold: float | None
+    min_silence_seconds: float | None
+    min_speech_seconds: float | None
+    padding_seconds: float | None
+
+
+def detect_speech_request(
+    audio: bytes, model: str, options: SpeechDetectionOptions
+) -> speech_service_pb2.DetectSpeechRequest:
+    """Makes the request to find speech.
+
+    Raises:
+        InvalidArgumentError: an argument is unknown or has a wrong value.
+    """
+    check_options(options, SpeechDetectionOptions)
+    return request_of(
+        speech_service_pb2.DetectSpeechRequest,
+        model=model,
+        audio=request_of(media_pb2.Audio, content=audio),
+        options=request_of(speech_service_pb2.SpeechDetectionOptions, **options),
+    )
+
+
 class SpeakOptions(TypedDict, total=False):
     """How a text is spoken; what is left out is the model's own.
 

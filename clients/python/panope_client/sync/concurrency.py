@@ -32,6 +32,9 @@ Batches: TypeAlias = Iterable[Batch]
 #: Images of a stream, one after another.
 Frames: TypeAlias = Iterable[ImageSource]
 
+#: Audio of a stream, as it comes.
+Pieces: TypeAlias = Iterable[bytes]
+
 sleep = time.sleep
 
 

@@ -8,8 +8,16 @@ from typing import Unpack
 
 from panope.v1 import speech_service_pb2 as pb
 from panope_client.errors import InvalidResponseError
-from panope_client.messages.speech import SpeakOptions, TranscribeOptions, speak_request, transcribe_request
-from panope_client.sync.concurrency import RpcError, Stream, failure_of
+from panope_client.messages.live import LiveOptions, checked_utterance, live_source
+from panope_client.messages.speech import (
+    SpeakOptions,
+    SpeechDetectionOptions,
+    TranscribeOptions,
+    detect_speech_request,
+    speak_request,
+    transcribe_request,
+)
+from panope_client.sync.concurrency import Pieces, RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
 
 
@@ -54,6 +62,46 @@ class SpeechCalls(Connection):
             call.cancel()
         if not is_told:
             raise InvalidResponseError("the stream ended without an answer")
+
+    def live_transcribe(
+        self, audio: Pieces, model: str, *, timeout: float = math.inf, **options: Unpack[LiveOptions]
+    ) -> Stream[pb.LiveTranscribeResponse]:
+        """Transcribes speech while it is spoken: utterances, told when they have ended, and before as they are known.
+
+        Nothing is retried. What the pieces themselves raise is raised after what was told before.
+
+        Args:
+            audio: samples of one channel without a header, piece by piece as they come.
+            model: `vendor/name`, of the task `transcribe`.
+            timeout: seconds for the whole stream.
+            options: see `LiveOptions`.
+        """
+        source = live_source(audio, model, options)
+        attempts = self._retries.start(timeout)
+        call = self._speech.LiveTranscribe(iter(source), timeout=attempts.timeout(), metadata=self._metadata)
+        utterance = 0
+        try:
+            for response in call:
+                utterance = checked_utterance(utterance, response)
+                yield response
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        source.raise_failure()
+
+    def detect_speech(
+        self, audio: bytes, model: str, *, timeout: float | None = None, **options: Unpack[SpeechDetectionOptions]
+    ) -> pb.DetectSpeechResponse:
+        """Says which parts of audio are speech.
+
+        Args:
+            audio: the file's bytes: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.
+            model: `vendor/name`, of the task `transcribe`.
+            timeout: see the class.
+            options: see `SpeechDetectionOptions`.
+        """
+        return self._call(self._speech.DetectSpeech, detect_speech_request(audio, model, options), timeout)
 
     def speak(
         self, text: str, model: str, *, timeout: float | None = None, **options: Unpack[SpeakOptions]

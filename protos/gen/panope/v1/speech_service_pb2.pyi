@@ -20,6 +20,30 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _SampleFormat:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _SampleFormatEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SampleFormat.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SAMPLE_FORMAT_UNSPECIFIED: _SampleFormat.ValueType  # 0
+    """Whole numbers of 16 bits."""
+    SAMPLE_FORMAT_S16LE: _SampleFormat.ValueType  # 1
+    """Whole numbers of 16 bits."""
+    SAMPLE_FORMAT_F32LE: _SampleFormat.ValueType  # 2
+    """Floats of 32 bits, about -1 to 1."""
+
+class SampleFormat(_SampleFormat, metaclass=_SampleFormatEnumTypeWrapper):
+    """How a sample is written, little-endian."""
+
+SAMPLE_FORMAT_UNSPECIFIED: SampleFormat.ValueType  # 0
+"""Whole numbers of 16 bits."""
+SAMPLE_FORMAT_S16LE: SampleFormat.ValueType  # 1
+"""Whole numbers of 16 bits."""
+SAMPLE_FORMAT_F32LE: SampleFormat.ValueType  # 2
+"""Floats of 32 bits, about -1 to 1."""
+Global___SampleFormat: typing_extensions.TypeAlias = SampleFormat
+
 class _AudioFormat:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -359,6 +383,246 @@ class StreamTranscribeResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["completion_tokens", b"completion_tokens", "duration_seconds", b"duration_seconds", "language", b"language", "model", b"model", "segments", b"segments"]) -> None: ...
 
 Global___StreamTranscribeResponse: typing_extensions.TypeAlias = StreamTranscribeResponse
+
+@typing.final
+class LiveTranscribeRequest(google.protobuf.message.Message):
+    """The next message of a stream that is transcribed as it is spoken."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: builtins.int
+    AUDIO_FIELD_NUMBER: builtins.int
+    audio: builtins.bytes
+    """The samples that follow those before, of one channel, 1 MiB of them at most; a sample may be cut between two
+    messages.
+    """
+    @property
+    def config(self) -> Global___LiveTranscribeConfig:
+        """How. The first message, and no other."""
+
+    def __init__(
+        self,
+        *,
+        config: Global___LiveTranscribeConfig | None = ...,
+        audio: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["audio", b"audio", "config", b"config", "message", b"message"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audio", b"audio", "config", b"config", "message", b"message"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["message", b"message"]) -> typing.Literal["config", "audio"] | None: ...
+
+Global___LiveTranscribeRequest: typing_extensions.TypeAlias = LiveTranscribeRequest
+
+@typing.final
+class LiveTranscribeConfig(google.protobuf.message.Message):
+    """How a stream is transcribed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    SAMPLE_FORMAT_FIELD_NUMBER: builtins.int
+    SAMPLE_RATE_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
+    PARTIAL_INTERVAL_SECONDS_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name, `vendor/name`, or an alias. Required."""
+    sample_format: Global___SampleFormat.ValueType
+    """How samples are written. Default: whole numbers of 16 bits."""
+    sample_rate: builtins.int
+    """Samples in a second, from 8,000 to 48,000. Default: 16,000."""
+    partial_interval_seconds: builtins.float
+    """Seconds of new audio after which an utterance that goes on is told anew, from 0.2 to 30; 0 for never. Default: 1."""
+    @property
+    def options(self) -> Global___TranscriptionOptions:
+        """As of Transcribe. `vad` cannot be false; of `vad_options` an utterance is ended by `min_silence_seconds`, 0.7 by
+        default and at least 0.2, and `padding_seconds` are 0.2 by default and 1 at most.
+        """
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        sample_format: Global___SampleFormat.ValueType = ...,
+        sample_rate: builtins.int = ...,
+        options: Global___TranscriptionOptions | None = ...,
+        partial_interval_seconds: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_partial_interval_seconds", b"_partial_interval_seconds", "options", b"options", "partial_interval_seconds", b"partial_interval_seconds"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_partial_interval_seconds", b"_partial_interval_seconds", "model", b"model", "options", b"options", "partial_interval_seconds", b"partial_interval_seconds", "sample_format", b"sample_format", "sample_rate", b"sample_rate"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_partial_interval_seconds", b"_partial_interval_seconds"]) -> typing.Literal["partial_interval_seconds"] | None: ...
+
+Global___LiveTranscribeConfig: typing_extensions.TypeAlias = LiveTranscribeConfig
+
+@typing.final
+class LiveTranscribeResponse(google.protobuf.message.Message):
+    """An utterance."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    UTTERANCE_FIELD_NUMBER: builtins.int
+    IS_FINAL_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    SEGMENTS_FIELD_NUMBER: builtins.int
+    START_SECONDS_FIELD_NUMBER: builtins.int
+    END_SECONDS_FIELD_NUMBER: builtins.int
+    LANGUAGE_FIELD_NUMBER: builtins.int
+    COMPLETION_TOKENS_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answers."""
+    utterance: builtins.int
+    """Its number, from 0."""
+    is_final: builtins.bool
+    """Whether it has ended. Until then it is told again under the same number, and all of it may change."""
+    text: builtins.str
+    """What was said."""
+    start_seconds: builtins.float
+    """Where it starts, in seconds from the start of the stream."""
+    end_seconds: builtins.float
+    """Where it ends, or the audio that it was heard in does."""
+    language: builtins.str
+    """As in TranscribeResponse."""
+    completion_tokens: builtins.int
+    """The tokens that the model wrote for this response."""
+    @property
+    def segments(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TranscriptionSegment]:
+        """The pieces; times count from the start of the stream."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        utterance: builtins.int = ...,
+        is_final: builtins.bool = ...,
+        text: builtins.str = ...,
+        segments: collections.abc.Iterable[Global___TranscriptionSegment] | None = ...,
+        start_seconds: builtins.float = ...,
+        end_seconds: builtins.float = ...,
+        language: builtins.str = ...,
+        completion_tokens: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["completion_tokens", b"completion_tokens", "end_seconds", b"end_seconds", "is_final", b"is_final", "language", b"language", "model", b"model", "segments", b"segments", "start_seconds", b"start_seconds", "text", b"text", "utterance", b"utterance"]) -> None: ...
+
+Global___LiveTranscribeResponse: typing_extensions.TypeAlias = LiveTranscribeResponse
+
+@typing.final
+class DetectSpeechRequest(google.protobuf.message.Message):
+    """Audio to look for speech in."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    AUDIO_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The name, `vendor/name`, of a model that transcribes, or an alias. Required."""
+    @property
+    def audio(self) -> panope.v1.media_pb2.Audio:
+        """The audio. Required."""
+
+    @property
+    def options(self) -> Global___SpeechDetectionOptions:
+        """What counts as speech."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        audio: panope.v1.media_pb2.Audio | None = ...,
+        options: Global___SpeechDetectionOptions | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["audio", b"audio", "options", b"options"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audio", b"audio", "model", b"model", "options", b"options"]) -> None: ...
+
+Global___DetectSpeechRequest: typing_extensions.TypeAlias = DetectSpeechRequest
+
+@typing.final
+class SpeechDetectionOptions(google.protobuf.message.Message):
+    """What counts as speech; the defaults are those of silero-vad, without what it tells around speech."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    MIN_SILENCE_SECONDS_FIELD_NUMBER: builtins.int
+    MIN_SPEECH_SECONDS_FIELD_NUMBER: builtins.int
+    PADDING_SECONDS_FIELD_NUMBER: builtins.int
+    threshold: builtins.float
+    """The probability from which a moment of 32 milliseconds is speech, above 0 and below 1. Default: 0.5."""
+    min_silence_seconds: builtins.float
+    """Shorter silence does not part speech, in seconds from 0 to 60. Default: 0.1."""
+    min_speech_seconds: builtins.float
+    """Shorter speech is not told, in seconds from 0 to 60. Default: 0.25."""
+    padding_seconds: builtins.float
+    """What is told before and after speech, in seconds from 0 to 10. Default: 0."""
+    def __init__(
+        self,
+        *,
+        threshold: builtins.float | None = ...,
+        min_silence_seconds: builtins.float | None = ...,
+        min_speech_seconds: builtins.float | None = ...,
+        padding_seconds: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_min_speech_seconds", b"_min_speech_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "min_speech_seconds", b"min_speech_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_min_speech_seconds", b"_min_speech_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "min_speech_seconds", b"min_speech_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_min_silence_seconds", b"_min_silence_seconds"]) -> typing.Literal["min_silence_seconds"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_min_speech_seconds", b"_min_speech_seconds"]) -> typing.Literal["min_speech_seconds"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_padding_seconds", b"_padding_seconds"]) -> typing.Literal["padding_seconds"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
+
+Global___SpeechDetectionOptions: typing_extensions.TypeAlias = SpeechDetectionOptions
+
+@typing.final
+class DetectSpeechResponse(google.protobuf.message.Message):
+    """What was found."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    SEGMENTS_FIELD_NUMBER: builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model whose worker looked."""
+    duration_seconds: builtins.float
+    """The seconds of the audio."""
+    @property
+    def segments(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SpeechSegment]:
+        """The parts that are speech, in their order."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        segments: collections.abc.Iterable[Global___SpeechSegment] | None = ...,
+        duration_seconds: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["duration_seconds", b"duration_seconds", "model", b"model", "segments", b"segments"]) -> None: ...
+
+Global___DetectSpeechResponse: typing_extensions.TypeAlias = DetectSpeechResponse
+
+@typing.final
+class SpeechSegment(google.protobuf.message.Message):
+    """A part of audio that is speech."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    START_SECONDS_FIELD_NUMBER: builtins.int
+    END_SECONDS_FIELD_NUMBER: builtins.int
+    start_seconds: builtins.float
+    """Where it starts, in seconds from the start of the audio."""
+    end_seconds: builtins.float
+    """Where it ends."""
+    def __init__(
+        self,
+        *,
+        start_seconds: builtins.float = ...,
+        end_seconds: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["end_seconds", b"end_seconds", "start_seconds", b"start_seconds"]) -> None: ...
+
+Global___SpeechSegment: typing_extensions.TypeAlias = SpeechSegment
 
 @typing.final
 class SpeakRequest(google.protobuf.message.Message):

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SpeechServiceStub(object):
-    """Transcribes speech, and speaks.
+    """Transcribes speech, finds it, and speaks.
     """
 
     def __init__(self, channel):
@@ -45,6 +45,16 @@ class SpeechServiceStub(object):
                 request_serializer=panope_dot_v1_dot_speech__service__pb2.StreamTranscribeRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_speech__service__pb2.StreamTranscribeResponse.FromString,
                 _registered_method=True)
+        self.LiveTranscribe = channel.stream_stream(
+                '/panope.v1.SpeechService/LiveTranscribe',
+                request_serializer=panope_dot_v1_dot_speech__service__pb2.LiveTranscribeRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_speech__service__pb2.LiveTranscribeResponse.FromString,
+                _registered_method=True)
+        self.DetectSpeech = channel.unary_unary(
+                '/panope.v1.SpeechService/DetectSpeech',
+                request_serializer=panope_dot_v1_dot_speech__service__pb2.DetectSpeechRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_speech__service__pb2.DetectSpeechResponse.FromString,
+                _registered_method=True)
         self.Speak = channel.unary_unary(
                 '/panope.v1.SpeechService/Speak',
                 request_serializer=panope_dot_v1_dot_speech__service__pb2.SpeakRequest.SerializeToString,
@@ -58,7 +68,7 @@ class SpeechServiceStub(object):
 
 
 class SpeechServiceServicer(object):
-    """Transcribes speech, and speaks.
+    """Transcribes speech, finds it, and speaks.
     """
 
     def Transcribe(self, request, context):
@@ -75,6 +85,31 @@ class SpeechServiceServicer(object):
     def StreamTranscribe(self, request, context):
         """As Transcribe, with the segments of each window of 30 seconds when they are known. A stream that ends with an error
         status has told only a part.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiveTranscribe(self, request_iterator, context):
+        """Transcribes speech while it is spoken: the first message says how, the others bring the audio as it comes. Utterances,
+        which silence parts, are told when they have ended; until then they are told anew now and then, with what has come.
+        The stream ends when the caller has ended its side and all is told. It fails with the first call that fails, as
+        UNAVAILABLE where the worker is lost; what was told before stays right.
+
+        Half a minute of audio that is not transcribed yet is kept, and as much again is read; beyond that the stream is not
+        read, so the sender waits. Each look at the audio and each transcription counts as a request.
+
+        Errors: as Transcribe, and INVALID_ARGUMENT for a first message without `config`, FAILED_PRECONDITION where the server
+        has no detector of speech (the extra `vad`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DetectSpeech(self, request, context):
+        """Says which parts of audio are speech, by Silero's detector, which lies beside every model that transcribes.
+
+        Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +147,16 @@ def add_SpeechServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_v1_dot_speech__service__pb2.StreamTranscribeRequest.FromString,
                     response_serializer=panope_dot_v1_dot_speech__service__pb2.StreamTranscribeResponse.SerializeToString,
             ),
+            'LiveTranscribe': grpc.stream_stream_rpc_method_handler(
+                    servicer.LiveTranscribe,
+                    request_deserializer=panope_dot_v1_dot_speech__service__pb2.LiveTranscribeRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_speech__service__pb2.LiveTranscribeResponse.SerializeToString,
+            ),
+            'DetectSpeech': grpc.unary_unary_rpc_method_handler(
+                    servicer.DetectSpeech,
+                    request_deserializer=panope_dot_v1_dot_speech__service__pb2.DetectSpeechRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_speech__service__pb2.DetectSpeechResponse.SerializeToString,
+            ),
             'Speak': grpc.unary_unary_rpc_method_handler(
                     servicer.Speak,
                     request_deserializer=panope_dot_v1_dot_speech__service__pb2.SpeakRequest.FromString,
@@ -131,7 +176,7 @@ def add_SpeechServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SpeechService(object):
-    """Transcribes speech, and speaks.
+    """Transcribes speech, finds it, and speaks.
     """
 
     @staticmethod
@@ -178,6 +223,60 @@ class SpeechService(object):
             '/panope.v1.SpeechService/StreamTranscribe',
             panope_dot_v1_dot_speech__service__pb2.StreamTranscribeRequest.SerializeToString,
             panope_dot_v1_dot_speech__service__pb2.StreamTranscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiveTranscribe(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/panope.v1.SpeechService/LiveTranscribe',
+            panope_dot_v1_dot_speech__service__pb2.LiveTranscribeRequest.SerializeToString,
+            panope_dot_v1_dot_speech__service__pb2.LiveTranscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DetectSpeech(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.SpeechService/DetectSpeech',
+            panope_dot_v1_dot_speech__service__pb2.DetectSpeechRequest.SerializeToString,
+            panope_dot_v1_dot_speech__service__pb2.DetectSpeechResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,38 @@ _SpeechServiceStreamTranscribeType = typing_extensions.TypeVar(
     ],
 )
 
+_SpeechServiceLiveTranscribeType = typing_extensions.TypeVar(
+    '_SpeechServiceLiveTranscribeType',
+    grpc.StreamStreamMultiCallable[
+        panope.v1.speech_service_pb2.LiveTranscribeRequest,
+        panope.v1.speech_service_pb2.LiveTranscribeResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        panope.v1.speech_service_pb2.LiveTranscribeRequest,
+        panope.v1.speech_service_pb2.LiveTranscribeResponse,
+    ],
+    default=grpc.StreamStreamMultiCallable[
+        panope.v1.speech_service_pb2.LiveTranscribeRequest,
+        panope.v1.speech_service_pb2.LiveTranscribeResponse,
+    ],
+)
+
+_SpeechServiceDetectSpeechType = typing_extensions.TypeVar(
+    '_SpeechServiceDetectSpeechType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.speech_service_pb2.DetectSpeechRequest,
+        panope.v1.speech_service_pb2.DetectSpeechResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.speech_service_pb2.DetectSpeechRequest,
+        panope.v1.speech_service_pb2.DetectSpeechResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.speech_service_pb2.DetectSpeechRequest,
+        panope.v1.speech_service_pb2.DetectSpeechResponse,
+    ],
+)
+
 _SpeechServiceSpeakType = typing_extensions.TypeVar(
     '_SpeechServiceSpeakType',
     grpc.UnaryUnaryMultiCallable[
@@ -89,8 +121,8 @@ _SpeechServiceStreamSpeakType = typing_extensions.TypeVar(
     ],
 )
 
-class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServiceStreamTranscribeType, _SpeechServiceSpeakType, _SpeechServiceStreamSpeakType]):
-    """Transcribes speech, and speaks."""
+class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServiceStreamTranscribeType, _SpeechServiceLiveTranscribeType, _SpeechServiceDetectSpeechType, _SpeechServiceSpeakType, _SpeechServiceStreamSpeakType]):
+    """Transcribes speech, finds it, and speaks."""
 
     @typing.overload
     def __init__(self: SpeechServiceStub[
@@ -101,6 +133,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
         grpc.UnaryStreamMultiCallable[
             panope.v1.speech_service_pb2.StreamTranscribeRequest,
             panope.v1.speech_service_pb2.StreamTranscribeResponse,
+        ],
+        grpc.StreamStreamMultiCallable[
+            panope.v1.speech_service_pb2.LiveTranscribeRequest,
+            panope.v1.speech_service_pb2.LiveTranscribeResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.speech_service_pb2.DetectSpeechRequest,
+            panope.v1.speech_service_pb2.DetectSpeechResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             panope.v1.speech_service_pb2.SpeakRequest,
@@ -121,6 +161,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
         grpc.aio.UnaryStreamMultiCallable[
             panope.v1.speech_service_pb2.StreamTranscribeRequest,
             panope.v1.speech_service_pb2.StreamTranscribeResponse,
+        ],
+        grpc.aio.StreamStreamMultiCallable[
+            panope.v1.speech_service_pb2.LiveTranscribeRequest,
+            panope.v1.speech_service_pb2.LiveTranscribeResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.speech_service_pb2.DetectSpeechRequest,
+            panope.v1.speech_service_pb2.DetectSpeechResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.speech_service_pb2.SpeakRequest,
@@ -145,6 +193,25 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
     status has told only a part.
     """
 
+    LiveTranscribe: _SpeechServiceLiveTranscribeType
+    """Transcribes speech while it is spoken: the first message says how, the others bring the audio as it comes. Utterances,
+    which silence parts, are told when they have ended; until then they are told anew now and then, with what has come.
+    The stream ends when the caller has ended its side and all is told. It fails with the first call that fails, as
+    UNAVAILABLE where the worker is lost; what was told before stays right.
+
+    Half a minute of audio that is not transcribed yet is kept, and as much again is read; beyond that the stream is not
+    read, so the sender waits. Each look at the audio and each transcription counts as a request.
+
+    Errors: as Transcribe, and INVALID_ARGUMENT for a first message without `config`, FAILED_PRECONDITION where the server
+    has no detector of speech (the extra `vad`).
+    """
+
+    DetectSpeech: _SpeechServiceDetectSpeechType
+    """Says which parts of audio are speech, by Silero's detector, which lies beside every model that transcribes.
+
+    Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
+    """
+
     Speak: _SpeechServiceSpeakType
     """Speaks a text, and answers with the whole audio file.
 
@@ -167,6 +234,14 @@ SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
         panope.v1.speech_service_pb2.StreamTranscribeRequest,
         panope.v1.speech_service_pb2.StreamTranscribeResponse,
     ],
+    grpc.aio.StreamStreamMultiCallable[
+        panope.v1.speech_service_pb2.LiveTranscribeRequest,
+        panope.v1.speech_service_pb2.LiveTranscribeResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.speech_service_pb2.DetectSpeechRequest,
+        panope.v1.speech_service_pb2.DetectSpeechResponse,
+    ],
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.speech_service_pb2.SpeakRequest,
         panope.v1.speech_service_pb2.SpeakResponse,
@@ -178,7 +253,7 @@ SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
 ]
 
 class SpeechServiceServicer(metaclass=abc.ABCMeta):
-    """Transcribes speech, and speaks."""
+    """Transcribes speech, finds it, and speaks."""
 
     @abc.abstractmethod
     def Transcribe(
@@ -201,6 +276,35 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[panope.v1.speech_service_pb2.StreamTranscribeResponse], collections.abc.AsyncIterator[panope.v1.speech_service_pb2.StreamTranscribeResponse]]:
         """As Transcribe, with the segments of each window of 30 seconds when they are known. A stream that ends with an error
         status has told only a part.
+        """
+
+    @abc.abstractmethod
+    def LiveTranscribe(
+        self,
+        request_iterator: _MaybeAsyncIterator[panope.v1.speech_service_pb2.LiveTranscribeRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[panope.v1.speech_service_pb2.LiveTranscribeResponse], collections.abc.AsyncIterator[panope.v1.speech_service_pb2.LiveTranscribeResponse]]:
+        """Transcribes speech while it is spoken: the first message says how, the others bring the audio as it comes. Utterances,
+        which silence parts, are told when they have ended; until then they are told anew now and then, with what has come.
+        The stream ends when the caller has ended its side and all is told. It fails with the first call that fails, as
+        UNAVAILABLE where the worker is lost; what was told before stays right.
+
+        Half a minute of audio that is not transcribed yet is kept, and as much again is read; beyond that the stream is not
+        read, so the sender waits. Each look at the audio and each transcription counts as a request.
+
+        Errors: as Transcribe, and INVALID_ARGUMENT for a first message without `config`, FAILED_PRECONDITION where the server
+        has no detector of speech (the extra `vad`).
+        """
+
+    @abc.abstractmethod
+    def DetectSpeech(
+        self,
+        request: panope.v1.speech_service_pb2.DetectSpeechRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.speech_service_pb2.DetectSpeechResponse, collections.abc.Awaitable[panope.v1.speech_service_pb2.DetectSpeechResponse]]:
+        """Says which parts of audio are speech, by Silero's detector, which lies beside every model that transcribes.
+
+        Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
         """
 
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""`panope transcribe` and `panope speak`."""
+"""`panope transcribe`, `panope detect-speech` and `panope speak`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_file
+from panope_server.cli.server.live_speech import Asked, opened, print_live, read_audio
 from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Format(StrEnum):
 
 def transcribe(
     model: Model,
-    file: Annotated[Path, typer.Argument(help="The audio file: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.")],
+    file: Annotated[
+        Path, typer.Argument(help="The audio file: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM; `-` for standard input.")
+    ],
     language: Annotated[str, typer.Option(help="That is spoken, such as `en`; by default what the model hears.")] = "",
     translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
     prompt: Annotated[str, typer.Option(help="What was said before, or names as they are written.")] = "",
@@ -42,16 +45,25 @@ def transcribe(
     words: Annotated[
         bool, typer.Option("--words", help="Print when each word was said; of JSON, in `words` of segments.")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Print utterances while they come: samples of 16 bits, one channel, no header."),
+    ] = False,
+    rate: Annotated[int, typer.Option(min=8000, max=48_000, help="Of the samples of `--live`, in a second.")] = 16_000,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Transcribe an audio file."""
+    """Transcribe an audio file, or speech while it is spoken."""
     if words and output is not Format.TEXT:
         fail("`--words` goes with no subtitles")
-    try:
-        audio = file.read_bytes()
-    except OSError as error:
-        fail(f"{file}: {error.strerror}")
+    if live:
+        if output is not Format.TEXT or words or vad is not None:
+            fail("`--live` prints plain text, or JSON by `--json`, and always leaves silence out")
+        asked = Asked(model, language, translate, prompt, rate, json)
+        with opened(file) as source, client_at(address) as client:
+            print_live(client, source, asked)
+        return
+    audio = read_audio(file)
     with client_at(address) as client:
         answer = client.transcribe(
             audio,
@@ -73,6 +85,41 @@ def transcribe(
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     elif answer.text or output is not Format.TEXT:
         console.print(_written(answer, output), markup=False, highlight=False, soft_wrap=True)
+
+
+def detect_speech(
+    model: Model,
+    file: Annotated[
+        Path, typer.Argument(help="The audio file: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM; `-` for standard input.")
+    ],
+    threshold: Annotated[float, typer.Option(help="The probability from which a moment is speech.")] = 0.5,
+    min_silence: Annotated[float, typer.Option(help="Shorter silence, in seconds, does not part speech.")] = 0.1,
+    min_speech: Annotated[float, typer.Option(help="Shorter speech, in seconds, is not told.")] = 0.25,
+    padding: Annotated[float, typer.Option(help="Seconds told before and after speech.")] = 0.0,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Print which parts of an audio file are speech, in seconds."""
+    audio = read_audio(file)
+    with client_at(address) as client:
+        answer = client.detect_speech(
+            audio,
+            model,
+            threshold=threshold,
+            min_silence_seconds=min_silence,
+            min_speech_seconds=min_speech,
+            padding_seconds=padding,
+        )
+    if json:
+        segments = [
+            {"start": round(each.start_seconds, 3), "end": round(each.end_seconds, 3)} for each in answer.segments
+        ]
+        print_json({"duration": answer.duration_seconds, "segments": segments})
+        return
+    if not answer.segments:
+        note("no speech was found")
+    for each in answer.segments:
+        console.print(f"{each.start_seconds:8.2f} {each.end_seconds:8.2f}", markup=False, highlight=False)
 
 
 class FileFormat(StrEnum):

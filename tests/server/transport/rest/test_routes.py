@@ -94,7 +94,7 @@ WITH_BODY = {"POST", "PUT", "PATCH"}
 #: These take forms.
 FORM = "multipart/form-data; boundary=b"
 FORMS = dict.fromkeys(
-    ("/v1/audio/transcriptions", "/v1/audio/translations"),
+    ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/audio/voice-activity"),
     b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n' + TRANSCRIBER.encode() + b"\r\n"
     b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\na\r\n--b--\r\n',
 )

@@ -14,6 +14,7 @@ from panope_backends.audio_models import frame_grid
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import import_transformers
+from panope_backends.tasks.detect_speech.requests import speech_detection
 from panope_backends.tasks.task import Answered, Job, LoadedTask, ModelSource
 from panope_backends.tasks.transcribe.audio_input import UNSUPPORTED, read_audio
 from panope_backends.tasks.transcribe.ctc.job import INPUT, OUTPUT, CtcJob, CtcListener
@@ -42,7 +43,9 @@ def load_listener(source: ModelSource, config: Mapping[str, Any], model: TensorM
     listener.logits(np.zeros(max(reader.rate, listener.grid.least), np.float32))
     requests = CtcRequests(listener, source.media_limits)
     facts = TranscribeFacts(has_timestamps=True, slots=1, has_words=True)
-    return LoadedTask(model, config, {"transcribe": requests.prepare}, facts=facts.SerializeToString())
+    return LoadedTask(
+        model, config, {"transcribe": requests.prepare, **speech_detection(source)}, facts=facts.SerializeToString()
+    )
 
 
 @dataclass(frozen=True)

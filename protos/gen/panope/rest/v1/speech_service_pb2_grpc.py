@@ -51,6 +51,11 @@ class SpeechServiceStub(object):
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.DetectVoiceActivity = channel.unary_stream(
+                '/panope.rest.v1.SpeechService/DetectVoiceActivity',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.CreateSpeech = channel.unary_stream(
                 '/panope.rest.v1.SpeechService/CreateSpeech',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -99,6 +104,13 @@ class SpeechServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DetectVoiceActivity(self, request, context):
+        """Says which parts of audio are speech: a form with `file` and `model`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSpeech(self, request, context):
         """Speaks a text: OpenAI's body. The audio file back.
         """
@@ -142,6 +154,11 @@ def add_SpeechServiceServicer_to_server(servicer, server):
             ),
             'RecognizeSpeech': grpc.unary_stream_rpc_method_handler(
                     servicer.RecognizeSpeech,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'DetectVoiceActivity': grpc.unary_stream_rpc_method_handler(
+                    servicer.DetectVoiceActivity,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -246,6 +263,33 @@ class SpeechService(object):
             request,
             target,
             '/panope.rest.v1.SpeechService/RecognizeSpeech',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DetectVoiceActivity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/panope.rest.v1.SpeechService/DetectVoiceActivity',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

@@ -74,6 +74,22 @@ _SpeechServiceRecognizeSpeechType = typing_extensions.TypeVar(
     ],
 )
 
+_SpeechServiceDetectVoiceActivityType = typing_extensions.TypeVar(
+    '_SpeechServiceDetectVoiceActivityType',
+    grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _SpeechServiceCreateSpeechType = typing_extensions.TypeVar(
     '_SpeechServiceCreateSpeechType',
     grpc.UnaryStreamMultiCallable[
@@ -138,11 +154,15 @@ _SpeechServiceRecognizeSpeechModelType = typing_extensions.TypeVar(
     ],
 )
 
-class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _SpeechServiceCreateTranslationType, _SpeechServiceRecognizeSpeechType, _SpeechServiceCreateSpeechType, _SpeechServiceSpeakTextType, _SpeechServiceSpeakTextModelType, _SpeechServiceRecognizeSpeechModelType]):
+class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _SpeechServiceCreateTranslationType, _SpeechServiceRecognizeSpeechType, _SpeechServiceDetectVoiceActivityType, _SpeechServiceCreateSpeechType, _SpeechServiceSpeakTextType, _SpeechServiceSpeakTextModelType, _SpeechServiceRecognizeSpeechModelType]):
     """OpenAI's and Hugging Face's REST bodies of speech."""
 
     @typing.overload
     def __init__(self: SpeechServiceStub[
+        grpc.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
         grpc.UnaryStreamMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
@@ -196,6 +216,10 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.aio.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -216,6 +240,9 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
     base64.
     """
 
+    DetectVoiceActivity: _SpeechServiceDetectVoiceActivityType
+    """Says which parts of audio are speech: a form with `file` and `model`."""
+
     CreateSpeech: _SpeechServiceCreateSpeechType
     """Speaks a text: OpenAI's body. The audio file back."""
 
@@ -229,6 +256,10 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
     """As RecognizeSpeech, with the model in the path."""
 
 SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
     grpc.aio.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -287,6 +318,14 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         """Transcribes audio: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
         base64.
         """
+
+    @abc.abstractmethod
+    def DetectVoiceActivity(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """Says which parts of audio are speech: a form with `file` and `model`."""
 
     @abc.abstractmethod
     def CreateSpeech(

@@ -11,9 +11,19 @@ from panope.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.v1.media_pb2 import Audio
 from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
+from panope_server.pipeline.live.transcription import LiveTranscription
+from panope_server.tasks.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechDetectionOptions
 from panope_server.tasks.speak import AudioFormat, SpeakInput, SpeakOutput
-from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, VadOptions
+from panope_server.tasks.task import Input, Output
+from panope_server.tasks.transcribe import (
+    TRANSCRIBE,
+    TranscribeInput,
+    TranscribeOutput,
+    TranscriptSegment,
+    VadOptions,
+)
 from panope_server.transport.grpc.fields import known, named_model
+from panope_server.transport.grpc.speech.live import audio_of, live_options, live_response, read_config
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
@@ -57,7 +67,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
         return pb.TranscribeResponse(
             model=call.model,
             text=answer.text,
-            segments=map(_segment, answer.segments),
+            segments=map(segment_message, answer.segments),
             language=answer.language,
             duration_seconds=answer.duration,
             completion_tokens=answer.tokens,
@@ -74,13 +84,48 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
                     assert isinstance(part, TranscribeOutput)
                     yield pb.StreamTranscribeResponse(
                         model=call.model,
-                        segments=map(_segment, part.segments),
+                        segments=map(segment_message, part.segments),
                         language=part.language,
                         duration_seconds=part.duration,
                         completion_tokens=part.tokens,
                     )
         except CallerError as error:
             raise error.renamed(_field) from None
+
+    async def LiveTranscribe(
+        self, request_iterator: AsyncIterator[pb.LiveTranscribeRequest], context: Context
+    ) -> AsyncIterator[pb.LiveTranscribeResponse]:
+        """Transcribes speech while it is spoken."""
+        config = await read_config(request_iterator)
+        model = ""
+
+        async def run(task_input: Input) -> Output:
+            nonlocal model
+            call = _call_of(context, config.model, task_input, "LiveTranscribe")
+            answer = await self._pipeline.run(call)
+            model = call.model
+            return answer
+
+        try:
+            live = LiveTranscription(run, live_options(config, _input_of(b"", config.options, stream=False)))
+            await live.check()
+            async for each in live.utterances(audio_of(request_iterator)):
+                yield live_response(model, each, map(segment_message, each.output.segments))
+        except CallerError as error:
+            raise error.renamed(_live_field) from None
+
+    async def DetectSpeech(self, request: pb.DetectSpeechRequest, context: Context) -> pb.DetectSpeechResponse:
+        """Finds speech."""
+        options = SpeechDetectionOptions(**{field.name: value for field, value in request.options.ListFields()})
+        task_input = DetectSpeechInput(request.audio.content, options)
+        call = _call_of(context, request.model, task_input, "DetectSpeech")
+        try:
+            answer = await self._pipeline.run(call)
+        except CallerError as error:
+            raise error.renamed(_field) from None
+        assert isinstance(answer, DetectSpeechOutput)
+        segments = [pb.SpeechSegment(start_seconds=each.start, end_seconds=each.end) for each in answer.parts]
+        return pb.DetectSpeechResponse(model=call.model, segments=segments, duration_seconds=answer.duration)
 
     async def Speak(self, request: pb.SpeakRequest, context: Context) -> pb.SpeakResponse:
         """Speaks a text."""
@@ -124,9 +169,19 @@ def _speak_call(context: Context, request: pb.SpeakRequest, method: str, *, stre
 
 
 def _call(context: Context, request: pb.TranscribeRequest, method: str, *, stream: bool) -> Call:
-    options = request.options
-    task_input = TranscribeInput(
-        request.audio.content,
+    task_input = _input_of(request.audio.content, request.options, stream=stream)
+    return _call_of(context, request.model, task_input, method)
+
+
+def _call_of(context: Context, model: str, task_input: Input, method: str) -> Call:
+    """A call of a model that transcribes."""
+    interface = f"SpeechService/{method}"
+    return call_for(context, model=named_model(model), task_input=task_input, task=TRANSCRIBE, interface=interface)
+
+
+def _input_of(audio: bytes, options: pb.TranscriptionOptions, *, stream: bool) -> TranscribeInput:
+    return TranscribeInput(
+        audio,
         options.language,
         options.translate,
         options.prompt,
@@ -138,9 +193,6 @@ def _call(context: Context, request: pb.TranscribeRequest, method: str, *, strea
         _vad_options(options.vad_options) if options.HasField("vad_options") else None,
         options.words,
     )
-    interface = f"SpeechService/{method}"
-    model = named_model(request.model)
-    return call_for(context, model=model, task_input=task_input, task="transcribe", interface=interface)
 
 
 def _vad_options(options: pb.VadOptions) -> VadOptions:
@@ -154,7 +206,8 @@ def _pieces(data: bytes) -> Iterator[bytes]:
         yield data[start : start + _PIECE_BYTES]
 
 
-def _segment(segment: TranscriptSegment) -> pb.TranscriptionSegment:
+def segment_message(segment: TranscriptSegment) -> pb.TranscriptionSegment:
+    """A segment."""
     return pb.TranscriptionSegment(
         index=segment.index,
         start_seconds=segment.start,
@@ -173,3 +226,8 @@ def _segment(segment: TranscriptSegment) -> pb.TranscriptionSegment:
 def _field(name: str) -> str:
     """What the request calls a field of the input."""
     return f"options.{name}" if name.partition(".")[0] in _OPTIONS else {"audio": "audio.content"}.get(name, name)
+
+
+def _live_field(name: str) -> str:
+    """As `_field`, on a stream whose first message has them."""
+    return f"config.options.{name}" if name.partition(".")[0] in _OPTIONS else name

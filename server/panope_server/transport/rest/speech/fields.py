@@ -120,12 +120,8 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
     vad_options = None if translate else read_chunking(texts)
     known = ["model", "prompt", "response_format", "temperature", "seed", "vad"]
     known += [] if translate else ["language", "stream"]
-    given = _single(texts, known, unknown)
-    for name in form.files:
-        if name != "file":
-            unknown.add(name, _unknown(name))
-    if "file" not in form.files:
-        raise InvalidInputError("`file` is missing: send the audio as a file", field="file")
+    given = single_texts(texts, known, unknown)
+    audio = the_file(form, unknown)
     stream = _boolean("stream", given.get("stream", "false"))
     vad = _boolean("vad", given["vad"]) if "vad" in given else None
     if vad_options is not None and vad is False:
@@ -135,7 +131,7 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
         unknown.add("timestamp_granularities", _unknown("timestamp_granularities"))
     _check_granularities(granularities, kind)
     task_input = TranscribeInput(
-        form.files["file"],
+        audio,
         language=given.get("language", ""),
         translate=translate,
         prompt=given.get("prompt", ""),
@@ -150,7 +146,35 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
     return Asked(task_input, given.get("model", ""), kind, stream, "segment" in granularities or not granularities)
 
 
-def _single(texts: Mapping[str, Sequence[str]], known: Sequence[str], unknown: UnknownFields) -> dict[str, str]:
+def the_file(form: Form, unknown: UnknownFields) -> bytes:
+    """The audio of a form.
+
+    Args:
+        form: as it was sent.
+        unknown: takes the files that are none.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    for name in form.files:
+        if name != "file":
+            unknown.add(name, _unknown(name))
+    if "file" not in form.files:
+        raise InvalidInputError("`file` is missing: send the audio as a file", field="file")
+    return form.files["file"]
+
+
+def single_texts(texts: Mapping[str, Sequence[str]], known: Sequence[str], unknown: UnknownFields) -> dict[str, str]:
+    """The fields of a form that have one value each.
+
+    Args:
+        texts: the form's fields.
+        known: their names.
+        unknown: takes the others.
+
+    Raises:
+        InvalidInputError: one is given twice, or is known and not honoured.
+    """
     given: dict[str, str] = {}
     for name, values in texts.items():
         if name in _REFUSED:

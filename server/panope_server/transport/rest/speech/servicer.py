@@ -12,8 +12,9 @@ from panope.rest.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import CallerError, PermissionDeniedError
 from panope_server.pipeline.call import Call
+from panope_server.tasks.detect_speech import DetectSpeechOutput
 from panope_server.tasks.speak import MEDIA_TYPES, SpeakInput, SpeakOutput
-from panope_server.tasks.transcribe import TranscribeOutput
+from panope_server.tasks.transcribe import TRANSCRIBE, TranscribeOutput
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for, metadata_of
 from panope_server.transport.interfaces import Pipeline
@@ -28,11 +29,21 @@ from panope_server.transport.rest.speech.formats import Shown, recognition, usag
 from panope_server.transport.rest.speech.multipart import read_form
 from panope_server.transport.rest.speech.recognition import read_recognition
 from panope_server.transport.rest.speech.speaking import read_speak, read_speech
+from panope_server.transport.rest.speech.voice_activity import read_voice_activity, voice_activity
 from panope_server.transport.services import Services
 
 #: Azure's clients say the version that they speak.
 _NEUTRAL = ("api-version",)
 _NAMES = FieldNames({"audio": "file", "timestamps": "response_format", "words": "timestamp_granularities"})
+_ACTIVITY_NAMES = FieldNames(
+    {
+        "audio": "file",
+        "options.threshold": "threshold",
+        "options.min_silence_seconds": "min_silence_seconds",
+        "options.min_speech_seconds": "min_speech_seconds",
+        "options.padding_seconds": "padding_seconds",
+    }
+)
 _SPEECH_NAMES = FieldNames({"text": "input", "format": "response_format"})
 _SPEAK_NAMES = FieldNames(
     {"text": "inputs", "voice": "parameters.voice", "speed": "parameters.speed", "seed": "parameters.seed"}
@@ -92,6 +103,24 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
     async def RecognizeSpeechModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
         """Transcribes audio, with the model of the path."""
         async for message in self._recognized(request.model, request.body, context, "RecognizeSpeechModel"):
+            yield message
+
+    async def DetectVoiceActivity(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Finds speech."""
+        self._refuse_other_origins(context)
+        unknown = unknown_of(context, report=self._report_unknown)
+        form = await off_loop(len(request.data), read_form, request)
+        task_input, model = read_voice_activity(form, unknown)
+        call = call_for(
+            context, model=model, task_input=task_input, task=TRANSCRIBE, interface="SpeechService/DetectVoiceActivity"
+        )
+        try:
+            output = await self._pipeline.run(call)
+        except CallerError as error:
+            raise error.renamed(_ACTIVITY_NAMES) from None
+        assert isinstance(output, DetectSpeechOutput)
+        unknown.tell(context)
+        for message in in_pieces(json_response(voice_activity(call.model, output))):
             yield message
 
     async def CreateSpeech(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:

@@ -1,0 +1,125 @@
+"""Task `detect-speech`: audio to the parts of it that are speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from panope.worker.v1 import detect_speech_pb2 as messages
+from panope_backends.errors import InvalidInputError
+from panope_server.config import Limits
+from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks.transcribe import MAX_MIN_SILENCE, MAX_PADDING, check_audio
+
+MAX_MIN_SPEECH = 60.0
+
+#: What finding speech in a second of audio costs, in tokens, about; and the bytes of such a second.
+_WORK_OF_SECOND = 1
+_BYTES_OF_SECOND = 16_000
+
+
+@dataclass(slots=True)
+class SpeechDetectionOptions:
+    """What counts as speech; the defaults are those of silero-vad.
+
+    Attributes:
+        threshold: the probability from which a moment is speech.
+        min_silence_seconds: shorter silence does not part speech.
+        min_speech_seconds: shorter speech is not told.
+        padding_seconds: told before and after speech.
+    """
+
+    threshold: float = 0.5
+    min_silence_seconds: float = 0.1
+    min_speech_seconds: float = 0.25
+    padding_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class DetectSpeechInput(Input):
+    """Audio to look for speech in.
+
+    Attributes:
+        audio: the file.
+        options: what counts as speech.
+    """
+
+    audio: bytes
+    options: SpeechDetectionOptions = field(default_factory=SpeechDetectionOptions)
+
+
+@dataclass(slots=True)
+class SpeechPart:
+    """A part of the audio that is speech; `start` and `end` in seconds."""
+
+    start: float
+    end: float
+
+
+@dataclass(slots=True)
+class DetectSpeechOutput(Output):
+    """What was found.
+
+    Attributes:
+        parts: in their order.
+        duration: seconds of the audio.
+    """
+
+    parts: list[SpeechPart] = field(default_factory=list)
+    duration: float = 0.0
+
+
+class DetectSpeechTask(Task[DetectSpeechInput, DetectSpeechOutput]):
+    """Audio to its parts that are speech; every model that transcribes answers it."""
+
+    name = "detect-speech"
+    input_type = DetectSpeechInput
+    input_unit = "bytes"
+
+    def encode(self, task_input: DetectSpeechInput) -> bytes:
+        """Everything."""
+        options = task_input.options
+        return messages.DetectSpeechInput(
+            audio=task_input.audio,
+            threshold=options.threshold,
+            min_silence=options.min_silence_seconds,
+            min_speech=options.min_speech_seconds,
+            padding=options.padding_seconds,
+        ).SerializeToString()
+
+    def decode(self, data: bytes) -> DetectSpeechOutput:
+        """The answer."""
+        message = messages.DetectSpeechOutput.FromString(data)
+        return DetectSpeechOutput([SpeechPart(each.start, each.end) for each in message.parts], message.duration)
+
+    def work(self, task_input: DetectSpeechInput, items: int, size_bytes: int) -> int:
+        """By its bytes."""
+        del task_input, items
+        return size_bytes * _WORK_OF_SECOND // _BYTES_OF_SECOND
+
+    def validate(self, task_input: DetectSpeechInput, limits: Limits) -> None:
+        """Checks every field; what the file holds, the worker sees."""
+        check_audio(task_input.audio, limits)
+        options = task_input.options
+        if not 0 < options.threshold < 1:
+            raise InvalidInputError.at("options.threshold", "{field} must be above 0 and below 1")
+        for name, value, most in (
+            ("min_silence_seconds", options.min_silence_seconds, MAX_MIN_SILENCE),
+            ("min_speech_seconds", options.min_speech_seconds, MAX_MIN_SPEECH),
+            ("padding_seconds", options.padding_seconds, MAX_PADDING),
+        ):
+            if not 0 <= value <= most:
+                raise InvalidInputError.at(f"options.{name}", "{field} must be from 0 to {limit:g}", limit=most)
+
+    def input_units(self, task_input: DetectSpeechInput) -> int:
+        """The bytes of the file."""
+        return len(task_input.audio)
+
+    def usage(self, output: DetectSpeechOutput) -> Usage:
+        """Nothing is written."""
+        del output
+        return Usage(0, 0)
+
+    def join(self, parts: Sequence[DetectSpeechOutput]) -> DetectSpeechOutput:
+        """The only part."""
+        return parts[-1]

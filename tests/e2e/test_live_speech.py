@@ -1,0 +1,221 @@
+"""Speech found, and transcribed while it is spoken, by trained Whisper and Silero behind a real server."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import threading
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.conftest import LiveServer
+from tests.whisper_tiny import CLIPS, clip, write_whisper_tiny
+
+from panope_backends.media.audio import decode_audio
+from panope_backends.media.limits import MediaLimits
+from panope_client import Client, InvalidInputError, PreconditionError, UnavailableError
+from panope_registry.session import RegistrySession
+
+# Weights out of a package, and audio as long as it is spoken.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+ENGLISH = "acme/whisper-tiny.en"
+FOX, HELLO = "quick_brown_fox.wav", "hello_world.wav"
+RATE = 16_000
+
+
+def words(text: str) -> list[str]:
+    return "".join(sign for sign in text.lower() if sign.isalnum() or sign.isspace()).split()
+
+
+def samples_of(name: str) -> np.ndarray[Any, Any]:
+    return decode_audio(clip(name), RATE, MediaLimits())
+
+
+def silence(seconds: float) -> np.ndarray[Any, Any]:
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+def pcm(*parts: np.ndarray[Any, Any]) -> bytes:
+    return bytes((np.concatenate(parts) * 32767).astype("<i2").tobytes())
+
+
+def wav(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes(data)
+    return file.getvalue()
+
+
+def pieces(data: bytes, seconds: float = 0.2) -> Iterator[bytes]:
+    """As fast as they are taken."""
+    size = round(seconds * RATE) * 2
+    yield from (data[begin : begin + size] for begin in range(0, len(data), size))
+
+
+@pytest.fixture(scope="module")
+def server(make_servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    place = tmp_path_factory.mktemp("live")
+    home, folder = place / "home", place / "whisper"
+    folder.mkdir()
+    write_whisper_tiny(folder)
+    session = RegistrySession.open(home / "registry.sqlite3", home)
+    session.registry.import_folder(folder, ENGLISH)
+    session.close()
+    servers = make_servers(place, place)
+    try:
+        started = servers.start(home=home, demo=False)
+        with Client(started.grpc_address, timeout=300) as client:
+            client.load(ENGLISH, backend="cpu", precision="fp32")
+        yield started
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server: LiveServer) -> Iterator[Client]:
+    with Client(server.grpc_address, timeout=120) as made:
+        yield made
+
+
+def test_speech_is_found_as_by_silero_itself(server: LiveServer, client: Client, tmp_path: Path) -> None:
+    audio = wav(pcm(silence(1), samples_of(FOX), silence(1)))
+    (found,) = client.detect_speech(audio, ENGLISH).segments
+    assert (found.start_seconds, found.end_seconds) == pytest.approx((1.06, 3.62), abs=0.011)
+    file = tmp_path / "fox.wav"
+    file.write_bytes(audio)
+    curl = [
+        "curl",
+        "-sS",
+        f"{server.http_url}/v1/audio/voice-activity",
+        "-F",
+        f"file=@{file}",
+        "-F",
+        f"model={ENGLISH}",
+    ]
+    told = json.loads(subprocess.run(curl, check=True, capture_output=True).stdout)
+    assert told["model"] == ENGLISH
+    assert told["duration"] == pytest.approx(2 + samples_of(FOX).size / RATE, abs=0.01)
+    assert told["segments"] == [{"start": round(found.start_seconds, 3), "end": round(found.end_seconds, 3)}]
+    panope = [sys.executable, "-m", "panope_server", "detect-speech", ENGLISH, str(file), "--address"]
+    run = subprocess.run([*panope, server.grpc_address], check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert [float(each) for each in run.stdout.split()] == pytest.approx([1.06, 3.62], abs=0.011)
+    assert not client.detect_speech(wav(pcm(silence(3))), ENGLISH).segments
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"threshold": 1.5}, "options.threshold"), ({"padding_seconds": 11.0}, "options.padding_seconds")],
+)
+def test_wrong_options_of_detection_are_refused_by_name(client: Client, options: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        client.detect_speech(wav(pcm(silence(1))), ENGLISH, **options)
+    assert caught.value.field == field
+
+
+def test_speech_is_transcribed_while_it_is_spoken(client: Client) -> None:
+    data = pcm(silence(1), samples_of(FOX), silence(1.5), samples_of(HELLO), silence(1))
+    spoken = threading.Event()
+
+    def as_spoken() -> Iterator[bytes]:
+        for piece in pieces(data):
+            yield piece
+            time.sleep(0.05)  # four times as fast as it was spoken
+        spoken.wait(60)  # the stream stays open until what was said is told
+
+    found = []
+    for each in client.live_transcribe(as_spoken(), ENGLISH, words=True, partial_interval_seconds=0.5):
+        found.append(each)
+        if each.is_final and each.utterance == 1:
+            spoken.set()
+    finals = [each for each in found if each.is_final]
+    assert [words(each.text) for each in finals] == [words(CLIPS[FOX][1]), words(CLIPS[HELLO][1])]
+    assert any(not each.is_final for each in found), "what goes on is told before it has ended"
+    assert [each.utterance for each in finals] == [0, 1]
+    first, second = finals
+    assert first.start_seconds == pytest.approx(1.06, abs=0.15)
+    assert second.start_seconds == pytest.approx(2.5 + samples_of(FOX).size / RATE, abs=0.4)
+    told = [word for each in finals for segment in each.segments for word in segment.words]
+    starts = [word.start_seconds for word in told]
+    assert starts == sorted(starts)
+    assert starts[-1] > second.start_seconds - 0.3
+
+
+def test_a_reader_that_is_slow_gets_everything(client: Client) -> None:
+    once = [samples_of(HELLO), silence(1)]
+    stream = client.live_transcribe(pieces(pcm(silence(0.5), *once * 8)), ENGLISH, partial_interval_seconds=0.0)
+    found = []
+    for each in stream:
+        time.sleep(0.2)
+        found.append(each.text)
+    assert [words(text) for text in found] == [words(CLIPS[HELLO][1])] * 8
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"sample_rate": 4000}, "config.sample_rate"),
+        ({"partial_interval_seconds": 0.01}, "config.partial_interval_seconds"),
+        ({"language": "xx"}, "config.options.language"),
+        ({"vad": False}, "config.options.vad"),
+        ({"translate": True}, "config.options.translate"),
+    ],
+)
+def test_wrong_options_of_a_stream_are_refused_by_name(client: Client, options: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        list(client.live_transcribe(pieces(pcm(silence(1))), ENGLISH, **options))
+    assert caught.value.field == field
+
+
+def test_pieces_that_are_too_large_are_refused(client: Client) -> None:
+    with pytest.raises(InvalidInputError, match="1,048,576") as caught:
+        list(client.live_transcribe([bytes((1 << 20) + 2)], ENGLISH))
+    assert caught.value.field == "audio"
+
+
+def test_a_caller_that_leaves_frees_the_model(client: Client) -> None:
+    for _ in range(12):  # more than the model has slots
+        stream = client.live_transcribe(pieces(pcm(silence(0.5), samples_of(HELLO), silence(1))), ENGLISH)
+        next(stream)
+        stream.close()
+    assert words(client.transcribe(clip(HELLO), ENGLISH).text) == words(CLIPS[HELLO][1])
+
+
+def test_the_command_transcribes_standard_input(server: LiveServer) -> None:
+    panope = [sys.executable, "-m", "panope_server", "transcribe", ENGLISH, "-", "--live", "--address"]
+    data = pcm(silence(0.5), samples_of(HELLO), silence(1), samples_of(FOX))
+    run = subprocess.run([*panope, server.grpc_address], input=data, check=False, capture_output=True)
+    assert run.returncode == 0, run.stderr
+    assert [words(line) for line in run.stdout.decode().splitlines()] == [
+        words(CLIPS[name][1]) for name in (HELLO, FOX)
+    ]
+
+
+def test_a_worker_that_is_lost_fails_the_stream(server: LiveServer, client: Client) -> None:
+    lost = threading.Event()
+
+    def audio() -> Iterator[bytes]:
+        yield from pieces(pcm(silence(0.5), samples_of(HELLO), silence(1)))
+        lost.wait(60)
+        yield from pieces(pcm(samples_of(HELLO), silence(1)))
+
+    stream = client.live_transcribe(audio(), ENGLISH, partial_interval_seconds=0.0)
+    assert words(next(stream).text) == words(CLIPS[HELLO][1])
+    for worker in server.workers():
+        worker.kill()
+    lost.set()
+    with pytest.raises((UnavailableError, PreconditionError)):
+        list(stream)
+    server.wait_ready(120)
+    assert words(client.transcribe(clip(HELLO), ENGLISH).text) == words(CLIPS[HELLO][1])
