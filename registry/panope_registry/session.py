@@ -23,6 +23,7 @@ from panope_registry.registry import Registry
 from panope_registry.retention.retention import RetentionManager
 from panope_registry.retention.space import StoreSpace
 from panope_registry.retention.types import Quota
+from panope_registry.serving_records.cache_flushes import CacheFlushes
 from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.serving_records.instances import Instances
 from panope_registry.serving_records.profiles import Profiles
@@ -51,6 +52,7 @@ class RegistrySession:
         instances: the worker processes of all servers on this database.
         inference_log: a sample of the calls that servers answered.
         usage: what callers have used, by the hour.
+        cache_flushes: how often servers were told to forget kept answers.
         published_files: what other programs may fetch by the name of a model.
         keys: the API keys of callers.
         model_limits: what all callers of a model share.
@@ -69,6 +71,7 @@ class RegistrySession:
     instances: Instances
     inference_log: InferenceLog
     usage: UsageLedger
+    cache_flushes: CacheFlushes
     published_files: PublishedFiles
     keys: ApiKeys
     model_limits: ModelLimits
@@ -126,6 +129,7 @@ class RegistrySession:
             instances=Instances(database),
             inference_log=InferenceLog(database),
             usage=UsageLedger(database),
+            cache_flushes=CacheFlushes(database),
             published_files=PublishedFiles(database, store, verify),
             keys=ApiKeys(database),
             model_limits=ModelLimits(database),

@@ -33,11 +33,11 @@ const (
 type CacheServiceClient interface {
 	// Tells how well the cache does, since the server started.
 	GetCacheStatistics(ctx context.Context, in *GetCacheStatisticsRequest, opts ...grpc.CallOption) (*GetCacheStatisticsResponse, error)
-	// Forgets every answer, in this server's memory and in the store that servers share, if there is one. What other
-	// servers have in their own memory stays there. Calls that are under way get their answers, which are not kept.
+	// Forgets every answer, in this server's memory and in the store that servers share, if there is one; the other servers
+	// of the database do so within about two seconds. Calls that are under way get their answers, which are not kept.
 	//
 	// Errors: PERMISSION_DENIED when the caller does not see every model, UNAVAILABLE when the shared store does not answer
-	// and may still hold some.
+	// and may still hold some, or the database does not and the other servers were not told.
 	FlushCache(ctx context.Context, in *FlushCacheRequest, opts ...grpc.CallOption) (*FlushCacheResponse, error)
 }
 
@@ -79,11 +79,11 @@ func (c *cacheServiceClient) FlushCache(ctx context.Context, in *FlushCacheReque
 type CacheServiceServer interface {
 	// Tells how well the cache does, since the server started.
 	GetCacheStatistics(context.Context, *GetCacheStatisticsRequest) (*GetCacheStatisticsResponse, error)
-	// Forgets every answer, in this server's memory and in the store that servers share, if there is one. What other
-	// servers have in their own memory stays there. Calls that are under way get their answers, which are not kept.
+	// Forgets every answer, in this server's memory and in the store that servers share, if there is one; the other servers
+	// of the database do so within about two seconds. Calls that are under way get their answers, which are not kept.
 	//
 	// Errors: PERMISSION_DENIED when the caller does not see every model, UNAVAILABLE when the shared store does not answer
-	// and may still hold some.
+	// and may still hold some, or the database does not and the other servers were not told.
 	FlushCache(context.Context, *FlushCacheRequest) (*FlushCacheResponse, error)
 	mustEmbedUnimplementedCacheServiceServer()
 }

@@ -80,3 +80,12 @@ inference_log = Table(
     Column("prompt", Text, doc="the beginning and the end of the input's texts"),
     Index("ix_inference_log_model_created_at", "model", "created_at"),
 )
+
+#: Counts the flushes of kept answers, for servers that hold some. It has one row.
+response_cache_counter = Table(
+    "response_cache_counter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("flushes", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)

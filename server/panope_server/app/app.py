@@ -156,6 +156,8 @@ class App:
         heartbeat.start(models.runtimes.instances)
         if parts.cache is not None:
             stack.push_async_callback(parts.cache.store.close)
+            await parts.cache.flushes.start()
+            stack.push_async_callback(parts.cache.flushes.stop)
         if parts.call_log is not None:
             parts.call_log.start()
             stack.push_async_callback(parts.call_log.stop)

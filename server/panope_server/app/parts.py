@@ -110,7 +110,7 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
     visibility = Visibility(models.directory)
     limits = AsyncLimits(session.budgets, session.model_limits)
     usage = _usage(settings, session, metrics)
-    cache = build_cache(settings, models, metrics)
+    cache = build_cache(settings, models, metrics, session.cache_flushes)
     services = Services(
         settings=settings,
         pipeline=build_pipeline(settings, models, visibility, authenticator, limits, metrics, call_log, usage, cache),

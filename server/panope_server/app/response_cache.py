@@ -14,6 +14,7 @@ from panope_server.pipeline.cache.stores.memory import MemoryStore
 from panope_server.pipeline.cache.stores.redis import RedisStore, connect
 from panope_server.pipeline.cache.stores.store import Store
 from panope_server.pipeline.cache.stores.tiered import TieredStore
+from panope_server.runtime.async_registry.cache_flushes import FlushCounter, SharedFlushes
 from panope_server.runtime.models.manager import ModelManager
 
 #: By which servers that share answers know them for their own.
@@ -29,6 +30,7 @@ class ResponseCache:
         memory: this process's part of it.
         counts: of hits and the rest.
         step: of the pipeline.
+        flushes: by this server and by others.
         max_bytes: of the memory.
     """
 
@@ -36,6 +38,7 @@ class ResponseCache:
     memory: MemoryStore
     counts: CacheCounts
     step: Cache
+    flushes: SharedFlushes
     max_bytes: int
 
     def statistics(self) -> CacheStatistics:
@@ -53,12 +56,14 @@ class ResponseCache:
         )
 
     async def flush(self) -> int:
-        """Forgets every answer; as `Cache.flush`."""
-        return await self.step.flush()
+        """Forgets every answer, here and on the other servers of the database; as `SharedFlushes.flush`."""
+        return await self.flushes.flush()
 
 
-def build_cache(settings: Settings, models: ModelManager, metrics: Metrics) -> ResponseCache | None:
-    """The cache; None when the settings ask for none."""
+def build_cache(
+    settings: Settings, models: ModelManager, metrics: Metrics, counter: FlushCounter
+) -> ResponseCache | None:
+    """The cache; None when the settings ask for none. `counter` is that of the database's flushes."""
     wanted = settings.response_cache
     if not wanted.enabled:
         return None
@@ -69,7 +74,7 @@ def build_cache(settings: Settings, models: ModelManager, metrics: Metrics) -> R
     store: Store = TieredStore(memory, _shared(wanted, counts)) if wanted.redis_url else memory
     kept = KeptAnswers(store, wanted.ttl_seconds)
     step = Cache(wanted, kept, models.dispatcher, counts, panope_version())
-    return ResponseCache(store, memory, counts, step, wanted.size)
+    return ResponseCache(store, memory, counts, step, SharedFlushes(counter, step.flush), wanted.size)
 
 
 def _shared(wanted: ResponseCacheSettings, counts: CacheCounts) -> RedisStore:

@@ -63,11 +63,11 @@ class CacheServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FlushCache(self, request, context):
-        """Forgets every answer, in this server's memory and in the store that servers share, if there is one. What other
-        servers have in their own memory stays there. Calls that are under way get their answers, which are not kept.
+        """Forgets every answer, in this server's memory and in the store that servers share, if there is one; the other servers
+        of the database do so within about two seconds. Calls that are under way get their answers, which are not kept.
 
         Errors: PERMISSION_DENIED when the caller does not see every model, UNAVAILABLE when the shared store does not answer
-        and may still hold some.
+        and may still hold some, or the database does not and the other servers were not told.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

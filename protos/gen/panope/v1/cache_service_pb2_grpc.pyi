@@ -91,11 +91,11 @@ class CacheServiceStub(typing.Generic[_CacheServiceGetCacheStatisticsType, _Cach
     """Tells how well the cache does, since the server started."""
 
     FlushCache: _CacheServiceFlushCacheType
-    """Forgets every answer, in this server's memory and in the store that servers share, if there is one. What other
-    servers have in their own memory stays there. Calls that are under way get their answers, which are not kept.
+    """Forgets every answer, in this server's memory and in the store that servers share, if there is one; the other servers
+    of the database do so within about two seconds. Calls that are under way get their answers, which are not kept.
 
     Errors: PERMISSION_DENIED when the caller does not see every model, UNAVAILABLE when the shared store does not answer
-    and may still hold some.
+    and may still hold some, or the database does not and the other servers were not told.
     """
 
 CacheServiceAsyncStub: typing_extensions.TypeAlias = CacheServiceStub[
@@ -129,11 +129,11 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.cache_service_pb2.FlushCacheRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.cache_service_pb2.FlushCacheResponse, collections.abc.Awaitable[panope.v1.cache_service_pb2.FlushCacheResponse]]:
-        """Forgets every answer, in this server's memory and in the store that servers share, if there is one. What other
-        servers have in their own memory stays there. Calls that are under way get their answers, which are not kept.
+        """Forgets every answer, in this server's memory and in the store that servers share, if there is one; the other servers
+        of the database do so within about two seconds. Calls that are under way get their answers, which are not kept.
 
         Errors: PERMISSION_DENIED when the caller does not see every model, UNAVAILABLE when the shared store does not answer
-        and may still hold some.
+        and may still hold some, or the database does not and the other servers were not told.
         """
 
 def add_CacheServiceServicer_to_server(servicer: CacheServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
