@@ -12,7 +12,7 @@ PARALLEL := -n 3 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test test-all check format protos clients surface lock bench docs architectures clean
+.PHONY: help install dev serve test test-all test-gpu check format protos clients surface lock bench docs architectures clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ test: $(VENV)/installed-dev $(VENV)/installed-demo ## Run the tests
 
 test-all: $(VENV)/installed-dev $(VENV)/installed-demo ## Run the tests, long sweeps and soaks included
 	$(BIN)/pytest $(PARALLEL)
+
+test-gpu: $(VENV)/installed-dev ## Run the tests of GPUs on those that this machine has
+	$(BIN)/pytest -m gpu -rs
 
 check: $(VENV)/installed-dev ## Check style, types, imports, protos, generated files and documentation
 	$(BIN)/ruff format --check .

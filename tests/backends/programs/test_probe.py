@@ -171,4 +171,5 @@ def test_probing_imports_no_heavy_library(probe: Callable[..., Told], tmp_path: 
     ended = probe("--supports", document=facts, environment=dict(os.environ) | {"PYTHONPATH": str(tmp_path)})
     assert ended.code == 0
     assert ended.last == {"ok": True}
-    assert all(devices(ended, backend)[0]["available"] for backend in ended.answers if devices(ended, backend))
+    found = {name: devices(ended, name) for name in ended.answers.keys() - {"torch-cuda", "torch-rocm", "mps"}}
+    assert all(each[0]["available"] for each in found.values() if each)

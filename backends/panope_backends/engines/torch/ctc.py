@@ -19,6 +19,7 @@ import numpy as np
 
 from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel, TensorSpec
 from panope_backends.audio_models import frame_grid
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.facts import TRANSCRIBE, is_transcriber
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
 from panope_backends.errors import InvalidInputError
@@ -51,7 +52,7 @@ def ctc_support(model: ModelFacts) -> Support:
     return Support(Level.FULL, "transformers runs the model")
 
 
-def load_ctc(model: ModelFacts, folder: Path, precision: str, threads: int) -> TensorModel:
+def load_ctc(model: ModelFacts, folder: Path, precision: str, threads: int, device: TorchDevice = HOST) -> TensorModel:
     """Loads safetensors; `threads` 0 keeps torch's own number.
 
     Raises:
@@ -61,7 +62,7 @@ def load_ctc(model: ModelFacts, folder: Path, precision: str, threads: int) -> T
 
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
-    return CtcModel(load_pretrained(model, folder, precision, _AUTO_CLASS), precision)
+    return CtcModel(device.place(load_pretrained(model, folder, precision, _AUTO_CLASS)), precision, device)
 
 
 class CtcModel(TensorModel):
@@ -70,13 +71,14 @@ class CtcModel(TensorModel):
     Args:
         module: the model.
         precision: that it computes in.
+        device: where its weights lie.
     """
 
-    def __init__(self, module: Any, precision: str) -> None:
+    def __init__(self, module: Any, precision: str, device: TorchDevice = HOST) -> None:
         self.precision = precision
         self.inputs = [TensorSpec(_INPUT, "float32", (-1, -1))]
         self.outputs = [TensorSpec(_OUTPUT, "float32", (-1, -1, int(module.config.vocab_size)))]
-        self._module = module
+        self._module, self._device = module, device
         self._least = frame_grid(module.config).least
 
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
@@ -97,8 +99,8 @@ class CtcModel(TensorModel):
                 least=self._least,
             )
         with torch.inference_mode():
-            given = self._module(input_values=torch.from_numpy(np.array(values)).to(self._module.dtype))
-            return {_OUTPUT: given.logits.float().numpy()}
+            given = self._module(input_values=self._device.tensor(np.array(values), self._module.dtype))
+            return {_OUTPUT: self._device.array(given.logits)}
 
     def close(self) -> None:
         """Frees the weights."""

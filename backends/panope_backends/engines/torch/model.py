@@ -1,4 +1,4 @@
-"""Runs a transformers model in PyTorch on the processor."""
+"""Runs a transformers model in PyTorch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.tables import read_tables
 from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import InvalidInputError
@@ -17,13 +18,15 @@ from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.text_graphs import SPARSE_OUTPUT
 
 
-def load_torch_model(model: ModelFacts, folder: Path, precision: str, threads: int) -> TensorModel:
+def load_torch_model(
+    model: ModelFacts, folder: Path, precision: str, threads: int, device: TorchDevice = HOST
+) -> TensorModel:
     """Loads safetensors; `threads` 0 keeps torch's own number."""
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
     module, names, output = load_transformer(model, folder, precision)
     shape = output_shape(module.config, model.task, output)
-    return TorchModel(module, names, precision, TensorSpec(output, "float32", shape))
+    return TorchModel(device.place(module), names, precision, TensorSpec(output, "float32", shape), device)
 
 
 class TorchModel(TensorModel):
@@ -34,17 +37,25 @@ class TorchModel(TensorModel):
         names: of its inputs.
         precision: that it computes in.
         output: what it gives, by transformers' name.
+        device: where its weights lie.
     """
 
-    def __init__(self, module: Any, names: Sequence[str], precision: str, output: TensorSpec) -> None:
+    def __init__(
+        self,
+        module: Any,
+        names: Sequence[str],
+        precision: str,
+        output: TensorSpec,
+        device: TorchDevice = HOST,
+    ) -> None:
         self.precision = precision
         self.inputs = [TensorSpec(name, "int64", (-1, -1)) for name in names]
         self.outputs = [output]
-        self._module = module
+        self._module, self._device = module, device
         self._output = output.name
         # Decoders would keep and return a cache that nothing reads.
         self._options = {"use_cache": False} if getattr(module.config, "use_cache", False) else {}
-        tables = read_tables(module, names, self._options)
+        tables = read_tables(module, names, self._options, device)
         self.index_limits, self.max_tokens = tables.index_limits, tables.max_tokens
 
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
@@ -55,7 +66,7 @@ class TorchModel(TensorModel):
         """
         del outputs  # there is one
         with torch.inference_mode():
-            tensors = {spec.name: _tensor(arrays[spec.name]) for spec in self.inputs}
+            tensors = {spec.name: self._device.tensor(arrays[spec.name]) for spec in self.inputs}
             try:
                 hidden = self._module(**tensors, **self._options)[self._output]
             except IndexError as error:
@@ -66,7 +77,7 @@ class TorchModel(TensorModel):
                 raise InvalidInputError(
                     "the inputs' shapes do not fit each other or the model", field="inputs"
                 ) from error
-            return {self._output: hidden.float().numpy()}
+            return {self._output: self._device.array(hidden)}
 
     def close(self) -> None:
         """Frees the weights."""
@@ -88,8 +99,3 @@ def output_shape(config: Any, task: str, output: str) -> tuple[int, ...]:
             return (-1, -1, config.vocab_size)
         case _:
             return (-1, -1, config.hidden_size)
-
-
-def _tensor(array: np.ndarray[Any, Any]) -> Any:
-    """The array's own memory where torch takes it; torch warns of read-only memory, which a copy avoids."""
-    return torch.from_numpy(array if array.flags.writeable else array.copy())

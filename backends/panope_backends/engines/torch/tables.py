@@ -9,18 +9,20 @@ from typing import Any
 import torch
 
 from panope_backends.engines.tables import Lookup, Tables, probe_inputs, tables_of
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 
 
-def read_tables(module: Any, names: Sequence[str], options: Mapping[str, Any]) -> Tables:
+def read_tables(module: Any, names: Sequence[str], options: Mapping[str, Any], device: TorchDevice = HOST) -> Tables:
     """Runs short texts and watches every embedding; nothing is known of a model that cannot run it.
 
     Args:
         module: the model, ready to run.
         names: of its inputs.
         options: keywords of each run.
+        device: where its weights lie.
     """
     inputs = probe_inputs(names)
-    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    tensors = {name: device.tensor(array) for name, array in inputs.items()}
     with torch.inference_mode(), _watched() as lookups:
         try:
             module(**tensors, **options)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel, TensorSpec
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
 
 SPEAK = "speak"
@@ -40,7 +41,7 @@ def speech_support(model: ModelFacts) -> Support:
     return Support(Level.FULL, "transformers runs the model")
 
 
-def load_vits(model: ModelFacts, folder: Path, precision: str, threads: int) -> TensorModel:
+def load_vits(model: ModelFacts, folder: Path, precision: str, threads: int, device: TorchDevice = HOST) -> TensorModel:
     """Loads safetensors; `threads` 0 keeps torch's own number.
 
     Raises:
@@ -50,7 +51,7 @@ def load_vits(model: ModelFacts, folder: Path, precision: str, threads: int) -> 
 
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
-    return VitsModel(load_pretrained(model, folder, precision, _AUTO_CLASS), precision)
+    return VitsModel(device.place(load_pretrained(model, folder, precision, _AUTO_CLASS)), precision, device)
 
 
 class VitsModel(TensorModel):
@@ -59,9 +60,10 @@ class VitsModel(TensorModel):
     Args:
         module: the model.
         precision: that it computes in.
+        device: where its weights lie.
     """
 
-    def __init__(self, module: Any, precision: str) -> None:
+    def __init__(self, module: Any, precision: str, device: TorchDevice = HOST) -> None:
         self.precision = precision
         self.inputs = [
             TensorSpec("input_ids", "int64", (1, -1)),
@@ -70,22 +72,22 @@ class VitsModel(TensorModel):
             TensorSpec("seed", "int64", (1,)),
         ]
         self.outputs = [TensorSpec("waveform", "float32", (1, -1))]
-        self._module = module
+        self._module, self._device = module, device
         self._rate = float(module.speaking_rate)
         self._has_voices = int(module.config.num_speakers) > 1
 
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
-        """Runs once; equal inputs have one answer."""
+        """Runs once; equal inputs have one answer on devices of one kind, whose random numbers are their own."""
         import torch
 
         del outputs  # there is one
-        ids = torch.from_numpy(np.array(arrays["input_ids"]))
+        ids = self._device.tensor(np.array(arrays["input_ids"]))
         self._module.speaking_rate = self._rate * float(arrays["speed"][0])
         voice = {"speaker_id": int(arrays["speaker"][0])} if self._has_voices else {}
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(arrays["seed"][0]))
             given = self._module(input_ids=ids, attention_mask=torch.ones_like(ids), **voice)
-            return {"waveform": given.waveform.float().numpy()}
+            return {"waveform": self._device.array(given.waveform)}
 
     def close(self) -> None:
         """Frees the weights."""

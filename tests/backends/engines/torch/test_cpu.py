@@ -15,7 +15,8 @@ from transformers import T5EncoderModel
 
 from panope_backends.api import Device, Level, LoadOptions, ModelFacts
 from panope_backends.engines import host
-from panope_backends.engines.torch import CpuBackend, backend
+from panope_backends.engines.torch import CpuBackend
+from panope_backends.engines.torch.devices import cpu
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.testing.models import tiny_onnx, tiny_transformer
 
@@ -97,7 +98,7 @@ def test_bf16_is_offered_and_close_to_fp32_where_the_processor_has_it(bert: Path
 
 
 def test_bf16_is_refused_by_name_where_the_processor_lacks_it(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "has_native_bf16", lambda: False)
+    monkeypatch.setattr(cpu, "has_native_bf16", lambda: False)
     assert CpuBackend().devices()[0].precisions == ("fp32",)
     with pytest.raises(PreconditionError, match="`bf16`"):
         CpuBackend().load(facts_of(bert), bert, "CPU", LoadOptions(precision="bf16"))

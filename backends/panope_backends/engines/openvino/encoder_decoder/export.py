@@ -105,7 +105,7 @@ class _Decoder(torch.nn.Module):  # type: ignore[misc]  # torch's types are not 
         super().__init__()
         self.module = module
         self._layers, self._positions = layers, positions
-        self._states, self._cache = blank_states(module), passing_cache(layers, module.dtype)
+        self._states, self._cache = blank_states(module), passing_cache(layers, module)
         self._given: dict[str, Any] = {}
         self._new: dict[int, tuple[Any, Any]] = {}
         biases = distance_biases([each.module for each in layers.own], length)

@@ -18,6 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from panope_backends.api import StepBatch
 from panope_backends.engines.torch.adapter import AdapterFiles, has_inputs_first, mismatch, module_of, open_adapter
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.lora import AdaptedModule
 
@@ -56,10 +57,18 @@ class Adapters:
         layers: of the module, those that `every_token_layers` has found.
         max_adapters: numbers go from 1 to it.
         max_rank: of an adapter.
+        device: where the module's weights lie, and theirs.
     """
 
-    def __init__(self, module: Any, layers: Collection[Any], max_adapters: int, max_rank: int) -> None:
-        self._module = module
+    def __init__(
+        self,
+        module: Any,
+        layers: Collection[Any],
+        max_adapters: int,
+        max_rank: int,
+        device: TorchDevice = HOST,
+    ) -> None:
+        self._module, self._device = module, device
         self._layers = frozenset(layers)
         self._max_adapters, self._max_rank = max_adapters, max_rank
         self._changes: dict[int, Mapping[Any, _Change]] = {}
@@ -81,7 +90,7 @@ class Adapters:
         for number in np.unique(batch.adapters[batch.adapters > 0]).tolist():
             rows = np.flatnonzero(of_tokens == number)
             is_one_piece = rows[-1] - rows[0] + 1 == len(rows)
-            place = slice(int(rows[0]), int(rows[-1]) + 1) if is_one_piece else torch.from_numpy(rows)
+            place = slice(int(rows[0]), int(rows[-1]) + 1) if is_one_piece else self._device.tensor(rows)
             self._rows.append((self._changes[number], place))
 
     def add(self, number: int, folder: Path) -> None:
@@ -131,7 +140,7 @@ class Adapters:
             has_inputs_first(layer, adapted)  # another kind of layer than the adapter's is its fault
             raise _needs_own_instance(f"it changes `{adapted.name}`, which does not see each token by itself")
         turned = has_inputs_first(layer, adapted)
-        down, up = files.read(adapted.down).float(), files.read(adapted.up).float()
+        down, up = self._read(files, adapted.down), self._read(files, adapted.up)
         if len(down) > self._max_rank:
             raise _needs_own_instance(f"its rank is {len(down)}, and `generation.max_adapter_rank` is {self._max_rank}")
         up = up * files.config.scale_of(adapted.name)
@@ -141,8 +150,11 @@ class Adapters:
         if adapted.magnitude:
             weight = layer.weight.float()
             merged = (weight.T if turned else weight) + up @ down
-            gain = files.read(adapted.magnitude).float() / torch.linalg.norm(merged, dim=1)
+            gain = self._read(files, adapted.magnitude) / torch.linalg.norm(merged, dim=1)
         return layer, _Change(_own(down.T), _own(up.T), gain)
+
+    def _read(self, files: AdapterFiles, name: str) -> Any:
+        return self._device.put(files.read(name), torch.float32)
 
 
 def every_token_layers(module: Any, run: Callable[[Any], None]) -> list[Any]:
@@ -165,7 +177,7 @@ def every_token_layers(module: Any, run: Callable[[Any], None]) -> list[Any]:
 
     hooks = [layer.register_forward_hook(look) for layer in names]
     try:
-        run(torch.zeros(1, _TRIED_TOKENS, dtype=torch.int64))
+        run(torch.zeros(1, _TRIED_TOKENS, dtype=torch.int64, device=module.device))
     finally:
         for hook in hooks:
             hook.remove()

@@ -13,7 +13,9 @@ from panope_backends.api import AdaptableStepModel, CacheSpec, StepBatch
 from panope_backends.engines.torch.decoder.adapters import Adapters, every_token_layers
 from panope_backends.engines.torch.decoder.attention import AttentionLayer, attend_by
 from panope_backends.engines.torch.decoder.loading import vocab_size_of
-from panope_backends.engines.torch.decoder.pages import BLOCK_SIZE, Pages, Step
+from panope_backends.engines.torch.decoder.paged_attention import choose_attention
+from panope_backends.engines.torch.decoder.pages import Pages
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]
@@ -29,6 +31,10 @@ class TorchStepModel(AdaptableStepModel):
         max_positions: of one sequence.
         max_adapters: that it takes.
         max_adapter_rank: of each of them.
+        device: where its weights lie, and its cache.
+
+    Attributes:
+        attention: how its layers attend.
     """
 
     def __init__(
@@ -39,15 +45,17 @@ class TorchStepModel(AdaptableStepModel):
         max_positions: int,
         max_adapters: int = 0,
         max_adapter_rank: int = 0,
+        device: TorchDevice = HOST,
     ) -> None:
         self.max_adapters = max_adapters
         adaptable = every_token_layers(module, _without_pages(module)) if max_adapters else []
-        self._adapters = Adapters(module, adaptable, max_adapters, max_adapter_rank)
+        self._adapters = Adapters(module, adaptable, max_adapters, max_adapter_rank, device)
         self.precision, self.max_positions = precision, max_positions
         self.vocab_size = vocab_size_of(module)
-        self._module = module
-        self._pages = Pages(layers, module.dtype)
-        self.cache = CacheSpec(BLOCK_SIZE, self._pages.block_bytes, precision)
+        self._module, self._device = module, device
+        self.attention = choose_attention(layers, module.dtype, device)
+        self._pages = Pages(layers, module.dtype, self.attention, device)
+        self.cache = CacheSpec(self._pages.block_size, self._pages.block_bytes, precision)
         attend_by(module, self._pages.attend)
 
     def allocate(self, blocks: int) -> None:
@@ -59,12 +67,12 @@ class TorchStepModel(AdaptableStepModel):
     def forward(self, batch: StepBatch) -> Array:
         """Runs one step; a tensor of its own holds the logits."""
         self.check(batch)
-        self._pages.begin(Step(batch))
+        self._pages.begin(batch)
         self._adapters.begin(batch)
         with torch.inference_mode():
-            made = self._module(**self._inputs(batch), use_cache=False, logits_to_keep=torch.tensor(batch.sampled))
-            logits: Array = made.logits[0].float().contiguous().numpy()
-        return logits
+            sampled = self._device.tensor(batch.sampled)
+            made = self._module(**self._inputs(batch), use_cache=False, logits_to_keep=sampled)
+            return self._device.array(made.logits[0])
 
     def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
         """Copies keys and values of all layers."""
@@ -93,8 +101,8 @@ class TorchStepModel(AdaptableStepModel):
     def _inputs(self, batch: StepBatch) -> Mapping[str, Any]:
         """What the module is given of a step's tokens."""
         return {
-            "input_ids": torch.tensor(batch.tokens)[None],
-            "position_ids": torch.from_numpy(batch.positions)[None],
+            "input_ids": self._device.tensor(batch.tokens)[None],
+            "position_ids": self._device.tensor(batch.positions)[None],
         }
 
 
@@ -113,7 +121,7 @@ def paged_layers(module: Any) -> list[AttentionLayer]:
 
     attend_by(module, look)
     try:
-        _run(module, torch.zeros(1, 1, dtype=torch.int64))
+        _run(module, torch.zeros(1, 1, dtype=torch.int64, device=module.device))
     except PreconditionError:  # a layer has what pages lack
         return []
     count = int(module.config.get_text_config().num_hidden_layers)
@@ -131,6 +139,6 @@ def _without_pages(module: Any) -> Callable[[Any], None]:
 
 
 def _run(module: Any, token_ids: Any) -> None:
-    positions = torch.arange(token_ids.shape[1])[None]
+    positions = torch.arange(token_ids.shape[1], device=token_ids.device)[None]
     with torch.inference_mode():
         module(input_ids=token_ids, position_ids=positions, use_cache=False)

@@ -18,6 +18,7 @@ from transformers import DynamicCache
 from panope_backends.api import CacheSpec, StepBatch, StepModel
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE, vocab_size_of
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.errors import InvalidInputError, PreconditionError
 
 Array = np.ndarray[Any, Any]
@@ -39,14 +40,15 @@ class TorchStateModel(StepModel):
         module: loaded with an attention of transformers'.
         precision: of its weights, and of the caches.
         max_positions: of one sequence; 0 where the configuration does not tell.
+        device: where its weights lie, and its caches.
     """
 
     rewinds = False
 
-    def __init__(self, module: Any, precision: str, max_positions: int) -> None:
+    def __init__(self, module: Any, precision: str, max_positions: int, device: TorchDevice = HOST) -> None:
         self.precision = precision
         self.vocab_size = vocab_size_of(module)
-        self._module = module
+        self._module, self._device = module, device
         takes = inspect.signature(module.forward).parameters
         self._cache_name = "past_key_values" if "past_key_values" in takes else "cache_params"
         self._keeps = "logits_to_keep" in takes
@@ -60,7 +62,8 @@ class TorchStateModel(StepModel):
     def allocate(self, blocks: int) -> None:
         """Forgets all sequences; each one's memory is taken as it grows."""
         self.blocks, self._caches = 0, {}
-        if blocks * self.cache.block_bytes > memory_bytes():
+        free = self._device.free_bytes()
+        if blocks * self.cache.block_bytes > (memory_bytes() if free is None else free):
             raise PreconditionError("the cache needs more memory than there is", reason="out_of_memory")
         self.blocks = blocks
 
@@ -131,13 +134,11 @@ class TorchStateModel(StepModel):
 
     def _logits(self, cache: Any, tokens: Array, sampled: Array) -> Array:
         with torch.inference_mode():
-            keep = {"logits_to_keep": torch.from_numpy(sampled)} if self._keeps else {}
-            made = self._module(
-                input_ids=torch.tensor(tokens)[None], use_cache=True, **{self._cache_name: cache}, **keep
-            )
-            logits = made.logits[0] if self._keeps else made.logits[0, torch.from_numpy(sampled)]
-            result: Array = logits.float().numpy()
-        return result
+            rows = self._device.tensor(sampled)
+            keep = {"logits_to_keep": rows} if self._keeps else {}
+            ids = self._device.tensor(tokens)[None]
+            made = self._module(input_ids=ids, use_cache=True, **{self._cache_name: cache}, **keep)
+            return self._device.array(made.logits[0] if self._keeps else made.logits[0, rows])
 
     def _measured(self, tokens: int) -> int:
         """Bytes of a cache that holds so many tokens."""

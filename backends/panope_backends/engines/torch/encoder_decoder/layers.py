@@ -67,7 +67,7 @@ def decoder_layers(module: Any) -> DecoderLayers:
     with torch.inference_mode():
         module(
             encoder_outputs=blank_states(module, _SOURCE_TOKENS),
-            decoder_input_ids=torch.zeros(1, _OWN_TOKENS, dtype=torch.int64),
+            decoder_input_ids=torch.zeros(1, _OWN_TOKENS, dtype=torch.int64, device=module.device),
             use_cache=False,
         )
     own, cross = ([modules[index] for index in sorted(modules)] for modules in found.values())

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from panope_backends.api import EncoderDecoderModel, ModelFacts
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
 from panope_backends.engines.torch.encoder_decoder.facts import auto_class, encoder_decoder_refusal, max_length
 from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
@@ -17,7 +18,9 @@ from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
 
 
-def load_encoder_decoder(model: ModelFacts, folder: Path, precision: str, threads: int) -> EncoderDecoderModel:
+def load_encoder_decoder(
+    model: ModelFacts, folder: Path, precision: str, threads: int, device: TorchDevice = HOST
+) -> EncoderDecoderModel:
     """Loads safetensors; `threads` 0 keeps torch's own number.
 
     Raises:
@@ -27,11 +30,13 @@ def load_encoder_decoder(model: ModelFacts, folder: Path, precision: str, thread
         raise PreconditionError(f"the model cannot be loaded: {refusal}", reason="unsupported_model")
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
-    module = load_pretrained(model, folder, precision, auto_class(model.config.get("model_type")), ATTENTION)
+    kind = auto_class(model.config.get("model_type"))
+    module = device.place(load_pretrained(model, folder, precision, kind, ATTENTION))
     try:
         reader = reader_of(module.config)
-        expected = expected_logits(module, reader)
-        made = TorchEncoderDecoder(module, decoder_layers(module), precision, max_length(module.config), reader)
+        expected = expected_logits(module, reader, device)
+        layers, length = decoder_layers(module), max_length(module.config)
+        made = TorchEncoderDecoder(module, layers, precision, length, reader, device)
         compare(made, module.config, expected, reader)
     except (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
         # A type that is built otherwise than what this package takes over.

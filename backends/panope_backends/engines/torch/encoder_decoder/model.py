@@ -14,7 +14,9 @@ from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.attention import AttentionLayer, flat
 from panope_backends.engines.torch.decoder.loading import vocab_size_of
-from panope_backends.engines.torch.decoder.pages import BLOCK_SIZE, Pages, Step
+from panope_backends.engines.torch.decoder.paged_attention import choose_attention
+from panope_backends.engines.torch.decoder.pages import Pages
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.attention import attend_by
 from panope_backends.engines.torch.encoder_decoder.layers import DecoderLayers
 from panope_backends.engines.torch.encoder_decoder.passing_cache import passing_cache
@@ -36,15 +38,24 @@ class TorchEncoderDecoder(AlignableModel):
         precision: of its weights, and of the cache.
         max_length: of the decoder.
         reader: how its encoder reads.
+        device: where its weights lie, and its cache.
     """
 
-    def __init__(self, module: Any, layers: DecoderLayers, precision: str, max_length: int, reader: Reader) -> None:
+    def __init__(
+        self,
+        module: Any,
+        layers: DecoderLayers,
+        precision: str,
+        max_length: int,
+        reader: Reader,
+        device: TorchDevice = HOST,
+    ) -> None:
         self.precision, self.max_positions = precision, max_length
         self.vocab_size = vocab_size_of(module)
-        self._module = module
+        self._module, self._device = module, device
         own = [each.layer for each in layers.own]
-        self._pages = Pages(own, module.dtype)
-        self.cache = CacheSpec(BLOCK_SIZE, self._pages.block_bytes, precision)
+        self._pages = Pages(own, module.dtype, choose_attention(own, module.dtype, device), device)
+        self.cache = CacheSpec(self._pages.block_size, self._pages.block_bytes, precision)
         self.source_heads = tuple(each.layer.heads for each in layers.cross)
         self._states = SourceStates([each.layer for each in layers.cross], module.dtype.itemsize)
         self.source = SourceSpec(reader.max_length, self._states.token_bytes, reader.features)
@@ -55,7 +66,7 @@ class TorchEncoderDecoder(AlignableModel):
             attend_by(each.module, self._own_attention(each.layer, bias))
         for each in layers.cross:
             attend_by(each.module, partial(self._states.attend, each.layer.index))
-        self._no_states, self._no_cache = blank_states(module), passing_cache(layers, module.dtype)
+        self._no_states, self._no_cache = blank_states(module), passing_cache(layers, module)
 
     def allocate(self, blocks: int) -> None:
         """Replaces the pools."""
@@ -67,7 +78,8 @@ class TorchEncoderDecoder(AlignableModel):
         """Forgets all sources; each one's memory is taken when it is encoded."""
         self.sources = 0
         self._states.clear()
-        if sources * self.source.max_length * self.source.token_bytes > memory_bytes():
+        free = self._device.free_bytes()
+        if sources * self.source.max_length * self.source.token_bytes > (memory_bytes() if free is None else free):
             raise PreconditionError("the sources need more memory than there is", reason="out_of_memory")
         self.sources = sources
 
@@ -86,10 +98,11 @@ class TorchEncoderDecoder(AlignableModel):
         self._positions.place(None)
         self._pages.begin(None)
         with torch.inference_mode():
-            states = self._reader.run(self._module, self._reader.tensor(given))
+            states = self._reader.run(self._module, self._device.put(self._reader.tensor(given)))
             self._module(
                 encoder_outputs=EncoderStates(last_hidden_state=states),
-                decoder_input_ids=torch.ones(1, 1, dtype=torch.int64),  # any, for nothing is made of it
+                # Any token, for nothing is made of it.
+                decoder_input_ids=torch.ones(1, 1, dtype=torch.int64, device=states.device),
                 use_cache=False,
             )
         self._states.end_source(source)
@@ -98,18 +111,17 @@ class TorchEncoderDecoder(AlignableModel):
         """Runs one step; a tensor of its own holds the logits."""
         self.check(batch)
         self._states.begin_step(batch)
-        self._positions.place(torch.from_numpy(batch.positions))
-        self._pages.begin(Step(batch))
+        self._positions.place(self._device.tensor(batch.positions))
+        self._pages.begin(batch)
         with torch.inference_mode():
             made = self._module(
                 encoder_outputs=self._no_states,
-                decoder_input_ids=torch.tensor(batch.tokens)[None],
+                decoder_input_ids=self._device.tensor(batch.tokens)[None],
                 past_key_values=self._no_cache,
                 use_cache=True,
                 **self._positions.keywords(),
             )
-            logits: Array = made.logits[0, torch.tensor(batch.sampled)].float().contiguous().numpy()
-        return logits
+            return self._device.array(made.logits[0, self._device.tensor(batch.sampled)])
 
     def source_attention(self, batch: StepBatch, heads: Sequence[Head]) -> Array:
         """A step whose layers keep what they multiply values by."""
@@ -119,7 +131,7 @@ class TorchEncoderDecoder(AlignableModel):
             self.forward(batch)
         finally:
             weights = self._states.watched()
-        return np.stack([weights[head].numpy() for head in heads])
+        return np.stack([self._device.array(weights[head]) for head in heads])
 
     def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
         """Copies keys and values of all layers."""

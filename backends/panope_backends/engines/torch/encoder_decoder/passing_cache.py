@@ -17,10 +17,10 @@ class _PassingCache(DynamicCache):  # type: ignore[misc]  # transformers' types 
         return key_states, value_states
 
 
-def passing_cache(layers: DecoderLayers, dtype: Any) -> Any:
+def passing_cache(layers: DecoderLayers, module: Any) -> Any:
     """A cache of transformers by which no layer makes keys and values of an encoder's states."""
-    made = DynamicCache()
+    made, like = DynamicCache(), {"dtype": module.dtype, "device": module.device}
     for each in layers.cross:
         sizes = (each.layer.key_size, each.layer.value_size)
-        made.update(*(torch.zeros(1, each.layer.kv_heads, 1, size, dtype=dtype) for size in sizes), each.layer.index)
+        made.update(*(torch.zeros(1, each.layer.kv_heads, 1, size, **like) for size in sizes), each.layer.index)
     return EncoderDecoderCache(_PassingCache(), made)

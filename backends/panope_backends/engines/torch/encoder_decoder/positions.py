@@ -59,7 +59,7 @@ def _read(module: Any, embedding: Any, length: int) -> Any:
         with torch.inference_mode():
             module(
                 encoder_outputs=blank_states(module),
-                decoder_input_ids=torch.full((1, length), token),
+                decoder_input_ids=torch.full((1, length), token, device=module.device),
                 use_cache=False,
             )
     except _SeenError:

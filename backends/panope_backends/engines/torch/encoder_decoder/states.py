@@ -22,5 +22,5 @@ def blank_states(module: Any, length: int = 1) -> EncoderStates:
         module: an encoder-decoder.
         length: of the source.
     """
-    zeros = torch.zeros(1, length, int(module.config.hidden_size), dtype=module.dtype)
+    zeros = torch.zeros(1, length, int(module.config.hidden_size), dtype=module.dtype, device=module.device)
     return EncoderStates(last_hidden_state=zeros)

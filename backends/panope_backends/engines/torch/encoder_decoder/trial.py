@@ -9,6 +9,7 @@ import torch
 
 from panope_backends.api import StepBatch, StepSequence
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.reader import Reader
@@ -20,21 +21,21 @@ Array = np.ndarray[Any, Any]
 _TRIED = ((9, 6), (4, 4))
 
 
-def expected_logits(module: Any, reader: Reader) -> list[Array]:
+def expected_logits(module: Any, reader: Reader, device: TorchDevice = HOST) -> list[Array]:
     """What transformers says of each text, with attention in its plainest form; before the layers are taken over."""
     module.set_attn_implementation("eager")
     try:
         with torch.inference_mode():
             made = [
                 module(
-                    **{reader.keyword: _cast(reader, reader.tensor(source), module.dtype)},
-                    decoder_input_ids=torch.tensor(tokens)[None],
+                    **{reader.keyword: _cast(reader, device.put(reader.tensor(source)), module.dtype)},
+                    decoder_input_ids=device.tensor(tokens)[None],
                 ).logits
                 for source, tokens in (_texts(number, module.config, reader) for number in range(len(_TRIED)))
             ]
     finally:
         module.set_attn_implementation(ATTENTION)
-    return [logits[0].float().numpy() for logits in made]
+    return [device.array(logits[0]) for logits in made]
 
 
 def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array], reader: Reader) -> None:

@@ -28,7 +28,8 @@ def compared(module: Any, tensors: Tensors) -> Tensors:
     """The scores of each image beside its own texts; the module scores every image of a batch beside every text."""
     batch, texts = tensors["input_ids"].shape[:2]
     scores = module(**_flat(tensors))[_COMPARED].reshape(batch, batch, texts)
-    return {"logits": scores[torch.arange(batch), torch.arange(batch)]}
+    each = torch.arange(batch, device=scores.device)
+    return {"logits": scores[each, each]}
 
 
 def _encoded(module: Any, tensors: Tensors) -> Tensors:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.pretrained import load_partly, load_pretrained
 from panope_backends.engines.torch.vision.forwards import FORWARDS
 from panope_backends.engines.torch.vision.heads import PIXELS, TEXTS, VisionHead
@@ -24,7 +25,14 @@ _SIDE = 64
 _TOWERS = ("vision_model", "text_model")
 
 
-def load_vision_model(model: ModelFacts, head: VisionHead, folder: Path, precision: str, threads: int) -> TensorModel:
+def load_vision_model(
+    model: ModelFacts,
+    head: VisionHead,
+    folder: Path,
+    precision: str,
+    threads: int,
+    device: TorchDevice = HOST,
+) -> TensorModel:
     """Loads safetensors; `threads` 0 keeps torch's own number.
 
     Raises:
@@ -33,7 +41,7 @@ def load_vision_model(model: ModelFacts, head: VisionHead, folder: Path, precisi
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
     module, head = load_module(model, head, folder, precision)
-    return VisionModel(module, head, precision)
+    return VisionModel(device.place(module), head, precision, device)
 
 
 def load_module(
@@ -87,16 +95,17 @@ class VisionModel(TensorModel):
         module: the model.
         head: what is run of it.
         precision: that it computes in.
+        device: where its weights lie.
     """
 
-    def __init__(self, module: Any, head: VisionHead, precision: str) -> None:
+    def __init__(self, module: Any, head: VisionHead, precision: str, device: TorchDevice = HOST) -> None:
         self.precision = precision
         self.inputs = [
             TensorSpec(name, "float32" if name == PIXELS else "int64", (-1,) * axes)
             for name, axes in head.inputs.items()
         ]
         self.outputs = [TensorSpec(name, "float32", (-1,) * axes) for name, axes in head.outputs.items()]
-        self._module = module
+        self._module, self._device = module, device
         self._forward = FORWARDS[head.kind]
 
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
@@ -107,7 +116,7 @@ class VisionModel(TensorModel):
         """
         names = outputs or [spec.name for spec in self.outputs]
         with torch.inference_mode():
-            tensors = {spec.name: torch.from_numpy(np.array(arrays[spec.name])) for spec in self.inputs}
+            tensors = {spec.name: self._device.tensor(np.array(arrays[spec.name])) for spec in self.inputs}
             if PIXELS in tensors:
                 tensors[PIXELS] = tensors[PIXELS].to(self._module.dtype)
             try:
@@ -116,7 +125,7 @@ class VisionModel(TensorModel):
                 if is_out_of_memory(error) or not any(word in str(error).lower() for word in _OF_SIZES):
                     raise
                 raise InvalidInputError("the inputs' shapes do not fit the model", field="inputs") from error
-            return {name: given[name].float().numpy() for name in names}
+            return {name: self._device.array(given[name]) for name in names}
 
     def close(self) -> None:
         """Frees the weights."""

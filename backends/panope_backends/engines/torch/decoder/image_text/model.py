@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
 from panope_backends.api import ImageTextModel, PromptImage, StepBatch
 from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.torch.decoder.attention import AttentionLayer
@@ -14,6 +12,7 @@ from panope_backends.engines.torch.decoder.image_text.prompts import Prompt
 from panope_backends.engines.torch.decoder.image_text.trial import compare, expected_logits
 from panope_backends.engines.torch.decoder.image_text.vision_tower import VisionTower
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.errors import InvalidInputError
 
 
@@ -27,6 +26,7 @@ class TorchImageTextModel(TorchStepModel, ImageTextModel):
         max_positions: of one sequence.
         max_adapters: that it takes; they change the decoder alone.
         max_adapter_rank: of each of them.
+        device: where its weights lie, and its cache.
     """
 
     def __init__(
@@ -37,10 +37,11 @@ class TorchImageTextModel(TorchStepModel, ImageTextModel):
         max_positions: int,
         max_adapters: int = 0,
         max_adapter_rank: int = 0,
+        device: TorchDevice = HOST,
     ) -> None:
-        super().__init__(module, layers, precision, max_positions, max_adapters, max_adapter_rank)
+        super().__init__(module, layers, precision, max_positions, max_adapters, max_adapter_rank, device)
         self.image_token_id = image_token_id_of(module.config)
-        self._tower = VisionTower(module)
+        self._tower = VisionTower(module, device)
         self._prompts: dict[int, Prompt] = {}
 
     def open_prompt(self, number: int, tokens: Integers, images: Sequence[PromptImage]) -> None:
@@ -59,7 +60,7 @@ class TorchImageTextModel(TorchStepModel, ImageTextModel):
     def prove(self, tokens: Integers, images: Sequence[PromptImage]) -> None:
         """Runs the prompt in parts that end within its image, and as transformers does, in its plainest attention."""
         self.check_images(tokens, images)
-        compare(self, tokens, images, expected_logits(self._module, tokens, images))
+        compare(self, tokens, images, expected_logits(self._module, tokens, images, self._device))
 
     def forget(self) -> None:
         """Frees the cache and the prompts."""
@@ -74,8 +75,8 @@ class TorchImageTextModel(TorchStepModel, ImageTextModel):
         super().close()
 
     def _inputs(self, batch: StepBatch) -> Mapping[str, Any]:
-        embeddings = self._module.get_input_embeddings()(torch.tensor(batch.tokens))
-        positions = torch.from_numpy(batch.positions).repeat(self._tower.axes, 1)
+        embeddings = self._module.get_input_embeddings()(self._device.tensor(batch.tokens))
+        positions = self._device.tensor(batch.positions).repeat(self._tower.axes, 1)
         numbers = [] if batch.image_prompts is None else batch.image_prompts.tolist()
         for index, number in enumerate(numbers):
             if number < 0:

@@ -49,10 +49,10 @@ class Prompt:
                 continue
             if index not in self._vectors:
                 raise InvalidInputError("a step computes places of an image that was not read", field="image_prompts")
-            embeddings[torch.from_numpy(places[first:last] - past)] = self._vectors[index][first:last]
+            embeddings[self._tower.device.tensor(places[first:last] - past)] = self._vectors[index][first:last]
 
     def positions(self, past: int, total: int) -> Any:
         """Where the tokens between two positions are, `[axes, tokens]`."""
         length = self._positions.shape[1]
-        answer = torch.arange(max(past, length), max(total, length)) + self._moved
+        answer = self._tower.device.tensor(np.arange(max(past, length), max(total, length)) + self._moved)
         return torch.cat([self._positions[:, past:total], answer.expand(len(self._positions), -1)], dim=1)

@@ -11,6 +11,7 @@ import torch
 
 from panope_backends.api import PromptImage
 from panope_backends.api.step_models.step_batch import Integers
+from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.errors import InvalidInputError
 
 
@@ -19,12 +20,15 @@ class VisionTower:
 
     Args:
         module: of `AutoModelForImageTextToText`.
+        device: where its weights lie.
 
     Attributes:
+        device: as it was given.
         axes: of a token's position: 1, or 3 where images have positions in time, height and width.
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, device: TorchDevice = HOST) -> None:
+        self.device = device
         self._core = module.base_model
         self._takes = inspect.signature(self._core.get_image_features).parameters
         self._dtype = module.dtype
@@ -36,7 +40,7 @@ class VisionTower:
         Raises:
             InvalidInputError: there are more or fewer.
         """
-        given = {name: value for name, value in tensors_of([image]).items() if name in self._takes}
+        given = {name: value for name, value in tensors_of([image], self.device).items() if name in self._takes}
         with torch.inference_mode():
             made = self._core.get_image_features(**given, return_dict=True).pooler_output
             parts = made if isinstance(made, list | tuple) else [made]
@@ -56,26 +60,26 @@ class VisionTower:
         Images take fewer positions than they have places where they have three axes.
         """
         if self.axes == 1:
-            return torch.arange(len(tokens))[None], 0
+            return self.device.tensor(np.arange(len(tokens)))[None], 0
         takes = inspect.signature(self._core.get_rope_index).parameters
-        given = {name: value for name, value in tensors_of(images).items() if name in takes}
+        given = {name: value for name, value in tensors_of(images, self.device).items() if name in takes}
         types = np.zeros(len(tokens), np.int64)
         for image in images:
             types[np.asarray(image.places)] = 1
         with torch.inference_mode():
             positions, moved = self._core.get_rope_index(
-                input_ids=torch.tensor(np.asarray(tokens, np.int64))[None],
-                mm_token_type_ids=torch.from_numpy(types)[None],
+                input_ids=self.device.tensor(np.asarray(tokens, np.int64))[None],
+                mm_token_type_ids=self.device.tensor(types)[None],
                 **given,
             )
         return positions[:, 0], int(moved.reshape(-1)[0])
 
 
-def tensors_of(images: Sequence[PromptImage]) -> Mapping[str, Any]:
+def tensors_of(images: Sequence[PromptImage], device: TorchDevice = HOST) -> Mapping[str, Any]:
     """What a library is given of several images; those that do not fit beside each other are left out."""
     made = {}
     for name in images[0].inputs:
         arrays = [np.ascontiguousarray(image.inputs[name]) for image in images]
         if len({array.shape[1:] for array in arrays}) == 1:
-            made[name] = torch.from_numpy(np.concatenate(arrays))
+            made[name] = device.tensor(np.concatenate(arrays))
     return made

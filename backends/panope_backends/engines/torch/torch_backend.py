@@ -1,0 +1,107 @@
+"""What all backends that run PyTorch share: one engine, and the rule of a kind of device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from panope_backends.api import API_VERSION, Backend, Device, Level, LoadedModel, LoadOptions, ModelFacts, Support
+from panope_backends.engines.host import threads_to_use
+from panope_backends.engines.packages import missing_reason
+from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.ctc import ctc_support, is_ctc, load_ctc
+from panope_backends.engines.torch.decoder.facts import decoder_support
+from panope_backends.engines.torch.devices.rule import DeviceRule
+from panope_backends.engines.torch.devices.torch_device import TorchDevice
+from panope_backends.engines.torch.encoder_decoder.facts import (
+    encoder_decoder_support,
+    is_encoder_decoder,
+    is_transcriber,
+)
+from panope_backends.engines.torch.pretrained import TORCH_FORMATS
+from panope_backends.engines.torch.transformer import transformer_support
+from panope_backends.engines.torch.vision.heads import vision_head, vision_support
+from panope_backends.engines.torch.vits import SPEAK, load_vits, speech_support
+from panope_backends.errors import PreconditionError
+
+GENERATE = "generate"
+"""The task whose models are decoders."""
+
+
+class TorchBackend(Backend):
+    """PyTorch on one kind of device: every model that transformers has for a task of Panope's."""
+
+    api_version = API_VERSION
+    applies_adapters = True
+
+    rule: ClassVar[DeviceRule]
+    """Of its devices."""
+
+    def devices(self) -> Sequence[Device]:
+        """As the rule finds them."""
+        return self.rule.devices()
+
+    def supports(self, model: ModelFacts, device: Device) -> Support:
+        """FULL for safetensors that transformers knows; the same on all kinds of devices."""
+        del device
+        if model.format not in TORCH_FORMATS:
+            return Support(Level.NONE, f"runs {', '.join(TORCH_FORMATS)}, not `{model.format}`")
+        if missing := missing_reason("torch", "torch", "transformers"):
+            return Support(Level.NONE, missing)
+        if is_step_model(model):
+            return (encoder_decoder_support if is_encoder_decoder(model.config) else decoder_support)(model)
+        if model.task == SPEAK:
+            return speech_support(model)
+        if is_ctc(model):
+            return ctc_support(model)
+        head = vision_head(model)
+        return transformer_support(model) if head is None else vision_support(model, head)
+
+    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
+        """Loads safetensors by transformers, decoders as step models.
+
+        Raises:
+            PreconditionError: the format, the device, the precision, a package, a file or memory is not there.
+        """
+        opened = self.rule.open(device)
+        if model.format not in TORCH_FORMATS:
+            raise PreconditionError(f"{self.name} cannot load the format `{model.format}`", reason="unsupported_format")
+        threads = threads_to_use(options.threads)
+        native = ("fp32",) if model.task == SPEAK else self.rule.precisions(device)
+        what = "with a model that speaks" if model.task == SPEAK else "with PyTorch"
+        precision = choose_precision(options.precision, native, f"{self.name} {what}")
+        if is_step_model(model):
+            choose_precision(
+                options.cache_precision, (precision,), f"{self.name}'s cache beside {precision} with PyTorch"
+            )
+            return _load_step_model(model, folder, precision, threads, options, opened)
+        if model.task == SPEAK:
+            return load_vits(model, folder, precision, threads, opened)
+        if is_ctc(model):
+            return load_ctc(model, folder, precision, threads, opened)
+        if (head := vision_head(model)) is not None:
+            from panope_backends.engines.torch.vision.model import load_vision_model  # it brings torch
+
+            return load_vision_model(model, head, folder, precision, threads, opened)
+        from panope_backends.engines.torch.model import load_torch_model  # it brings torch
+
+        return load_torch_model(model, folder, precision, threads, opened)
+
+
+def is_step_model(model: ModelFacts) -> bool:
+    """Whether a model runs in steps."""
+    return model.task == GENERATE or is_transcriber(model)
+
+
+def _load_step_model(
+    model: ModelFacts, folder: Path, precision: str, threads: int, options: LoadOptions, device: TorchDevice
+) -> LoadedModel:
+    """A decoder, with an encoder or without; either import brings torch."""
+    if is_encoder_decoder(model.config):
+        from panope_backends.engines.torch.encoder_decoder.loading import load_encoder_decoder
+
+        return load_encoder_decoder(model, folder, precision, threads, device)
+    from panope_backends.engines.torch.decoder.step_models import load_step_model
+
+    return load_step_model(model, folder, precision, threads, options, device)
