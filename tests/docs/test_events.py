@@ -139,5 +139,6 @@ def test_every_metric_is_written_down_with_its_labels() -> None:
     told = {found._name: set(found._labelnames) for found in collectors}
     series = [found for found in metrics.registry._collector_to_names if isinstance(found, Series)]
     told |= {found.name: set(found.label_names) for found in series}
-    made_when_asked = [*metrics.instances.collect(), *metrics.loaded_models.collect()]
+    when_asked = (metrics.instances, metrics.loaded_models, metrics.devices)
+    made_when_asked = [family for collector in when_asked for family in collector.collect()]
     assert told | {family.name: set(family._labelnames) for family in made_when_asked} == written

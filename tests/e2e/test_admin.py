@@ -83,3 +83,16 @@ def test_health_watch_sees_a_model_go_and_come_back(servers) -> None:
         assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
         watch.cancel()
+
+
+def test_the_processors_tell_how_busy_they_are_wherever_devices_are_told(live_server) -> None:
+    def has_usage(device) -> bool:
+        usage = device["usage"]
+        return usage is not None and 0 < usage["memory_used_bytes"] < usage["memory_total_bytes"]
+
+    for path in ("/v1/hardware", "/status"):
+        devices = live_server.get(path).json["devices"]
+        assert all(has_usage(device) for device in devices if device["name"] == "CPU"), path
+        assert any(device["name"] == "CPU" for device in devices)
+    text = live_server.admin("/metrics").body.decode()
+    assert 'panope_device_memory_used_bytes{device="host"}' in text

@@ -1665,7 +1665,9 @@ type Device struct {
 	// Whether a program stands in for the hardware: right answers, at a speed that tells nothing.
 	IsEmulated bool `protobuf:"varint,11,opt,name=is_emulated,json=isEmulated,proto3" json:"is_emulated,omitempty"`
 	// By which the system knows the hardware, such as `0000:01:00.0`; empty for processors, or where nobody tells.
-	PciAddress    string `protobuf:"bytes,12,opt,name=pci_address,json=pciAddress,proto3" json:"pci_address,omitempty"`
+	PciAddress string `protobuf:"bytes,12,opt,name=pci_address,json=pciAddress,proto3" json:"pci_address,omitempty"`
+	// What it does at this moment; not set where the system does not tell.
+	Usage         *DeviceUsage `protobuf:"bytes,13,opt,name=usage,proto3" json:"usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1784,6 +1786,77 @@ func (x *Device) GetPciAddress() string {
 	return ""
 }
 
+func (x *Device) GetUsage() *DeviceUsage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+// What a device does at this moment, whoever uses it.
+type DeviceUsage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The part of its time in which it computes, from 0 to 1, since it was last asked or over the driver's own window.
+	Utilization *float64 `protobuf:"fixed64,1,opt,name=utilization,proto3,oneof" json:"utilization,omitempty"`
+	// The memory that is in use.
+	MemoryUsedBytes *uint64 `protobuf:"varint,2,opt,name=memory_used_bytes,json=memoryUsedBytes,proto3,oneof" json:"memory_used_bytes,omitempty"`
+	// The memory that there is, in use or not.
+	MemoryTotalBytes *uint64 `protobuf:"varint,3,opt,name=memory_total_bytes,json=memoryTotalBytes,proto3,oneof" json:"memory_total_bytes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *DeviceUsage) Reset() {
+	*x = DeviceUsage{}
+	mi := &file_panope_v1_registry_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceUsage) ProtoMessage() {}
+
+func (x *DeviceUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_registry_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceUsage.ProtoReflect.Descriptor instead.
+func (*DeviceUsage) Descriptor() ([]byte, []int) {
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *DeviceUsage) GetUtilization() float64 {
+	if x != nil && x.Utilization != nil {
+		return *x.Utilization
+	}
+	return 0
+}
+
+func (x *DeviceUsage) GetMemoryUsedBytes() uint64 {
+	if x != nil && x.MemoryUsedBytes != nil {
+		return *x.MemoryUsedBytes
+	}
+	return 0
+}
+
+func (x *DeviceUsage) GetMemoryTotalBytes() uint64 {
+	if x != nil && x.MemoryTotalBytes != nil {
+		return *x.MemoryTotalBytes
+	}
+	return 0
+}
+
 var File_panope_v1_registry_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_registry_service_proto_rawDesc = "" +
@@ -1891,7 +1964,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\bis_local\x18\x05 \x01(\bR\aisLocal\"\x14\n" +
 	"\x12ListDevicesRequest\"B\n" +
 	"\x13ListDevicesResponse\x12+\n" +
-	"\adevices\x18\x01 \x03(\v2\x11.panope.v1.DeviceR\adevices\"\xf9\x02\n" +
+	"\adevices\x18\x01 \x03(\v2\x11.panope.v1.DeviceR\adevices\"\xa7\x03\n" +
 	"\x06Device\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
@@ -1909,7 +1982,15 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\vis_emulated\x18\v \x01(\bR\n" +
 	"isEmulated\x12\x1f\n" +
 	"\vpci_address\x18\f \x01(\tR\n" +
-	"pciAddress2\xf5\a\n" +
+	"pciAddress\x12,\n" +
+	"\x05usage\x18\r \x01(\v2\x16.panope.v1.DeviceUsageR\x05usage\"\xd5\x01\n" +
+	"\vDeviceUsage\x12%\n" +
+	"\vutilization\x18\x01 \x01(\x01H\x00R\vutilization\x88\x01\x01\x12/\n" +
+	"\x11memory_used_bytes\x18\x02 \x01(\x04H\x01R\x0fmemoryUsedBytes\x88\x01\x01\x121\n" +
+	"\x12memory_total_bytes\x18\x03 \x01(\x04H\x02R\x10memoryTotalBytes\x88\x01\x01B\x0e\n" +
+	"\f_utilizationB\x14\n" +
+	"\x12_memory_used_bytesB\x15\n" +
+	"\x13_memory_total_bytes2\xf5\a\n" +
 	"\x0fRegistryService\x12I\n" +
 	"\n" +
 	"ListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12C\n" +
@@ -1939,7 +2020,7 @@ func file_panope_v1_registry_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_registry_service_proto_rawDescData
 }
 
-var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_panope_v1_registry_service_proto_goTypes = []any{
 	(*ListModelsRequest)(nil),      // 0: panope.v1.ListModelsRequest
 	(*ListModelsResponse)(nil),     // 1: panope.v1.ListModelsResponse
@@ -1970,54 +2051,56 @@ var file_panope_v1_registry_service_proto_goTypes = []any{
 	(*ListDevicesRequest)(nil),     // 26: panope.v1.ListDevicesRequest
 	(*ListDevicesResponse)(nil),    // 27: panope.v1.ListDevicesResponse
 	(*Device)(nil),                 // 28: panope.v1.Device
-	(*Model)(nil),                  // 29: panope.v1.Model
-	(*Job)(nil),                    // 30: panope.v1.Job
+	(*DeviceUsage)(nil),            // 29: panope.v1.DeviceUsage
+	(*Model)(nil),                  // 30: panope.v1.Model
+	(*Job)(nil),                    // 31: panope.v1.Job
 }
 var file_panope_v1_registry_service_proto_depIdxs = []int32{
-	29, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
-	29, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
-	29, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
-	29, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
+	30, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
+	30, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
+	30, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
+	30, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
 	9,  // 4: panope.v1.RegisterModelRequest.upstream:type_name -> panope.v1.Upstream
-	30, // 5: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
-	29, // 6: panope.v1.UpdateModelResponse.model:type_name -> panope.v1.Model
-	30, // 7: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
-	30, // 8: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
-	29, // 9: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
-	29, // 10: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
+	31, // 5: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
+	30, // 6: panope.v1.UpdateModelResponse.model:type_name -> panope.v1.Model
+	31, // 7: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
+	31, // 8: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
+	30, // 9: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
+	30, // 10: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
 	25, // 11: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
 	28, // 12: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
-	0,  // 13: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
-	2,  // 14: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
-	4,  // 15: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
-	6,  // 16: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
-	8,  // 17: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
-	11, // 18: panope.v1.RegistryService.UpdateModel:input_type -> panope.v1.UpdateModelRequest
-	13, // 19: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
-	15, // 20: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
-	17, // 21: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
-	19, // 22: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
-	21, // 23: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
-	23, // 24: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
-	26, // 25: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
-	1,  // 26: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
-	3,  // 27: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
-	5,  // 28: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
-	7,  // 29: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
-	10, // 30: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
-	12, // 31: panope.v1.RegistryService.UpdateModel:output_type -> panope.v1.UpdateModelResponse
-	14, // 32: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
-	16, // 33: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
-	18, // 34: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
-	20, // 35: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
-	22, // 36: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
-	24, // 37: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
-	27, // 38: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
-	26, // [26:39] is the sub-list for method output_type
-	13, // [13:26] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	29, // 13: panope.v1.Device.usage:type_name -> panope.v1.DeviceUsage
+	0,  // 14: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
+	2,  // 15: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
+	4,  // 16: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
+	6,  // 17: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
+	8,  // 18: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
+	11, // 19: panope.v1.RegistryService.UpdateModel:input_type -> panope.v1.UpdateModelRequest
+	13, // 20: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
+	15, // 21: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
+	17, // 22: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
+	19, // 23: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
+	21, // 24: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
+	23, // 25: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
+	26, // 26: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
+	1,  // 27: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
+	3,  // 28: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
+	5,  // 29: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
+	7,  // 30: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
+	10, // 31: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
+	12, // 32: panope.v1.RegistryService.UpdateModel:output_type -> panope.v1.UpdateModelResponse
+	14, // 33: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
+	16, // 34: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
+	18, // 35: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
+	20, // 36: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
+	22, // 37: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
+	24, // 38: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
+	27, // 39: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
+	27, // [27:40] is the sub-list for method output_type
+	14, // [14:27] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_registry_service_proto_init() }
@@ -2029,13 +2112,14 @@ func file_panope_v1_registry_service_proto_init() {
 	file_panope_v1_model_proto_init()
 	file_panope_v1_registry_service_proto_msgTypes[0].OneofWrappers = []any{}
 	file_panope_v1_registry_service_proto_msgTypes[11].OneofWrappers = []any{}
+	file_panope_v1_registry_service_proto_msgTypes[29].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_registry_service_proto_rawDesc), len(file_panope_v1_registry_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

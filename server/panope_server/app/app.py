@@ -150,6 +150,7 @@ class App:
         stack.push_async_callback(parts.usage.stop)
         await parts.usage.start()
         self._metrics.instances.watch(models.runtimes.instances)
+        self._metrics.devices.watch(models.monitor.usages)
         stack.push_async_callback(models.close)
         await models.start()
         stack.push_async_callback(heartbeat.stop)

@@ -17,6 +17,7 @@ from panope_server.transport.http.status import (
     loaded_models_json,
     status_json,
 )
+from panope_server.transport.rest.panope.model_schemas import device_json
 
 
 class ServerStatus:
@@ -56,4 +57,5 @@ class ServerStatus:
             not_ready=models.loader.not_ready(),
             loaded_models=loaded_models_json(models.memory, models.metrics.loaded_models.totals),
             models=models.status.known(),
+            devices=[device_json(device, models.device_usage(device)) for device in models.known_devices()],
         )

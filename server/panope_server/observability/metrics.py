@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from panope_server.observability.devices import DeviceMetrics
 from panope_server.observability.downloads import DownloadMetrics
 from panope_server.observability.instances import InstanceMetrics
 from panope_server.observability.loaded_models import LoadedModelsMetrics
@@ -73,6 +74,8 @@ class Metrics:
         self.in_flight_items = self._gauge("in_flight_items", "Items that an instance holds.", "model")
         self.instances = InstanceMetrics()
         self.registry.register(self.instances)
+        self.devices = DeviceMetrics()
+        self.registry.register(self.devices)
         self.instance_restarts = self._counter("instance_restarts", "Workers started again.", "model", "reason")
         self.circuit_breaker_openings = self._counter(
             "circuit_breaker_openings",

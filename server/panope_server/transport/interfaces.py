@@ -18,6 +18,7 @@ from panope_registry.retention.types import RemovalResult
 from panope_registry.serving_records.usage import Dimension, UsageFilter, UsageSum
 from panope_server.pipeline.cache.statistics import CacheStatistics
 from panope_server.pipeline.call import Call
+from panope_server.runtime.hardware.usage.device_usage import DeviceUsage
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.status import ModelView
 from panope_server.tasks.task import Output
@@ -67,6 +68,9 @@ class Models(Protocol):
 
     async def devices(self) -> Sequence[Device]:
         """The devices of this machine, in the order in which they are preferred."""
+
+    def device_usage(self, device: Device) -> DeviceUsage:
+        """What a device does at this moment."""
 
 
 class Jobs(Protocol):

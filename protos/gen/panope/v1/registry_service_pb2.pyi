@@ -742,6 +742,7 @@ class Device(google.protobuf.message.Message):
     ADVICE_FIELD_NUMBER: builtins.int
     IS_EMULATED_FIELD_NUMBER: builtins.int
     PCI_ADDRESS_FIELD_NUMBER: builtins.int
+    USAGE_FIELD_NUMBER: builtins.int
     backend: builtins.str
     """The backend, such as `openvino`."""
     name: builtins.str
@@ -768,6 +769,10 @@ class Device(google.protobuf.message.Message):
     def precisions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The precisions that run natively, fastest first."""
 
+    @property
+    def usage(self) -> Global___DeviceUsage:
+        """What it does at this moment; not set where the system does not tell."""
+
     def __init__(
         self,
         *,
@@ -783,7 +788,42 @@ class Device(google.protobuf.message.Message):
         advice: builtins.str = ...,
         is_emulated: builtins.bool = ...,
         pci_address: builtins.str = ...,
+        usage: Global___DeviceUsage | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["advice", b"advice", "available", b"available", "backend", b"backend", "description", b"description", "driver_version", b"driver_version", "engine_version", b"engine_version", "is_emulated", b"is_emulated", "memory_bytes", b"memory_bytes", "name", b"name", "pci_address", b"pci_address", "precisions", b"precisions", "reason", b"reason"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["usage", b"usage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["advice", b"advice", "available", b"available", "backend", b"backend", "description", b"description", "driver_version", b"driver_version", "engine_version", b"engine_version", "is_emulated", b"is_emulated", "memory_bytes", b"memory_bytes", "name", b"name", "pci_address", b"pci_address", "precisions", b"precisions", "reason", b"reason", "usage", b"usage"]) -> None: ...
 
 Global___Device: typing_extensions.TypeAlias = Device
+
+@typing.final
+class DeviceUsage(google.protobuf.message.Message):
+    """What a device does at this moment, whoever uses it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    UTILIZATION_FIELD_NUMBER: builtins.int
+    MEMORY_USED_BYTES_FIELD_NUMBER: builtins.int
+    MEMORY_TOTAL_BYTES_FIELD_NUMBER: builtins.int
+    utilization: builtins.float
+    """The part of its time in which it computes, from 0 to 1, since it was last asked or over the driver's own window."""
+    memory_used_bytes: builtins.int
+    """The memory that is in use."""
+    memory_total_bytes: builtins.int
+    """The memory that there is, in use or not."""
+    def __init__(
+        self,
+        *,
+        utilization: builtins.float | None = ...,
+        memory_used_bytes: builtins.int | None = ...,
+        memory_total_bytes: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_memory_total_bytes", b"_memory_total_bytes", "_memory_used_bytes", b"_memory_used_bytes", "_utilization", b"_utilization", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "utilization", b"utilization"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_memory_total_bytes", b"_memory_total_bytes", "_memory_used_bytes", b"_memory_used_bytes", "_utilization", b"_utilization", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "utilization", b"utilization"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_memory_total_bytes", b"_memory_total_bytes"]) -> typing.Literal["memory_total_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_memory_used_bytes", b"_memory_used_bytes"]) -> typing.Literal["memory_used_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_utilization", b"_utilization"]) -> typing.Literal["utilization"] | None: ...
+
+Global___DeviceUsage: typing_extensions.TypeAlias = DeviceUsage

@@ -11,6 +11,7 @@ from panope_registry.retention.types import RemovalResult
 from panope_server.access.principal import Principal, current_principal
 from panope_server.runtime.async_registry.audit import AuditTrail
 from panope_server.runtime.authorized.visibility import AuthorizedDirectory, Visibility
+from panope_server.runtime.hardware.usage.device_usage import DeviceUsage
 from panope_server.runtime.models.manager import ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
@@ -70,6 +71,10 @@ class AuthorizedModels:
     async def devices(self) -> Sequence[Device]:
         """The devices of this machine, in the order in which they are preferred."""
         return await self._models.devices()
+
+    def device_usage(self, device: Device) -> DeviceUsage:
+        """What a device does at this moment."""
+        return self._models.device_usage(device)
 
 
 class AuthorizedModelAdmin:

@@ -20,6 +20,8 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.async_registry.jobs import AsyncJobs
 from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.hardware.hardware import Hardware
+from panope_server.runtime.hardware.usage.device_usage import DeviceUsage
+from panope_server.runtime.hardware.usage.monitor import DeviceMonitor
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.models.adapter_hosts import AdapterHosts
 from panope_server.runtime.models.alias_moves import AliasMoves, CallDirectory
@@ -102,11 +104,13 @@ class ModelManager:
         status: what people see.
         memory: what of it models have.
         metrics: where what happens to them is counted.
+        monitor: knows what devices do.
     """
 
     def __init__(self, dependencies: ModelDependencies, events: ModelEvents) -> None:
         settings = dependencies.settings
         self._hardware = dependencies.hardware
+        self.monitor = DeviceMonitor(self.known_devices)
         self.metrics = dependencies.metrics
         self._on_aliases = events.on_aliases
         self._follower: asyncio.Task[None] | None = None
@@ -173,6 +177,7 @@ class ModelManager:
         """
         await self._planner.refuse_impossible_settings()
         await self.refresh()
+        self.monitor.start()
         self._follower = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
@@ -180,6 +185,7 @@ class ModelManager:
         self.runtimes.stop_making()
         if self._follower is not None:
             self._follower.cancel()
+        await self.monitor.stop()
         await self.runtimes.close()
 
     async def refresh(self) -> None:
@@ -237,6 +243,14 @@ class ModelManager:
     async def devices(self) -> Sequence[Device]:
         """Returns the devices of this machine, in the order in which they are preferred."""
         return (await self._hardware.probe()).devices
+
+    def known_devices(self) -> Sequence[Device]:
+        """The devices as far as anybody has asked for them; nobody is asked."""
+        return self._hardware.known_devices()
+
+    def device_usage(self, device: Device) -> DeviceUsage:
+        """What a device does at this moment."""
+        return self.monitor.usage_of(device)
 
     async def _follow(self) -> None:
         """Sees within a second what other processes, such as `panope import`, did to the registry."""

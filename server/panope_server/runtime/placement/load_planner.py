@@ -33,10 +33,11 @@ from panope_server.config.grants import grants_for
 from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.async_registry.threads import call_registry, call_store
 from panope_server.runtime.hardware.hardware import Hardware
+from panope_server.runtime.hardware.memory import HOST, place_of
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.backend_settings import backend_settings
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
-from panope_server.runtime.placement.memory import HOST, place_of, worker_limit
+from panope_server.runtime.placement.memory import worker_limit
 from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.placement.plan import FailedPlan, Host, LoadPlan

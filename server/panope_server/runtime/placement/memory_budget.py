@@ -19,7 +19,7 @@ import structlog
 
 from panope_backends.api import Device
 from panope_backends.errors import CapacityError, PreconditionError
-from panope_server.runtime.placement.memory import HOST, SystemMemory, place_of
+from panope_server.runtime.hardware.memory import HOST, SystemMemory, place_of
 from panope_server.runtime.placement.reservation import Reservation, Tenant
 
 #: When a caller comes back where nobody knows how long the others take.

@@ -16,9 +16,9 @@ from panope_registry.inspect.precisions import bits_of, is_quantized
 from panope_registry.models.variant_digest import find_variant
 from panope_registry.registry import ModelEntry, VariantEntry
 from panope_registry.serving_records.profiles import Profile
+from panope_server.runtime.hardware.memory import HOST, place_of
 from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.memory import HOST, place_of
 from panope_server.runtime.placement.memory_budget import size_text
 from panope_server.runtime.placement.ranking import Candidate, Preferred, ranked, why_before
 from panope_server.runtime.placement.workloads import deciding_workload

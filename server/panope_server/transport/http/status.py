@@ -9,7 +9,7 @@ from msgspec import Struct
 from panope_server.observability.loaded_models import LoadTotals
 from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.status import ModelView
-from panope_server.transport.rest.panope.model_schemas import ModelInfoJson, model_info
+from panope_server.transport.rest.panope.model_schemas import DeviceJson, ModelInfoJson, model_info
 
 
 class PortsJson(Struct):
@@ -92,6 +92,7 @@ class StatusJson(Struct):
         not_ready: the models that should serve and do not, with the reason of each.
         loaded_models: how many are loaded, in what memory, and how often calls found theirs.
         models: those that were loaded since the server began.
+        devices: what backends can use, and what it does; empty until they were asked.
     """
 
     version: str
@@ -102,6 +103,7 @@ class StatusJson(Struct):
     not_ready: dict[str, str]
     loaded_models: LoadedModelsJson
     models: list[ModelInfoJson]
+    devices: list[DeviceJson]
 
 
 def status_json(
@@ -114,12 +116,12 @@ def status_json(
     not_ready: Mapping[str, str],
     loaded_models: LoadedModelsJson,
     models: Sequence[ModelView],
+    devices: Sequence[DeviceJson],
 ) -> StatusJson:
     """The answer of GET /status."""
     infos = [model_info(model) for model in models]
-    return StatusJson(
-        version, round(uptime_seconds, 1), ports, envoy, job_worker, dict(not_ready), loaded_models, infos
-    )
+    waiting, uptime = dict(not_ready), round(uptime_seconds, 1)
+    return StatusJson(version, uptime, ports, envoy, job_worker, waiting, loaded_models, infos, list(devices))
 
 
 def loaded_models_json(memory: MemoryBudget, totals: LoadTotals) -> LoadedModelsJson:

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from panope_server.runtime.hardware.memory import SystemMemory
 from panope_server.runtime.placement import memory as memory_module
-from panope_server.runtime.placement.memory import ENGINE_BYTES, SystemMemory, conversion_limit, worker_limit
+from panope_server.runtime.placement.memory import ENGINE_BYTES, conversion_limit, worker_limit
 
 GB = 10**9
 

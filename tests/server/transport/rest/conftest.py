@@ -35,6 +35,7 @@ from panope_server.transport.http.hub.app import hub_routes
 from panope_server.transport.http.status import JobWorkerJson, PortsJson, loaded_models_json, status_json
 from panope_server.transport.interceptors.chain import interceptors_for
 from panope_server.transport.interfaces import Keys, ResponseCache
+from panope_server.transport.rest.panope.model_schemas import device_json
 from panope_server.transport.running_calls import RunningCalls
 from panope_server.transport.services import Services
 
@@ -114,6 +115,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
                 not_ready=not_ready,
                 loaded_models=loaded_models_json(MemoryBudget(), LoadTotals(hits=3)),
                 models=await models.list(),
+                devices=[device_json(device, models.device_usage(device)) for device in await models.devices()],
             )
 
         app = admin_app(

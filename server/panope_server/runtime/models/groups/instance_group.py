@@ -9,11 +9,11 @@ from typing import Protocol
 
 from panope_backends.errors import PanopeError
 from panope_server.config import Workers
+from panope_server.runtime.hardware.memory import HOST
 from panope_server.runtime.instances.instance_supervisor import InstanceSupervisor
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
 from panope_server.runtime.instances.role import roles_of
 from panope_server.runtime.models.groups.placing import FindInstance
-from panope_server.runtime.placement.memory import HOST
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import InstanceView
 

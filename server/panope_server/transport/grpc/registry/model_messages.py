@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from panope.v1 import model_pb2 as pb
 from panope.v1 import registry_service_pb2
 from panope_backends.api import Device, GenerationStatistics
+from panope_server.runtime.hardware.usage.device_usage import DeviceUsage
 from panope_server.runtime.status import (
     BreakerState,
     BreakerView,
@@ -201,8 +202,13 @@ def _generation_message(told: GenerationStatistics) -> pb.GenerationStatistics:
     )
 
 
-def device_message(device: Device) -> registry_service_pb2.Device:
+def device_message(device: Device, usage: DeviceUsage) -> registry_service_pb2.Device:
     """A device."""
+    told = registry_service_pb2.DeviceUsage(
+        utilization=usage.utilization,
+        memory_used_bytes=usage.memory_used_bytes,
+        memory_total_bytes=usage.memory_total_bytes,
+    )
     return registry_service_pb2.Device(
         backend=device.backend,
         name=device.name,
@@ -216,6 +222,7 @@ def device_message(device: Device) -> registry_service_pb2.Device:
         advice=device.advice,
         is_emulated=device.is_emulated,
         pci_address=device.pci_address,
+        usage=told if usage.is_known else None,
     )
 
 

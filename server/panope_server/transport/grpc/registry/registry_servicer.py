@@ -134,7 +134,11 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
 
     async def ListDevices(self, request: pb.ListDevicesRequest, context: Context) -> pb.ListDevicesResponse:
         """Lists the devices."""
-        return pb.ListDevicesResponse(devices=[device_message(device) for device in await self._models.devices()])
+        return pb.ListDevicesResponse(
+            devices=[
+                device_message(device, self._models.device_usage(device)) for device in await self._models.devices()
+            ]
+        )
 
 
 def _upstream(message: pb.Upstream) -> dict[str, str]:

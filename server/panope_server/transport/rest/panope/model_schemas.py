@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from panope_backends.api import Device
 from panope_server.config.sections.models import KeepAlive
+from panope_server.runtime.hardware.usage.device_usage import DeviceUsage
 from panope_server.runtime.status import (
     ActivityView,
     ModelState,
@@ -184,6 +185,20 @@ class ModelInfoJson(Struct):
     default_keep_alive_seconds: float | None
 
 
+class DeviceUsageJson(Struct):
+    """What a device does at this moment, whoever uses it; null for what nobody tells.
+
+    Attributes:
+        utilization: the part of its time in which it computes, from 0 to 1.
+        memory_used_bytes: that is in use.
+        memory_total_bytes: in use or not.
+    """
+
+    utilization: float | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+
+
 class DeviceJson(Struct):
     """A device as one backend sees it.
 
@@ -193,6 +208,7 @@ class DeviceJson(Struct):
         advice: what to install or to change so that the device becomes available.
         is_emulated: whether a program stands in for the hardware: right answers, at a speed that tells nothing.
         pci_address: by which the system knows the hardware; empty for processors, or where nobody tells.
+        usage: what it does at this moment; null where nobody tells.
     """
 
     backend: str
@@ -207,6 +223,7 @@ class DeviceJson(Struct):
     advice: str
     is_emulated: bool
     pci_address: str
+    usage: DeviceUsageJson | None
 
 
 class DevicesJson(Struct):
@@ -247,8 +264,10 @@ def model_info(view: ModelView) -> ModelInfoJson:
     )
 
 
-def device_json(device: Device) -> DeviceJson:
+def device_json(device: Device, usage: DeviceUsage) -> DeviceJson:
     """A device."""
+    busy = None if usage.utilization is None else round(usage.utilization, 3)
+    told = DeviceUsageJson(busy, usage.memory_used_bytes, usage.memory_total_bytes)
     return DeviceJson(
         backend=device.backend,
         name=device.name,
@@ -262,6 +281,7 @@ def device_json(device: Device) -> DeviceJson:
         advice=device.advice,
         is_emulated=device.is_emulated,
         pci_address=device.pci_address,
+        usage=told if usage.is_known else None,
     )
 
 

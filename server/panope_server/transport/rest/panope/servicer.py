@@ -121,7 +121,11 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
     async def ListDevices(self, request: NoPath, context: Context) -> HttpBody:
         """Lists the devices, preferred ones first."""
         query_of(context)
-        return json_response(DevicesJson([device_json(device) for device in await self._models.devices()]))
+        return json_response(
+            DevicesJson(
+                [device_json(device, self._models.device_usage(device)) for device in await self._models.devices()]
+            )
+        )
 
 
 def _named_tensors(bodies: list[TensorBody]) -> list[NamedTensor]:

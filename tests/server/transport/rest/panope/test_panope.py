@@ -283,6 +283,8 @@ def test_hardware_tells_devices(edge):
     told = edge.get("/v1/hardware").json
     assert told["devices"][0]["backend"] == "openvino"
     assert told["devices"][0]["memory_bytes"] == 1 << 40
+    usage = {"utilization": 0.25, "memory_used_bytes": 1 << 30, "memory_total_bytes": 8 << 30}
+    assert told["devices"][0]["usage"] == usage
 
 
 def test_models_are_loaded_and_unloaded(edge):

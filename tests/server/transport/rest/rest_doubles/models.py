@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from panope_backends.api import Device, TensorSpec
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.models.types import EVERY_MODEL, ModelEntry, ModelFilter
+from panope_server.runtime.hardware.usage.device_usage import UNKNOWN, DeviceUsage
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
@@ -98,6 +99,9 @@ class FakeModels:
     async def unload(self, name: str) -> ModelView:
         self.views[name] = view = replace(await self.get(name), state=ModelState.UNLOADED, instances=())
         return view
+
+    def device_usage(self, device: Device) -> DeviceUsage:
+        return DeviceUsage(0.25, 1 << 30, 8 << 30) if device.name == "CPU" else UNKNOWN
 
     async def devices(self) -> list[Device]:
         return [Device(backend="openvino", name="CPU", memory_bytes=1 << 40, precisions=("bf16", "fp32"))]

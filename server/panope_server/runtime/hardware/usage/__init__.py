@@ -1,0 +1,1 @@
+"""What devices do at this moment, as the system or a driver tells it, whoever uses them."""
