@@ -14,6 +14,8 @@ from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import infer_service_pb2 as infer_pb
 from panope.v1 import tensor_pb2
 
+#: A field of a message that no version of it has.
+OF_NOBODY = b"\xfa\x3f\x03abc"
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -38,6 +40,7 @@ def refusal(call) -> tuple[grpc.StatusCode, str, str]:
         (pb.EmbedRequest(model="acme/none", texts=["a"]), grpc.StatusCode.NOT_FOUND, "model", "does not exist"),
         (pb.EmbedRequest(model="../../etc/passwd", texts=["a"]), grpc.StatusCode.NOT_FOUND, "model", "does not exist"),
         (pb.EmbedRequest(model="{model}"), INVALID, "texts", "at least one"),
+        (pb.EmbedRequest.FromString(b"\x0a\x07{model}" + OF_NOBODY), INVALID, "texts", "at least one"),
         (pb.EmbedRequest(model="{model}", texts=["a", ""]), INVALID, "texts[1]", "is empty"),
         (pb.EmbedRequest(model="{model}", texts=["a"] * 5000), INVALID, "texts", "5,000 items; the limit is 2,048"),
         (pb.EmbedRequest(model="{model}", texts=["a" * 10_000_000]), INVALID, "texts[0]", "10,000,000 bytes"),

@@ -21,6 +21,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from page_reader import clean_environment
+from panope.v1.embed_service_pb2 import EmbedRequest
 from panope_client import Client, PermissionDeniedError, UnauthenticatedError
 from panope_envoy.options import ADMIN_PATHS
 from panope_envoy.rest_routes import descriptors, rest_routes
@@ -29,6 +30,7 @@ from panope_registry.access.key_types import KeySpec
 from panope_registry.access.pepper import Peppers
 from panope_registry.access.scopes import EVERY_MODEL, ModelPatterns, Scopes
 from panope_registry.session import RegistrySession
+from panope_server.cli.server.demo import EMBED
 
 if TYPE_CHECKING:
     from conftest import LiveServer, Servers
@@ -357,6 +359,43 @@ def test_no_other_token_and_no_header_of_a_callers_own_lets_anybody_in(locked: L
             with pytest.raises(grpc.RpcError) as refused:
                 call(b"", metadata=[(name.lower(), value) for name, value in list(told.items())[:2]], timeout=60)
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_a_model_that_a_key_does_not_see_is_one_that_there_is_not_by_every_protocol(locked: Locked) -> None:
+    hidden, absent = EMBED.name, "sentence-transformers/absent"
+    assert EMBED.path is not None
+    command = [sys.executable, "-m", "panope_server", "import", str(EMBED.path), "--home", str(locked.server.home)]
+    subprocess.run([*command, "--name", hidden], check=True, capture_output=True, env=clean_environment())
+    locked.server.wait(lambda: locked.http("GET", f"/v1/models/{hidden}", locked.admin).status == 200, 20, "the model")
+    key = make_key(locked.server.home, "acme", "admin", models=ModelPatterns.parse(["acme/*"]))
+    web = {"content-type": "application/grpc-web+proto", "authorization": f"Bearer {key}"}
+
+    def told(name: str) -> list[Any]:
+        request = EmbedRequest(model=name, texts=["a"]).SerializeToString()
+        framed = b"\0" + len(request).to_bytes(4, "big") + request
+        answers: list[Any] = []
+        for port in (locked.server.grpc_port, locked.server.http_port):
+            with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.enable_http_proxy", 0)]) as channel:
+                metadata = (("authorization", f"Bearer {key}"),)
+                with pytest.raises(grpc.RpcError) as refused:
+                    channel.unary_unary("/panope.v1.EmbedService/Embed")(request, metadata=metadata, timeout=60)
+                answers.append((refused.value.code(), refused.value.details()))
+        body = json.dumps({"model": name, "input": "a"}).encode()
+        sent = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        replies = [
+            locked.server.request("POST", "/v1/embeddings", body=body, headers=sent),
+            locked.http("GET", f"/v1/models/{name}", key),
+            locked.http("GET", f"/v1/models/{name}/info", key),
+        ]
+        answers += [(reply.status, reply.error["code"], reply.error["message"]) for reply in replies]
+        reply = locked.server.request("POST", "/panope.v1.EmbedService/Embed", body=framed, headers=web)
+        answers.append((reply.status, reply.headers.get("grpc-status"), reply.headers.get("grpc-message")))
+        return json.loads(json.dumps(answers, default=str).replace(name, "X"))
+
+    answers = told(hidden)
+    assert answers == told(absent)
+    assert [answer[0] for answer in answers] == ["StatusCode.NOT_FOUND"] * 2 + [404] * 3 + [200]
+    assert answers[-1][1] == "5"
 
 
 def test_keys_of_an_issuer_in_a_file_are_changed_there_while_the_server_runs(

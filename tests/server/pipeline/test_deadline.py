@@ -141,3 +141,19 @@ async def test_a_call_that_is_cancelled_by_others_is_not_told_of_a_deadline(call
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("jump", [-365 * 86_400.0, 365 * 86_400.0], ids=["back", "ahead"])
+async def test_a_calendar_that_jumps_ends_no_call_and_keeps_none(
+    monkeypatch: pytest.MonkeyPatch, call: MakeCall, jump: float
+) -> None:
+    calendar = time.time
+    monkeypatch.setattr(time, "time", lambda: calendar() + jump)
+    pipeline = Pipeline([Deadline(Limits(default_timeout_seconds=LONG))], hang)
+    soon, late = call(), call()
+    soon.deadline, late.deadline = time.monotonic() + 0.05, time.monotonic() + LONG
+    waiting = asyncio.ensure_future(pipeline.run(late))
+    with pytest.raises(DeadlineError):
+        await asyncio.wait_for(pipeline.run(soon), 30)
+    assert not waiting.done()
+    waiting.cancel()

@@ -28,6 +28,8 @@ def server_options(max_message_bytes: int) -> list[tuple[str, int]]:
         # Long calls of clients with keepalive of their own must not end with "too many pings".
         # Clients ping every 10 s at the soonest; half of it, for clocks and networks jitter.
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        # Of pings that come sooner; the third ends the connection.
+        ("grpc.http2.max_ping_strikes", 2),
         ("grpc.server_handshake_timeout_ms", 10_000),
         # Clients connect again by themselves.
         ("grpc.max_connection_idle_ms", 15 * 60_000),

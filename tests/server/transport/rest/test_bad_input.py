@@ -308,3 +308,11 @@ def test_messages_are_written_as_people_read_them(edge):
     edge.instances.failure = InvalidInputError("a \\u003e stays, a > too")
     reply = edge.post("/v1/embeddings", {"model": "acme/embedder", "input": "a"})
     assert reply.error["message"] == "a \\u003e stays, a > too"
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/embed/acme/embedder", "/v1/chat/completions", "/models/load"])
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_json_that_is_nested_without_end_is_refused(edge, path, opening):
+    reply = edge.post(path, b'{"model": "acme/embedder", "input": ' + opening * 100_000)
+    assert (reply.status, reply.error["type"]) == (400, "invalid_request_error")
+    assert edge.get("/v1/models").status == 200
