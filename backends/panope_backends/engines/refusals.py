@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from panope_backends.errors import PanopeError, PreconditionError, kind_of
+from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError, kind_of
 from panope_backends.memory_limit import is_out_of_memory
 
 
@@ -20,11 +20,16 @@ def refused_as(message: str) -> Iterator[None]:
         message: of the refusal, to which the kind of the error is added.
 
     Raises:
-        PreconditionError: the library raised (`conversion_failed`). Want of memory is no fault of the model and passes
+        PreconditionError: the library raised, or what it made does not take texts as the original does
+            (`conversion_failed`). Want of memory is no fault of the model and passes
             as it is, and so do Panope's own errors.
     """
     try:
         yield
+    except InvalidInputError as error:  # of an engine: there is no caller here who could mend it
+        raise PreconditionError(
+            f"{message}: it does not take what the original takes", reason="conversion_failed"
+        ) from (error)
     except PanopeError:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.openvino.runtime import import_compressor, import_converter
 from panope_backends.engines.refusals import refused_as
 from panope_backends.engines.torch import CpuBackend
-from panope_backends.errors import CapacityError, PreconditionError
+from panope_backends.errors import CapacityError, InvalidInputError, PreconditionError
 from panope_backends.testing.models import tiny_transformer
 
 SECRET = "secret /path/of/something"
@@ -34,6 +34,15 @@ def test_any_error_of_a_library_is_a_refusal_by_its_kind_without_its_text(error:
     kind = "LibraryError of library" if error is LibraryError else error.__name__
     assert refusal.value.message == f"nobody can convert this model: {kind}; the log has more"
     assert isinstance(refusal.value.__cause__, error)
+
+
+def test_a_result_that_does_not_take_a_text_is_no_fault_of_a_callers() -> None:
+    with (
+        pytest.raises(PreconditionError, match="it does not take what the original takes") as refusal,
+        refused_as("no"),
+    ):
+        raise InvalidInputError("the inputs' shapes do not fit each other or the model", field="inputs")
+    assert (refusal.value.reason, refusal.value.field) == ("conversion_failed", "")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("std::bad_alloc"), CapacityError("full"), SystemExit(1)])

@@ -41,7 +41,7 @@ def test_a_model_is_served_like_the_library_or_refused_by_name(case: Case, tmp_p
     folder.mkdir()
     with quiet():
         case.write(folder)
-    expected = np.ones((1, 1), np.float32) if case.refused else reference_of(folder)
+    expected = np.ones((1, 1), np.float32) if case.refused else reference_of(folder, remembers=case.remembers)
     outcomes = {
         engine: outcome_on(engine, folder, tmp_path / engine, expected, case.truncation, case.grants)
         for engine in ENGINES

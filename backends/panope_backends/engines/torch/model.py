@@ -11,6 +11,7 @@ import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
+from panope_backends.engines.torch.long_texts import FreshModule, changes_past, text_by_text
 from panope_backends.engines.torch.tables import read_tables
 from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import InvalidInputError
@@ -51,7 +52,9 @@ class TorchModel(TensorModel):
         self.precision = precision
         self.inputs = [TensorSpec(name, "int64", (-1, -1)) for name in names]
         self.outputs = [output]
-        self._module, self._device = module, device
+        self._device = device
+        self._changes_past = changes_past(module.config)
+        self._module = FreshModule(module, self._changes_past) if self._changes_past else module
         self._output = output.name
         # Decoders would keep and return a cache that nothing reads.
         self._options = {"use_cache": False} if getattr(module.config, "use_cache", False) else {}
@@ -68,7 +71,7 @@ class TorchModel(TensorModel):
         with torch.inference_mode():
             tensors = {spec.name: self._device.tensor(arrays[spec.name]) for spec in self.inputs}
             try:
-                hidden = self._module(**tensors, **self._options)[self._output]
+                hidden = self._hidden(tensors)
             except IndexError as error:
                 raise InvalidInputError("a token id or a position is out of range", field="inputs") from error
             except RuntimeError as error:
@@ -78,6 +81,14 @@ class TorchModel(TensorModel):
                     "the inputs' shapes do not fit each other or the model", field="inputs"
                 ) from error
             return {self._output: self._device.array(hidden)}
+
+    def _hidden(self, tensors: dict[str, Any]) -> Any:
+        if self._changes_past and "attention_mask" in tensors and tensors["input_ids"].shape[1] > self._changes_past:
+            return text_by_text(self._once, tensors)
+        return self._once(**tensors)
+
+    def _once(self, **tensors: Any) -> Any:
+        return self._module(**tensors, **self._options)[self._output]
 
     def close(self) -> None:
         """Frees the weights."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import TRACED, Array, Arrays, example
+from panope_backends.engines.torch.long_texts import changes_past
 from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 
@@ -57,6 +58,11 @@ def load_traceable(model: ModelFacts, folder: Path) -> Traceable:
     # padding on the left of a decoder, whose first tokens see nothing. OpenVINO fuses `eager` attention all the same.
     base, names, output = load_transformer(model, folder, "fp32", attention="eager")
     positions = getattr(base.config, "max_position_embeddings", 0) or 0
+    if most := changes_past(base.config):
+        raise PreconditionError(
+            f"the model computes texts of more than {most:,} tokens otherwise than shorter ones, and a graph does not",
+            reason="conversion_failed",
+        )
     vocabulary = getattr(base.config, "vocab_size", None)
     if not vocabulary:
         raise PreconditionError(

@@ -39,10 +39,13 @@ class Window:
     Attributes:
         encoding: of both.
         sequence: which of two texts the context is.
+        part: of the context by itself, whose tokens have their places: RoBERTa's kin take the blank before a word off
+            each time that special tokens are put around, and in `encoding` that was once too often.
     """
 
     encoding: Encoding
     sequence: int
+    part: Encoding
 
     @property
     def context(self) -> Flags:
@@ -60,14 +63,14 @@ class Window:
             span: of the context's tokens.
             by_words: whether to look for words.
         """
-        encoding = self.encoding
-        first, last = encoding.token_to_word(span.start), encoding.token_to_word(span.end)
+        before = self.encoding.sequence_ids.index(self.sequence)
+        from_, to, part = span.start - before, span.end - before, self.part
+        first, last = part.token_to_word(from_), part.token_to_word(to)
         if by_words and first is not None and last is not None:
-            start = encoding.word_to_chars(first, self.sequence)
-            end = encoding.word_to_chars(last, self.sequence)
+            start, end = part.word_to_chars(first), part.word_to_chars(last)
             if start is not None and end is not None:
                 return start[0], end[1]
-        return encoding.offsets[span.start][0], encoding.offsets[span.end][1]
+        return part.offsets[from_][0], part.offsets[to][1]
 
 
 class WindowMaker:
@@ -127,8 +130,11 @@ class WindowMaker:
         if len(read) > room:
             read.truncate(room, sizes.stride)
         # Each by itself: pairs of parts that overflow would get the token types of single texts.
-        pairs = [(asked, part) if self._question_first else (part, asked) for part in (read, *read.overflowing)]
-        return [Window(self._tokenizer.joined(*pair), int(self._question_first)) for pair in pairs]
+        return [self._window(asked, part) for part in (read, *read.overflowing)]
+
+    def _window(self, asked: Encoding, part: Encoding) -> Window:
+        pair = (asked, part) if self._question_first else (part, asked)
+        return Window(self._tokenizer.joined(*pair), int(self._question_first), part)
 
     def _room(self, question: int, index: int, sizes: WindowSizes) -> int:
         room = sizes.tokens - question - self._tokenizer.pair_tokens

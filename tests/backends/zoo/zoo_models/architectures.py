@@ -23,6 +23,13 @@ def _encoders() -> list[Case]:
         Case("mobilebert", "mobilebert", {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16}),
         Case("squeezebert", "squeezebert", {"embedding_size": WIDTH}),
         Case("big_bird", "big_bird", {"block_size": 4, "num_random_blocks": 1}),
+        Case(
+            "big_bird, long texts",
+            "big_bird",
+            {"block_size": 4, "num_random_blocks": 1},
+            files={"sentence_bert_config.json": {"max_seq_length": 64}},
+            remembers=True,
+        ),
         Case("big_bird full", "big_bird", {"attention_type": "original_full"}),
         Case("fnet", "fnet", {"tpu_short_seq_length": 80}),
         Case("layoutlm", "layoutlm"),
@@ -105,6 +112,31 @@ def _decoders() -> list[Case]:
         "lfm2",
     ):
         cases += [Case(kind, kind, _LLAMA, "llama", _LEFT, **_LAST)]
+    growing = {"rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 10}
+    by_length = {"short_factor": [1.0] * 4, "long_factor": [3.0, 5.0, 7.0, 9.0]}
+    cases += [
+        Case(
+            f"{kind} {name}",
+            kind,
+            {
+                **_LLAMA,
+                "max_position_embeddings": most,
+                "original_max_position_embeddings": 10,  # where Phi-3 has it
+                "rope_parameters": {"rope_type": name, **growing, **more},
+            },
+            "llama",
+            side,
+            remembers=True,
+            **_LAST,
+        )
+        for kind, name, most, more, side in (
+            ("llama", "dynamic", 10, {}, _LEFT),
+            ("qwen3", "dynamic", 10, {}, {}),
+            ("phi3", "longrope", 80, by_length, _LEFT),
+            ("llama", "longrope", 80, by_length, {}),
+            ("llama", "yarn", 80, {}, _LEFT),
+        )
+    ]
     cases.append(Case("qwen3 right mean", "qwen3", _LLAMA, "llama"))
     cases.append(Case("mistral sliding", "mistral", {**_LLAMA, "sliding_window": 6}, "llama", _LEFT, **_LAST))
     cases.append(Case("gemma3 bidirectional", "gemma3_text", {**_LLAMA, "use_bidirectional_attention": True}, "llama"))

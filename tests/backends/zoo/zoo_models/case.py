@@ -53,6 +53,7 @@ class Case:
         refused: whether Panope refuses it on every engine; else it is served at least by the cpu engine.
         grants: that an admin gives the model.
         splade: the SpladePooling module's config.json.
+        remembers: whether the library's model answers by what it answered before, so that each text needs a fresh one.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Case:
     refused: bool = False
     grants: tuple[str, ...] = ()
     splade: Mapping[str, Any] = field(default_factory=dict)
+    remembers: bool = False
 
     def write(self, folder: Path) -> None:
         """Makes the folder: seeded weights, tokenizer, sentence-transformers' files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -51,8 +52,13 @@ class Outcome:
     detail: str
 
 
-def reference_of(folder: Path) -> Vectors:
-    """sentence-transformers itself on the folder, each text alone, so that nothing is padded."""
+def reference_of(folder: Path, *, remembers: bool = False) -> Vectors:
+    """sentence-transformers itself on the folder, each text alone, so that nothing is padded.
+
+    Args:
+        folder: of the model.
+        remembers: as of the case.
+    """
     with quiet():
         from sentence_transformers import SentenceTransformer, SparseEncoder
 
@@ -62,7 +68,10 @@ def reference_of(folder: Path) -> Vectors:
             str(folder), device="cpu", local_files_only=True
         )
         model.eval()
-        found = model.encode(list(TEXTS), batch_size=1)
+        if remembers:
+            found = np.concatenate([copy.deepcopy(model).encode([text]) for text in TEXTS])
+        else:
+            found = model.encode(list(TEXTS), batch_size=1)
     vectors: Vectors = found.to_dense().numpy() if is_sparse else found
     # Of a table of 16 bits they have 16 bits, in which NumPy would compute their lengths to three digits.
     return vectors.astype(np.float32)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.torch.pretrained import files_refusal
+from panope_backends.engines.torch.rotations import growing_rotations, whole
 
 AUTO_CLASS = "AutoModelForCausalLM"
 IMAGE_TEXT_CLASS = "AutoModelForImageTextToText"
 
 #: Types whose sequences cannot go on by themselves.
 _STATE_ELSEWHERE = frozenset({"recurrent_gemma", "rwkv", "xlstm"})
-
-#: Kinds of rotary positions that change with the longest text of a batch, past the positions of their training.
-_GROWING_ROTATIONS = frozenset({"dynamic", "longrope", "su"})
 
 
 def decoder_refusal(model: ModelFacts) -> str:
@@ -46,28 +44,8 @@ def max_positions(config: Any) -> int:
         config: the configuration as transformers has it, with the names that are the same for all.
     """
     text = config.get_text_config()
-    begins = [
-        parameters.get("original_max_position_embeddings")
-        for parameters in _rotations(getattr(text, "rope_parameters", None))
-        if parameters.get("rope_type") in _GROWING_ROTATIONS
-    ]
-    limits = map(_whole, [getattr(text, "max_position_embeddings", 0), *begins])
+    limits = [whole(getattr(text, "max_position_embeddings", 0)), *growing_rotations(text)]
     return min((limit for limit in limits if limit), default=0)
-
-
-def _rotations(parameters: Any) -> Iterator[Mapping[str, Any]]:
-    """The settings of rotary positions: one for all layers, or one for each kind of them."""
-    if not isinstance(parameters, Mapping):
-        return
-    if "rope_type" in parameters:
-        yield parameters
-        return
-    for each in parameters.values():
-        yield from _rotations(each)
-
-
-def _whole(value: Any) -> int:
-    return value if type(value) is int and value > 0 else 0
 
 
 def decoder_support(model: ModelFacts) -> Support:
