@@ -91,7 +91,7 @@ def text_by_text(run: Callable[..., Any], tensors: Mapping[str, Any]) -> Any:
 
 def _state_of(module: Any) -> State:
     """Everything that a run may change of it, but what stands in the tensors themselves."""
-    return [(each, _copied(vars(each))) for each in module.modules()]
+    return [(each, _copied(each.__dict__)) for each in module.modules()]
 
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,5 +100,5 @@ def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _restore(state: State) -> None:
     for module, values in state:
-        vars(module).clear()
-        vars(module).update(_copied(values))
+        module.__dict__.clear()
+        module.__dict__.update(_copied(values))
