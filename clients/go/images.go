@@ -49,3 +49,8 @@ func (c *Client) Recognize(
 ) (*panopev1.RecognizeResponse, error) {
 	return c.ocr.Recognize(ctx, request)
 }
+
+// Upscale makes images larger, or cleans them at their size, as the model does.
+func (c *Client) Upscale(ctx context.Context, request *panopev1.UpscaleRequest) (*panopev1.UpscaleResponse, error) {
+	return c.image.Upscale(ctx, request)
+}

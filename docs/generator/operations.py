@@ -65,6 +65,7 @@ from panope_server.transport.rest.speech import formats as speech
 from panope_server.transport.rest.speech.recognition import RecognitionBody
 from panope_server.transport.rest.speech.speaking import SpeakBody, SpeechBody
 from panope_server.transport.rest.speech.voice_activity import VoiceActivityForm, VoiceActivityJson
+from panope_server.transport.rest.super_resolution.schemas import SuperResolutionBody
 from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.rest.text_generation import schemas as tgi
@@ -226,6 +227,8 @@ METHODS: Mapping[str, Operation] = {
     ),
     "DepthEstimationService.EstimateDepth": Operation(depth.DepthJson, depth.DepthBody, waits=True),
     "DepthEstimationService.EstimateDepthModel": Operation(depth.DepthJson, depth.DepthBody, waits=True),
+    "SuperResolutionService.Upscale": Operation(body=SuperResolutionBody, media="image/png", waits=True),
+    "SuperResolutionService.UpscaleModel": Operation(body=SuperResolutionBody, media="image/png", waits=True),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),

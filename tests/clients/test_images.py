@@ -11,6 +11,7 @@ from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import depth_service_pb2 as depth_pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import image_service_pb2 as image_pb
 from panope.v1 import ocr_service_pb2 as ocr_pb
 from panope.v1 import segment_service_pb2 as segment_pb
 from panope.v1.media_pb2 import Image
@@ -104,6 +105,15 @@ async def test_images_are_read(client: Any, fake: Any) -> None:
             model=MODEL, images=[Image(content=b"a"), Image(content=b"b")], threshold=0.25, words=True
         )
     ]
+
+
+async def test_images_are_made_larger(client: Any, fake: Any) -> None:
+    await client.upscale([b"a", b"b"], MODEL, output_format="jpeg")
+    images = [Image(content=b"a"), Image(content=b"b")]
+    jpeg = image_pb.OUTPUT_FORMAT_JPEG
+    assert fake.requests == [image_pb.UpscaleRequest(model=MODEL, images=images, output_format=jpeg)]
+    with pytest.raises(InvalidArgumentError, match="output_format must be one of png, jpeg"):
+        await client.upscale([b"a"], MODEL, output_format="gif")
 
 
 @pytest.mark.parametrize(

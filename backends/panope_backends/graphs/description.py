@@ -7,19 +7,20 @@ that is not known is refused by its name, so that nothing is passed over that mi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from panope_backends.graphs.decoders import DECODERS, Decoder, Pixels, SalientMask
 from panope_backends.graphs.ocr_description import OcrDescription, check_ocr
 from panope_backends.graphs.terms import (
     Bounds,
     Channels,
+    Colors,
     DescriptionError,
     Labels,
-    Name,
-    Part,
+    Layout,
     Side,
     check_divisors,
     check_texts,
@@ -34,7 +35,8 @@ class ImageInput(Struct, forbid_unknown_fields=True):
         height: of what the graph sees, in pixels; with `width`, or neither.
         width: the same.
         multiple_of: without height and width: the image keeps its size, but for sides that are made multiples of this.
-        max_side: without height and width: larger images are scaled down to it.
+        max_side: without height and width: larger images are scaled down to it, or cut into tiles of it for a task that
+            makes images; absent for 1280, and for tiles of 384.
         resize: with height and width: `stretch` to them, or `crop` from the middle.
         crop_from: for `crop`: the shorter side that the image is scaled to before; absent for the size that is cropped.
         interpolation: of scaling.
@@ -50,64 +52,16 @@ class ImageInput(Struct, forbid_unknown_fields=True):
     height: Side | None = None
     width: Side | None = None
     multiple_of: Side | None = None
-    max_side: Side = 1280
+    max_side: Side | None = None
     resize: Literal["stretch", "crop"] = "stretch"
     crop_from: Side | None = None
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
-    layout: Literal["NCHW", "NHWC"] = "NCHW"
-    colors: Literal["RGB", "BGR"] = "RGB"
+    layout: Layout = "NCHW"
+    colors: Colors = "RGB"
     range: Bounds = msgspec.field(default_factory=lambda: [0.0, 1.0])
     stretch_to_max: bool = False
     mean: Channels = msgspec.field(default_factory=lambda: [0.0] * 3)
     std: Channels = msgspec.field(default_factory=lambda: [1.0] * 3)
-
-
-class LabelScores(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="labels"):
-    """A value for each label.
-
-    Attributes:
-        logits: the output, of a value for each label; empty for the graph's only one.
-        function: what makes scores of the values.
-    """
-
-    logits: str = ""
-    function: Literal["softmax", "sigmoid", "none"] = "softmax"
-
-
-class SalientMask(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="salient-mask"):
-    """A value for each place: how much it belongs to what the image is of.
-
-    Attributes:
-        mask: the output, of one channel.
-        scale: `min-max` where an image's lowest and highest values mean 0 and 1; `none` where values are 0 to 1.
-    """
-
-    mask: Name
-    scale: Literal["min-max", "none"] = "min-max"
-
-
-class CenterPoints(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="center-points"):
-    """Things by their middles, as CenterFace has them.
-
-    Attributes:
-        heatmap: the output with a score for each label and place.
-        sizes: the output with the logarithms of height and width, in strides.
-        offsets: the output with how far the middle lies from its place, downwards and to the right, in strides.
-        stride: pixels between two places.
-        overlap: of two boxes of a label that share more than this part of both, the higher score is told.
-    """
-
-    heatmap: Name
-    sizes: Name
-    offsets: Name
-    stride: Annotated[int, Meta(ge=1, le=64)] = 4
-    overlap: Part = 0.3
-
-
-Decoder = LabelScores | SalientMask | CenterPoints
-
-#: Which decoders a task has.
-DECODERS: Mapping[str, type[Decoder]] = {"classify": LabelScores, "segment": SalientMask, "detect": CenterPoints}
 
 
 class Description(Struct, forbid_unknown_fields=True):
@@ -118,14 +72,14 @@ class Description(Struct, forbid_unknown_fields=True):
         task: what the model is for.
         input: how images become its input.
         output: what its outputs mean.
-        labels: by their ids.
+        labels: by their ids; none for a task that tells of none.
     """
 
     version: Literal[1]
-    task: Literal["classify", "detect", "segment"]
+    task: Literal["classify", "detect", "segment", "super-resolution"]
     input: ImageInput
     output: Decoder
-    labels: Labels
+    labels: Labels = msgspec.field(default_factory=list)
 
     @property
     def architecture(self) -> str:
@@ -157,9 +111,19 @@ def read_description(content: object) -> AnyDescription:
 
 def _check(found: Description) -> None:
     if not isinstance(found.output, DECODERS[found.task]):
-        tag = DECODERS[found.task].__struct_config__.tag
-        raise DescriptionError(f"`output.decoder` of the task `{found.task}` must be `{tag}`")
-    given = found.input
+        tags = ", ".join(f"`{each.__struct_config__.tag}`" for each in DECODERS[found.task])
+        raise DescriptionError(f"`output.decoder` of the task `{found.task}` must be {tags}")
+    if bool(found.labels) is isinstance(found.output, Pixels):
+        rule = "must be left out" if found.labels else "must name at least one"
+        raise DescriptionError(f"`labels` {rule} for the task `{found.task}`")
+    if isinstance(found.output, Pixels):
+        _check_pixels(found.input, found.output)
+    if isinstance(found.output, SalientMask) and len(found.labels) != 1:
+        raise DescriptionError("`labels` must have one label for a mask of one channel")
+    _check_input(found.input, found.task)
+
+
+def _check_input(given: ImageInput, task: str) -> None:
     if (given.height is None) != (given.width is None):
         raise DescriptionError("`input.height` and `input.width` go together")
     if given.height is not None and given.multiple_of is not None:
@@ -170,10 +134,17 @@ def _check(found: Description) -> None:
         raise DescriptionError("`input.crop_from` goes with `input.resize` `crop` alone")
     if given.crop_from is not None and given.crop_from < max(given.height or 0, given.width or 0):
         raise DescriptionError("`input.crop_from` must not be less than what is cropped")
-    if given.resize == "crop" and found.task != "classify":
-        raise DescriptionError(f"`input.resize` `crop` leaves out what the task `{found.task}` tells of")
+    if given.resize == "crop" and task != "classify":
+        raise DescriptionError(f"`input.resize` `crop` leaves out what the task `{task}` tells of")
     if given.range[0] == given.range[1]:
         raise DescriptionError("`input.range` must hold two values that differ")
     check_divisors(given.std, "input.std")
-    if isinstance(found.output, SalientMask) and len(found.labels) != 1:
-        raise DescriptionError("`labels` must have one label for a mask of one channel")
+
+
+def _check_pixels(given: ImageInput, output: Pixels) -> None:
+    """Images that are made keep the size of what they are made of, so none is scaled before."""
+    for name, usual in (("interpolation", "bilinear"), ("stretch_to_max", False), ("resize", "stretch")):
+        if getattr(given, name) != usual:
+            raise DescriptionError(f"`input.{name}` is for tasks that scale images, and this one does not")
+    if output.range[0] == output.range[1]:
+        raise DescriptionError("`output.range` must hold two values that differ")

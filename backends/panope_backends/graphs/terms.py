@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -18,11 +18,13 @@ _MIN_DIVISOR = 1e-6
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Side = Annotated[int, Meta(ge=1, le=_MAX_SIDE)]
-Labels = Annotated[list[Name], Meta(min_length=1, max_length=_MAX_LABELS)]
+Labels = Annotated[list[Name], Meta(max_length=_MAX_LABELS)]
 Value = Annotated[float, Meta(ge=-_MAX_VALUE, le=_MAX_VALUE)]
 Channels = Annotated[list[Value], Meta(min_length=3, max_length=3)]
 Bounds = Annotated[list[Value], Meta(min_length=2, max_length=2)]
 Part = Annotated[float, Meta(ge=0, le=1)]
+Layout = Literal["NCHW", "NHWC"]
+Colors = Literal["RGB", "BGR"]
 
 
 class DescriptionError(Exception):

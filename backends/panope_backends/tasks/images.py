@@ -68,13 +68,14 @@ class ImagePreparer:
 
     def sample(self, number: int) -> ArrayItem:
         """An image to try with, of a number."""
-        return self._item(trial_image(number), "images[0]")
+        return self.item(trial_image(number), "images[0]")
 
     def _one(self, image: messages.Image, field: str) -> Prepared:
         decoded = read_image(image, field, self._limits)
-        return Prepared(self._item(decoded, field), *decoded.size)
+        return Prepared(self.item(decoded, field), *decoded.size)
 
-    def _item(self, image: Image.Image, field: str) -> ArrayItem:
+    def item(self, image: Image.Image, field: str) -> ArrayItem:
+        """An image in RGB as the model takes it; raises as the processor does."""
         arrays = self._processor.arrays(image, field)
         return ArrayItem(arrays, tokens_of(arrays))
 

@@ -25,6 +25,7 @@ _BUILT_IN = {
     "rerank": "panope_backends.tasks.classify.module:RerankModule",
     "segment": "panope_backends.tasks.segment.module:SegmentModule",
     "speak": "panope_backends.tasks.speak.module:SpeakModule",
+    "super-resolution": "panope_backends.tasks.super_resolution.module:SuperResolutionModule",
     "transcribe": "panope_backends.tasks.transcribe.module:TranscribeModule",
     "token-classify": "panope_backends.tasks.token_classify.module:TokenClassifyModule",
 }

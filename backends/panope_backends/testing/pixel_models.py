@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from panope_backends.testing.vision_parts import IMAGENET, saved
+from panope_backends.testing.vision_parts import IMAGENET, SIDE, saved
 
 
 def _dpt(folder: Path) -> dict[str, Any]:
@@ -70,6 +70,14 @@ def _zoedepth(folder: Path) -> dict[str, Any]:
     return {"image_processor_type": "ZoeDepthImageProcessor", "size": size, "ensure_multiple_of": 32}
 
 
+def _swin2sr(folder: Path, scale: int, upsampler: str) -> dict[str, Any]:
+    from transformers import Swin2SRConfig
+
+    sizes = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 8, "image_size": SIDE}
+    saved(folder, Swin2SRConfig(upscale=scale, upsampler=upsampler, **sizes), "Swin2SRForImageSuperResolution")
+    return {"image_processor_type": "Swin2SRImageProcessor"}
+
+
 #: As `VISION_KINDS`.
 PIXEL_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "dpt": _dpt,
@@ -77,4 +85,9 @@ PIXEL_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "depth_anything_metric": partial(_depth_anything, kind="metric"),
     "glpn": _glpn,
     "zoedepth": _zoedepth,
+    "swin2sr": partial(_swin2sr, scale=2, upsampler="pixelshuffle"),
+    "swin2sr_direct": partial(_swin2sr, scale=4, upsampler="pixelshuffledirect"),
+    "swin2sr_real": partial(_swin2sr, scale=4, upsampler="nearest+conv"),
+    "swin2sr_aux": partial(_swin2sr, scale=4, upsampler="pixelshuffle_aux"),
+    "swin2sr_same": partial(_swin2sr, scale=1, upsampler=""),
 }

@@ -23,6 +23,7 @@ from panope.v1.generate_service_pb2 import (
     StreamGenerateResponse,
     TextToText,
 )
+from panope.v1.image_service_pb2 import UpscaleResponse
 from panope.v1.job_service_pb2 import Job
 from panope.v1.key_service_pb2 import CreateKeyResponse, Key, RotateKeyResponse
 from panope.v1.model_pb2 import Instance, Model, Variant
@@ -62,6 +63,7 @@ from panope_client.messages.image import (
     EmbedImagesOptions,
     RecognizeOptions,
     SegmentOptions,
+    UpscaleOptions,
 )
 from panope_client.messages.speech import TranscribeOptions
 from panope_client.messages.text import AnswerQuestionOptions, FillMaskOptions
@@ -131,6 +133,8 @@ __all__ = [
     "TranscribeResponse",
     "UnauthenticatedError",
     "UnavailableError",
+    "UpscaleOptions",
+    "UpscaleResponse",
     "Upstream",
     "Usage",
     "Variant",

@@ -22,6 +22,7 @@ from panope_server.cli.server import (
     ocr,
     serve,
     speech,
+    superres,
     text_to_text,
     texts,
     vision,
@@ -84,6 +85,7 @@ app.command("detect")(vision.detect)
 app.command("segment")(vision.segment)
 app.command("depth")(depth.depth)
 app.command("ocr")(ocr.ocr)
+app.command("superres")(superres.superres)
 app.command("ask")(texts.ask)
 app.command("fill-mask")(texts.fill_mask)
 app.command("summarize")(text_to_text.summarize)

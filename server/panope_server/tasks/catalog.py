@@ -32,6 +32,7 @@ from panope_server.tasks.vision.detect import DetectTask
 from panope_server.tasks.vision.embed_images import EmbedImagesTask
 from panope_server.tasks.vision.ocr import OcrTask
 from panope_server.tasks.vision.segment import SegmentTask
+from panope_server.tasks.vision.super_resolution import SuperResolutionTask
 from panope_server.tasks.zero_shot import ZeroShotTask
 
 _log = structlog.get_logger("panope.tasks")
@@ -57,7 +58,7 @@ def register(task: AnyTask) -> None:
 
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
-    *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask),
+    *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask, SuperResolutionTask),
     *(TranscribeTask, DetectSpeechTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from panope_backends.graphs.description import Description, LabelScores, read_description
+from panope_backends.graphs.decoders import LabelScores, Pixels
+from panope_backends.graphs.description import Description, read_description
 from panope_backends.graphs.ocr_description import OcrDescription
 from panope_backends.graphs.terms import DescriptionError
 
@@ -110,6 +111,26 @@ def test_what_is_wrong_of_graphs_that_read_text_is_refused_by_its_name(graph: st
     content = {name: value for name, value in {**OCR, graph: changed}.items() if value is not None}
     with pytest.raises(DescriptionError, match=words):
         read_description(content)
+
+
+def test_images_that_are_made_have_no_labels_and_are_not_scaled_before() -> None:
+    made = {"version": 1, "task": "super-resolution", "input": {}, "output": {"decoder": "image", "scale": 4}}
+    found = read_description(made)
+    assert found.output == Pixels(scale=4)
+    assert found.labels == []
+    for change, words in (
+        ({"labels": ["a"]}, "`labels` must be left out for the task `super-resolution`"),
+        ({"output": {"decoder": "image"}}, "`scale`"),
+        ({"output": {"decoder": "image", "scale": 17}}, "`output.scale`"),
+        (
+            {"output": {"decoder": "image", "scale": 2, "range": [1, 1]}},
+            "`output.range` must hold two values that differ",
+        ),
+        ({"input": {"interpolation": "bicubic"}}, "`input.interpolation` is for tasks that scale images"),
+        ({"input": {"stretch_to_max": True}}, "`input.stretch_to_max` is for tasks that scale images"),
+    ):
+        with pytest.raises(DescriptionError, match=words):
+            read_description(made | change)
 
 
 def test_a_crop_is_for_labels_alone() -> None:

@@ -13,6 +13,8 @@ from panope.v1 import depth_service_pb2 as depth_pb
 from panope.v1 import depth_service_pb2_grpc as depth_grpc
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
+from panope.v1 import image_service_pb2 as image_pb
+from panope.v1 import image_service_pb2_grpc as image_grpc
 from panope.v1 import ocr_service_pb2 as ocr_pb
 from panope.v1 import ocr_service_pb2_grpc as ocr_grpc
 from panope.v1 import rerank_service_pb2 as rerank_pb
@@ -30,6 +32,7 @@ class ClassifyServicer(
     segment_grpc.SegmentServiceServicer,
     depth_grpc.DepthServiceServicer,
     ocr_grpc.OcrServiceServicer,
+    image_grpc.ImageServiceServicer,
 ):
     """Each text is its own label, each document scores by its place."""
 
@@ -90,6 +93,10 @@ class ClassifyServicer(
     async def Recognize(self, request: ocr_pb.RecognizeRequest, context: Context) -> ocr_pb.RecognizeResponse:
         await self.enter(request, context)
         return ocr_pb.RecognizeResponse(model=request.model, pages=[ocr_pb.TextPage() for _ in request.images])
+
+    async def Upscale(self, request: image_pb.UpscaleRequest, context: Context) -> image_pb.UpscaleResponse:
+        await self.enter(request, context)
+        return image_pb.UpscaleResponse(model=request.model, images=[image_pb.UpscaledImage() for _ in request.images])
 
     async def Rerank(self, request: rerank_pb.RerankRequest, context: Context) -> rerank_pb.RerankResponse:
         await self.enter(request, context)

@@ -29,6 +29,7 @@ from panope.v1 import depth_service_pb2_grpc as depth_grpc
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
 from panope.v1 import embed_service_pb2_grpc as embed_grpc
 from panope.v1 import generate_service_pb2_grpc as generate_grpc
+from panope.v1 import image_service_pb2_grpc as image_grpc
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope.v1 import job_service_pb2_grpc as job_grpc
 from panope.v1 import key_service_pb2_grpc as key_grpc
@@ -82,6 +83,7 @@ class FakeServer(
         text_grpc.add_TextServiceServicer_to_server(self, server)
         rerank_grpc.add_RerankServiceServicer_to_server(self, server)
         detect_grpc.add_DetectServiceServicer_to_server(self, server)
+        image_grpc.add_ImageServiceServicer_to_server(self, server)
         depth_grpc.add_DepthServiceServicer_to_server(self, server)
         segment_grpc.add_SegmentServiceServicer_to_server(self, server)
         ocr_grpc.add_OcrServiceServicer_to_server(self, server)

@@ -11,7 +11,7 @@ import numpy as np
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import InvalidInputError
-from panope_backends.graphs.description import LabelScores
+from panope_backends.graphs.decoders import LabelScores
 from panope_backends.image_models import compares, sees_padding
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import function_of, labels_of

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.api import Arrays
-from panope_backends.graphs.description import CenterPoints
+from panope_backends.graphs.decoders import CenterPoints
 from panope_backends.tasks.detect.decoding import Boxes, Floats
 
 #: Boxes that are looked at, those of the highest scores: each is compared with all that are told.

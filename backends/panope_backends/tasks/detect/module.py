@@ -9,7 +9,7 @@ from typing import Any
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError
-from panope_backends.graphs.description import CenterPoints
+from panope_backends.graphs.decoders import CenterPoints
 from panope_backends.image_models import finds_one_by_one, finds_together, pads_to_square
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import labels_of

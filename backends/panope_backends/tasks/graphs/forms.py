@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from panope_backends.api import Arrays, TensorSpec
 from panope_backends.errors import PreconditionError
-from panope_backends.graphs.description import CenterPoints, Description, ImageInput, LabelScores
+from panope_backends.graphs.decoders import CenterPoints, LabelScores, Pixels, SalientMask
+from panope_backends.graphs.description import Description, ImageInput
 from panope_backends.graphs.terms import FILE
 
 #: A length that is not fixed.
@@ -52,7 +53,12 @@ def check_outputs(description: Description, row: Arrays) -> None:
             _check_labels(description, heatmap[0])
             for name in ("sizes", "offsets"):
                 _check_shape(name, row[name].shape, (2, *heatmap[1:]))
-        case _:
+        case Pixels(layout=layout):
+            sides = (
+                (_CHANNELS, _ANY, _ANY) if (layout or description.input.layout) == "NCHW" else (_ANY, _ANY, _CHANNELS)
+            )
+            _check_shape("image", row["image"].shape, sides)
+        case SalientMask():
             mask = row["mask"].shape
             _check_shape("mask", mask, (1, _ANY, _ANY)[-max(len(mask), 2) :])
 

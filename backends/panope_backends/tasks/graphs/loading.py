@@ -11,17 +11,18 @@ import numpy as np
 
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import PreconditionError
-from panope_backends.graphs.description import AnyDescription, Decoder, Description, read_description
+from panope_backends.graphs.decoders import Decoder, Pixels
+from panope_backends.graphs.description import AnyDescription, Description, read_description
 from panope_backends.graphs.terms import FILE, DescriptionError
 from panope_backends.tasks.graphs.forms import check_input, check_outputs
-from panope_backends.tasks.graphs.pixels import PixelArrays
+from panope_backends.tasks.graphs.pixels import PaddedPixels, PixelArrays
 from panope_backends.tasks.images import ImagePreparer
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.stacked_arrays import StackedArrays
 from panope_backends.tasks.task import ArrayItem, ModelSource
 
 #: What decoders call the outputs that they read.
-_OUTPUTS = ("logits", "mask", "heatmap", "sizes", "offsets")
+_OUTPUTS = ("logits", "mask", "heatmap", "sizes", "offsets", "image")
 
 
 def is_described(folder: Path) -> bool:
@@ -65,7 +66,8 @@ def load_graph(source: ModelSource, description: Description) -> tuple[TensorMod
     if inputs != [name]:
         raise PreconditionError(f"{FILE} describes the input `{name}`; the graph takes {', '.join(inputs)[:200]}")
     check_input(description.input, model.inputs[0])
-    images = ImagePreparer(PixelArrays(description.input, name), source.media_limits)
+    kind = PaddedPixels if isinstance(description.output, Pixels) else PixelArrays
+    images = ImagePreparer(kind(description.input, name), source.media_limits)
     outputs = NamedOutputs(model, _outputs(description.output, model))
     check_outputs(description, outputs.run_one(images.sample(0)))
     return model, outputs, images

@@ -17,6 +17,7 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _LARGEST = 255
+_MAX_SIDE = 1280
 
 
 class PixelArrays:
@@ -45,7 +46,7 @@ class PixelArrays:
             values = values.transpose(2, 0, 1)
         return {self._name: np.ascontiguousarray(values, np.float32)}
 
-    def _scaled(self, image: Image.Image) -> Image.Image:
+    def _scaled(self, image: Image.Image) -> Image.Image | NDArray[np.uint8]:
         wanted, method = self._wanted, _FILTERS[self._wanted.interpolation]
         if wanted.height is None or wanted.width is None:
             size = self._free_size(*image.size)
@@ -56,10 +57,24 @@ class PixelArrays:
 
     def _free_size(self, width: int, height: int) -> tuple[int, int]:
         """The image's own, within the limit, with sides that the graph takes."""
-        part = min(1.0, self._wanted.max_side / max(width, height))
+        part = min(1.0, (self._wanted.max_side or _MAX_SIDE) / max(width, height))
         unit = self._wanted.multiple_of or 1
         sides = [max(1, -(-round(side * part) // unit)) * unit for side in (width, height)]
         return sides[0], sides[1]
+
+
+class PaddedPixels(PixelArrays):
+    """As `PixelArrays`, of images that keep their size: what is missing to the graph's is mirrored behind them."""
+
+    def _scaled(self, image: Image.Image) -> NDArray[np.uint8]:
+        given, unit = self._wanted, self._wanted.multiple_of or 1
+        pixels = np.asarray(image)[: given.height, : given.width]  # tiles fit; an image to try with may not
+        height, width = (
+            wanted or -(-side // unit) * unit
+            for side, wanted in zip(pixels.shape[:2], (given.height, given.width), strict=True)
+        )
+        missing = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
+        return np.pad(pixels, missing, mode="symmetric")
 
 
 def _cropped(image: Image.Image, width: int, height: int, start: int | None, method: Image.Resampling) -> Image.Image:

@@ -9,7 +9,7 @@ from typing import Any
 from panope.worker.v1 import segment_pb2 as messages
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import InvalidInputError
-from panope_backends.graphs.description import SalientMask
+from panope_backends.graphs.decoders import SalientMask
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import labels_of
 from panope_backends.tasks.graphs.loading import description_of, is_described, load_graph

@@ -11,6 +11,7 @@ from typing import Unpack
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
 from panope.v1.depth_service_pb2 import EstimateDepthResponse
 from panope.v1.detect_service_pb2 import DetectResponse, ImageDetections
+from panope.v1.image_service_pb2 import UpscaleResponse
 from panope.v1.ocr_service_pb2 import RecognizeResponse
 from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.aio.concurrency import Frames, RpcError, Stream, failure_of
@@ -25,12 +26,14 @@ from panope_client.messages.image import (
     ImageSource,
     RecognizeOptions,
     SegmentOptions,
+    UpscaleOptions,
     classify_images_request,
     depth_request,
     detect_request,
     embed_images_request,
     recognize_request,
     segment_request,
+    upscale_request,
 )
 from panope_client.messages.stream import check_stream_end, frame_result, frame_source
 from panope_client.results import Embeddings
@@ -198,3 +201,23 @@ class AsyncImageCalls(AsyncConnection):
             options: see `DepthOptions`.
         """
         return await self._call(self._depth.EstimateDepth, depth_request(images, model, options), timeout, priority)
+
+    async def upscale(
+        self,
+        images: Iterable[ImageSource],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[UpscaleOptions],
+    ) -> UpscaleResponse:
+        """Makes images larger, or cleans them at their size, as the model does.
+
+        Args:
+            images: as of `classify_images`, up to 4.
+            model: `vendor/name`, of the task `super-resolution`.
+            priority: see the class.
+            timeout: see the class.
+            options: see `UpscaleOptions`.
+        """
+        return await self._call(self._image.Upscale, upscale_request(images, model, options), timeout, priority)

@@ -11,6 +11,7 @@ from panope.v1 import classify_service_pb2 as classify_pb
 from panope.v1 import depth_service_pb2 as depth_pb
 from panope.v1 import detect_service_pb2 as detect_pb
 from panope.v1 import embed_service_pb2 as embed_pb
+from panope.v1 import image_service_pb2 as image_pb
 from panope.v1 import ocr_service_pb2 as ocr_pb
 from panope.v1 import segment_service_pb2 as segment_pb
 from panope.v1.media_pb2 import Image
@@ -26,6 +27,7 @@ _DATA = "data:"
 Subtask = Literal["semantic", "instance", "panoptic"]
 MaskFormat = Literal["png", "run_lengths"]
 DepthFormat = Literal["png", "float32"]
+OutputFormat = Literal["png", "jpeg"]
 
 _SUBTASKS: Mapping[str, segment_pb.SegmentSubtask.ValueType] = {
     "semantic": segment_pb.SEGMENT_SUBTASK_SEMANTIC,
@@ -41,6 +43,12 @@ _FORMATS: Mapping[str, segment_pb.MaskFormat.ValueType] = {
 _DEPTH_FORMATS: Mapping[str, depth_pb.DepthFormat.ValueType] = {
     "png": depth_pb.DEPTH_FORMAT_PNG,
     "float32": depth_pb.DEPTH_FORMAT_FLOAT32,
+}
+
+
+_OUTPUT_FORMATS: Mapping[str, image_pb.OutputFormat.ValueType] = {
+    "png": image_pb.OUTPUT_FORMAT_PNG,
+    "jpeg": image_pb.OUTPUT_FORMAT_JPEG,
 }
 
 
@@ -137,6 +145,16 @@ class DepthOptions(TypedDict, total=False):
     """
 
     depth_format: DepthFormat | None
+
+
+class UpscaleOptions(TypedDict, total=False):
+    """How images that are made are written.
+
+    Attributes:
+        output_format: PNG files by default; JPEG has quality 95.
+    """
+
+    output_format: OutputFormat | None
 
 
 def classify_images_request(
@@ -253,6 +271,24 @@ def depth_request(images: Iterable[ImageSource], model: str, options: DepthOptio
         depth_format=depth_pb.DEPTH_FORMAT_UNSPECIFIED
         if form is None
         else value_of(form, _DEPTH_FORMATS, "depth_format"),
+    )
+
+
+def upscale_request(images: Iterable[ImageSource], model: str, options: UpscaleOptions) -> image_pb.UpscaleRequest:
+    """Makes the request to make images larger.
+
+    Raises:
+        InvalidArgumentError: as above.
+    """
+    check_options(options, UpscaleOptions)
+    form = options.get("output_format")
+    return request_of(
+        image_pb.UpscaleRequest,
+        model=model,
+        images=_images(images),
+        output_format=image_pb.OUTPUT_FORMAT_UNSPECIFIED
+        if form is None
+        else value_of(form, _OUTPUT_FORMATS, "output_format"),
     )
 
 

@@ -16,6 +16,7 @@ from panope.v1.depth_service_pb2_grpc import DepthServiceStub
 from panope.v1.detect_service_pb2_grpc import DetectServiceStub
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.generate_service_pb2_grpc import GenerateServiceStub
+from panope.v1.image_service_pb2_grpc import ImageServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
 from panope.v1.key_service_pb2_grpc import KeyServiceStub
@@ -67,6 +68,7 @@ class Connection:
         self._segment = SegmentServiceStub(self._channel)
         self._depth = DepthServiceStub(self._channel)
         self._ocr = OcrServiceStub(self._channel)
+        self._image = ImageServiceStub(self._channel)
         self._rerank = RerankServiceStub(self._channel)
         self._text = TextServiceStub(self._channel)
         self._generate = GenerateServiceStub(self._channel)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.graphs.description import DECODERS
+from panope_backends.graphs.decoders import LabelScores
 from panope_registry.inspect.tasks.known import head_of
 from panope_server.tasks.texts import BatchInput, TextsOutput
 
@@ -77,7 +77,7 @@ class ClassifySpec:
 
 def classifies_images(architecture: str) -> bool:
     """Whether a model of the task takes images, told from its class, or its decoder where `panope.json` names one."""
-    return head_of(architecture) in _OF_IMAGES or architecture == DECODERS["classify"].__struct_config__.tag
+    return head_of(architecture) in _OF_IMAGES or architecture == LabelScores.__struct_config__.tag
 
 
 def spec_of(ready: wire.Ready) -> ClassifySpec:

@@ -16,6 +16,7 @@ from panope.v1 import (
     detect_service_pb2,
     embed_service_pb2,
     generate_service_pb2,
+    image_service_pb2,
     infer_service_pb2,
     job_service_pb2,
     key_service_pb2,
@@ -43,6 +44,7 @@ from panope_server.transport.grpc.texts.rerank_servicer import RerankServicer
 from panope_server.transport.grpc.texts.text_servicer import TextServicer
 from panope_server.transport.grpc.vision.depth_servicer import DepthServicer
 from panope_server.transport.grpc.vision.detect_servicer import DetectServicer
+from panope_server.transport.grpc.vision.image_servicer import ImageServicer
 from panope_server.transport.grpc.vision.ocr_servicer import OcrServicer
 from panope_server.transport.grpc.vision.segment_servicer import SegmentServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
@@ -59,6 +61,7 @@ from panope_server.transport.rest.panope.servicer import PanopeServicer
 from panope_server.transport.rest.panope.usage_servicer import UsageRestServicer
 from panope_server.transport.rest.segmentation.servicer import SegmentationServicer
 from panope_server.transport.rest.speech.servicer import SpeechRestServicer
+from panope_server.transport.rest.super_resolution.servicer import SuperResolutionServicer
 from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
 from panope_server.transport.rest.text_generation.servicer import TextGenerationServicer
 from panope_server.transport.services import Services
@@ -71,6 +74,7 @@ PUBLIC_SERVICES: list[str] = [
     detect_service_pb2.DESCRIPTOR.services_by_name["DetectService"].full_name,
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
     generate_service_pb2.DESCRIPTOR.services_by_name["GenerateService"].full_name,
+    image_service_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name,
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
     key_service_pb2.DESCRIPTOR.services_by_name["KeyService"].full_name,
@@ -97,6 +101,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     SegmentServicer,
     DepthServicer,
     OcrServicer,
+    ImageServicer,
     RerankServicer,
     TextServicer,
     GenerateServicer,
@@ -117,6 +122,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     SegmentationServicer,
     DepthEstimationServicer,
     OcrRestServicer,
+    SuperResolutionServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from panope_backends.graphs.description import CenterPoints
+from panope_backends.graphs.decoders import CenterPoints
 from panope_backends.tasks.detect.center_points import PointBoxes
 
 DECODER = PointBoxes(CenterPoints(heatmap="h", sizes="s", offsets="o", stride=4, overlap=0.3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,20 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import helper
+from PIL import Image
 from tests.described_graphs import (
     FOUR_BY_FOUR,
     png,
     write_classifier,
     write_described,
     write_detector,
+    write_enlarger,
     write_segmenter,
 )
 
-from panope.worker.v1 import classify_pb2, detect_pb2, segment_pb2
+from panope.worker.v1 import classify_pb2, detect_pb2, segment_pb2, super_resolution_pb2
 from panope.worker.v1.media_pb2 import Image as ImageMessage
 from panope_backends.api import TensorModel
 from panope_backends.engines.onnx.model import load_onnx_model
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.registry import find_task
 from panope_backends.tasks.task import ArrayJob, LoadedTask
@@ -85,6 +88,43 @@ def test_a_detector_gives_boxes(tmp_path: Path) -> None:
     assert set(image.labels) == {"face"}
     assert min(image.corners[::4]) == pytest.approx(10, abs=5)
     assert image.scores
+
+
+def enlarged(loaded: LoadedTask, content: bytes) -> np.ndarray[Any, Any]:
+    message = super_resolution_pb2.SuperResolutionInput(images=[ImageMessage(content=content)], output_format="png")
+    told = answer(loaded, "super-resolution", message)
+    (image,) = super_resolution_pb2.SuperResolutionOutput.FromString(told).images
+    return np.asarray(Image.open(io.BytesIO(image.content)))
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"multiple_of": 16}, {"max_side": 12}, {"height": 16, "width": 24}, {"height": 64, "width": 64}]
+)
+def test_an_image_becomes_larger_whole_padded_or_in_tiles(tmp_path: Path, given: dict[str, Any]) -> None:
+    write_enlarger(tmp_path, **given)
+    loaded = find_task("super-resolution").load(Source(tmp_path))  # type: ignore[arg-type]
+    noise = np.random.default_rng(0).integers(0, 256, (30, 43, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    assert np.array_equal(enlarged(loaded, file.getvalue()), noise.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_a_graph_that_makes_images_of_another_size_than_it_says_is_refused(tmp_path: Path) -> None:
+    write_enlarger(tmp_path, scale=4)
+    with pytest.raises(PreconditionError, match="become 4 times as wide and high; it makes 100 × 74 of 50 × 37"):
+        find_task("super-resolution").load(Source(tmp_path))  # type: ignore[arg-type]
+
+
+def test_an_image_that_would_become_too_large_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    write_enlarger(tmp_path)
+    loaded = find_task("super-resolution").load(Source(tmp_path))  # type: ignore[arg-type]
+    images = [ImageMessage(content=png((2049, 2048)))]
+    message = super_resolution_pb2.SuperResolutionInput(images=images, first_index=2)
+    with pytest.raises(InvalidInputError) as refused:
+        loaded.requests["super-resolution"](message.SerializeToString())
+    assert refused.match(
+        r"`images\[2\]` has 2,049 × 2,048 pixels and would become 4,098 × 4,096, 16,785,408 in all; the limit"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.backends.tasks.graphs.test_graphs import Source, answer
-from tests.real_graphs import GRAPHS, write_graph
+from tests.real_graphs import GRAPHS, write_graph, write_upscaler
 from tests.real_models import sample
 
-from panope.worker.v1 import classify_pb2, detect_pb2, segment_pb2
+from panope.worker.v1 import classify_pb2, detect_pb2, segment_pb2, super_resolution_pb2
 from panope.worker.v1.media_pb2 import Image as ImageMessage
 from panope_backends.tasks.registry import find_task
 from panope_backends.tasks.task import LoadedTask
@@ -63,3 +64,39 @@ def test_faces_are_where_they_are(tmp_path: Path) -> None:
     assert list(astronaut.scores) == pytest.approx([0.93], abs=0.02)
     found: list[Any] = [list(each.labels) for each in others]
     assert found == [[], []]
+
+
+def decibels(made: Image.Image, original: Image.Image) -> float:
+    """How much of an image is there again: the peak signal to noise ratio."""
+    difference = np.asarray(made, np.float64) - np.asarray(original)
+    return float(10 * np.log10(255**2 / np.mean(difference**2)))
+
+
+def test_a_small_image_becomes_more_like_what_it_was_made_of(tmp_path: Path) -> None:
+    loaded = find_task("super-resolution").load(Source(write_upscaler(tmp_path)))  # type: ignore[arg-type]
+    original = Image.open(io.BytesIO(sample("astronaut.png"))).convert("RGB")
+    small, file = original.resize((128, 128), Image.Resampling.BICUBIC), io.BytesIO()
+    small.save(file, "PNG")
+    message = super_resolution_pb2.SuperResolutionInput(images=[ImageMessage(content=file.getvalue())])
+    told = answer(loaded, "super-resolution", message)
+    (made,) = super_resolution_pb2.SuperResolutionOutput.FromString(told).images
+    assert (made.width, made.height) == (512, 512)
+    assert decibels(Image.open(io.BytesIO(made.content)), original) == pytest.approx(24.31, abs=0.02)
+    assert decibels(small.resize((512, 512), Image.Resampling.NEAREST), original) == pytest.approx(23.31, abs=0.02)
+
+
+def test_an_image_in_tiles_is_the_whole_but_for_rounding(tmp_path: Path) -> None:
+    """No pixel of this graph sees farther than tiles overlap."""
+    folder = write_upscaler(tmp_path)
+    original = Image.open(io.BytesIO(sample("astronaut.png"))).convert("RGB").resize((200, 90))
+    file = io.BytesIO()
+    original.save(file, "PNG")
+    message = super_resolution_pb2.SuperResolutionInput(images=[ImageMessage(content=file.getvalue())])
+    made = []
+    for side in (384, 100):
+        description = json.loads((folder / "panope.json").read_text()) | {"input": {"max_side": side}}
+        (folder / "panope.json").write_text(json.dumps(description))
+        loaded = find_task("super-resolution").load(Source(folder))  # type: ignore[arg-type]
+        told = super_resolution_pb2.SuperResolutionOutput.FromString(answer(loaded, "super-resolution", message))
+        made.append(np.asarray(Image.open(io.BytesIO(told.images[0].content))).astype(int))
+    assert np.abs(made[0] - made[1]).max() <= 1

@@ -7,7 +7,18 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
-from rest_doubles.models import DETECTOR, FILLER, GENERATOR, OCR, RANGER, READER, SEGMENTER, SPEAKER, TRANSCRIBER
+from rest_doubles.models import (
+    DETECTOR,
+    ENLARGER,
+    FILLER,
+    GENERATOR,
+    OCR,
+    RANGER,
+    READER,
+    SEGMENTER,
+    SPEAKER,
+    TRANSCRIBER,
+)
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -66,6 +77,8 @@ BODIES: dict[tuple[str, str], object] = {
     **{("POST", f"/v1{path}segment"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
     **{("POST", f"/v1{path}depth"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
     ("POST", "/v1/depth/{model=**}"): {"inputs": "YQ==", "parameters": {"depth_format": "float32"}},
+    **{("POST", f"/v1{path}superres"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
+    ("POST", "/v1/superres/{model=**}"): {"inputs": "YQ==", "parameters": {"output_format": "png"}},
     ("POST", "/v1/segment/{model=**}"): {"inputs": "YQ==", "parameters": {"mask_format": "rle"}},
     **{("POST", path): {"inputs": "YQ=="} for path in ("/v1/ocr", "/v1/tool/ocr")},
     ("POST", "/v1/ocr/{model=**}"): {"inputs": "YQ==", "parameters": {"words": True}},
@@ -110,6 +123,7 @@ LOOK = {
     "/v1/segment/{model=**}": SEGMENTER,
     "/v1/depth/{model=**}": RANGER,
     "/v1/ocr/{model=**}": OCR,
+    "/v1/superres/{model=**}": ENLARGER,
 }
 #: Models that these name read texts.
 READ = {"/v1/answer/{model=**}": READER, "/v1/fill-mask/{model=**}": FILLER}
@@ -121,8 +135,10 @@ GENERATE = tuple(
 )
 #: Answers of these are streams of events.
 EVENTS = ("/v1/jobs/{job=*}/events", "/generate_stream", "/v1/generate_stream")
-#: Answers of these are audio files.
-AUDIO = {
+#: Answers of these are files.
+FILES = {
+    **{f"/v1{path}superres": "image/png" for path in ("/", "/vision/", "/tool/vision/")},
+    "/v1/superres/{model=**}": "image/png",
     "/v1/audio/speech": "audio/mpeg",
     "/v1/text-to-speech": "audio/flac",
     "/v1/text-to-speech/{model=**}": "audio/flac",
@@ -162,7 +178,7 @@ def test_every_route_reaches_its_method(edge, route):
         assert reply.status == (202 if route.template in ACCEPTED else 200), reply.body
         events = "text/event-stream; charset=utf-8"
         assert reply.headers["content-type"] == (
-            events if route.template in EVENTS else AUDIO.get(route.template, "application/json")
+            events if route.template in EVENTS else FILES.get(route.template, "application/json")
         )
 
 

@@ -77,6 +77,7 @@ FORWARDS: Mapping[str, Forward] = {
     "detect": _as_named,
     "segment": _as_named,
     "depth": _as_named,
+    "enlarge": _as_named,
     "compare": compared,
     "encode": _encoded,
     "image_features": _image_features,

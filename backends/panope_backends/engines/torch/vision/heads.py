@@ -11,6 +11,7 @@ Inputs are `pixel_values`, float32, batch × channels × height × width, and fo
                               `pred_boxes`         batch × texts × boxes × 4
     segment                   `logits`             batch × labels × rows × columns
       by masks                 transformers' names  batch × masks × (labels + 1), and batch × masks × rows × columns
+    super-resolution          `reconstruction`     batch × 3 × rows × columns
     depth                     `predicted_depth`    batch × rows × columns
     embed                     `last_hidden_state`  batch × tokens × values
                               `pooler_output`      batch × values, where the model has a trained one
@@ -68,6 +69,7 @@ _LABELS = VisionHead("logits", "AutoModelForImageClassification", {"logits": 2})
 _COMPARES = VisionHead("compare", "AutoModelForZeroShotImageClassification", {"logits": 2}, _WITH_TEXTS)
 _DETECTS = VisionHead("detect", "AutoModelForObjectDetection", {"logits": 3, "pred_boxes": 3})
 _DEPTH = VisionHead("depth", "AutoModelForDepthEstimation", {"predicted_depth": 3})
+_ENLARGES = VisionHead("enlarge", "AutoModelForImageToImage", {"reconstruction": 4})
 _MASKS = {"class_queries_logits": 3, "masks_queries_logits": 4}
 _ENCODES = VisionHead("encode", "AutoModel", {"last_hidden_state": 3, "pooler_output": 2}, may_lack="pooler")
 _EMBEDS_IMAGES = VisionHead("image_features", "AutoModel", {"image_embeds": 2})
@@ -102,6 +104,8 @@ def vision_head(model: ModelFacts) -> VisionHead | None:
         return _detecting_head(model.config)
     if model.task == "depth" and architecture.endswith("ForDepthEstimation"):
         return _DEPTH
+    if model.task == "super-resolution" and architecture.endswith("ForImageSuperResolution"):
+        return _ENLARGES
     if model.task == "segment" and "text_config" not in model.config:
         return next((head for suffix, head in _SEGMENTS.items() if architecture.endswith(suffix)), None)
     return None

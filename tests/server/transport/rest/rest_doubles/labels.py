@@ -10,11 +10,12 @@ from panope_server.tasks.vision.depth import DepthInput, DepthMap, DepthOutput
 from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections
 from panope_server.tasks.vision.ocr import OcrInput, OcrOutput, Point, TextLine, TextPage, TextWord
 from panope_server.tasks.vision.segment import ImageSegments, Segment, SegmentInput, SegmentOutput
+from panope_server.tasks.vision.super_resolution import MadeImage, SuperResolutionInput, SuperResolutionOutput
 from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 
 LABELLED = (
     *(ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput),
-    *(DetectInput, SegmentInput, DepthInput, OcrInput),
+    *(DetectInput, SegmentInput, DepthInput, OcrInput, SuperResolutionInput),
 )
 SCORES = (("entailment", 0.5), ("neutral", 0.375), ("contradiction", 0.125))
 IDS = (1, 2, 0)
@@ -51,6 +52,8 @@ def labelled(task_input: Input) -> Output:
             corners = (Point(0, 1), Point(2.5, 1), Point(2.5, 3), Point(0, 3))
             line = TextLine("a fox", 0.75, corners, 0.0, [TextWord("a", 0.5, corners)] if words else [])
             return OcrOutput([TextPage(1, 4, 3, [line, line]) for _ in images])
+        case SuperResolutionInput(images=images):
+            return SuperResolutionOutput([MadeImage(8, 6, b"image") for _ in images])
     raise AssertionError(f"no such input: {task_input}")
 
 

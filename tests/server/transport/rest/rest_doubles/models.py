@@ -22,8 +22,8 @@ EMBEDDER = "acme/embedder"
 GENERATOR = "acme/generator"
 TENSORS = "acme/tensors"
 CLASSIFIER, RERANKER, TAGGER = "labels/classifier", "labels/reranker", "labels/tagger"
-DETECTOR, SEGMENTER, RANGER = "labels/detector", "labels/segmenter", "labels/ranger"
-OCR = "labels/ocr"
+DETECTOR, SEGMENTER = "labels/detector", "labels/segmenter"
+RANGER, ENLARGER, OCR = "pixels/ranger", "pixels/enlarger", "pixels/ocr"
 TRANSCRIBER = "speech/transcriber"
 SPEAKER = "speech/speaker"
 READER, FILLER = "texts/reader", "texts/filler"
@@ -39,6 +39,7 @@ DEFAULTS = {
     "segment": SEGMENTER,
     "depth": RANGER,
     "ocr": OCR,
+    "super-resolution": ENLARGER,
     "transcribe": TRANSCRIBER,
     "speak": SPEAKER,
     "question-answer": READER,
@@ -193,6 +194,7 @@ def model_views() -> dict[str, ModelView]:
             (SEGMENTER, "segment"),
             (RANGER, "depth"),
             (OCR, "ocr"),
+            (ENLARGER, "super-resolution"),
             (TRANSCRIBER, "transcribe"),
             (SPEAKER, "speak"),
         )

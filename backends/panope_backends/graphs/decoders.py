@@ -1,0 +1,82 @@
+"""What the outputs of a graph may mean: one class for each decoder, with the outputs that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from panope_backends.graphs.terms import Bounds, Colors, Layout, Name, Part
+
+
+class LabelScores(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="labels"):
+    """A value for each label.
+
+    Attributes:
+        logits: the output, of a value for each label; empty for the graph's only one.
+        function: what makes scores of the values.
+    """
+
+    logits: str = ""
+    function: Literal["softmax", "sigmoid", "none"] = "softmax"
+
+
+class SalientMask(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="salient-mask"):
+    """A value for each place: how much it belongs to what the image is of.
+
+    Attributes:
+        mask: the output, of one channel.
+        scale: `min-max` where an image's lowest and highest values mean 0 and 1; `none` where values are 0 to 1.
+    """
+
+    mask: Name
+    scale: Literal["min-max", "none"] = "min-max"
+
+
+class CenterPoints(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="center-points"):
+    """Things by their middles, as CenterFace has them.
+
+    Attributes:
+        heatmap: the output with a score for each label and place.
+        sizes: the output with the logarithms of height and width, in strides.
+        offsets: the output with how far the middle lies from its place, downwards and to the right, in strides.
+        stride: pixels between two places.
+        overlap: of two boxes of a label that share more than this part of both, the higher score is told.
+    """
+
+    heatmap: Name
+    sizes: Name
+    offsets: Name
+    stride: Annotated[int, Meta(ge=1, le=64)] = 4
+    overlap: Part = 0.3
+
+
+class Pixels(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="image"):
+    """An image, larger than the graph's input by a whole number, or of its size.
+
+    Attributes:
+        image: the output, of three colours; empty for the graph's only one.
+        scale: how many times as wide and as high it is.
+        range: what black and white are.
+        layout: of its axes; absent for that of the input, as the next.
+        colors: their order.
+    """
+
+    scale: Annotated[int, Meta(ge=1, le=16)]
+    image: str = ""
+    range: Bounds = msgspec.field(default_factory=lambda: [0.0, 1.0])
+    layout: Layout | None = None
+    colors: Colors | None = None
+
+
+Decoder = LabelScores | SalientMask | CenterPoints | Pixels
+
+#: Which decoders a task has.
+DECODERS: Mapping[str, tuple[type[Decoder], ...]] = {
+    "classify": (LabelScores,),
+    "segment": (SalientMask,),
+    "detect": (CenterPoints,),
+    "super-resolution": (Pixels,),
+}
