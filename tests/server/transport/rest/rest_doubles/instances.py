@@ -17,6 +17,7 @@ from rest_doubles.texts import READ, read
 
 from panope_backends.errors import InvalidInputError
 from panope_server.pipeline.call import Call
+from panope_server.tasks.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechPart
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.generate.types import GenerateInput
 from panope_server.tasks.speak import SpeakInput, SpeakOutput
@@ -81,6 +82,8 @@ class FakeInstances:
                 return read(task_input)
             case task_input if isinstance(task_input, LABELLED):
                 return labelled(task_input)
+            case DetectSpeechInput():
+                return DetectSpeechOutput([SpeechPart(0.5, 1.5)], 2.0)
             case TranscribeInput():
                 return TranscribeOutput([TranscriptSegment(0, 0.0, 1.5, " Hello.", [7], -0.5, 1.0)], "en", 1.5, 1)
             case SpeakInput():
