@@ -25,6 +25,7 @@ from panope_backends.graphs.terms import (
     check_divisors,
     check_texts,
 )
+from panope_backends.graphs.voice_description import VoiceDescription, check_voice
 
 
 class ImageInput(Struct, forbid_unknown_fields=True):
@@ -87,22 +88,29 @@ class Description(Struct, forbid_unknown_fields=True):
         return str(self.output.__struct_config__.tag)
 
 
-AnyDescription = Description | OcrDescription
+AnyDescription = Description | OcrDescription | VoiceDescription
+
+#: Tasks whose descriptions have forms of their own; the others are of one graph of images.
+_FORMS: Mapping[str, type[AnyDescription]] = {"ocr": OcrDescription, "speak": VoiceDescription}
 
 
 def read_description(content: object) -> AnyDescription:
-    """The description in a parsed file: of one graph, or of the graphs that read text.
+    """The description in a parsed file: of one graph of images, of the graphs that read text, or of a voice.
 
     Raises:
         DescriptionError: a key is unknown, missing or of another type, or two do not go together; the text names it.
     """
-    is_ocr = isinstance(content, Mapping) and content.get("task") == "ocr"
+    task = content.get("task") if isinstance(content, Mapping) else None
+    form = _FORMS.get(task, Description) if isinstance(task, str) else Description
     try:
-        found = msgspec.convert(content, OcrDescription) if is_ocr else msgspec.convert(content, Description)
+        found = msgspec.convert(content, form)
     except msgspec.ValidationError as error:
         raise DescriptionError(str(error).replace("`$.", "`")) from None
     if isinstance(found, OcrDescription):
         check_ocr(found)
+        return found
+    if isinstance(found, VoiceDescription):
+        check_voice(found)
         return found
     _check(found)
     check_texts(found.labels, "labels")

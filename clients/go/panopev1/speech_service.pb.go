@@ -74,6 +74,60 @@ func (SampleFormat) EnumDescriptor() ([]byte, []int) {
 	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{0}
 }
 
+// What a text is that is spoken.
+type SpeechInputFormat int32
+
+const (
+	// Words.
+	SpeechInputFormat_SPEECH_INPUT_FORMAT_UNSPECIFIED SpeechInputFormat = 0
+	// Words.
+	SpeechInputFormat_SPEECH_INPUT_FORMAT_TEXT SpeechInputFormat = 1
+	// Phonemes of the International Phonetic Alphabet, for models that speak them; a sign that the model has not is
+	// refused.
+	SpeechInputFormat_SPEECH_INPUT_FORMAT_IPA SpeechInputFormat = 2
+)
+
+// Enum value maps for SpeechInputFormat.
+var (
+	SpeechInputFormat_name = map[int32]string{
+		0: "SPEECH_INPUT_FORMAT_UNSPECIFIED",
+		1: "SPEECH_INPUT_FORMAT_TEXT",
+		2: "SPEECH_INPUT_FORMAT_IPA",
+	}
+	SpeechInputFormat_value = map[string]int32{
+		"SPEECH_INPUT_FORMAT_UNSPECIFIED": 0,
+		"SPEECH_INPUT_FORMAT_TEXT":        1,
+		"SPEECH_INPUT_FORMAT_IPA":         2,
+	}
+)
+
+func (x SpeechInputFormat) Enum() *SpeechInputFormat {
+	p := new(SpeechInputFormat)
+	*p = x
+	return p
+}
+
+func (x SpeechInputFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SpeechInputFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_speech_service_proto_enumTypes[1].Descriptor()
+}
+
+func (SpeechInputFormat) Type() protoreflect.EnumType {
+	return &file_panope_v1_speech_service_proto_enumTypes[1]
+}
+
+func (x SpeechInputFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SpeechInputFormat.Descriptor instead.
+func (SpeechInputFormat) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{1}
+}
+
 // A kind of audio file.
 type AudioFormat int32
 
@@ -127,11 +181,11 @@ func (x AudioFormat) String() string {
 }
 
 func (AudioFormat) Descriptor() protoreflect.EnumDescriptor {
-	return file_panope_v1_speech_service_proto_enumTypes[1].Descriptor()
+	return file_panope_v1_speech_service_proto_enumTypes[2].Descriptor()
 }
 
 func (AudioFormat) Type() protoreflect.EnumType {
-	return &file_panope_v1_speech_service_proto_enumTypes[1]
+	return &file_panope_v1_speech_service_proto_enumTypes[2]
 }
 
 func (x AudioFormat) Number() protoreflect.EnumNumber {
@@ -140,7 +194,7 @@ func (x AudioFormat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AudioFormat.Descriptor instead.
 func (AudioFormat) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{2}
 }
 
 // Audio to transcribe.
@@ -1336,14 +1390,18 @@ type SpeakRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The text, of at most 4,096 characters. Its sentences are spoken one after another. Required.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// One of the model's voices: `default` for a model of one, or numbers from `0`. Default: the model's first.
+	// One of the model's voices: `default` for a model of one, numbers from `0`, or names that the model has for them.
+	// Default: the model's first.
 	Voice string `protobuf:"bytes,3,opt,name=voice,proto3" json:"voice,omitempty"`
 	// The kind of audio file. Default: WAV.
 	Format AudioFormat `protobuf:"varint,4,opt,name=format,proto3,enum=panope.v1.AudioFormat" json:"format,omitempty"`
 	// How fast, from 0.25 to 4. Default: 1, as fast as the model was trained to speak.
 	Speed *float64 `protobuf:"fixed64,5,opt,name=speed,proto3,oneof" json:"speed,omitempty"`
-	// Makes the same audio each time, below 2**63. Default: another each time.
-	Seed          *uint64 `protobuf:"varint,6,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// Makes the same audio each time, below 2**63. Default: another each time. Refused for graphs that draw their noise by
+	// themselves, such as Piper's.
+	Seed *uint64 `protobuf:"varint,6,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// What the text is. Default: words.
+	InputFormat   SpeechInputFormat `protobuf:"varint,7,opt,name=input_format,json=inputFormat,proto3,enum=panope.v1.SpeechInputFormat" json:"input_format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1418,6 +1476,13 @@ func (x *SpeakRequest) GetSeed() uint64 {
 		return *x.Seed
 	}
 	return 0
+}
+
+func (x *SpeakRequest) GetInputFormat() SpeechInputFormat {
+	if x != nil {
+		return x.InputFormat
+	}
+	return SpeechInputFormat_SPEECH_INPUT_FORMAT_UNSPECIFIED
 }
 
 // What was spoken.
@@ -1720,14 +1785,15 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\rSpeechSegment\x12#\n" +
 	"\rstart_seconds\x18\x01 \x01(\x01R\fstartSeconds\x12\x1f\n" +
 	"\vend_seconds\x18\x02 \x01(\x01R\n" +
-	"endSeconds\"\xc5\x01\n" +
+	"endSeconds\"\x86\x02\n" +
 	"\fSpeakRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
 	"\x05voice\x18\x03 \x01(\tR\x05voice\x12.\n" +
 	"\x06format\x18\x04 \x01(\x0e2\x16.panope.v1.AudioFormatR\x06format\x12\x19\n" +
 	"\x05speed\x18\x05 \x01(\x01H\x00R\x05speed\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\x06 \x01(\x04H\x01R\x04seed\x88\x01\x01B\b\n" +
+	"\x04seed\x18\x06 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12?\n" +
+	"\finput_format\x18\a \x01(\x0e2\x1c.panope.v1.SpeechInputFormatR\vinputFormatB\b\n" +
 	"\x06_speedB\a\n" +
 	"\x05_seed\"\x99\x01\n" +
 	"\rSpeakResponse\x12\x14\n" +
@@ -1747,7 +1813,11 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\fSampleFormat\x12\x1d\n" +
 	"\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13SAMPLE_FORMAT_S16LE\x10\x01\x12\x17\n" +
-	"\x13SAMPLE_FORMAT_F32LE\x10\x02*\xb1\x01\n" +
+	"\x13SAMPLE_FORMAT_F32LE\x10\x02*s\n" +
+	"\x11SpeechInputFormat\x12#\n" +
+	"\x1fSPEECH_INPUT_FORMAT_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18SPEECH_INPUT_FORMAT_TEXT\x10\x01\x12\x1b\n" +
+	"\x17SPEECH_INPUT_FORMAT_IPA\x10\x02*\xb1\x01\n" +
 	"\vAudioFormat\x12\x1c\n" +
 	"\x18AUDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10AUDIO_FORMAT_WAV\x10\x01\x12\x14\n" +
@@ -1777,67 +1847,69 @@ func file_panope_v1_speech_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_speech_service_proto_rawDescData
 }
 
-var file_panope_v1_speech_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_panope_v1_speech_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_panope_v1_speech_service_proto_goTypes = []any{
 	(SampleFormat)(0),                // 0: panope.v1.SampleFormat
-	(AudioFormat)(0),                 // 1: panope.v1.AudioFormat
-	(*TranscribeRequest)(nil),        // 2: panope.v1.TranscribeRequest
-	(*TranscriptionOptions)(nil),     // 3: panope.v1.TranscriptionOptions
-	(*VadOptions)(nil),               // 4: panope.v1.VadOptions
-	(*TranscriptionSegment)(nil),     // 5: panope.v1.TranscriptionSegment
-	(*TranscriptionWord)(nil),        // 6: panope.v1.TranscriptionWord
-	(*TranscribeResponse)(nil),       // 7: panope.v1.TranscribeResponse
-	(*StreamTranscribeRequest)(nil),  // 8: panope.v1.StreamTranscribeRequest
-	(*StreamTranscribeResponse)(nil), // 9: panope.v1.StreamTranscribeResponse
-	(*LiveTranscribeRequest)(nil),    // 10: panope.v1.LiveTranscribeRequest
-	(*LiveTranscribeConfig)(nil),     // 11: panope.v1.LiveTranscribeConfig
-	(*LiveTranscribeResponse)(nil),   // 12: panope.v1.LiveTranscribeResponse
-	(*DetectSpeechRequest)(nil),      // 13: panope.v1.DetectSpeechRequest
-	(*SpeechDetectionOptions)(nil),   // 14: panope.v1.SpeechDetectionOptions
-	(*DetectSpeechResponse)(nil),     // 15: panope.v1.DetectSpeechResponse
-	(*SpeechSegment)(nil),            // 16: panope.v1.SpeechSegment
-	(*SpeakRequest)(nil),             // 17: panope.v1.SpeakRequest
-	(*SpeakResponse)(nil),            // 18: panope.v1.SpeakResponse
-	(*StreamSpeakRequest)(nil),       // 19: panope.v1.StreamSpeakRequest
-	(*StreamSpeakResponse)(nil),      // 20: panope.v1.StreamSpeakResponse
-	(*Audio)(nil),                    // 21: panope.v1.Audio
+	(SpeechInputFormat)(0),           // 1: panope.v1.SpeechInputFormat
+	(AudioFormat)(0),                 // 2: panope.v1.AudioFormat
+	(*TranscribeRequest)(nil),        // 3: panope.v1.TranscribeRequest
+	(*TranscriptionOptions)(nil),     // 4: panope.v1.TranscriptionOptions
+	(*VadOptions)(nil),               // 5: panope.v1.VadOptions
+	(*TranscriptionSegment)(nil),     // 6: panope.v1.TranscriptionSegment
+	(*TranscriptionWord)(nil),        // 7: panope.v1.TranscriptionWord
+	(*TranscribeResponse)(nil),       // 8: panope.v1.TranscribeResponse
+	(*StreamTranscribeRequest)(nil),  // 9: panope.v1.StreamTranscribeRequest
+	(*StreamTranscribeResponse)(nil), // 10: panope.v1.StreamTranscribeResponse
+	(*LiveTranscribeRequest)(nil),    // 11: panope.v1.LiveTranscribeRequest
+	(*LiveTranscribeConfig)(nil),     // 12: panope.v1.LiveTranscribeConfig
+	(*LiveTranscribeResponse)(nil),   // 13: panope.v1.LiveTranscribeResponse
+	(*DetectSpeechRequest)(nil),      // 14: panope.v1.DetectSpeechRequest
+	(*SpeechDetectionOptions)(nil),   // 15: panope.v1.SpeechDetectionOptions
+	(*DetectSpeechResponse)(nil),     // 16: panope.v1.DetectSpeechResponse
+	(*SpeechSegment)(nil),            // 17: panope.v1.SpeechSegment
+	(*SpeakRequest)(nil),             // 18: panope.v1.SpeakRequest
+	(*SpeakResponse)(nil),            // 19: panope.v1.SpeakResponse
+	(*StreamSpeakRequest)(nil),       // 20: panope.v1.StreamSpeakRequest
+	(*StreamSpeakResponse)(nil),      // 21: panope.v1.StreamSpeakResponse
+	(*Audio)(nil),                    // 22: panope.v1.Audio
 }
 var file_panope_v1_speech_service_proto_depIdxs = []int32{
-	21, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
-	3,  // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
-	4,  // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
-	6,  // 3: panope.v1.TranscriptionSegment.words:type_name -> panope.v1.TranscriptionWord
-	5,  // 4: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	2,  // 5: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
-	5,  // 6: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	11, // 7: panope.v1.LiveTranscribeRequest.config:type_name -> panope.v1.LiveTranscribeConfig
+	22, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
+	4,  // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
+	5,  // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
+	7,  // 3: panope.v1.TranscriptionSegment.words:type_name -> panope.v1.TranscriptionWord
+	6,  // 4: panope.v1.TranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	3,  // 5: panope.v1.StreamTranscribeRequest.request:type_name -> panope.v1.TranscribeRequest
+	6,  // 6: panope.v1.StreamTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	12, // 7: panope.v1.LiveTranscribeRequest.config:type_name -> panope.v1.LiveTranscribeConfig
 	0,  // 8: panope.v1.LiveTranscribeConfig.sample_format:type_name -> panope.v1.SampleFormat
-	3,  // 9: panope.v1.LiveTranscribeConfig.options:type_name -> panope.v1.TranscriptionOptions
-	5,  // 10: panope.v1.LiveTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	21, // 11: panope.v1.DetectSpeechRequest.audio:type_name -> panope.v1.Audio
-	14, // 12: panope.v1.DetectSpeechRequest.options:type_name -> panope.v1.SpeechDetectionOptions
-	16, // 13: panope.v1.DetectSpeechResponse.segments:type_name -> panope.v1.SpeechSegment
-	1,  // 14: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
-	21, // 15: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
-	17, // 16: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
-	2,  // 17: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
-	8,  // 18: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
-	10, // 19: panope.v1.SpeechService.LiveTranscribe:input_type -> panope.v1.LiveTranscribeRequest
-	13, // 20: panope.v1.SpeechService.DetectSpeech:input_type -> panope.v1.DetectSpeechRequest
-	17, // 21: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
-	19, // 22: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
-	7,  // 23: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
-	9,  // 24: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
-	12, // 25: panope.v1.SpeechService.LiveTranscribe:output_type -> panope.v1.LiveTranscribeResponse
-	15, // 26: panope.v1.SpeechService.DetectSpeech:output_type -> panope.v1.DetectSpeechResponse
-	18, // 27: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
-	20, // 28: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
-	23, // [23:29] is the sub-list for method output_type
-	17, // [17:23] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	4,  // 9: panope.v1.LiveTranscribeConfig.options:type_name -> panope.v1.TranscriptionOptions
+	6,  // 10: panope.v1.LiveTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
+	22, // 11: panope.v1.DetectSpeechRequest.audio:type_name -> panope.v1.Audio
+	15, // 12: panope.v1.DetectSpeechRequest.options:type_name -> panope.v1.SpeechDetectionOptions
+	17, // 13: panope.v1.DetectSpeechResponse.segments:type_name -> panope.v1.SpeechSegment
+	2,  // 14: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
+	1,  // 15: panope.v1.SpeakRequest.input_format:type_name -> panope.v1.SpeechInputFormat
+	22, // 16: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
+	18, // 17: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
+	3,  // 18: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
+	9,  // 19: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
+	11, // 20: panope.v1.SpeechService.LiveTranscribe:input_type -> panope.v1.LiveTranscribeRequest
+	14, // 21: panope.v1.SpeechService.DetectSpeech:input_type -> panope.v1.DetectSpeechRequest
+	18, // 22: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
+	20, // 23: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
+	8,  // 24: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
+	10, // 25: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
+	13, // 26: panope.v1.SpeechService.LiveTranscribe:output_type -> panope.v1.LiveTranscribeResponse
+	16, // 27: panope.v1.SpeechService.DetectSpeech:output_type -> panope.v1.DetectSpeechResponse
+	19, // 28: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
+	21, // 29: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
+	24, // [24:30] is the sub-list for method output_type
+	18, // [18:24] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_speech_service_proto_init() }
@@ -1860,7 +1932,7 @@ func file_panope_v1_speech_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_speech_service_proto_rawDesc), len(file_panope_v1_speech_service_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,

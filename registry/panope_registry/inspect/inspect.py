@@ -16,6 +16,7 @@ from panope_backends.graphs.description import AnyDescription, read_description
 from panope_backends.graphs.ocr_description import OcrDescription
 from panope_backends.graphs.terms import FILE as DESCRIPTION
 from panope_backends.graphs.terms import DescriptionError
+from panope_backends.graphs.voice_description import VoiceDescription
 from panope_registry.inspect.adapter import AdapterFacts, read_adapter
 from panope_registry.inspect.content_mismatch import refuse_mismatched
 from panope_registry.inspect.custom_code import (
@@ -105,7 +106,8 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     config_file = str(PurePosixPath(folder) / "config.json")
     config = read_object(files[config_file], config_file) if config_file in files else {}
     graphs = _graphs(description, files)
-    parts = Parts(folder, step_folders(modules), frozenset(markers.get("model_index.json", ())), graphs)
+    pipeline = frozenset(markers.get("model_index.json", ()))
+    parts = Parts(folder, step_folders(modules), pipeline, graphs, _beside(description, files))
     weight_sets = find_weights(files, kinds, parts)
     if not weight_sets:
         raise _no_weights(kinds)
@@ -181,6 +183,15 @@ def _description(document: Mapping[str, Any]) -> AnyDescription:
         return read_description(document)
     except DescriptionError as error:
         raise broken(DESCRIPTION, str(error)) from None
+
+
+def _beside(description: AnyDescription | None, files: Collection[str]) -> frozenset[str]:
+    """Returns the files that a voice's graph is run with."""
+    if not isinstance(description, VoiceDescription) or not description.styles:
+        return frozenset()
+    if description.styles not in files:
+        raise broken(DESCRIPTION, f"`styles` is `{shown(description.styles)}`, which is not in the folder")
+    return frozenset({description.styles})
 
 
 def _graphs(description: AnyDescription | None, files: Collection[str]) -> Mapping[str, str]:

@@ -42,12 +42,14 @@ class Parts:
         pipeline: of a pipeline's parts, such as `unet`.
         graphs: the ONNX files that one model runs together, by the folders that a backend finds them in; {} where each
             is a model.
+        beside: files in safetensors that every graph is run with, such as the styles of voices.
     """
 
     transformer: str = ""
     steps: frozenset[str] = frozenset()
     pipeline: frozenset[str] = frozenset()
     graphs: Mapping[str, str] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def find_weights(
     """
     if parts.graphs:
         return (_graphs_together(files, parts.graphs),)
-    weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS)
+    weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS and path not in parts.beside)
     plainest = sorted(weights, key=lambda path: (len(path), path))
     found = [
         *_safetensors(files, weights, parts),
@@ -116,7 +118,7 @@ def _graph(found: WeightSet, weights: Collection[str], parts: Parts) -> WeightSe
         for path in weights
         if path.endswith(".safetensors") and str(PurePosixPath(path).parent) in parts.steps
     }
-    steps |= _pickled_steps(weights, parts)
+    steps |= _pickled_steps(weights, parts) | {path: path for path in parts.beside}
     return replace(found, files=placed | steps)
 
 

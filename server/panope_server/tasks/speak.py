@@ -12,6 +12,8 @@ from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.task import Input, Output, Task, Usage
 
+InputFormat = Literal["text", "ipa"]
+
 AudioFormat = Literal["wav", "pcm", "mp3", "flac", "opus", "aac"]
 
 MEDIA_TYPES: Mapping[AudioFormat, str] = {
@@ -43,6 +45,7 @@ class SpeakInput(Input):
         speed: 1 for as fast as the model was trained to speak.
         seed: makes the same audio each time; None for another each time.
         stream: whether the file is told as it is made.
+        input_format: `ipa` for phonemes.
     """
 
     text: str
@@ -51,6 +54,7 @@ class SpeakInput(Input):
     speed: float = 1.0
     seed: int | None = None
     stream: bool = False
+    input_format: InputFormat = "text"
 
 
 @dataclass(slots=True)
@@ -85,6 +89,7 @@ class SpeakTask(Task[SpeakInput, SpeakOutput]):
             speed=task_input.speed,
             seed=task_input.seed,
             stream=task_input.stream,
+            is_ipa=task_input.input_format == "ipa",
         ).SerializeToString()
 
     def decode(self, data: bytes) -> SpeakOutput:
@@ -117,6 +122,9 @@ class SpeakTask(Task[SpeakInput, SpeakOutput]):
             raise InvalidInputError.at("voice", "{field} has more than {limit} characters", limit=MAX_VOICE)
         if task_input.format not in get_args(AudioFormat):
             raise InvalidInputError.at("format", "{field} is one of {known}", known=", ".join(get_args(AudioFormat)))
+        if task_input.input_format not in get_args(InputFormat):
+            known = ", ".join(get_args(InputFormat))
+            raise InvalidInputError.at("input_format", "{field} is one of {known}", known=known)
         if not MIN_SPEED <= task_input.speed <= MAX_SPEED:
             raise InvalidInputError.at(
                 "speed", "{field} must be from {least:g} to {most:g}", least=MIN_SPEED, most=MAX_SPEED

@@ -11,6 +11,9 @@ from panope_client.errors import InvalidArgumentError
 AudioFormat = Literal["wav", "pcm", "mp3", "flac", "opus", "aac"]
 """A kind of audio file."""
 
+InputFormat = Literal["text", "ipa"]
+"""What a text is that is spoken: words, or phonemes."""
+
 
 class TranscribeOptions(TypedDict, total=False):
     """How audio is transcribed; what is left out is the model's own.
@@ -93,13 +96,15 @@ class SpeakOptions(TypedDict, total=False):
         voice: one of the model's: `default` for a model of one, or numbers from `0`.
         format: of the audio file; `wav` by default.
         speed: from 0.25 to 4; 1 for as fast as the model was trained to speak.
-        seed: makes the same audio each time, below 2**63.
+        seed: makes the same audio each time, below 2**63; not for graphs that draw their noise by themselves.
+        input_format: `ipa` where the text is phonemes, for models that speak them; `text` by default.
     """
 
     voice: str
     format: AudioFormat
     speed: float | None
     seed: int | None
+    input_format: InputFormat
 
 
 def speak_request(text: str, model: str, options: SpeakOptions) -> speech_service_pb2.SpeakRequest:
@@ -112,6 +117,9 @@ def speak_request(text: str, model: str, options: SpeakOptions) -> speech_servic
     kind = options.get("format", "wav")
     if kind not in get_args(AudioFormat):
         raise InvalidArgumentError(f"`format` is one of {', '.join(get_args(AudioFormat))}", field="format")
+    spoken = options.get("input_format", "text")
+    if spoken not in get_args(InputFormat):
+        raise InvalidArgumentError(f"`input_format` is one of {', '.join(get_args(InputFormat))}", field="input_format")
     number = speech_service_pb2.AudioFormat.Value(f"AUDIO_FORMAT_{str(kind).upper()}")
     return request_of(
         speech_service_pb2.SpeakRequest,
@@ -121,4 +129,5 @@ def speak_request(text: str, model: str, options: SpeakOptions) -> speech_servic
         format=number,
         speed=options.get("speed"),
         seed=options.get("seed"),
+        input_format=speech_service_pb2.SpeechInputFormat.Value(f"SPEECH_INPUT_FORMAT_{str(spoken).upper()}"),
     )

@@ -44,6 +44,34 @@ SAMPLE_FORMAT_F32LE: SampleFormat.ValueType  # 2
 """Floats of 32 bits, about -1 to 1."""
 Global___SampleFormat: typing_extensions.TypeAlias = SampleFormat
 
+class _SpeechInputFormat:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _SpeechInputFormatEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SpeechInputFormat.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SPEECH_INPUT_FORMAT_UNSPECIFIED: _SpeechInputFormat.ValueType  # 0
+    """Words."""
+    SPEECH_INPUT_FORMAT_TEXT: _SpeechInputFormat.ValueType  # 1
+    """Words."""
+    SPEECH_INPUT_FORMAT_IPA: _SpeechInputFormat.ValueType  # 2
+    """Phonemes of the International Phonetic Alphabet, for models that speak them; a sign that the model has not is
+    refused.
+    """
+
+class SpeechInputFormat(_SpeechInputFormat, metaclass=_SpeechInputFormatEnumTypeWrapper):
+    """What a text is that is spoken."""
+
+SPEECH_INPUT_FORMAT_UNSPECIFIED: SpeechInputFormat.ValueType  # 0
+"""Words."""
+SPEECH_INPUT_FORMAT_TEXT: SpeechInputFormat.ValueType  # 1
+"""Words."""
+SPEECH_INPUT_FORMAT_IPA: SpeechInputFormat.ValueType  # 2
+"""Phonemes of the International Phonetic Alphabet, for models that speak them; a sign that the model has not is
+refused.
+"""
+Global___SpeechInputFormat: typing_extensions.TypeAlias = SpeechInputFormat
+
 class _AudioFormat:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -636,18 +664,25 @@ class SpeakRequest(google.protobuf.message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     SPEED_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
+    INPUT_FORMAT_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`, or an alias. Required."""
     text: builtins.str
     """The text, of at most 4,096 characters. Its sentences are spoken one after another. Required."""
     voice: builtins.str
-    """One of the model's voices: `default` for a model of one, or numbers from `0`. Default: the model's first."""
+    """One of the model's voices: `default` for a model of one, numbers from `0`, or names that the model has for them.
+    Default: the model's first.
+    """
     format: Global___AudioFormat.ValueType
     """The kind of audio file. Default: WAV."""
     speed: builtins.float
     """How fast, from 0.25 to 4. Default: 1, as fast as the model was trained to speak."""
     seed: builtins.int
-    """Makes the same audio each time, below 2**63. Default: another each time."""
+    """Makes the same audio each time, below 2**63. Default: another each time. Refused for graphs that draw their noise by
+    themselves, such as Piper's.
+    """
+    input_format: Global___SpeechInputFormat.ValueType
+    """What the text is. Default: words."""
     def __init__(
         self,
         *,
@@ -657,9 +692,10 @@ class SpeakRequest(google.protobuf.message.Message):
         format: Global___AudioFormat.ValueType = ...,
         speed: builtins.float | None = ...,
         seed: builtins.int | None = ...,
+        input_format: Global___SpeechInputFormat.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "_speed", b"_speed", "seed", b"seed", "speed", b"speed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_speed", b"_speed", "format", b"format", "model", b"model", "seed", b"seed", "speed", b"speed", "text", b"text", "voice", b"voice"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_speed", b"_speed", "format", b"format", "input_format", b"input_format", "model", b"model", "seed", b"seed", "speed", b"speed", "text", b"text", "voice", b"voice"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
     @typing.overload

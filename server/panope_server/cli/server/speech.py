@@ -144,6 +144,7 @@ def speak(
     voice: Annotated[str, typer.Option(help="One of the model's; by default its first.")] = "",
     speed: Annotated[float, typer.Option(min=0.25, max=4, help="1 for as fast as it was trained to speak.")] = 1.0,
     seed: Annotated[int | None, typer.Option(min=0, help="Makes the same audio each time.")] = None,
+    ipa: Annotated[bool, typer.Option("--ipa", help="The text is phonemes, for models that speak them.")] = False,
     output: Annotated[
         FileFormat | None, typer.Option("--format", help="Of the file; by default what its name ends in.")
     ] = None,
@@ -155,7 +156,13 @@ def speak(
     check_file("--out", out)
     with client_at(address) as client:
         answer = client.speak(
-            sys.stdin.read() if text == "-" else text, model, voice=voice, speed=speed, seed=seed, format=kind.value
+            sys.stdin.read() if text == "-" else text,
+            model,
+            voice=voice,
+            speed=speed,
+            seed=seed,
+            format=kind.value,
+            input_format="ipa" if ipa else "text",
         )
     try:
         out.write_bytes(answer.audio.content)

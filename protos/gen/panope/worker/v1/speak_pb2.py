@@ -24,17 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpanope/worker/v1/speak.proto\x12\x10panope.worker.v1\"t\n\nSpeakInput\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\r\n\x05speed\x18\x04 \x01(\x01\x12\x11\n\x04seed\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06stream\x18\x06 \x01(\x08\x42\x07\n\x05_seed\"B\n\x0bSpeakOutput\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12\x13\n\x0bsample_rate\x18\x03 \x01(\r\"\x1c\n\nSpeakFacts\x12\x0e\n\x06voices\x18\x01 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpanope/worker/v1/speak.proto\x12\x10panope.worker.v1\"\x84\x01\n\nSpeakInput\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\r\n\x05speed\x18\x04 \x01(\x01\x12\x11\n\x04seed\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06stream\x18\x06 \x01(\x08\x12\x0e\n\x06is_ipa\x18\x07 \x01(\x08\x42\x07\n\x05_seed\"B\n\x0bSpeakOutput\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12\x13\n\x0bsample_rate\x18\x03 \x01(\r\"4\n\nSpeakFacts\x12\x0e\n\x06voices\x18\x01 \x03(\t\x12\x16\n\x0etakes_phonemes\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.worker.v1.speak_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SPEAKINPUT']._serialized_start=50
-  _globals['_SPEAKINPUT']._serialized_end=166
-  _globals['_SPEAKOUTPUT']._serialized_start=168
-  _globals['_SPEAKOUTPUT']._serialized_end=234
-  _globals['_SPEAKFACTS']._serialized_start=236
-  _globals['_SPEAKFACTS']._serialized_end=264
+  _globals['_SPEAKINPUT']._serialized_start=51
+  _globals['_SPEAKINPUT']._serialized_end=183
+  _globals['_SPEAKOUTPUT']._serialized_start=185
+  _globals['_SPEAKOUTPUT']._serialized_end=251
+  _globals['_SPEAKFACTS']._serialized_start=253
+  _globals['_SPEAKFACTS']._serialized_end=305
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,7 @@ class SpeakInput(google.protobuf.message.Message):
     SPEED_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
     STREAM_FIELD_NUMBER: builtins.int
+    IS_IPA_FIELD_NUMBER: builtins.int
     text: builtins.str
     """The text."""
     voice: builtins.str
@@ -45,6 +46,8 @@ class SpeakInput(google.protobuf.message.Message):
     """By which the same audio is made each time, below 2**63; absent for another each time."""
     stream: builtins.bool
     """Whether the file is told as it is made."""
+    is_ipa: builtins.bool
+    """Whether the text is phonemes, in IPA."""
     def __init__(
         self,
         *,
@@ -54,9 +57,10 @@ class SpeakInput(google.protobuf.message.Message):
         speed: builtins.float = ...,
         seed: builtins.int | None = ...,
         stream: builtins.bool = ...,
+        is_ipa: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "seed", b"seed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "format", b"format", "seed", b"seed", "speed", b"speed", "stream", b"stream", "text", b"text", "voice", b"voice"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "format", b"format", "is_ipa", b"is_ipa", "seed", b"seed", "speed", b"speed", "stream", b"stream", "text", b"text", "voice", b"voice"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
 
 Global___SpeakInput: typing_extensions.TypeAlias = SpeakInput
@@ -94,6 +98,9 @@ class SpeakFacts(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     VOICES_FIELD_NUMBER: builtins.int
+    TAKES_PHONEMES_FIELD_NUMBER: builtins.int
+    takes_phonemes: builtins.bool
+    """Whether it speaks phonemes."""
     @property
     def voices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Voices that may be named, at least one."""
@@ -102,7 +109,8 @@ class SpeakFacts(google.protobuf.message.Message):
         self,
         *,
         voices: collections.abc.Iterable[builtins.str] | None = ...,
+        takes_phonemes: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["voices", b"voices"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["takes_phonemes", b"takes_phonemes", "voices", b"voices"]) -> None: ...
 
 Global___SpeakFacts: typing_extensions.TypeAlias = SpeakFacts

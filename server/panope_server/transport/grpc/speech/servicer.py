@@ -13,7 +13,7 @@ from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.live.transcription import LiveTranscription
 from panope_server.tasks.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechDetectionOptions
-from panope_server.tasks.speak import AudioFormat, SpeakInput, SpeakOutput
+from panope_server.tasks.speak import AudioFormat, InputFormat, SpeakInput, SpeakOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.transcribe import (
     TRANSCRIBE,
@@ -36,6 +36,12 @@ _FORMATS: Mapping[int, AudioFormat] = {
     pb.AUDIO_FORMAT_FLAC: "flac",
     pb.AUDIO_FORMAT_OPUS: "opus",
     pb.AUDIO_FORMAT_AAC: "aac",
+}
+
+_INPUT_FORMATS: Mapping[int, InputFormat] = {
+    pb.SPEECH_INPUT_FORMAT_UNSPECIFIED: "text",
+    pb.SPEECH_INPUT_FORMAT_TEXT: "text",
+    pb.SPEECH_INPUT_FORMAT_IPA: "ipa",
 }
 
 _OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps", "vad", "vad_options", "words")
@@ -163,6 +169,7 @@ def _speak_call(context: Context, request: pb.SpeakRequest, method: str, *, stre
         request.speed if request.HasField("speed") else 1.0,
         request.seed if request.HasField("seed") else None,
         stream,
+        known(_INPUT_FORMATS, request.input_format, "input_format"),
     )
     model = named_model(request.model)
     return call_for(context, model=model, task_input=task_input, task="speak", interface=f"SpeechService/{method}")

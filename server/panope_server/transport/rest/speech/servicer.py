@@ -46,7 +46,7 @@ _ACTIVITY_NAMES = FieldNames(
 )
 _SPEECH_NAMES = FieldNames({"text": "input", "format": "response_format"})
 _SPEAK_NAMES = FieldNames(
-    {"text": "inputs", "voice": "parameters.voice", "speed": "parameters.speed", "seed": "parameters.seed"}
+    {"text": "inputs"} | {name: f"parameters.{name}" for name in ("voice", "speed", "seed", "input_format")}
 )
 
 

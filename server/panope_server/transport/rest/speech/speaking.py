@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from google.api.httpbody_pb2 import HttpBody
 from msgspec import Meta, Struct
 
-from panope_server.tasks.speak import MAX_SPEED, MIN_SPEED, AudioFormat, SpeakInput
+from panope_server.tasks.speak import MAX_SPEED, MIN_SPEED, AudioFormat, InputFormat, SpeakInput
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.refusals import Refusal, Refusals
 from panope_server.transport.rest.json.requests import RequestBody
@@ -36,11 +36,12 @@ class SpeechBody(Struct, forbid_unknown_fields=True):
     Attributes:
         input: The text, of at most 4,096 characters.
         model: Absent for the default model.
-        voice: One of the model's: `default` for a model of one, or numbers from `0`; absent for its first.
+        voice: One of the model's: `default` for a model of one, numbers from `0`, or its names; absent for its first.
         response_format: `mp3`, `opus`, `aac` and `pcm` (24,000 samples of 16 bits in a second) come as they are made.
         speed: 1 for as fast as the model was trained to speak.
         stream_format: Only `audio`.
         seed: Makes the same audio each time. Not of OpenAI's.
+        input_format: `ipa` where `input` is phonemes, for models that speak them. Not of OpenAI's.
     """
 
     input: str
@@ -50,6 +51,7 @@ class SpeechBody(Struct, forbid_unknown_fields=True):
     speed: _Speed = 1.0
     stream_format: Literal["audio"] = "audio"
     seed: _Seed | None = None
+    input_format: InputFormat = "text"
 
 
 class SpeakParameters(Struct, forbid_unknown_fields=True):
@@ -59,11 +61,13 @@ class SpeakParameters(Struct, forbid_unknown_fields=True):
         voice: One of the model's.
         speed: 1 for as fast as the model was trained to speak.
         seed: Makes the same audio each time.
+        input_format: `ipa` where `inputs` is phonemes, for models that speak them. Not of Hugging Face's.
     """
 
     voice: str = ""
     speed: _Speed = 1.0
     seed: _Seed | None = None
+    input_format: InputFormat = "text"
 
 
 class SpeakBody(Struct, forbid_unknown_fields=True):
@@ -97,7 +101,8 @@ def read_speech(body: HttpBody, unknown: UnknownFields) -> tuple[SpeakInput, str
     told = _SPEECH.read(body, unknown)
     voice = told.voice.id if isinstance(told.voice, VoiceBody) else told.voice or ""
     kind = told.response_format
-    return SpeakInput(told.input, voice, kind, told.speed, told.seed, kind in _STREAMED), told.model or ""
+    streamed = kind in _STREAMED
+    return SpeakInput(told.input, voice, kind, told.speed, told.seed, streamed, told.input_format), told.model or ""
 
 
 def read_speak(body: HttpBody, unknown: UnknownFields) -> tuple[SpeakInput, SpeakBody]:
@@ -108,4 +113,5 @@ def read_speak(body: HttpBody, unknown: UnknownFields) -> tuple[SpeakInput, Spea
     """
     told = _SPEAK.read(body, unknown)
     how = told.parameters or SpeakParameters()
-    return SpeakInput(told.inputs, how.voice, "flac", how.speed, how.seed), told
+    spoken = SpeakInput(told.inputs, how.voice, "flac", how.speed, how.seed, input_format=how.input_format)
+    return spoken, told

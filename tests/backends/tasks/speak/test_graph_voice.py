@@ -1,0 +1,200 @@
+"""Graphs that `panope.json` describes speak phonemes: which ids they get, what else they get, what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from safetensors.numpy import save_file
+from tests.backends.tasks.speak.test_speak import SpeakSource, spoken
+
+from panope.worker.v1 import speak_pb2 as messages
+from panope_backends.api import LoadOptions, ModelFacts
+from panope_backends.engines.torch import CpuBackend
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.graphs.description import read_description
+from panope_backends.graphs.terms import DescriptionError
+from panope_backends.tasks.speak.module import SpeakModule
+from panope_backends.tasks.speak.phonemes.espeak import PROGRAM, Phonemizer
+
+RATE = 24_000
+PHONEMES = {"ids": {"h": [5], "ə": [6], " ": [3], "c": [7], "\u0327": [8], ".": [9]}, "begin": [1], "end": [2]}
+PIPER: dict[str, Any] = {
+    "version": 1,
+    "task": "speak",
+    "sample_rate": RATE,
+    "input": {"tokens": "input", "lengths": "input_lengths", "scales": "scales"},
+    "output": {"decoder": "waveform", "waveform": "output"},
+    "phonemes": {**PHONEMES, "between": [0]},
+    "scales": {"noise": 0.25, "length": 0.5, "noise_width": 0.125},
+}
+KOKORO: dict[str, Any] = {
+    **{name: PIPER[name] for name in ("version", "task", "sample_rate")},
+    "input": {"tokens": "tokens", "style": "style", "speed": "speed"},
+    "output": {"decoder": "waveform"},
+    "phonemes": PHONEMES,
+    "styles": "styles.safetensors",
+}
+INPUTS = {
+    "input": (TensorProto.INT64, [1, "n"]),
+    "input_lengths": (TensorProto.INT64, [1]),
+    "scales": (TensorProto.FLOAT, [3]),
+}
+
+
+class GraphSource(SpeakSource):
+    """A folder with a graph."""
+
+    def load(self, config, folder=None, *, head=""):
+        return CpuBackend().load(ModelFacts("acme/v", "onnx", "speak", "", config), self.folder, "CPU", LoadOptions())
+
+
+def write_graph(folder: Path, inputs: dict[str, tuple[int, list[Any]]], described: dict[str, Any]) -> None:
+    """A graph whose samples are a hundredth of all that it was given, one input behind the other."""
+    values = [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in inputs.items()]
+    output = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 1, "samples"])
+    flat = onnx.numpy_helper.from_array(np.array([1, 1, -1]), "flat")
+    factor = onnx.numpy_helper.from_array(np.array([0.01], np.float32), "factor")
+    nodes = [helper.make_node("Cast", [name], [f"{name}.f"], to=TensorProto.FLOAT) for name in inputs]
+    nodes += [helper.make_node("Reshape", [f"{name}.f", "flat"], [f"{name}.r"]) for name in inputs]
+    nodes.append(helper.make_node("Concat", [f"{name}.r" for name in inputs], ["all"], axis=2))
+    nodes.append(helper.make_node("Mul", ["all", "factor"], ["output"]))
+    graph = helper.make_graph(nodes, "voice", values, [output], [flat, factor])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.save(model, folder / "model.onnx")
+    (folder / "panope.json").write_text(json.dumps(described))
+
+
+def given_to(task: Any, text: str, **fields: Any) -> list[float]:
+    """What the graph was given, as its samples tell it."""
+    parts = spoken(task, text, **{"seed": None, "is_ipa": True, **fields})
+    samples = np.frombuffer(b"".join(part.audio for part in parts), "<i2") / 32768
+    return [round(float(value), 1) for value in samples * 100]
+
+
+@pytest.fixture(scope="module")
+def piper(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("piper")
+    write_graph(folder, INPUTS, PIPER)
+    task = SpeakModule().load(GraphSource(folder))
+    yield task
+    task.close()
+
+
+def test_phonemes_become_ids_with_those_around_and_between_them(piper):
+    facts = messages.SpeakFacts.FromString(piper.facts)
+    assert (list(facts.voices), facts.takes_phonemes) == (["default"], True)
+    right = [1, 0, 5, 0, 6, 0, 3, 0, 5, 0, 9, 0, 2, 13, 0.25, 0.5, 0.125]
+    assert given_to(piper, "hə h.") == pytest.approx(right, abs=0.051)
+
+
+def test_a_sign_that_is_composed_is_found_by_its_parts(piper):
+    assert given_to(piper, "\u00e7")[:7] == [1, 0, 7, 0, 8, 0, 2]
+
+
+def test_speed_makes_lengths_shorter(piper):
+    assert given_to(piper, "h", speed=2.0)[-2] == pytest.approx(0.25, abs=0.051), "half of the length 0.5"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "why"),
+    [
+        ({"text": "hжд"}, "text", "no phonemes of the model: ж д"),
+        ({"text": "h", "is_ipa": False}, "text", "names no `language`"),
+        ({"text": "h", "seed": 1}, "seed", "no seed reaches it"),
+        ({"text": "h", "voice": "anna"}, "voice", "none of the model's: default"),
+        ({"text": " \n "}, "text", "no character"),
+    ],
+)
+def test_what_the_graph_cannot_honour_is_refused_by_name(piper, fields, field, why):
+    with pytest.raises(InvalidInputError, match=why) as caught:
+        given_to(piper, **fields)
+    assert caught.value.field == field
+
+
+def test_a_voice_has_a_style_for_each_number_of_phonemes(tmp_path):
+    inputs = {
+        "tokens": (TensorProto.INT64, [1, "n"]),
+        "style": (TensorProto.FLOAT, [1, 2]),
+        "speed": (TensorProto.FLOAT, [1]),
+    }
+    write_graph(tmp_path, inputs, KOKORO)
+    tables = {name: np.arange(6, dtype=np.float32).reshape(3, 1, 2) + add for name, add in (("ada", 10), ("bob", 20))}
+    save_file(tables, tmp_path / "styles.safetensors")
+    task = SpeakModule().load(GraphSource(tmp_path))
+    assert list(messages.SpeakFacts.FromString(task.facts).voices) == ["ada", "bob"]
+    assert given_to(task, "h") == [1, 5, 2, 12, 13, 1]
+    assert given_to(task, "həhə", voice="bob", speed=1.5) == [1, 5, 6, 5, 6, 2, 24, 25, 1.5], (
+        "the longest that there is"
+    )
+    task.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"output": {"decoder": "waveform", "waveform": "sound"}}, "names the output `sound`"),
+        ({"input": {"tokens": "input"}}, "the graph takes input, input_lengths, scales"),
+    ],
+)
+def test_a_description_that_is_not_of_the_graph_is_refused_when_it_is_loaded(tmp_path, changes, why):
+    write_graph(tmp_path, INPUTS, PIPER | changes)
+    with pytest.raises(PreconditionError, match=why):
+        SpeakModule().load(GraphSource(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"sample_rate": 10}, "sample_rate"),
+        ({"phonemes": {"ids": {}}}, "phonemes.ids"),
+        ({"phonemes": {"ids": {"a": [-1]}}}, "phonemes.ids"),
+        ({"styles": "styles.safetensors"}, "`styles` and `input.style` go together"),
+        ({"styles": "../styles.safetensors"}, "styles"),
+        ({"voices": ["ada"]}, "`voices` and `input.speaker` go together"),
+        ({"language": "en; rm"}, "language"),
+        ({"output": {"decoder": "labels"}}, "output.decoder"),
+        ({"tempo": 1}, "tempo"),
+    ],
+)
+def test_a_description_of_a_voice_that_is_wrong_is_refused_by_its_key(changes, why):
+    with pytest.raises(DescriptionError, match=why):
+        read_description(PIPER | changes)
+
+
+@pytest.fixture
+def espeak(tmp_path, monkeypatch):
+    """A program in the place of eSpeak NG, which writes capitals."""
+    program = tmp_path / PROGRAM
+    program.write_text("#!/bin/sh\ntr a-z A-Z | sed 's/WORLD/(fr)WORLD(en)/'\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("espeak")
+def test_marks_stand_between_the_phonemes_of_clauses():
+    assert Phonemizer("en-us").phonemes("hello,  world:\nit rains...") == "HELLO, WORLD: IT RAINS..."
+    assert Phonemizer("en-us").phonemes("...") == ""
+
+
+@pytest.mark.usefixtures("espeak")
+def test_a_text_becomes_phonemes_of_which_unknown_ones_are_left_out(tmp_path):
+    folder = tmp_path / "voice"
+    folder.mkdir()
+    write_graph(folder, INPUTS, PIPER | {"language": "en-us", "phonemes": {"ids": {"H": [5], " ": [3], ".": [9]}}})
+    task = SpeakModule().load(GraphSource(folder))
+    assert given_to(task, "hi h.", is_ipa=False)[:4] == [5, 3, 5, 9]
+    task.close()
+
+
+def test_texts_are_refused_where_the_program_is_not_installed(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InvalidInputError, match="espeak-ng") as caught:
+        Phonemizer("en-us").phonemes("hello")
+    assert caught.value.field == "text"
