@@ -10,7 +10,8 @@ says how it runs:
     TokenJob      prompts for a `TokenModel`, which runs the sequences of all requests together, step by step
     Answered      no device: the answer is there already
 
-Threads: requests become jobs on the worker's intake thread, while jobs run and answer on its device thread.
+Threads: requests become jobs on the worker's intake thread, or on several (`LoadedTask.prepares_long`, and those of a
+`TokenModel`), while jobs run and answer on its device thread.
 """
 
 from __future__ import annotations
@@ -323,6 +324,8 @@ class LoadedTask:
         end: ends what the task has beside the model, such as processes.
         adapters: loads adapters beside the model; None where it takes none.
         arrays: runs the arrays of its jobs; None when it makes no `ArrayJob`.
+        prepares_long: whether making a job may take seconds, as decoding audio does: several threads do it then,
+            so that others need not wait. Requests of a `TokenModel` are in any case.
     """
 
     model: LoadedModel
@@ -335,6 +338,7 @@ class LoadedTask:
     end: Callable[[], None] = lambda: None
     adapters: AdapterTask | None = None
     arrays: ArrayTask | None = None
+    prepares_long: bool = False
 
     def close(self) -> None:
         """Ends the model and what the task has beside it."""

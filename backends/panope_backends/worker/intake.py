@@ -58,8 +58,8 @@ class Intake:
         self._queue = queue
         self._outbox = outbox
         self._preparing = preparing
-        # Of models that generate; a text to embed is prepared in less time than a thread takes to wake.
-        self._preparers = Preparers(self._prepared, queue.drain) if isinstance(queue, TokenQueue) else None
+        # A text to embed is prepared in less time than a thread takes to wake.
+        self._preparers = Preparers(self._prepared, queue.drain) if loaded.prepares_long else None
         self._is_draining = False
 
     def handle(self, frame: wire.ServerFrame) -> None:

@@ -41,6 +41,7 @@ class ServedModel:
         adapters: loads adapters beside it; None where it takes none.
         arrays: runs arrays; None when no request has any.
         arrays_alone: whether items of arrays change each other's answers, so that each is a batch of its own.
+        prepares_long: whether making a job may take seconds.
     """
 
     model: LoadedModel
@@ -54,6 +55,7 @@ class ServedModel:
     adapters: AdapterTask | None = None
     arrays: ArrayTask | None = None
     arrays_alone: bool = False
+    prepares_long: bool = False
 
 
 def load_model(load: wire.Load) -> ServedModel:
@@ -123,6 +125,7 @@ def _load(load: wire.Load) -> ServedModel:
         loaded.adapters,
         loaded.arrays,
         arrays_alone=loaded.arrays is not None and arrays_move(loaded.arrays, model.precision),
+        prepares_long=loaded.prepares_long or isinstance(model, TokenModel),
     )
 
 

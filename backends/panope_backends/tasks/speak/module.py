@@ -25,4 +25,4 @@ class SpeakModule(TaskModule):
             raise
         facts = messages.SpeakFacts(voices=voice.names, takes_phonemes=voice.takes_phonemes)
         requests = {self.name: SpeakRequests(voice).prepare}
-        return LoadedTask(voice.model, {}, requests, facts=facts.SerializeToString())
+        return LoadedTask(voice.model, {}, requests, facts=facts.SerializeToString(), prepares_long=True)

@@ -43,9 +43,8 @@ def load_listener(source: ModelSource, config: Mapping[str, Any], model: TensorM
     listener.logits(np.zeros(max(reader.rate, listener.grid.least), np.float32))
     requests = CtcRequests(listener, source.media_limits)
     facts = TranscribeFacts(has_timestamps=True, slots=1, has_words=True)
-    return LoadedTask(
-        model, config, {"transcribe": requests.prepare, **speech_detection(source)}, facts=facts.SerializeToString()
-    )
+    answered = {"transcribe": requests.prepare, **speech_detection(source)}
+    return LoadedTask(model, config, answered, facts=facts.SerializeToString(), prepares_long=True)
 
 
 @dataclass(frozen=True)
