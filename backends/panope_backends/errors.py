@@ -235,6 +235,11 @@ BY_REASON: dict[str, type[PanopeError]] = {
 BY_REASON |= dict.fromkeys(("context_length_exceeded", "unsupported_field", "invalid_grammar"), InvalidInputError)
 BY_REASON |= dict.fromkeys(("no_chat_template",), PreconditionError)
 
+OUT_OF_DEVICE_MEMORY = "out_of_device_memory"
+"""The reason of a call that the memory of a GPU does not suffice for, though it was tried in halves."""
+
+BY_REASON |= {OUT_OF_DEVICE_MEMORY: OverloadedError}
+
 _MOST_OF_NAME = 64
 
 

@@ -39,4 +39,9 @@ def limit_memory() -> None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an engine's error means that it could not have the memory that it asked for."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "bad_alloc" in text or ("allocate" in text and "memory" in text)
+    names = ("bad_alloc", "out of memory", "alloc_failed")  # the last of CUDA's libraries
+    return (
+        isinstance(error, MemoryError)
+        or any(name in text for name in names)
+        or ("allocate" in text and "memory" in text)
+    )

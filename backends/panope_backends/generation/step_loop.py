@@ -19,7 +19,7 @@ from panope_backends.api import (
     StepModel,
     TokenDelta,
 )
-from panope_backends.errors import InternalError, PanopeError
+from panope_backends.errors import CapacityError, InternalError, PanopeError
 from panope_backends.generation.alignment import source_attention
 from panope_backends.generation.answer import continue_answer, end_answer
 from panope_backends.generation.decoding import Array, Decoding
@@ -220,9 +220,10 @@ class StepLoop:
         """After a failed step: its only sequence ends; of several each must show whether it runs alone."""
         self.failed_steps += 1
         if len(parts) == 1:
-            error = InternalError("the model could not compute a step", reason="step_failed")
+            error: PanopeError = InternalError("the model could not compute a step", reason="step_failed")
             error.__cause__ = cause
-            return self._failed(parts[0].sequence, error)
+            # Want of memory is told as what it is: the same request may be computed later, or a smaller one now.
+            return self._failed(parts[0].sequence, cause if isinstance(cause, CapacityError) else error)
         _log_failure(f"a step of {len(parts)} sequences failed; each runs alone", cause)
         for part in parts:
             if not self._model.rewinds:  # the state may be past the failed step, and cannot go back

@@ -10,7 +10,7 @@ import pytest
 from generation_kinds.cores import GREEDY, VOCAB, answer, core, drain, plain_answer
 
 from panope_backends.api import FinishReason, GenerationRequest, StepBatch, StepModel, TokenDelta
-from panope_backends.errors import InternalError, PanopeError
+from panope_backends.errors import OUT_OF_DEVICE_MEMORY, InternalError, OverloadedError, PanopeError
 from panope_backends.generation import GenerationEngine
 from panope_backends.generation.text.text_stream import TextDelta
 from panope_backends.testing import ChecksumStepModel, RunningChecksumStepModel
@@ -204,4 +204,19 @@ def test_a_text_that_cannot_be_made_ends_its_answer_alone(monkeypatch: pytest.Mo
     monkeypatch.setattr(sequence.state.stream, "push", fail)
     deltas = ran(engine, good(1), good(3))
     assert "secret" not in error_of(deltas, 2).message
+    assert_unharmed(engine, deltas, good(1), good(3))
+
+
+def test_a_request_that_the_devices_memory_does_not_suffice_for_hears_that() -> None:
+    class Full(Paged):
+        def forward(self, batch: StepBatch) -> Array:
+            if BAD in batch.tokens:
+                raise OverloadedError("the memory is out", reason=OUT_OF_DEVICE_MEMORY)
+            return super().forward(batch)
+
+    engine = core(Full(), 40)
+    deltas = ran(engine, good(1), request(2, 7, 8, BAD), good(3))
+    error = error_of(deltas, 2)
+    assert isinstance(error, OverloadedError)
+    assert error.reason == OUT_OF_DEVICE_MEMORY
     assert_unharmed(engine, deltas, good(1), good(3))

@@ -21,6 +21,7 @@ from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel,
 from panope_backends.audio_models import frame_grid
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.facts import TRANSCRIBE, is_transcriber
+from panope_backends.engines.torch.out_of_memory import run_within_memory
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
 from panope_backends.errors import InvalidInputError
 
@@ -86,9 +87,8 @@ class CtcModel(TensorModel):
 
         Raises:
             InvalidInputError: the waveforms are shorter than one frame.
+            OverloadedError: the memory of the device does not suffice.
         """
-        import torch
-
         del outputs  # there is one
         values = arrays[_INPUT]
         if values.shape[1] < self._least:
@@ -98,6 +98,12 @@ class CtcModel(TensorModel):
                 count=values.shape[1],
                 least=self._least,
             )
+        return run_within_memory(self._run, arrays, self._device)
+
+    def _run(self, arrays: Arrays) -> dict[str, np.ndarray[Any, Any]]:
+        import torch
+
+        values = arrays[_INPUT]
         with torch.inference_mode():
             given = self._module(input_values=self._device.tensor(np.array(values), self._module.dtype))
             return {_OUTPUT: self._device.array(given.logits)}

@@ -12,6 +12,7 @@ import torch
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.long_texts import FreshModule, changes_past, text_by_text
+from panope_backends.engines.torch.out_of_memory import run_within_memory
 from panope_backends.engines.torch.tables import read_tables
 from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import InvalidInputError
@@ -66,8 +67,14 @@ class TorchModel(TensorModel):
 
         Raises:
             InvalidInputError: a token id or a length is more than the model has, or shapes do not fit each other.
+            OverloadedError: the memory of the device does not suffice.
         """
         del outputs  # there is one
+        if not self._device.is_host:  # a GPU that looks up what is not there is lost to the process
+            self._check(arrays)
+        return run_within_memory(self._run, arrays, self._device)
+
+    def _run(self, arrays: Arrays) -> dict[str, np.ndarray[Any, Any]]:
         with torch.inference_mode():
             tensors = {spec.name: self._device.tensor(arrays[spec.name]) for spec in self.inputs}
             try:
@@ -93,6 +100,15 @@ class TorchModel(TensorModel):
     def close(self) -> None:
         """Frees the weights."""
         del self._module
+        self._device.forget_unused()
+
+    def _check(self, arrays: Arrays) -> None:
+        for name, limit in self.index_limits.items():
+            array = arrays[name]
+            if array.size and not 0 <= int(array.min()) <= int(array.max()) < limit:
+                raise InvalidInputError("a token id or a position is out of range", field="inputs")
+        if self.max_tokens and any(array.shape[1] > self.max_tokens for array in arrays.values()):
+            raise InvalidInputError("a token id or a position is out of range", field="inputs")
 
 
 def output_shape(config: Any, task: str, output: str) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel, TensorSpec
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
+from panope_backends.engines.torch.out_of_memory import refusing
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
 
 SPEAK = "speak"
@@ -84,7 +85,7 @@ class VitsModel(TensorModel):
         ids = self._device.tensor(np.array(arrays["input_ids"]))
         self._module.speaking_rate = self._rate * float(arrays["speed"][0])
         voice = {"speaker_id": int(arrays["speaker"][0])} if self._has_voices else {}
-        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+        with refusing(self._device), torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(arrays["seed"][0]))
             given = self._module(input_ids=ids, attention_mask=torch.ones_like(ids), **voice)
             return {"waveform": self._device.array(given.waveform)}

@@ -21,7 +21,7 @@ from panope_backends.errors import InternalError, InvalidInputError, Preconditio
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.detect_speech.requests import speech_detection
-from panope_backends.tasks.generate.loading.cache_memory import memory_at_hand
+from panope_backends.tasks.generate.loading.cache_memory import memory_for
 from panope_backends.tasks.generate.loading.engine import allocate
 from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
@@ -64,7 +64,7 @@ def _complete(
     tokens = read_speech_tokens(source.folder, config, {each.content: number for number, each in special.items()})
     reader = FeatureReader(source.folder, loaded.source.features)
     wanted = GenerateSettings(slots=settings.slots, cache_bytes=settings.cache_bytes)
-    slots = allocate(loaded, wanted, memory_at_hand(source.max_memory_bytes))
+    slots = allocate(loaded, wanted, memory_for(loaded, source.max_memory_bytes))
     decoding = Decoding(TokenVocabulary(encoder.tokenizer), loaded.vocab_size, (tokens.eos,))
     core = GenerationSettings(slots=slots, prefix_cache=False, decoder_token_ids=(tokens.start,))
     model = GenerationEngine(loaded, decoding, core)

@@ -39,10 +39,12 @@ class Memory:
         limit_bytes: past which an allocation fails.
         refused: how many have failed.
         emptied: how often the memory that was kept was given back.
+        peak_bytes: the most that was allocated at a time.
     """
 
     def __init__(self) -> None:
         self.limit_bytes, self.refused, self.emptied = MEMORY_BYTES, 0, 0
+        self.peak_bytes = 0
         self._live: dict[int, list[int]] = {}  # a storage's address -> its size, and how many tensors are in it
 
     @property
@@ -57,6 +59,7 @@ class Memory:
                 self.refused += 1
                 raise torch.OutOfMemoryError(f"fake GPU out of memory. Tried to allocate {size} bytes")
             self._live[place] = [size, 0]
+            self.peak_bytes = max(self.peak_bytes, self.used_bytes)
         self._live[place][1] += 1
         return place
 

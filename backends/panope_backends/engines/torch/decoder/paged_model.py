@@ -16,6 +16,7 @@ from panope_backends.engines.torch.decoder.loading import vocab_size_of
 from panope_backends.engines.torch.decoder.paged_attention import choose_attention
 from panope_backends.engines.torch.decoder.pages import Pages
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
+from panope_backends.engines.torch.out_of_memory import step_within_memory
 from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]
@@ -67,6 +68,9 @@ class TorchStepModel(AdaptableStepModel):
     def forward(self, batch: StepBatch) -> Array:
         """Runs one step; a tensor of its own holds the logits."""
         self.check(batch)
+        return step_within_memory(self._forward, batch, self._device, self.cache.block_size)
+
+    def _forward(self, batch: StepBatch) -> Array:
         self._pages.begin(batch)
         self._adapters.begin(batch)
         with torch.inference_mode():
@@ -92,11 +96,16 @@ class TorchStepModel(AdaptableStepModel):
         """Forgets an adapter."""
         self._adapters.remove(number)
 
+    def free_memory_bytes(self) -> int | None:
+        """Of a GPU's own memory."""
+        return self._device.free_bytes()
+
     def close(self) -> None:
         """Frees the weights, the adapters and the cache."""
         self._pages.free()
         self._adapters.free()
         del self._module
+        self._device.forget_unused()
 
     def _inputs(self, batch: StepBatch) -> Mapping[str, Any]:
         """What the module is given of a step's tokens."""

@@ -19,6 +19,7 @@ from panope_backends.api import CacheSpec, StepBatch, StepModel
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE, vocab_size_of
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
+from panope_backends.engines.torch.out_of_memory import refusing
 from panope_backends.errors import InvalidInputError, PreconditionError
 
 Array = np.ndarray[Any, Any]
@@ -75,10 +76,11 @@ class TorchStateModel(StepModel):
             if length and (block not in self._caches or self._caches[block].length != length):
                 raise InvalidInputError("the model cannot go back in a sequence", field="past_lengths")
         logits = np.empty((len(batch.sampled), self.vocab_size), np.float32)
-        for number, block in enumerate(blocks):
-            begin, end = batch.token_begins[number : number + 2].tolist()
-            rows = np.flatnonzero((batch.sampled >= begin) & (batch.sampled < end))
-            logits[rows] = self._run(block, past[number], batch.tokens[begin:end], batch.sampled[rows] - begin)
+        with refusing(self._device):
+            for number, block in enumerate(blocks):
+                begin, end = batch.token_begins[number : number + 2].tolist()
+                rows = np.flatnonzero((batch.sampled >= begin) & (batch.sampled < end))
+                logits[rows] = self._run(block, past[number], batch.tokens[begin:end], batch.sampled[rows] - begin)
         return logits
 
     def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
@@ -89,10 +91,15 @@ class TorchStateModel(StepModel):
             if source in self._caches:
                 self._caches[destination] = copy.deepcopy(self._caches[source])
 
+    def free_memory_bytes(self) -> int | None:
+        """Of a GPU's own memory."""
+        return self._device.free_bytes()
+
     def close(self) -> None:
         """Frees the weights and the caches."""
         self._caches = {}
         del self._module
+        self._device.forget_unused()
 
     def _run(self, block: int, past: int, tokens: Array, sampled: Array) -> Array:
         # What fails leaves no cache behind that would pass for the sequence's.

@@ -133,6 +133,13 @@ class TorchDevice:
         if not self.is_host:
             self._module().empty_cache()
 
+    def is_lost_by(self, error: Exception) -> bool:
+        """Whether an error leaves the device useless to this process, as one of a kernel's memory does."""
+        import torch
+
+        kind = getattr(torch, "AcceleratorError", None)  # PyTorch has it since 2.8
+        return not self.is_host and kind is not None and isinstance(error, kind)
+
     def _module(self) -> Any:
         import torch
 

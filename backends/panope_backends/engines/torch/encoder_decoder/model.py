@@ -24,6 +24,7 @@ from panope_backends.engines.torch.encoder_decoder.positions import PositionTabl
 from panope_backends.engines.torch.encoder_decoder.reader import Reader
 from panope_backends.engines.torch.encoder_decoder.sources import SourceStates
 from panope_backends.engines.torch.encoder_decoder.states import EncoderStates, blank_states
+from panope_backends.engines.torch.out_of_memory import refusing, step_within_memory
 from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]
@@ -97,7 +98,7 @@ class TorchEncoderDecoder(AlignableModel):
         self._states.begin_source(source)
         self._positions.place(None)
         self._pages.begin(None)
-        with torch.inference_mode():
+        with refusing(self._device), torch.inference_mode():
             states = self._reader.run(self._module, self._device.put(self._reader.tensor(given)))
             self._module(
                 encoder_outputs=EncoderStates(last_hidden_state=states),
@@ -110,6 +111,9 @@ class TorchEncoderDecoder(AlignableModel):
     def forward(self, batch: StepBatch) -> Array:
         """Runs one step; a tensor of its own holds the logits."""
         self.check(batch)
+        return step_within_memory(self._forward, batch, self._device, self.cache.block_size)
+
+    def _forward(self, batch: StepBatch) -> Array:
         self._states.begin_step(batch)
         self._positions.place(self._device.tensor(batch.positions))
         self._pages.begin(batch)
@@ -144,10 +148,15 @@ class TorchEncoderDecoder(AlignableModel):
         self._pages.free()
         self._states.clear()
 
+    def free_memory_bytes(self) -> int | None:
+        """Of a GPU's own memory."""
+        return self._device.free_bytes()
+
     def close(self) -> None:
         """Frees the weights and what is kept."""
         self.forget()
         del self._module
+        self._device.forget_unused()
 
     def _own_attention(self, layer: AttentionLayer, bias: Any) -> Callable[[Any, Any, Any, float], Any]:
         """Attention of a layer to the tokens before; none is needed while a source is read."""

@@ -12,6 +12,7 @@ import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
+from panope_backends.engines.torch.out_of_memory import run_within_memory
 from panope_backends.engines.torch.pretrained import load_partly, load_pretrained
 from panope_backends.engines.torch.vision.forwards import FORWARDS
 from panope_backends.engines.torch.vision.heads import PIXELS, TEXTS, VisionHead
@@ -113,8 +114,12 @@ class VisionModel(TensorModel):
 
         Raises:
             InvalidInputError: the inputs are of a size that the model does not take.
+            OverloadedError: the memory of the device does not suffice.
         """
         names = outputs or [spec.name for spec in self.outputs]
+        return run_within_memory(lambda arrays: self._run(arrays, names), arrays, self._device)
+
+    def _run(self, arrays: Arrays, names: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
         with torch.inference_mode():
             tensors = {spec.name: self._device.tensor(np.array(arrays[spec.name])) for spec in self.inputs}
             if PIXELS in tensors:

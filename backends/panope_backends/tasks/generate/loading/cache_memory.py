@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from panope_backends.api import LoadedModel
+
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
+
+
+def memory_for(model: LoadedModel, max_memory_bytes: int) -> int:
+    """Bytes that this process can still allocate where a model is: on its device, or as `memory_at_hand`."""
+    of_device = model.free_memory_bytes()
+    return memory_at_hand(max_memory_bytes) if of_device is None else of_device
 
 
 def memory_at_hand(max_memory_bytes: int) -> int:

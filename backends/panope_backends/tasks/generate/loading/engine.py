@@ -8,7 +8,7 @@ from panope_backends.errors import PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.defaults import GenerationDefaults
-from panope_backends.tasks.generate.loading.cache_memory import memory_at_hand
+from panope_backends.tasks.generate.loading.cache_memory import memory_for
 from panope_backends.tasks.generate.requests import Check
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 
@@ -50,7 +50,7 @@ def token_model(
         raise PreconditionError(
             "neither generation_config.json nor config.json has a `decoder_start_token_id`", reason="unsupported_model"
         )
-    slots = allocate(model, settings, memory_at_hand(max_memory_bytes))
+    slots = allocate(model, settings, memory_for(model, max_memory_bytes))
     decoding = Decoding(TokenVocabulary(encoder.tokenizer), model.vocab_size, defaults.eos_token_ids)
     core = GenerationSettings(
         slots=slots if model.rewinds else min(slots, model.blocks),
@@ -78,7 +78,7 @@ def allocate(model: StepModel, settings: GenerateSettings, at_hand: int) -> int:
     Args:
         model: that needs one.
         settings: of the server.
-        at_hand: bytes that this process can still allocate.
+        at_hand: bytes that this process can still allocate where the model is.
 
     Returns:
         The slots that there is memory for.

@@ -13,6 +13,7 @@ from panope_backends.engines.torch.decoder.image_text.trial import compare, expe
 from panope_backends.engines.torch.decoder.image_text.vision_tower import VisionTower
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
+from panope_backends.engines.torch.out_of_memory import refusing
 from panope_backends.errors import InvalidInputError
 
 
@@ -51,7 +52,8 @@ class TorchImageTextModel(TorchStepModel, ImageTextModel):
 
     def read_image(self, number: int, index: int) -> None:
         """Runs the vision tower."""
-        self._prompts[number].read(index)
+        with refusing(self._device):
+            self._prompts[number].read(index)
 
     def close_prompt(self, number: int) -> None:
         """Frees the vectors of its images."""
