@@ -7,9 +7,6 @@ in about a millisecond: every call that it holds then fails with InstanceLostErr
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,28 +26,20 @@ from panope_server.runtime.instances.liveness import CHECK_SECONDS, worker_liven
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
 from panope_server.runtime.instances.role import Role
 from panope_server.runtime.instances.suspects import Suspects
-from panope_server.runtime.instances.worker_log import WorkerOutput
+from panope_server.runtime.instances.worker_process import KILL_GRACE_SECONDS, NotSpawnedError, WorkerProcess
 from panope_server.runtime.instances.worker_socket import WorkerSocket
 from panope_server.runtime.placement.plan import LoadPlan
-from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
-from panope_server.runtime.processes.environment import child_environment
+from panope_server.runtime.processes.child_process import describe_exit
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe
 from panope_server.runtime.status import InstanceState, InstanceView
 
 _log = structlog.get_logger("panope.instances")
 
-KILL_GRACE_SECONDS = 2.0
 LOST_RETRY_SECONDS = 1.0
 #: `batching` of workers that run any texts together, or none but tensors.
 UNRESTRICTED = ("any", "")
 #: Reasons for the end of a worker that lived and did not get on.
 ABORTED = ("hang", "silent")
-
-
-class NotSpawnedError(AvailabilityError):
-    """The machine could not start a process now; the model is not at fault."""
-
-    default_reason = "worker_start_failed"
 
 
 class Instance(ModelInstance):
@@ -71,10 +60,8 @@ class Instance(ModelInstance):
         self._suspects = Suspects()
         self._generation: wire.GenerationStatistics | None = None
         self._socket = WorkerSocket(self._frame, self._lost, self._capacity_freed)
-        self._process: ChildProcess | None = None
-        self._transport: asyncio.WriteTransport | None = None
+        self._process = WorkerProcess(name, plan, self._socket, role.niceness)
         self._loaded: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
-        self._output = WorkerOutput(name, plan.model)
 
     @property
     def role(self) -> Role:
@@ -84,7 +71,7 @@ class Instance(ModelInstance):
     @property
     def pid(self) -> int:
         """The process id; 0 before the start and after the end."""
-        return 0 if self._process is None else self._process.pid
+        return self._process.pid
 
     @property
     def held(self) -> Entries:
@@ -148,11 +135,10 @@ class Instance(ModelInstance):
         """
         started = time.monotonic()
         try:
-            await self._spawn()
-        except (OSError, RuntimeError) as error:  # no descriptor, no memory, no thread, no such program
-            _log.error("worker_start_failed", instance=self.name, error=str(error))
-            self.kill("not started")
-            raise NotSpawnedError("the worker program could not be started") from None
+            await self._process.start()
+        except NotSpawnedError:
+            self.end_reason = "not started"
+            raise
         self._send(load_frame(self.plan, self._workers))
         await self._wait_until_loaded()
         self.state = InstanceState.READY
@@ -172,29 +158,6 @@ class Instance(ModelInstance):
         if batching not in UNRESTRICTED:
             _log.warning("batching_restricted", instance=self.name, model=self.plan.model, batching=batching)
 
-    async def _spawn(self) -> None:
-        ours, theirs = socket.socketpair()
-        niceness = self._role.niceness
-        with theirs:
-            try:
-                self._process = await ChildProcess.start(
-                    self.plan.python or sys.executable,
-                    "-m",
-                    "panope_backends.worker",
-                    "--fd",
-                    str(theirs.fileno()),
-                    *(("--niceness", str(niceness)) if niceness else ()),
-                    environment=child_environment(memory_bytes=self.plan.memory_limit_bytes),
-                    stderr=self._output.read,
-                    pass_fds=(theirs.fileno(),),
-                )
-                loop = asyncio.get_running_loop()
-                self._transport, _ = await loop.create_unix_connection(lambda: self._socket, sock=ours)
-            except BaseException:
-                ours.close()
-                self._kill()
-                raise
-
     def submit(self, entry: Entry) -> None:
         """Hands a request of its own model over; `entry.parts` gets the answer."""
         self.submit_of(self.listener, entry, entry.frame)
@@ -206,7 +169,7 @@ class Instance(ModelInstance):
         entry.withdraw = self._withdraw
         entry.parts.flow = partial(self._flow, entry.id)
         self._in_flight.add(entry)
-        self._write(frame)
+        self._process.write(frame)
 
     def _flow(self, entry_id: int, paused: bool) -> None:
         """Tells the worker whether the reader of an answer is behind."""
@@ -257,15 +220,11 @@ class Instance(ModelInstance):
     def kill(self, reason: str) -> None:
         """Kills the process at once."""
         self.end_reason = reason
-        self._kill()
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
+        self._process.kill()
 
     async def wait(self) -> Exit:
         """Waits until the process is gone and all that it wrote was read."""
-        code = 0 if self._process is None else await self._process.wait()
+        code = await self._process.wait()
         return Exit(code, self.end_reason or describe_exit(code))
 
     def liveness(self) -> LivenessProbe:
@@ -279,7 +238,7 @@ class Instance(ModelInstance):
 
     def output_tail(self, lines: int) -> list[str]:
         """The last lines that the worker wrote."""
-        return list(self._output.last_lines)[-lines:]
+        return self._process.last_lines(lines)
 
     def view(self, restart_count: int) -> InstanceView:
         """What people may see of it; what it generates is that of all models that it runs."""
@@ -312,11 +271,7 @@ class Instance(ModelInstance):
             await self.wait()
 
     def _send(self, frame: wire.ServerFrame) -> None:
-        self._write(encode_frame(frame))
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        self._process.write(encode_frame(frame))
 
     def _went_silent(self) -> None:
         if self.state is InstanceState.READY:
@@ -385,10 +340,7 @@ class Instance(ModelInstance):
             return
         _log.error("worker_hung", instance=self.name, model=self.plan.model, reason=reason, **facts)
         self.end_reason = reason
-        if self._process is not None and self._process.is_running:
-            # SIGABRT makes the worker write every thread's stack to its log before it dies.
-            self._process.send_signal(signal.SIGABRT)
-            asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self.kill, reason)
+        self._process.abort()
 
     def _lost(self) -> None:
         was_loaded = self.state.is_loaded
@@ -397,11 +349,10 @@ class Instance(ModelInstance):
         if not self._loaded.done():
             self._loaded.set_exception(InternalError("the worker ended while it loaded the model"))
             self._loaded.exception()  # told to whoever waits; nobody may be waiting any more
-        if self._transport is not None:
-            self._transport.close()
+        self._process.disconnect()
         if was_loaded:
             # Without its socket the process is of no use; at its own end it has a moment left, and an exit code.
-            asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self._kill)
+            asyncio.get_running_loop().call_later(KILL_GRACE_SECONDS, self._process.kill)
         held = self._in_flight.drain()
         for entry in held:
             entry.fail(

@@ -13,9 +13,10 @@ from panope_backends.errors import InternalError, PanopeError
 from panope_backends.retry import RetryPolicy
 from panope_server.config import Workers
 from panope_server.runtime.instances.adapter_instance import AdapterInstance, FindHost, HostGoneError
-from panope_server.runtime.instances.instance import Instance, NotSpawnedError
+from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
 from panope_server.runtime.instances.role import Role
+from panope_server.runtime.instances.worker_process import NotSpawnedError
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 from panope_server.runtime.status import InstanceView

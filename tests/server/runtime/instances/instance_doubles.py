@@ -146,7 +146,7 @@ class Bench:
         transport: Any = FakeTransport()
         socket = instance._socket
         socket._transport = transport
-        instance._transport = transport
+        instance._process._transport = transport
         instance.ready, instance.state = wire.Ready(), InstanceState.READY
         self.workers.append(Worker(instance, socket, transport))
         self.runtime.instance_ready(instance)
