@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,6 +23,9 @@ from panope_registry.names import FOLDER, parse_model_name, safe_relative_path
 
 FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch")
 """The formats that models come in, in the order in which a pull prefers them."""
+
+MADE = (*FORMATS, "qnn")
+"""The formats that variants are made in."""
 
 _PRECISION = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -228,7 +231,7 @@ def check_build(request: BuildRequest) -> None:
     check_model(request.model, request.revision or "main")
     if not request.format:
         raise InvalidInputError.at("format", "{field} must be given")
-    _check_format(request.format, "format")
+    _check_format(request.format, "format", MADE)
     _check_precision(request.precision, "precision")
 
 
@@ -302,9 +305,9 @@ def check_model(model: str, revision: str) -> None:
         raise InvalidInputError.at("revision", "{field} is no name of a branch, tag or commit")
 
 
-def _check_format(name: str, field: str) -> None:
-    if name and name not in FORMATS:
-        known = ", ".join(f"`{format_}`" for format_ in FORMATS)
+def _check_format(name: str, field: str, formats: Sequence[str] = FORMATS) -> None:
+    if name and name not in formats:
+        known = ", ".join(f"`{format_}`" for format_ in formats)
         raise InvalidInputError.at(field, "{field} must be one of {known}", known=known)
 
 

@@ -45,13 +45,18 @@ class Target:
 
 _OPENVINO = Target("openvino", ("safetensors", "pytorch", "openvino"))
 _GGUF = Target("gguf", ("gguf",))
+_QNN = Target("qnn", ("safetensors", "pytorch", "onnx"))
 
-TARGETS = dict.fromkeys(("int8", "int4"), _OPENVINO) | dict.fromkeys(
-    (
-        *("q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0"),
-        *("q3_k_l", "q3_k_m", "q3_k_s", "q2_k"),
-    ),
-    _GGUF,
+TARGETS = (
+    dict.fromkeys(("int8", "int4"), _OPENVINO)
+    | dict.fromkeys(("w8a16", "w8a8"), _QNN)
+    | dict.fromkeys(
+        (
+            *("q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0"),
+            *("q3_k_l", "q3_k_m", "q3_k_s", "q2_k"),
+        ),
+        _GGUF,
+    )
 )
 """By precision, more bits first."""
 

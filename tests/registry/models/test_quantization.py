@@ -4,6 +4,7 @@ import pytest
 
 from panope_backends.engines.llama_cpp.converter import MIXED, PLAIN
 from panope_backends.engines.openvino.backend import OpenVinoBackend
+from panope_backends.engines.qnn.backend import QnnBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.models.quantization import TARGETS, Preferences, check_targets, refuse_impossible
 
@@ -13,6 +14,8 @@ SAFETENSORS, GGUF, SMALL_GGUF = ("safetensors", "fp32"), ("gguf", "bf16"), ("ggu
 def test_the_targets_are_what_the_converters_make() -> None:
     openvino = {c.precision for c in OpenVinoBackend().conversions() if c.format == "openvino"} - {"fp32", "fp16"}
     assert {target for target, found in TARGETS.items() if found.format == "openvino"} == openvino
+    qnn = {conversion.precision for conversion in QnnBackend().conversions()}
+    assert {target for target, found in TARGETS.items() if found.format == "qnn"} == qnn
     assert {target for target, found in TARGETS.items() if found.format == "gguf"} == {*PLAIN, *MIXED}
 
 
@@ -62,6 +65,6 @@ def test_what_cannot_come_true_is_refused_by_name(
 
 
 def test_a_target_that_nobody_makes_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InvalidInputError, match="holds `int3`; there are `int8`, `int4`, `q8_0`") as refusal:
+    with pytest.raises(InvalidInputError, match="holds `int3`; there are `int8`, `int4`, `w8a16`") as refusal:
         check_targets(["int8", "int3"])
     assert refusal.value.field == "quantization_targets"

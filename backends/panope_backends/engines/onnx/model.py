@@ -28,7 +28,8 @@ MODEL_FILES = ("model.onnx", "onnx/model.onnx")
 _FATAL_ONLY = 4
 
 #: ONNX Runtime's exceptions have no common base but Exception.
-_REFUSALS = (
+REFUSALS = (
+    state.EPFail,
     state.Fail,
     state.InvalidArgument,
     state.InvalidGraph,
@@ -58,7 +59,7 @@ def load_onnx_model(folder: Path, threads: int) -> TensorModel:
     options.log_severity_level = _FATAL_ONLY
     try:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise PreconditionError("ONNX Runtime refuses the model", reason="load_failed") from error
     return OnnxModel(session)
 
