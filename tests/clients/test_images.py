@@ -97,6 +97,21 @@ async def test_the_depth_of_images_is_estimated(client: Any, fake: Any) -> None:
         await client.estimate_depth([b"a"], MODEL, depth_format="jpeg")
 
 
+async def test_documents_are_read(client: Any, fake: Any, tmp_path: Path) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(b"%PDF")
+    await client.recognize_document(file, MODEL, pages="1-3", dpi=200, text_layer=True)
+    await client.recognize_document(b"%PDF", MODEL, words=True)
+    assert fake.requests == [
+        ocr_pb.RecognizeRequest(
+            model=MODEL, document=ocr_pb.Document(content=b"%PDF", pages="1-3", dpi=200, text_layer=True)
+        ),
+        ocr_pb.RecognizeRequest(model=MODEL, document=ocr_pb.Document(content=b"%PDF"), words=True),
+    ]
+    with pytest.raises(InvalidArgumentError, match="`document` must be bytes or a path"):
+        await client.recognize_document([b"a"], MODEL)
+
+
 async def test_images_are_read(client: Any, fake: Any) -> None:
     answer = await client.recognize([b"a", b"b"], MODEL, threshold=0.25, words=True)
     assert len(answer.pages) == 2

@@ -52,9 +52,9 @@ def decode_image(data: bytes, field: str, limits: MediaLimits) -> Image.Image:
 
 def _decoded(data: bytes, name: str, field: str, limits: MediaLimits) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=[name]) as opened:
-        _check_size(opened.size, field, limits)  # as the header has it; nothing is decoded yet
+        check_size(opened.size, field, limits)  # as the header has it; nothing is decoded yet
         opened.load()
-        _check_size(opened.size, field, limits)  # a frame of an animation may be larger than its header says
+        check_size(opened.size, field, limits)  # a frame of an animation may be larger than its header says
         return _upright(opened).convert("RGB")
 
 
@@ -65,7 +65,17 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _check_size(size: tuple[int, int], field: str, limits: MediaLimits) -> None:
+def check_size(size: tuple[int, int], field: str, limits: MediaLimits) -> None:
+    """Refuses images without pixels, with too many, and strips.
+
+    Args:
+        size: width and height.
+        field: of the request that holds the image.
+        limits: that it must keep.
+
+    Raises:
+        InvalidInputError: it is one of these.
+    """
     width, height = size
     if min(width, height) < 1:
         raise InvalidInputError.at(field, "{field} has no pixels")

@@ -14,9 +14,13 @@ class MediaLimits:
         max_image_pixels: of a decoded one.
         max_audio_bytes: of an encoded audio file.
         max_audio_seconds: of a decoded one.
+        max_document_bytes: of a PDF file.
+        max_pages: of it that one request reads.
     """
 
     max_image_bytes: int = 16 << 20
     max_image_pixels: int = 50_000_000
     max_audio_bytes: int = 64 << 20
     max_audio_seconds: float = 3600.0
+    max_document_bytes: int = 32 << 20
+    max_pages: int = 100

@@ -143,7 +143,12 @@ class FrameSource:
         self.settings = load.task_settings
         limits = load.media_limits
         self.media_limits = MediaLimits(
-            limits.max_image_bytes, limits.max_image_pixels, limits.max_audio_bytes, limits.max_audio_seconds
+            limits.max_image_bytes,
+            limits.max_image_pixels,
+            limits.max_audio_bytes,
+            limits.max_audio_seconds,
+            limits.max_document_bytes,
+            limits.max_pages,
         )
 
     def load(self, config: Mapping[str, Any], folder: Path | None = None, *, head: str = "") -> TensorModel:

@@ -21,24 +21,100 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// A PDF file, whose pages are drawn and read. The limits are `limits.media.max_document_bytes`, `limits.media.max_pages`,
+// and for each page as it is drawn those of an image. A file that asks for a password is refused.
+type Document struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file.
+	Content []byte `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	// Which pages, from 1, in ascending order, such as `1-3,7`; `5-` goes to the last one. Default: all.
+	Pages string `protobuf:"bytes,2,opt,name=pages,proto3" json:"pages,omitempty"`
+	// In how many pixels of an inch pages are drawn, 36 to 600. Default: 150.
+	Dpi uint32 `protobuf:"varint,3,opt,name=dpi,proto3" json:"dpi,omitempty"`
+	// Whether a page that holds text itself is told by it, and not read. Default: no.
+	TextLayer     bool `protobuf:"varint,4,opt,name=text_layer,json=textLayer,proto3" json:"text_layer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Document) Reset() {
+	*x = Document{}
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Document) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Document) ProtoMessage() {}
+
+func (x *Document) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Document.ProtoReflect.Descriptor instead.
+func (*Document) Descriptor() ([]byte, []int) {
+	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Document) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *Document) GetPages() string {
+	if x != nil {
+		return x.Pages
+	}
+	return ""
+}
+
+func (x *Document) GetDpi() uint32 {
+	if x != nil {
+		return x.Dpi
+	}
+	return 0
+}
+
+func (x *Document) GetTextLayer() bool {
+	if x != nil {
+		return x.TextLayer
+	}
+	return false
+}
+
 // What to read.
 type RecognizeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model's name, `vendor/name`. Required.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// The images, 1 to `limits.media.max_images`.
+	// The images, 1 to `limits.media.max_images`. Excludes `document`.
 	Images []*Image `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
 	// Tells of lines with this score or a higher one, 0 to 1. Default: 0.5.
 	Threshold *float32 `protobuf:"fixed32,3,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	// Whether to tell of the words of each line. Default: no.
-	Words         bool `protobuf:"varint,4,opt,name=words,proto3" json:"words,omitempty"`
+	Words bool `protobuf:"varint,4,opt,name=words,proto3" json:"words,omitempty"`
+	// A document, in the place of images.
+	Document      *Document `protobuf:"bytes,5,opt,name=document,proto3" json:"document,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecognizeRequest) Reset() {
 	*x = RecognizeRequest{}
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[0]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -50,7 +126,7 @@ func (x *RecognizeRequest) String() string {
 func (*RecognizeRequest) ProtoMessage() {}
 
 func (x *RecognizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[0]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -63,7 +139,7 @@ func (x *RecognizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeRequest.ProtoReflect.Descriptor instead.
 func (*RecognizeRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{0}
+	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *RecognizeRequest) GetModel() string {
@@ -94,6 +170,13 @@ func (x *RecognizeRequest) GetWords() bool {
 	return false
 }
 
+func (x *RecognizeRequest) GetDocument() *Document {
+	if x != nil {
+		return x.Document
+	}
+	return nil
+}
+
 // One word of a line: what stands between two spaces. Text in a script without spaces is one word.
 type TextWord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -109,7 +192,7 @@ type TextWord struct {
 
 func (x *TextWord) Reset() {
 	*x = TextWord{}
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[1]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -121,7 +204,7 @@ func (x *TextWord) String() string {
 func (*TextWord) ProtoMessage() {}
 
 func (x *TextWord) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[1]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -134,7 +217,7 @@ func (x *TextWord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextWord.ProtoReflect.Descriptor instead.
 func (*TextWord) Descriptor() ([]byte, []int) {
-	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *TextWord) GetText() string {
@@ -178,7 +261,7 @@ type TextLine struct {
 
 func (x *TextLine) Reset() {
 	*x = TextLine{}
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[2]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -190,7 +273,7 @@ func (x *TextLine) String() string {
 func (*TextLine) ProtoMessage() {}
 
 func (x *TextLine) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[2]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -203,7 +286,7 @@ func (x *TextLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextLine.ProtoReflect.Descriptor instead.
 func (*TextLine) Descriptor() ([]byte, []int) {
-	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *TextLine) GetText() string {
@@ -246,20 +329,22 @@ type TextPage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The place of the page in its file, from 1.
 	Number uint32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	// The width of the image as it is shown, in pixels.
+	// The width of the image as it is shown, or of the page as it was drawn, in pixels.
 	Width uint32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
-	// The height of the image as it is shown, in pixels.
+	// The height, as above.
 	Height uint32 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
 	// In the order in which they are read: rows from above downwards, and within a row from left to right, as most of the
 	// text stands.
-	Lines         []*TextLine `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
+	Lines []*TextLine `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Whether they are the text that the page of a document holds itself, with scores of 1.
+	IsTextLayer   bool `protobuf:"varint,5,opt,name=is_text_layer,json=isTextLayer,proto3" json:"is_text_layer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TextPage) Reset() {
 	*x = TextPage{}
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[3]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +356,7 @@ func (x *TextPage) String() string {
 func (*TextPage) ProtoMessage() {}
 
 func (x *TextPage) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[3]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +369,7 @@ func (x *TextPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextPage.ProtoReflect.Descriptor instead.
 func (*TextPage) Descriptor() ([]byte, []int) {
-	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TextPage) GetNumber() uint32 {
@@ -315,12 +400,19 @@ func (x *TextPage) GetLines() []*TextLine {
 	return nil
 }
 
+func (x *TextPage) GetIsTextLayer() bool {
+	if x != nil {
+		return x.IsTextLayer
+	}
+	return false
+}
+
 // The text of each page.
 type RecognizeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model that answered.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// In the order of the images.
+	// In the order of the images, or of the document's pages.
 	Pages         []*TextPage `protobuf:"bytes,2,rep,name=pages,proto3" json:"pages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -328,7 +420,7 @@ type RecognizeResponse struct {
 
 func (x *RecognizeResponse) Reset() {
 	*x = RecognizeResponse{}
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[4]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -340,7 +432,7 @@ func (x *RecognizeResponse) String() string {
 func (*RecognizeResponse) ProtoMessage() {}
 
 func (x *RecognizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_ocr_service_proto_msgTypes[4]
+	mi := &file_panope_v1_ocr_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -353,7 +445,7 @@ func (x *RecognizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeResponse.ProtoReflect.Descriptor instead.
 func (*RecognizeResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RecognizeResponse) GetModel() string {
@@ -374,12 +466,19 @@ var File_panope_v1_ocr_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_ocr_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1bpanope/v1/ocr_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"\x99\x01\n" +
+	"\x1bpanope/v1/ocr_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"k\n" +
+	"\bDocument\x12\x18\n" +
+	"\acontent\x18\x01 \x01(\fR\acontent\x12\x14\n" +
+	"\x05pages\x18\x02 \x01(\tR\x05pages\x12\x10\n" +
+	"\x03dpi\x18\x03 \x01(\rR\x03dpi\x12\x1d\n" +
+	"\n" +
+	"text_layer\x18\x04 \x01(\bR\ttextLayer\"\xca\x01\n" +
 	"\x10RecognizeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12(\n" +
 	"\x06images\x18\x02 \x03(\v2\x10.panope.v1.ImageR\x06images\x12!\n" +
 	"\tthreshold\x18\x03 \x01(\x02H\x00R\tthreshold\x88\x01\x01\x12\x14\n" +
-	"\x05words\x18\x04 \x01(\bR\x05wordsB\f\n" +
+	"\x05words\x18\x04 \x01(\bR\x05words\x12/\n" +
+	"\bdocument\x18\x05 \x01(\v2\x13.panope.v1.DocumentR\bdocumentB\f\n" +
 	"\n" +
 	"_threshold\"`\n" +
 	"\bTextWord\x12\x12\n" +
@@ -391,12 +490,13 @@ const file_panope_v1_ocr_service_proto_rawDesc = "" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x12*\n" +
 	"\acorners\x18\x03 \x03(\v2\x10.panope.v1.PointR\acorners\x12\x14\n" +
 	"\x05angle\x18\x04 \x01(\x02R\x05angle\x12)\n" +
-	"\x05words\x18\x05 \x03(\v2\x13.panope.v1.TextWordR\x05words\"{\n" +
+	"\x05words\x18\x05 \x03(\v2\x13.panope.v1.TextWordR\x05words\"\x9f\x01\n" +
 	"\bTextPage\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x03 \x01(\rR\x06height\x12)\n" +
-	"\x05lines\x18\x04 \x03(\v2\x13.panope.v1.TextLineR\x05lines\"T\n" +
+	"\x05lines\x18\x04 \x03(\v2\x13.panope.v1.TextLineR\x05lines\x12\"\n" +
+	"\ris_text_layer\x18\x05 \x01(\bR\visTextLayer\"T\n" +
 	"\x11RecognizeResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12)\n" +
 	"\x05pages\x18\x02 \x03(\v2\x13.panope.v1.TextPageR\x05pages2T\n" +
@@ -416,30 +516,32 @@ func file_panope_v1_ocr_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_ocr_service_proto_rawDescData
 }
 
-var file_panope_v1_ocr_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_panope_v1_ocr_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_panope_v1_ocr_service_proto_goTypes = []any{
-	(*RecognizeRequest)(nil),  // 0: panope.v1.RecognizeRequest
-	(*TextWord)(nil),          // 1: panope.v1.TextWord
-	(*TextLine)(nil),          // 2: panope.v1.TextLine
-	(*TextPage)(nil),          // 3: panope.v1.TextPage
-	(*RecognizeResponse)(nil), // 4: panope.v1.RecognizeResponse
-	(*Image)(nil),             // 5: panope.v1.Image
-	(*Point)(nil),             // 6: panope.v1.Point
+	(*Document)(nil),          // 0: panope.v1.Document
+	(*RecognizeRequest)(nil),  // 1: panope.v1.RecognizeRequest
+	(*TextWord)(nil),          // 2: panope.v1.TextWord
+	(*TextLine)(nil),          // 3: panope.v1.TextLine
+	(*TextPage)(nil),          // 4: panope.v1.TextPage
+	(*RecognizeResponse)(nil), // 5: panope.v1.RecognizeResponse
+	(*Image)(nil),             // 6: panope.v1.Image
+	(*Point)(nil),             // 7: panope.v1.Point
 }
 var file_panope_v1_ocr_service_proto_depIdxs = []int32{
-	5, // 0: panope.v1.RecognizeRequest.images:type_name -> panope.v1.Image
-	6, // 1: panope.v1.TextWord.corners:type_name -> panope.v1.Point
-	6, // 2: panope.v1.TextLine.corners:type_name -> panope.v1.Point
-	1, // 3: panope.v1.TextLine.words:type_name -> panope.v1.TextWord
-	2, // 4: panope.v1.TextPage.lines:type_name -> panope.v1.TextLine
-	3, // 5: panope.v1.RecognizeResponse.pages:type_name -> panope.v1.TextPage
-	0, // 6: panope.v1.OcrService.Recognize:input_type -> panope.v1.RecognizeRequest
-	4, // 7: panope.v1.OcrService.Recognize:output_type -> panope.v1.RecognizeResponse
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6, // 0: panope.v1.RecognizeRequest.images:type_name -> panope.v1.Image
+	0, // 1: panope.v1.RecognizeRequest.document:type_name -> panope.v1.Document
+	7, // 2: panope.v1.TextWord.corners:type_name -> panope.v1.Point
+	7, // 3: panope.v1.TextLine.corners:type_name -> panope.v1.Point
+	2, // 4: panope.v1.TextLine.words:type_name -> panope.v1.TextWord
+	3, // 5: panope.v1.TextPage.lines:type_name -> panope.v1.TextLine
+	4, // 6: panope.v1.RecognizeResponse.pages:type_name -> panope.v1.TextPage
+	1, // 7: panope.v1.OcrService.Recognize:input_type -> panope.v1.RecognizeRequest
+	5, // 8: panope.v1.OcrService.Recognize:output_type -> panope.v1.RecognizeResponse
+	8, // [8:9] is the sub-list for method output_type
+	7, // [7:8] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_ocr_service_proto_init() }
@@ -448,14 +550,14 @@ func file_panope_v1_ocr_service_proto_init() {
 		return
 	}
 	file_panope_v1_media_proto_init()
-	file_panope_v1_ocr_service_proto_msgTypes[0].OneofWrappers = []any{}
+	file_panope_v1_ocr_service_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_ocr_service_proto_rawDesc), len(file_panope_v1_ocr_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,13 +26,14 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Reads the text in images.
+// Reads the text in images and documents.
 type OcrServiceClient interface {
-	// Reads the text in images, each of which is a page.
+	// Reads the text in images, each of which is a page, or in the pages of a document.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
-	// known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a model of another task),
-	// RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
+	// known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a document that is encrypted
+	// or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
+	// is full, UNAVAILABLE when no instance can serve.
 	Recognize(ctx context.Context, in *RecognizeRequest, opts ...grpc.CallOption) (*RecognizeResponse, error)
 }
 
@@ -58,13 +59,14 @@ func (c *ocrServiceClient) Recognize(ctx context.Context, in *RecognizeRequest, 
 // All implementations must embed UnimplementedOcrServiceServer
 // for forward compatibility.
 //
-// Reads the text in images.
+// Reads the text in images and documents.
 type OcrServiceServer interface {
-	// Reads the text in images, each of which is a page.
+	// Reads the text in images, each of which is a page, or in the pages of a document.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
-	// known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a model of another task),
-	// RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
+	// known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a document that is encrypted
+	// or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
+	// is full, UNAVAILABLE when no instance can serve.
 	Recognize(context.Context, *RecognizeRequest) (*RecognizeResponse, error)
 	mustEmbedUnimplementedOcrServiceServer()
 }

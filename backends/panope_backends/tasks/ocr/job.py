@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from panope_backends.errors import InvalidInputError
 from panope_backends.graphs.ocr_description import OcrDescription
 from panope_backends.tasks.ocr.characters import ReadText, read_text
 from panope_backends.tasks.ocr.lines import Line, cut_line, group_width
-from panope_backends.tasks.ocr.page import Corners, Page, detector_pixels
+from panope_backends.tasks.ocr.page import Corners, Page, angle_of, detector_pixels
 from panope_backends.tasks.ocr.reading_order import reading_order
 from panope_backends.tasks.ocr.regions import TooManyOutlinesError, find_lines
 from panope_backends.tasks.ocr.runs import DETECTOR, ORIENTATION, RECOGNIZER, line_item, page_item
@@ -28,6 +27,7 @@ LINES_AT_ONCE = 128
 MAX_LINES = 10_000
 
 _DOWNWARDS = 1
+_NO_LINES: Corners = np.empty((0, 4, 2), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,16 @@ class NumberedPage:
     """A page, and how errors and answers call it.
 
     Attributes:
-        page: to read.
+        page: to read; None for one whose text is known.
         field: of the request that holds it.
         number: of the page in its document, from 1.
+        message: the answer, where its text is known.
     """
 
-    page: Page
+    page: Page | None
     field: str
     number: int = 1
+    message: messages.OcrPage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,16 @@ class OcrJob(ArrayJob):
         reader: of the model.
         pages: at least one, those that are looked at together together; taken when the ones before are read.
         options: what is told.
+
+    Attributes:
+        items: of the first round; none where the text of every page is known.
     """
 
     def __init__(self, reader: Reader, pages: Iterable[Sequence[NumberedPage]], options: OcrOptions) -> None:
         self._reader, self._pages, self._options = reader, pages, options
         self._output = messages.OcrOutput()
         self._rounds = self._read()
-        self.items = next(self._rounds)
+        self.items = next(self._rounds, [])
 
     def next_items(self, rows: Sequence[Arrays]) -> Sequence[ArrayItem]:
         """What the next round has to run, from what the last one gave."""
@@ -114,8 +119,14 @@ class OcrJob(ArrayJob):
     def _read(self) -> Generator[list[ArrayItem], Sequence[Arrays], None]:
         detector = self._reader.description.detector
         for pages in self._pages:
-            maps = yield [page_item(detector_pixels(each.page, detector)) for each in pages]
-            outlines = [self._lines_of(each, row) for each, row in zip(pages, maps, strict=True)]
+            drawn = [each.page for each in pages if each.page is not None]
+            if not drawn:
+                self._output.pages.extend(each.message for each in pages if each.message is not None)
+                continue
+            maps = iter((yield [page_item(detector_pixels(page, detector)) for page in drawn]))
+            outlines = [
+                _NO_LINES if each.page is None else self._lines_of(each, each.page, next(maps)) for each in pages
+            ]
             del maps
             read: list[list[ReadLine]] = [[] for _ in pages]
             lines = self._cut(pages, outlines)
@@ -126,8 +137,8 @@ class OcrJob(ArrayJob):
                         read[line.page].append(ReadLine(line.corners, text))
             self._output.pages.extend(map(self._message, pages, read))
 
-    def _lines_of(self, numbered: NumberedPage, row: Arrays) -> Corners:
-        height, width = numbered.page.pixels.shape[:2]
+    def _lines_of(self, numbered: NumberedPage, page: Page, row: Arrays) -> Corners:
+        height, width = page.pixels.shape[:2]
         try:
             found = find_lines(row[DETECTOR], self._reader.description.detector, height, width)
         except TooManyOutlinesError:
@@ -139,8 +150,9 @@ class OcrJob(ArrayJob):
     def _cut(self, pages: Sequence[NumberedPage], outlines: Sequence[Corners]) -> Iterator[Line]:
         described = self._reader.description
         for index, (numbered, corners) in enumerate(zip(pages, outlines, strict=True)):
-            for each in corners:
-                yield cut_line(index, numbered.page.pixels, each, described.recognizer, described.orientation)
+            if numbered.page is not None:
+                for each in corners:
+                    yield cut_line(index, numbered.page.pixels, each, described.recognizer, described.orientation)
 
     def _set_upright(self, lines: Sequence[Line]) -> Generator[list[ArrayItem], Sequence[Arrays], None]:
         orientation = self._reader.description.orientation
@@ -167,6 +179,9 @@ class OcrJob(ArrayJob):
 
     def _message(self, numbered: NumberedPage, lines: Sequence[ReadLine]) -> messages.OcrPage:
         page = numbered.page
+        if page is None:
+            assert numbered.message is not None  # of a page whose text is known
+            return numbered.message
         corners = np.array([line.corners for line in lines], np.float32).reshape(-1, 4, 2)
         told = [lines[at] for at in reading_order(corners)]
         return messages.OcrPage(
@@ -178,13 +193,12 @@ class OcrJob(ArrayJob):
 
     def _line_message(self, page: Page, line: ReadLine) -> messages.OcrLine:
         corners = page.in_image(line.corners)
-        along = corners[1] - corners[0]
         words = line.text.words() if self._options.words else ()
         return messages.OcrLine(
             text=line.text.text,
             score=line.text.score,
             corners=corners.ravel().tolist(),
-            angle=math.degrees(math.atan2(along[1], along[0])),
+            angle=angle_of(corners),
             words=[
                 messages.OcrWord(
                     text=word.text,

@@ -13,10 +13,11 @@ from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.graphs.loading import is_described, read_folder
 from panope_backends.tasks.images import read_image
 from panope_backends.tasks.ocr.characters import characters_of
+from panope_backends.tasks.ocr.documents import PdfPages
 from panope_backends.tasks.ocr.job import NumberedPage, OcrJob, OcrOptions, Reader
 from panope_backends.tasks.ocr.page import page_of
 from panope_backends.tasks.ocr.runs import RECOGNIZER, GraphSet, OcrRuns
-from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.task import Answered, LoadedTask, ModelSource, TaskModule
 
 #: As RapidOCR has it.
 _THRESHOLD = 0.5
@@ -63,16 +64,20 @@ class OcrRequests:
         self._reader = reader
         self._limits = limits
 
-    def read(self, data: bytes) -> OcrJob:
+    def read(self, data: bytes) -> OcrJob | Answered:
         """A job of task `ocr`.
 
         Raises:
-            InvalidInputError: an image is not read.
+            InvalidInputError: an image or a document is not read.
         """
         message = messages.OcrInput.FromString(data)
         options = OcrOptions(message.threshold if message.HasField("threshold") else _THRESHOLD, message.words)
         fields = [f"images[{index}]" for index in range(message.first_index, message.first_index + len(message.images))]
         detector = self._reader.description.detector
+        if message.HasField("document"):
+            document = PdfPages(message.document, self._limits, detector, words=options.words)
+            job = OcrJob(self._reader, document, options)
+            return job if job.items else Answered(job.answer(()))
         pages = [
             NumberedPage(page_of(read_image(image, field, self._limits), detector), field)
             for image, field in zip(message.images, fields, strict=True)

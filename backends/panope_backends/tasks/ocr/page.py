@@ -76,6 +76,12 @@ def page_of(image: Image.Image, detector: TextDetector) -> Page:
     return Page(pixels, width, height, left, top, (width / columns, height / rows))
 
 
+def angle_of(corners: Corners) -> float:
+    """The direction in which a text with these four corners runs, in degrees: 0 to the right, 90 downwards."""
+    along = corners[1] - corners[0]
+    return math.degrees(math.atan2(along[1], along[0]))
+
+
 def detector_pixels(page: Page, detector: TextDetector) -> Pixels:
     """What the detector sees of a page: sides that it takes, and no less than it was trained with."""
     height, width = page.pixels.shape[:2]

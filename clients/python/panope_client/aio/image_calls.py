@@ -22,8 +22,10 @@ from panope_client.messages.image import (
     ClassifyImagesOptions,
     DepthOptions,
     DetectOptions,
+    DocumentSource,
     EmbedImagesOptions,
     ImageSource,
+    RecognizeDocumentOptions,
     RecognizeOptions,
     SegmentOptions,
     UpscaleOptions,
@@ -31,6 +33,7 @@ from panope_client.messages.image import (
     depth_request,
     detect_request,
     embed_images_request,
+    recognize_document_request,
     recognize_request,
     segment_request,
     upscale_request,
@@ -161,6 +164,27 @@ class AsyncImageCalls(AsyncConnection):
             options: see `RecognizeOptions`.
         """
         return await self._call(self._ocr.Recognize, recognize_request(images, model, options), timeout, priority)
+
+    async def recognize_document(
+        self,
+        document: DocumentSource,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[RecognizeDocumentOptions],
+    ) -> RecognizeResponse:
+        """Reads the text in the pages of a PDF file.
+
+        Args:
+            document: the file as bytes, or its path.
+            model: `vendor/name`, of the task `ocr`.
+            priority: see the class.
+            timeout: see the class.
+            options: see `RecognizeDocumentOptions`.
+        """
+        request = recognize_document_request(document, model, options)
+        return await self._call(self._ocr.Recognize, request, timeout, priority)
 
     async def segment(
         self,

@@ -22,6 +22,9 @@ from panope_client.messages.classify import Function, function_of
 ImageSource: TypeAlias = bytes | str | PathLike[str]
 """A file as bytes, its path, or a `data:` URL."""
 
+DocumentSource: TypeAlias = bytes | str | PathLike[str]
+"""A file as bytes, or its path."""
+
 _DATA = "data:"
 
 Subtask = Literal["semantic", "instance", "panoptic"]
@@ -115,6 +118,20 @@ class RecognizeOptions(TypedDict, total=False):
 
     threshold: float | None
     words: bool
+
+
+class RecognizeDocumentOptions(RecognizeOptions, total=False):
+    """How to read a document.
+
+    Attributes:
+        pages: which, from 1, such as `1-3,7`; `5-` goes to the last one; default all.
+        dpi: in how many pixels of an inch pages are drawn, 36 to 600; 150 by default.
+        text_layer: whether a page that holds text itself is told by it, and not read; default no.
+    """
+
+    pages: str
+    dpi: int | None
+    text_layer: bool
 
 
 class SegmentOptions(TypedDict, total=False):
@@ -233,6 +250,30 @@ def recognize_request(images: Iterable[ImageSource], model: str, options: Recogn
     )
 
 
+def recognize_document_request(
+    document: DocumentSource, model: str, options: RecognizeDocumentOptions
+) -> ocr_pb.RecognizeRequest:
+    """Makes the request to read a document.
+
+    Raises:
+        InvalidArgumentError: as above.
+    """
+    check_options(options, RecognizeDocumentOptions)
+    return request_of(
+        ocr_pb.RecognizeRequest,
+        model=model,
+        document=request_of(
+            ocr_pb.Document,
+            content=_file(document, "document"),
+            pages=options.get("pages", ""),
+            dpi=options.get("dpi") or 0,
+            text_layer=options.get("text_layer", False),
+        ),
+        threshold=options.get("threshold"),
+        words=options.get("words", False),
+    )
+
+
 def segment_request(images: Iterable[ImageSource], model: str, options: SegmentOptions) -> segment_pb.SegmentRequest:
     """Makes the request to divide images into segments.
 
@@ -305,8 +346,16 @@ def _image(image: object, field: str) -> Image:
         return Image(uri=image)
     if not isinstance(image, str | PathLike):
         raise InvalidArgumentError(f"`{field}` must be bytes, a path or a `data:` URL", field=field)
+    return Image(content=_file(image, field))
+
+
+def _file(source: object, field: str) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    if not isinstance(source, str | PathLike):
+        raise InvalidArgumentError(f"`{field}` must be bytes or a path", field=field)
     try:
-        return Image(content=Path(image).read_bytes())
+        return Path(source).read_bytes()
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise InvalidArgumentError(f"`{field}` names a file that cannot be read: {reason}", field=field) from error

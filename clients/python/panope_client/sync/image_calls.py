@@ -19,8 +19,10 @@ from panope_client.messages.image import (
     ClassifyImagesOptions,
     DepthOptions,
     DetectOptions,
+    DocumentSource,
     EmbedImagesOptions,
     ImageSource,
+    RecognizeDocumentOptions,
     RecognizeOptions,
     SegmentOptions,
     UpscaleOptions,
@@ -28,6 +30,7 @@ from panope_client.messages.image import (
     depth_request,
     detect_request,
     embed_images_request,
+    recognize_document_request,
     recognize_request,
     segment_request,
     upscale_request,
@@ -158,6 +161,27 @@ class ImageCalls(Connection):
             options: see `RecognizeOptions`.
         """
         return self._call(self._ocr.Recognize, recognize_request(images, model, options), timeout, priority)
+
+    def recognize_document(
+        self,
+        document: DocumentSource,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[RecognizeDocumentOptions],
+    ) -> RecognizeResponse:
+        """Reads the text in the pages of a PDF file.
+
+        Args:
+            document: the file as bytes, or its path.
+            model: `vendor/name`, of the task `ocr`.
+            priority: see the class.
+            timeout: see the class.
+            options: see `RecognizeDocumentOptions`.
+        """
+        request = recognize_document_request(document, model, options)
+        return self._call(self._ocr.Recognize, request, timeout, priority)
 
     def segment(
         self,

@@ -20,6 +20,38 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
+class Document(google.protobuf.message.Message):
+    """A PDF file, whose pages are drawn and read. The limits are `limits.media.max_document_bytes`, `limits.media.max_pages`,
+    and for each page as it is drawn those of an image. A file that asks for a password is refused.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: builtins.int
+    PAGES_FIELD_NUMBER: builtins.int
+    DPI_FIELD_NUMBER: builtins.int
+    TEXT_LAYER_FIELD_NUMBER: builtins.int
+    content: builtins.bytes
+    """The file."""
+    pages: builtins.str
+    """Which pages, from 1, in ascending order, such as `1-3,7`; `5-` goes to the last one. Default: all."""
+    dpi: builtins.int
+    """In how many pixels of an inch pages are drawn, 36 to 600. Default: 150."""
+    text_layer: builtins.bool
+    """Whether a page that holds text itself is told by it, and not read. Default: no."""
+    def __init__(
+        self,
+        *,
+        content: builtins.bytes = ...,
+        pages: builtins.str = ...,
+        dpi: builtins.int = ...,
+        text_layer: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "dpi", b"dpi", "pages", b"pages", "text_layer", b"text_layer"]) -> None: ...
+
+Global___Document: typing_extensions.TypeAlias = Document
+
+@typing.final
 class RecognizeRequest(google.protobuf.message.Message):
     """What to read."""
 
@@ -29,6 +61,7 @@ class RecognizeRequest(google.protobuf.message.Message):
     IMAGES_FIELD_NUMBER: builtins.int
     THRESHOLD_FIELD_NUMBER: builtins.int
     WORDS_FIELD_NUMBER: builtins.int
+    DOCUMENT_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`. Required."""
     threshold: builtins.float
@@ -37,7 +70,11 @@ class RecognizeRequest(google.protobuf.message.Message):
     """Whether to tell of the words of each line. Default: no."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.media_pb2.Image]:
-        """The images, 1 to `limits.media.max_images`."""
+        """The images, 1 to `limits.media.max_images`. Excludes `document`."""
+
+    @property
+    def document(self) -> Global___Document:
+        """A document, in the place of images."""
 
     def __init__(
         self,
@@ -46,9 +83,10 @@ class RecognizeRequest(google.protobuf.message.Message):
         images: collections.abc.Iterable[panope.v1.media_pb2.Image] | None = ...,
         threshold: builtins.float | None = ...,
         words: builtins.bool = ...,
+        document: Global___Document | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "images", b"images", "model", b"model", "threshold", b"threshold", "words", b"words"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "images", b"images", "model", b"model", "threshold", b"threshold", "words", b"words"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
 
 Global___RecognizeRequest: typing_extensions.TypeAlias = RecognizeRequest
@@ -131,12 +169,15 @@ class TextPage(google.protobuf.message.Message):
     WIDTH_FIELD_NUMBER: builtins.int
     HEIGHT_FIELD_NUMBER: builtins.int
     LINES_FIELD_NUMBER: builtins.int
+    IS_TEXT_LAYER_FIELD_NUMBER: builtins.int
     number: builtins.int
     """The place of the page in its file, from 1."""
     width: builtins.int
-    """The width of the image as it is shown, in pixels."""
+    """The width of the image as it is shown, or of the page as it was drawn, in pixels."""
     height: builtins.int
-    """The height of the image as it is shown, in pixels."""
+    """The height, as above."""
+    is_text_layer: builtins.bool
+    """Whether they are the text that the page of a document holds itself, with scores of 1."""
     @property
     def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TextLine]:
         """In the order in which they are read: rows from above downwards, and within a row from left to right, as most of the
@@ -150,8 +191,9 @@ class TextPage(google.protobuf.message.Message):
         width: builtins.int = ...,
         height: builtins.int = ...,
         lines: collections.abc.Iterable[Global___TextLine] | None = ...,
+        is_text_layer: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["height", b"height", "lines", b"lines", "number", b"number", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["height", b"height", "is_text_layer", b"is_text_layer", "lines", b"lines", "number", b"number", "width", b"width"]) -> None: ...
 
 Global___TextPage: typing_extensions.TypeAlias = TextPage
 
@@ -167,7 +209,7 @@ class RecognizeResponse(google.protobuf.message.Message):
     """The model that answered."""
     @property
     def pages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TextPage]:
-        """In the order of the images."""
+        """In the order of the images, or of the document's pages."""
 
     def __init__(
         self,

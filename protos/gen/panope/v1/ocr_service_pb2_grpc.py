@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OcrServiceStub(object):
-    """Reads the text in images.
+    """Reads the text in images and documents.
     """
 
     def __init__(self, channel):
@@ -43,15 +43,16 @@ class OcrServiceStub(object):
 
 
 class OcrServiceServicer(object):
-    """Reads the text in images.
+    """Reads the text in images and documents.
     """
 
     def Recognize(self, request, context):
-        """Reads the text in images, each of which is a page.
+        """Reads the text in images, each of which is a page, or in the pages of a document.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
-        known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a model of another task),
-        RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
+        known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a document that is encrypted
+        or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
+        is full, UNAVAILABLE when no instance can serve.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +75,7 @@ def add_OcrServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OcrService(object):
-    """Reads the text in images.
+    """Reads the text in images and documents.
     """
 
     @staticmethod

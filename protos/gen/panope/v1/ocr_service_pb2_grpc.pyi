@@ -42,7 +42,7 @@ _OcrServiceRecognizeType = typing_extensions.TypeVar(
 )
 
 class OcrServiceStub(typing.Generic[_OcrServiceRecognizeType]):
-    """Reads the text in images."""
+    """Reads the text in images and documents."""
 
     @typing.overload
     def __init__(self: OcrServiceStub[
@@ -61,11 +61,12 @@ class OcrServiceStub(typing.Generic[_OcrServiceRecognizeType]):
     ], channel: grpc.aio.Channel) -> None: ...
 
     Recognize: _OcrServiceRecognizeType
-    """Reads the text in images, each of which is a page.
+    """Reads the text in images, each of which is a page, or in the pages of a document.
 
     Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
-    known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a model of another task),
-    RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
+    known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a document that is encrypted
+    or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
+    is full, UNAVAILABLE when no instance can serve.
     """
 
 OcrServiceAsyncStub: typing_extensions.TypeAlias = OcrServiceStub[
@@ -76,7 +77,7 @@ OcrServiceAsyncStub: typing_extensions.TypeAlias = OcrServiceStub[
 ]
 
 class OcrServiceServicer(metaclass=abc.ABCMeta):
-    """Reads the text in images."""
+    """Reads the text in images and documents."""
 
     @abc.abstractmethod
     def Recognize(
@@ -84,11 +85,12 @@ class OcrServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.ocr_service_pb2.RecognizeRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.ocr_service_pb2.RecognizeResponse, collections.abc.Awaitable[panope.v1.ocr_service_pb2.RecognizeResponse]]:
-        """Reads the text in images, each of which is a page.
+        """Reads the text in images, each of which is a page, or in the pages of a document.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
-        known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a model of another task),
-        RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance can serve.
+        known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a document that is encrypted
+        or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
+        is full, UNAVAILABLE when no instance can serve.
         """
 
 def add_OcrServiceServicer_to_server(servicer: OcrServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

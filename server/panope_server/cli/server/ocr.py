@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from panope_server.cli.options import Address, Json, Model
-from panope_server.cli.output.console import console, print_json
+from panope_server.cli.output.console import console, fail, print_json
 from panope_server.cli.server.drawing import COLOURS, canvas, check_drawn
 from panope_server.cli.server.models import client_at
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def ocr(
     model: Model,
-    image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, a file.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, or PDF file.")],
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Tells of lines with this score or a higher one; 0.5.")
     ] = None,
@@ -28,20 +28,55 @@ def ocr(
     draw: Annotated[
         Path | None, typer.Option("--draw", help="Writes the image with outlines of lines, or words, to this file.")
     ] = None,
+    pages: Annotated[
+        str | None, typer.Option("--pages", help="Of a PDF file: which pages, such as 1-3,7; all by default.")
+    ] = None,
+    dpi: Annotated[
+        int | None, typer.Option(min=36, max=600, help="Of a PDF file: pixels of an inch; 150 by default.")
+    ] = None,
+    text_layer: Annotated[
+        bool, typer.Option("--text-layer", help="Of a PDF file: tells the text that pages hold themselves.")
+    ] = False,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Read the text in an image."""
+    """Read the text in an image or a PDF file."""
     check_drawn(draw)
+    is_document = _is_pdf(file)
+    _check_options(is_document, draw, {"--pages": pages, "--dpi": dpi, "--text-layer": text_layer or None})
     with client_at(address) as client:
-        (page,) = client.recognize([image], model, threshold=threshold, words=words).pages
+        found = (
+            client.recognize_document(
+                file, model, threshold=threshold, words=words, pages=pages or "", dpi=dpi, text_layer=text_layer
+            )
+            if is_document
+            else client.recognize([file], model, threshold=threshold, words=words)
+        ).pages
     if draw is not None:
-        draw_lines(image, page.lines, draw, words=words)
+        draw_lines(file, found[0].lines, draw, words=words)
     if json:
-        print_json(_value(page, words=words))
+        values = [_value(page, words=words) for page in found]
+        print_json({"pages": values} if is_document else values[0])
         return
-    for line in page.lines:
-        console.print(line.text, markup=False, highlight=False, soft_wrap=True)
+    for at, page in enumerate(found):
+        if at:
+            typer.echo("\f", nl=False)  # between pages, as pdftotext does
+        for line in page.lines:
+            console.print(line.text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _is_pdf(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return b"%PDF-" in opened.read(1024)
+
+
+def _check_options(is_document: bool, draw: Path | None, of_documents: Mapping[str, object]) -> None:
+    """Before a model runs: what is for the other kind of file is refused."""
+    if is_document and draw is not None:
+        fail("`--draw` is for images, and the file is a PDF file")
+    for option, value in of_documents.items():
+        if not is_document and value is not None:
+            fail(f"`{option}` is for PDF files, and the file is none")
 
 
 def _value(page: TextPage, *, words: bool) -> dict[str, Any]:

@@ -20,6 +20,8 @@ class MediaLimits(Struct, frozen=True, forbid_unknown_fields=True):
             description="Pixels of one image, as its file's header says; a worker needs up to 16 bytes for each.",
         ),
     ] = 50_000_000
+    max_document_bytes: Annotated[int, Meta(ge=1, description="Bytes of one PDF file.")] = 32 << 20
+    max_pages: Annotated[int, Meta(ge=1, le=10_000, description="Pages of it that one request reads.")] = 100
     max_audio_bytes: Annotated[int, Meta(ge=1, description="Bytes of one audio file.")] = 64 << 20
     max_audio_seconds: Annotated[
         float,

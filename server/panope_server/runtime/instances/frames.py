@@ -46,6 +46,8 @@ def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
             max_image_pixels=plan.media_limits.max_image_pixels,
             max_audio_bytes=plan.media_limits.max_audio_bytes,
             max_audio_seconds=plan.media_limits.max_audio_seconds,
+            max_document_bytes=plan.media_limits.max_document_bytes,
+            max_pages=plan.media_limits.max_pages,
         ),
     )
     return wire.ServerFrame(load=load)

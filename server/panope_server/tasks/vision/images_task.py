@@ -76,7 +76,7 @@ class ImagesTask(Task[I, O]):
         """The images of all parts."""
         return type(parts[0])(list(chain.from_iterable(part.images for part in parts)))  # type: ignore[call-arg]
 
-    def canonical(self, task_input: I, facts: object) -> Canonical:
+    def canonical(self, task_input: I, facts: object) -> Canonical | None:
         """Each image by its bytes, and with all of them the options."""
         del facts
         apart = ("images", "first_index")

@@ -1,4 +1,4 @@
-"""Task `ocr`: images to the text in them."""
+"""Task `ocr`: images and documents to the text in them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from panope.worker.v1 import ocr_pb2 as messages
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks.task import Canonical
+from panope_server.tasks.vision.documents import Document, check_document, document_message
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
 
@@ -18,6 +20,7 @@ _REQUEST_IMAGES = 4
 
 #: A page costs so many times what its pixels do: its lines are read one by one.
 _WORK = 4
+_WORK_OF_PAGE = 8192 * _WORK
 
 _POINTS = 4
 
@@ -40,10 +43,12 @@ class OcrInput(ImagesInput):
     Attributes:
         threshold: lines are told whose scores are at least so high, 0 to 1; None for the default, 0.5.
         words: whether the words of lines are told.
+        document: in the images' place; None for these.
     """
 
     threshold: float | None = None
     words: bool = False
+    document: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +91,19 @@ class TextPage:
 
     Attributes:
         number: the page's place in its file, from 1.
+        is_text_layer: whether the lines are the page's own text.
     """
 
     number: int
     width: int
     height: int
     lines: list[TextLine]
+    is_text_layer: bool = False
 
 
 @dataclass(slots=True)
 class OcrOutput(ImagesOutput):
-    """In the order of the images."""
+    """In the order of the images, or of the document's pages."""
 
     images: list[TextPage]
 
@@ -115,6 +122,7 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
             threshold=task_input.threshold,
             words=task_input.words,
             first_index=task_input.first_index,
+            document=None if task_input.document is None else document_message(task_input.document),
         )
         return message.SerializeToString()
 
@@ -126,13 +134,30 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
         """So many images in each part."""
         return super().split(task_input, min(max_items, _REQUEST_IMAGES))
 
+    def cost(self, task_input: OcrInput, data: bytes) -> tuple[int, int]:
+        """Images, and the bytes of their files; a document is one."""
+        if (document := task_input.document) is None:
+            return super().cost(task_input, data)
+        return 1, document.file.size_bytes
+
     def work(self, task_input: OcrInput, items: int, size_bytes: int) -> int:
-        """By the pixels of the images, about, and the lines in them."""
-        return super().work(task_input, items, size_bytes) * _WORK
+        """By the pixels of the images, or the pages of the document, about, and the lines in them."""
+        if (document := task_input.document) is None:
+            return super().work(task_input, items, size_bytes) * _WORK
+        return document.page_count * _WORK_OF_PAGE
+
+    def canonical(self, task_input: OcrInput, facts: object) -> Canonical | None:
+        """As of images; what was read of a document is not kept."""
+        return super().canonical(task_input, facts) if task_input.document is None else None
 
     def validate(self, task_input: OcrInput, limits: Limits) -> None:
-        """Checks every field; what images hold, the worker sees."""
-        super().validate(task_input, limits)
+        """Checks every field; what images and documents hold, the worker sees."""
+        if task_input.document is None:
+            super().validate(task_input, limits)
+        elif task_input.images:
+            raise InvalidInputError.at("document", "{field} and {images} exclude each other", images=Field("images"))
+        else:
+            check_document(task_input.document, limits.media)
         threshold = task_input.threshold
         if threshold is not None and not (math.isfinite(threshold) and 0 <= threshold <= 1):
             raise InvalidInputError.at("threshold", "{field} must be a number from 0 to 1")
@@ -143,7 +168,7 @@ def _page_of(page: messages.OcrPage) -> TextPage:
         TextLine(line.text, line.score, _corners(line.corners), line.angle, [_word_of(word) for word in line.words])
         for line in page.lines
     ]
-    return TextPage(page.number, page.width, page.height, lines)
+    return TextPage(page.number, page.width, page.height, lines, page.is_text_layer)
 
 
 def _word_of(word: messages.OcrWord) -> TextWord:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.colour_reader import CELL, DESCRIPTION, line, page, png, write_colour_reader
+from tests.pdf_files import image_pdf, text_pdf
 
 from panope.worker.v1 import ocr_pb2 as messages
 from panope.worker.v1.media_pb2 import Image as ImageMessage
@@ -19,7 +20,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.ocr import job as ocr_job
 from panope_backends.tasks.registry import find_task
-from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask
+from panope_backends.tasks.task import Answered, ArrayItem, ArrayJob, LoadedTask
 
 
 class Source:
@@ -51,6 +52,21 @@ def read(loaded: LoadedTask, *images: Image.Image, **options: Any) -> list[messa
     message = messages.OcrInput(images=[ImageMessage(content=png(image)) for image in images], **options)
     job = loaded.requests["ocr"](message.SerializeToString())
     assert isinstance(job, ArrayJob)
+    items = job.items
+    while items:
+        rows = [row for item in items for row in loaded.arrays.run([item])]
+        items = job.next_items(rows)
+    return list(messages.OcrOutput.FromString(job.answer(rows)).pages)
+
+
+def read_document(loaded: LoadedTask, data: bytes, ranges: tuple[int, ...] = (), **options: Any) -> Any:
+    """As `read`, of a PDF file at 72 dpi."""
+    document = messages.OcrDocument(content=data, ranges=ranges, **{"dpi": 72, **options})
+    job = loaded.requests["ocr"](messages.OcrInput(document=document, words=True).SerializeToString())
+    if isinstance(job, Answered):
+        return list(messages.OcrOutput.FromString(job.output).pages)
+    assert isinstance(job, ArrayJob)
+    assert loaded.arrays is not None
     items = job.items
     while items:
         rows = [row for item in items for row in loaded.arrays.run([item])]
@@ -172,3 +188,55 @@ def test_a_folder_without_a_description_is_no_model_that_reads(tmp_path: Path) -
     (tmp_path / "panope.json").unlink()
     with pytest.raises(PreconditionError, match=r"graphs that a `panope\.json` describes"):
         find_task("ocr").load(source)  # type: ignore[arg-type]
+
+
+def test_pages_of_a_document_are_drawn_and_read_in_their_order(loaded: LoadedTask) -> None:
+    data = image_pdf(*[page([(20, 20, line(text))]) for text in ("r", "g", "b", "rg", "gb")])
+    told = [(each.number, [found.text for found in each.lines]) for each in read_document(loaded, data)]
+    assert told == [(1, ["r"]), (2, ["g"]), (3, ["b"]), (4, ["rg"]), (5, ["gb"])]
+    (second, *others) = read_document(loaded, data, (2, 2, 4, 0))
+    assert (second.number, second.width, second.height, len(others)) == (2, 400, 300, 2)
+    assert [each.number for each in others] == [4, 5]
+
+
+def test_a_pages_own_text_is_told_where_it_is_asked_for_and_not_read(loaded: LoadedTask) -> None:
+    data = text_pdf(["Never read", "by a model"], [])
+    first, second = read_document(loaded, data, text_layer=True)
+    assert first.is_text_layer
+    assert [(each.text, each.score, [word.text for word in each.words]) for each in first.lines] == [
+        ("Never read", 1, ["Never", "read"]),
+        ("by a model", 1, ["by", "a", "model"]),
+    ]
+    assert (second.is_text_layer, list(second.lines), second.width) == (False, [], 300)
+    assert not read_document(loaded, data)[0].is_text_layer
+
+
+def test_a_document_of_which_every_page_has_text_needs_no_model(loaded: LoadedTask) -> None:
+    pages = read_document(loaded, text_pdf(["one"], ["two"], ["three"]), text_layer=True)
+    assert [each.lines[0].text for each in pages] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "field", "words"),
+    [
+        ((2, 3), "document.pages", "names page 3; the document has 2"),
+        ((3, 0), "document.pages", "names page 3; the document has 2"),
+    ],
+)
+def test_pages_that_a_document_has_not_are_refused(
+    loaded: LoadedTask, ranges: tuple[int, ...], field: str, words: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        read_document(loaded, text_pdf(["a"], ["b"]), ranges)
+    assert caught.value.field == field
+
+
+def test_more_pages_and_bytes_than_the_limits_are_refused(tmp_path: Path) -> None:
+    source = Source(tmp_path)
+    source.media_limits = MediaLimits(max_document_bytes=2000, max_pages=2)
+    loaded = find_task("ocr").load(source)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="asks for more than 2 pages of 3"):
+        read_document(loaded, text_pdf(["a"], ["b"], ["c"]))
+    assert len(read_document(loaded, text_pdf(["a"], ["b"], ["c"]), (2, 0))) == 2
+    with pytest.raises(InvalidInputError, match=r"`document\.content` has [\d,]+ bytes; the limit is 2,000"):
+        read_document(loaded, text_pdf(["a" * 2000]))

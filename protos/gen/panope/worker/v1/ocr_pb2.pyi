@@ -20,11 +20,49 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
-class OcrInput(google.protobuf.message.Message):
+class OcrDocument(google.protobuf.message.Message):
     """Task `ocr`: images to the text in them.
 
-    Images to read.
+    Pages of a PDF file, to be drawn and read.
     """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: builtins.int
+    DATA_URL_FIELD_NUMBER: builtins.int
+    RANGES_FIELD_NUMBER: builtins.int
+    DPI_FIELD_NUMBER: builtins.int
+    TEXT_LAYER_FIELD_NUMBER: builtins.int
+    content: builtins.bytes
+    """As bytes."""
+    data_url: builtins.str
+    """A `data:` URL in base64."""
+    dpi: builtins.int
+    """Pixels of an inch."""
+    text_layer: builtins.bool
+    """Whether a page's own text is told in the place of what is read."""
+    @property
+    def ranges(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The first and the last page of each range, from 1; empty for all."""
+
+    def __init__(
+        self,
+        *,
+        content: builtins.bytes = ...,
+        data_url: builtins.str = ...,
+        ranges: collections.abc.Iterable[builtins.int] | None = ...,
+        dpi: builtins.int = ...,
+        text_layer: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["content", b"content", "data_url", b"data_url", "source", b"source"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "data_url", b"data_url", "dpi", b"dpi", "ranges", b"ranges", "source", b"source", "text_layer", b"text_layer"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["content", "data_url"] | None: ...
+
+Global___OcrDocument: typing_extensions.TypeAlias = OcrDocument
+
+@typing.final
+class OcrInput(google.protobuf.message.Message):
+    """Images to read, or a document."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -32,6 +70,7 @@ class OcrInput(google.protobuf.message.Message):
     THRESHOLD_FIELD_NUMBER: builtins.int
     WORDS_FIELD_NUMBER: builtins.int
     FIRST_INDEX_FIELD_NUMBER: builtins.int
+    DOCUMENT_FIELD_NUMBER: builtins.int
     threshold: builtins.float
     """Lines are told whose scores are at least so high. Default: 0.5."""
     words: builtins.bool
@@ -42,6 +81,10 @@ class OcrInput(google.protobuf.message.Message):
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.worker.v1.media_pb2.Image]:
         """The images."""
 
+    @property
+    def document(self) -> Global___OcrDocument:
+        """In the images' place."""
+
     def __init__(
         self,
         *,
@@ -49,9 +92,10 @@ class OcrInput(google.protobuf.message.Message):
         threshold: builtins.float | None = ...,
         words: builtins.bool = ...,
         first_index: builtins.int = ...,
+        document: Global___OcrDocument | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "first_index", b"first_index", "images", b"images", "threshold", b"threshold", "words", b"words"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "first_index", b"first_index", "images", b"images", "threshold", b"threshold", "words", b"words"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
 
 Global___OcrInput: typing_extensions.TypeAlias = OcrInput
@@ -86,12 +130,15 @@ class OcrPage(google.protobuf.message.Message):
     WIDTH_FIELD_NUMBER: builtins.int
     HEIGHT_FIELD_NUMBER: builtins.int
     LINES_FIELD_NUMBER: builtins.int
+    IS_TEXT_LAYER_FIELD_NUMBER: builtins.int
     number: builtins.int
     """Of the page in its document, from 1."""
     width: builtins.int
     """Of the image as it is shown, in pixels."""
     height: builtins.int
     """The same."""
+    is_text_layer: builtins.bool
+    """Whether they are the page's own text."""
     @property
     def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___OcrLine]:
         """In the order in which they are read."""
@@ -103,8 +150,9 @@ class OcrPage(google.protobuf.message.Message):
         width: builtins.int = ...,
         height: builtins.int = ...,
         lines: collections.abc.Iterable[Global___OcrLine] | None = ...,
+        is_text_layer: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["height", b"height", "lines", b"lines", "number", b"number", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["height", b"height", "is_text_layer", b"is_text_layer", "lines", b"lines", "number", b"number", "width", b"width"]) -> None: ...
 
 Global___OcrPage: typing_extensions.TypeAlias = OcrPage
 

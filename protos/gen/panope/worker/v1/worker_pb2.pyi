@@ -217,6 +217,8 @@ class MediaLimits(google.protobuf.message.Message):
     MAX_IMAGE_PIXELS_FIELD_NUMBER: builtins.int
     MAX_AUDIO_BYTES_FIELD_NUMBER: builtins.int
     MAX_AUDIO_SECONDS_FIELD_NUMBER: builtins.int
+    MAX_DOCUMENT_BYTES_FIELD_NUMBER: builtins.int
+    MAX_PAGES_FIELD_NUMBER: builtins.int
     max_image_bytes: builtins.int
     """Bytes of an encoded image."""
     max_image_pixels: builtins.int
@@ -225,6 +227,10 @@ class MediaLimits(google.protobuf.message.Message):
     """Bytes of an encoded audio file."""
     max_audio_seconds: builtins.float
     """Seconds of a decoded one."""
+    max_document_bytes: builtins.int
+    """Bytes of a PDF file."""
+    max_pages: builtins.int
+    """Pages of it that one request reads."""
     def __init__(
         self,
         *,
@@ -232,8 +238,10 @@ class MediaLimits(google.protobuf.message.Message):
         max_image_pixels: builtins.int = ...,
         max_audio_bytes: builtins.int = ...,
         max_audio_seconds: builtins.float = ...,
+        max_document_bytes: builtins.int = ...,
+        max_pages: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["max_audio_bytes", b"max_audio_bytes", "max_audio_seconds", b"max_audio_seconds", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_audio_bytes", b"max_audio_bytes", "max_audio_seconds", b"max_audio_seconds", "max_document_bytes", b"max_document_bytes", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_pages", b"max_pages"]) -> None: ...
 
 Global___MediaLimits: typing_extensions.TypeAlias = MediaLimits
 

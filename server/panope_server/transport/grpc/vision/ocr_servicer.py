@@ -7,6 +7,8 @@ import grpc
 from panope.v1 import media_pb2 as media_pb
 from panope.v1 import ocr_service_pb2 as pb
 from panope.v1 import ocr_service_pb2_grpc as pb_grpc
+from panope_server.tasks.vision.documents import Document
+from panope_server.tasks.vision.images import Image
 from panope_server.tasks.vision.ocr import Corners, OcrInput, OcrOutput, TextLine, TextPage, TextWord
 from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.texts.calls import run
@@ -32,6 +34,7 @@ class OcrServicer(pb_grpc.OcrServiceServicer):
             images_of(request.images),
             threshold=request.threshold if request.HasField("threshold") else None,
             words=request.words,
+            document=_document(request.document) if request.HasField("document") else None,
         )
         answer, model = await run(
             self._pipeline,
@@ -45,8 +48,20 @@ class OcrServicer(pb_grpc.OcrServiceServicer):
         return pb.RecognizeResponse(model=model, pages=map(_page, answer.images))
 
 
+def _document(document: pb.Document) -> Document:
+    return Document(
+        Image(content=document.content), document.pages, document.dpi or None, text_layer=document.text_layer
+    )
+
+
 def _page(page: TextPage) -> pb.TextPage:
-    return pb.TextPage(number=page.number, width=page.width, height=page.height, lines=map(_line, page.lines))
+    return pb.TextPage(
+        number=page.number,
+        width=page.width,
+        height=page.height,
+        lines=map(_line, page.lines),
+        is_text_layer=page.is_text_layer,
+    )
 
 
 def _line(line: TextLine) -> pb.TextLine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from google.api.httpbody_pb2 import HttpBody
@@ -18,8 +19,8 @@ BYTES = "application/octet-stream"
 _IMAGE = "image/"
 
 
-def is_image(request: HttpBody, context: Context) -> bool:
-    """Whether a body is an image by itself.
+def is_image(request: HttpBody, context: Context, also: Collection[str] = ()) -> bool:
+    """Whether a body is an image by itself, or of a type that is taken beside images.
 
     Pages of other sites can send a body without a type unasked, and then browsers tell where from; programs send
     images without a type.
@@ -27,7 +28,7 @@ def is_image(request: HttpBody, context: Context) -> bool:
     given: str = request.content_type.partition(";")[0].strip().lower()
     if not given:
         return "origin" not in metadata_of(context)
-    return given == BYTES or given.startswith(_IMAGE)
+    return given == BYTES or given.startswith(_IMAGE) or given in also
 
 
 def image_of(request: HttpBody) -> Image:
@@ -57,14 +58,27 @@ class ImageCall(NamedTuple):
 
 
 async def image_call(
-    path_model: str, request: HttpBody, context: Context, body: RequestBody[Any], unknown: UnknownFields
+    path_model: str,
+    request: HttpBody,
+    context: Context,
+    body: RequestBody[Any],
+    unknown: UnknownFields,
+    also: Collection[str] = (),
 ) -> ImageCall:
     """What a body asks for: an image, or JSON with `inputs`, `parameters` and `options`.
+
+    Args:
+        path_model: that the path names; empty for none.
+        request: with the body.
+        context: of the call.
+        body: how JSON is read.
+        unknown: fields that are not known.
+        also: media types that are taken as images are.
 
     Raises:
         InvalidInputError: it is neither.
     """
-    if is_image(request, context):
+    if is_image(request, context, also):
         return ImageCall(path_model, image_of(request))
     read = await off_loop(len(request.data), body.read, request, unknown)
     return ImageCall(model_of(read.model, path_model), image_in(read.inputs, "inputs"), read.parameters, read.options)

@@ -6,6 +6,7 @@ from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta, Struct
 
+from panope_server.tasks.vision.documents import MAX_DPI, MIN_DPI
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -17,17 +18,23 @@ class OcrParameters(Struct, forbid_unknown_fields=True):
     Attributes:
         threshold: Tells of lines with this score or a higher one. Default: 0.5.
         words: Whether to tell of the words of each line.
+        pages: Of a PDF file: which, from 1, such as `1-3,7`; `5-` goes to the last one. Default: all.
+        dpi: Of a PDF file: in how many pixels of an inch its pages are drawn. Default: 150.
+        text_layer: Of a PDF file: whether a page that holds text itself is told by it, and not read.
     """
 
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     words: bool = False
+    pages: Text | None = None
+    dpi: Annotated[int, Meta(ge=MIN_DPI, le=MAX_DPI)] | None = None
+    text_layer: bool | None = None
 
 
 class OcrBody(Struct, forbid_unknown_fields=True):
     """POST /v1/ocr.
 
     Attributes:
-        inputs: An image in base64, or as a `data:` URL.
+        inputs: An image or a PDF file in base64, or as a `data:` URL.
         model: Absent for the model of the path, or for the only model of the task.
         parameters: How to read.
         options: How to treat the call.
@@ -70,7 +77,7 @@ class TextPageJson(TypedDict):
     """Its place in its file, from 1."""
 
     width: int
-    """Of the image as it is shown, in pixels."""
+    """Of the image as it is shown, or of the page as it was drawn, in pixels."""
 
     height: int
     text: str
@@ -78,6 +85,9 @@ class TextPageJson(TypedDict):
 
     lines: list[TextLineJson]
     """In the order in which they are read."""
+
+    text_layer: NotRequired[bool]
+    """True where they are the text that the page of a PDF file holds itself."""
 
 
 class OcrJson(TypedDict):

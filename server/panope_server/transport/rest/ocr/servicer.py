@@ -7,10 +7,13 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import ocr_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
+from panope_backends.errors import CallerError, InvalidInputError
+from panope_server.tasks.vision.documents import Document, holds_pdf
+from panope_server.tasks.vision.images import Image
 from panope_server.tasks.vision.ocr import Corners, OcrInput, OcrOutput, TextLine, TextPage
+from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
-from panope_server.transport.rest.embedding.run import answered
 from panope_server.transport.rest.hugging_face.calls import call_with
 from panope_server.transport.rest.hugging_face.image_bodies import image_call
 from panope_server.transport.rest.json.query import unknown_of
@@ -20,7 +23,16 @@ from panope_server.transport.rest.ocr.schemas import OcrBody, OcrJson, OcrParame
 from panope_server.transport.services import Services
 
 _BODY = RequestBody(OcrBody)
-_NAMES = {"images": "inputs", "threshold": "parameters.threshold", "words": "parameters.words"}
+#: What the body calls fields of the input, and those of its document.
+_NAMES = FieldNames(
+    {"images": "inputs", **{name: f"parameters.{name}" for name in ("threshold", "words")}}, single=True
+)
+_OF_DOCUMENT = FieldNames(
+    {"content": "inputs", **{name: f"parameters.{name}" for name in ("pages", "dpi", "text_layer")}}
+)
+_DOCUMENT = "document."
+
+PDF = "application/pdf"
 
 #: Bytes of JSON that a line becomes, about.
 _BYTES_OF_LINE = 300
@@ -49,17 +61,35 @@ class OcrRestServicer(pb_grpc.OcrServiceServicer):
 
     async def _recognize(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
         unknown = unknown_of(context, report=self._report_unknown)
-        given = await image_call(path_model, request, context, _BODY, unknown)
+        given = await image_call(path_model, request, context, _BODY, unknown, also=(PDF,))
         parameters = given.parameters or OcrParameters()
-        task_input = OcrInput([given.image], threshold=parameters.threshold, words=parameters.words)
+        task_input = _input(given.image, parameters)
         call = call_with(
             given.options, context, model=given.model, task_input=task_input, task="ocr", interface=interface
         )
-        output = await answered(self._pipeline, call, _NAMES, single=True)
+        try:
+            output = await self._pipeline.run(call)
+        except CallerError as error:
+            raise error.renamed(_name) from None
         assert isinstance(output, OcrOutput)
         unknown.tell(context)
         size = sum(len(page.lines) for page in output.images) * _BYTES_OF_LINE
         return await off_loop(size, _response, call.model, output, parameters.words)
+
+
+def _name(path: str) -> str:
+    return _OF_DOCUMENT(path[len(_DOCUMENT) :]) if path.startswith(_DOCUMENT) else _NAMES(path)
+
+
+def _input(file: Image, parameters: OcrParameters) -> OcrInput:
+    """The input of a file, which is a document or an image; what is said of documents alone is refused of images."""
+    if holds_pdf(file):
+        document = Document(file, parameters.pages or "", parameters.dpi, text_layer=parameters.text_layer or False)
+        return OcrInput([], threshold=parameters.threshold, words=parameters.words, document=document)
+    for name in ("pages", "dpi", "text_layer"):
+        if getattr(parameters, name) is not None:
+            raise InvalidInputError.at(f"parameters.{name}", "{field} is for PDF files, and `inputs` holds an image")
+    return OcrInput([file], threshold=parameters.threshold, words=parameters.words)
 
 
 def _response(model: str, output: OcrOutput, words: bool) -> HttpBody:
@@ -68,13 +98,16 @@ def _response(model: str, output: OcrOutput, words: bool) -> HttpBody:
 
 
 def _page(page: TextPage, *, words: bool) -> TextPageJson:
-    return {
+    made: TextPageJson = {
         "page": page.number,
         "width": page.width,
         "height": page.height,
         "text": "\n".join(line.text for line in page.lines),
         "lines": [_line(line, words=words) for line in page.lines],
     }
+    if page.is_text_layer:
+        made["text_layer"] = True
+    return made
 
 
 def _line(line: TextLine, *, words: bool) -> TextLineJson:
