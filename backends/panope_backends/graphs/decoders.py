@@ -53,6 +53,29 @@ class CenterPoints(Struct, forbid_unknown_fields=True, tag_field="decoder", tag=
     overlap: Part = 0.3
 
 
+class DistributionBoxes(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="distribution-boxes"):
+    """Things by the distances of their edges from places of several grids, as PicoDet has them.
+
+    Attributes:
+        scores: of each grid, the output with a score from 0 to 1 for each place and label, row by row.
+        distances: of each grid, the output with values for how many strides the left, upper, right and lower edge are
+            away from the middle of each place: 0, 1, 2 …, as many for each edge.
+        strides: of each grid, pixels between two places.
+        overlap: as of `CenterPoints`.
+    """
+
+    scores: Annotated[list[Name], Meta(min_length=1, max_length=8)]
+    distances: Annotated[list[Name], Meta(min_length=1, max_length=8)]
+    strides: Annotated[list[Annotated[int, Meta(ge=1, le=512)]], Meta(min_length=1, max_length=8)]
+    overlap: Part = 0.5
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The graph's outputs, by the names that they have here."""
+        listed = {"scores": self.scores, "distances": self.distances}
+        return {f"{kind}[{at}]": name for kind, names in listed.items() for at, name in enumerate(names)}
+
+
 class Pixels(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="image"):
     """An image, larger than the graph's input by a whole number, or of its size.
 
@@ -71,12 +94,12 @@ class Pixels(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="image
     colors: Colors | None = None
 
 
-Decoder = LabelScores | SalientMask | CenterPoints | Pixels
+Decoder = LabelScores | SalientMask | CenterPoints | DistributionBoxes | Pixels
 
 #: Which decoders a task has.
 DECODERS: Mapping[str, tuple[type[Decoder], ...]] = {
     "classify": (LabelScores,),
     "segment": (SalientMask,),
-    "detect": (CenterPoints,),
+    "detect": (CenterPoints, DistributionBoxes),
     "super-resolution": (Pixels,),
 }

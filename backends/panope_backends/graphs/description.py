@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from panope_backends.graphs.decoders import DECODERS, Decoder, Pixels, SalientMask
+from panope_backends.graphs.decoders import DECODERS, Decoder, DistributionBoxes, Pixels, SalientMask
 from panope_backends.graphs.ocr_description import OcrDescription, check_ocr
 from panope_backends.graphs.terms import (
     Bounds,
@@ -41,6 +41,7 @@ class ImageInput(Struct, forbid_unknown_fields=True):
         resize: with height and width: `stretch` to them, or `crop` from the middle.
         crop_from: for `crop`: the shorter side that the image is scaled to before; absent for the size that is cropped.
         interpolation: of scaling.
+        antialias: whether images that are made smaller are smoothed, as Pillow and transformers do it; OpenCV does not.
         layout: of the axes: N is the batch, C the colours.
         colors: their order.
         range: what the values 0 and 255 become.
@@ -57,6 +58,7 @@ class ImageInput(Struct, forbid_unknown_fields=True):
     resize: Literal["stretch", "crop"] = "stretch"
     crop_from: Side | None = None
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    antialias: bool = True
     layout: Layout = "NCHW"
     colors: Colors = "RGB"
     range: Bounds = msgspec.field(default_factory=lambda: [0.0, 1.0])
@@ -128,6 +130,8 @@ def _check(found: Description) -> None:
         _check_pixels(found.input, found.output)
     if isinstance(found.output, SalientMask) and len(found.labels) != 1:
         raise DescriptionError("`labels` must have one label for a mask of one channel")
+    if isinstance(found.output, DistributionBoxes):
+        _check_boxes(found.input, found.output)
     _check_input(found.input, found.task)
 
 
@@ -144,14 +148,28 @@ def _check_input(given: ImageInput, task: str) -> None:
         raise DescriptionError("`input.crop_from` must not be less than what is cropped")
     if given.resize == "crop" and task != "classify":
         raise DescriptionError(f"`input.resize` `crop` leaves out what the task `{task}` tells of")
+    if given.interpolation == "lanczos" and not given.antialias:
+        raise DescriptionError("`input.antialias` must be true for `input.interpolation` `lanczos`")
     if given.range[0] == given.range[1]:
         raise DescriptionError("`input.range` must hold two values that differ")
     check_divisors(given.std, "input.std")
 
 
+def _check_boxes(given: ImageInput, output: DistributionBoxes) -> None:
+    if given.height is None:
+        raise DescriptionError("`input.height` and `input.width` are needed by the decoder `distribution-boxes`")
+    if not len(output.scores) == len(output.distances) == len(output.strides):
+        raise DescriptionError("`output.scores`, `output.distances` and `output.strides` must be one for each grid")
+
+
 def _check_pixels(given: ImageInput, output: Pixels) -> None:
     """Images that are made keep the size of what they are made of, so none is scaled before."""
-    for name, usual in (("interpolation", "bilinear"), ("stretch_to_max", False), ("resize", "stretch")):
+    for name, usual in (
+        ("interpolation", "bilinear"),
+        ("antialias", True),
+        ("stretch_to_max", False),
+        ("resize", "stretch"),
+    ):
         if getattr(given, name) != usual:
             raise DescriptionError(f"`input.{name}` is for tasks that scale images, and this one does not")
     if output.range[0] == output.range[1]:

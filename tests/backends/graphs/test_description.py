@@ -52,6 +52,7 @@ def test_what_is_left_out_has_defaults() -> None:
         ("input.layout", "CHWN", "`input.layout`"),
         ("input.height", None, "`input.height` and `input.width` go together"),
         ("input.multiple_of", 32, "`input.multiple_of` is for graphs that take any size"),
+        ("input", {"interpolation": "lanczos", "antialias": False}, "`input.antialias` must be true"),
         ("input.crop_from", 256, "`input.crop_from` goes with"),
         ("input.std", [1, 0, 1], "`input.std` must not be nearer to 0 than"),
         ("input.std", [1, 1e-60, 1], "`input.std` must not be nearer to 0 than"),
@@ -67,6 +68,25 @@ def test_what_is_left_out_has_defaults() -> None:
 def test_what_is_not_known_is_refused_by_its_name(path: str, value: object, words: str) -> None:
     with pytest.raises(DescriptionError, match=words):
         read_description(changed(path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("input", {}, "`input.height` and `input.width` are needed by the decoder"),
+        ("output.strides", [8], "must be one for each grid"),
+        ("output.strides", [0, 16], "`output.strides"),
+        ("output.scores", [], "`output.scores`"),
+    ],
+)
+def test_boxes_of_grids_need_a_size_and_as_many_outputs_as_grids(path: str, value: object, words: str) -> None:
+    output = {"decoder": "distribution-boxes", "scores": ["a", "b"], "distances": ["c", "d"], "strides": [8, 16]}
+    content: dict[str, Any] = {**GOOD, "task": "detect", "input": {"height": 16, "width": 16}, "output": output}
+    read_description(content)
+    name, _, inner = path.partition(".")
+    content[name] = {**content[name], inner: value} if inner else value
+    with pytest.raises(DescriptionError, match=words):
+        read_description(content)
 
 
 OCR: dict[str, Any] = {

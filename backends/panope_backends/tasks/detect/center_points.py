@@ -6,14 +6,11 @@ the place; of boxes that overlap the highest score is told.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from panope_backends.api import Arrays
 from panope_backends.graphs.decoders import CenterPoints
-from panope_backends.tasks.detect.decoding import Boxes, Floats
+from panope_backends.tasks.detect.decoding import Boxes, Floats, apart
 
 #: Boxes that are looked at, those of the highest scores: each is compared with all that are told.
 _MOST_TRIED = 2000
@@ -62,17 +59,5 @@ def decode_center_points(
     corners = np.stack([right - half[1], down - half[0], right + half[1], down + half[0]], axis=1).astype(np.float32)
     height, width = (side * decoder.stride for side in heatmap.shape[1:])
     corners = np.clip(corners, 0, np.array([width, height] * 2, np.float32))
-    kept = _apart(corners, labels, decoder.overlap)
+    kept = apart(corners, labels, decoder.overlap)
     return Boxes(scores[kept], labels[kept], corners[kept])
-
-
-def _apart(corners: Floats, labels: NDArray[Any], overlap: float) -> NDArray[Any]:
-    """Those that share no more than a part with one of their label before them."""
-    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
-    kept = np.zeros(len(corners), bool)
-    for at in range(len(corners)):
-        others = np.flatnonzero(kept & (labels == labels[at]))
-        inner = np.minimum(corners[others, 2:], corners[at, 2:]) - np.maximum(corners[others, :2], corners[at, :2])
-        shared = np.clip(inner, 0, None).prod(axis=1)
-        kept[at] = not (shared > overlap * (areas[others] + areas[at] - shared)).any()
-    return np.flatnonzero(kept)

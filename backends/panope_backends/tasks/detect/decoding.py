@@ -75,6 +75,24 @@ def decode_found(logits: Floats, boxes: Floats, width: int, height: int) -> Boxe
     return Boxes(scores[order], order // logits.shape[1], _corners(boxes.reshape(-1, 4), width, height)[order])
 
 
+def apart(corners: Floats, labels: NDArray[Any], overlap: float) -> NDArray[Any]:
+    """The places of those boxes that share no more than a part with one of their label before them.
+
+    Args:
+        corners: boxes × 4, the highest score first.
+        labels: of each.
+        overlap: of the area of both, the part that two may share.
+    """
+    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    kept = np.zeros(len(corners), bool)
+    for at in range(len(corners)):
+        others = np.flatnonzero(kept & (labels == labels[at]))
+        inner = np.minimum(corners[others, 2:], corners[at, 2:]) - np.maximum(corners[others, :2], corners[at, :2])
+        shared = np.clip(inner, 0, None).prod(axis=1)
+        kept[at] = not (shared > overlap * (areas[others] + areas[at] - shared)).any()
+    return np.flatnonzero(kept)
+
+
 def _corners(boxes: Floats, width: int, height: int) -> Floats:
     centre, half = boxes[:, :2], boxes[:, 2:] / 2
     corners: Floats = np.concatenate([centre - half, centre + half], axis=1)

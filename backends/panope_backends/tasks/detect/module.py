@@ -9,12 +9,14 @@ from typing import Any
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError
-from panope_backends.graphs.decoders import CenterPoints
+from panope_backends.graphs.decoders import CenterPoints, DistributionBoxes
+from panope_backends.graphs.description import Description
 from panope_backends.image_models import finds_one_by_one, finds_together, pads_to_square
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import labels_of
 from panope_backends.tasks.detect.center_points import PointBoxes
 from panope_backends.tasks.detect.decoding import Boxes, decode_boxes, decode_found
+from panope_backends.tasks.detect.distribution_boxes import EdgeBoxes
 from panope_backends.tasks.graphs.loading import description_of, is_described, load_graph
 from panope_backends.tasks.images import ImagePreparer, Prepared
 from panope_backends.tasks.json_files import read_json
@@ -64,12 +66,19 @@ def _load_graph(source: ModelSource) -> LoadedTask:
     """Of a graph that `panope.json` describes."""
     description = description_of(source.folder)
     model, outputs, images = load_graph(source, description)
-    assert isinstance(description.output, CenterPoints)  # as its task has it
-    requests = DetectRequests(images, description.labels, None, PointBoxes(description.output))
-    runs = StackedArrays(outputs, PointBoxes.outputs, requests.sample)
+    boxes = _boxes_of(description)
+    requests = DetectRequests(images, description.labels, None, boxes)
+    runs = StackedArrays(outputs, boxes.outputs, requests.sample)
     runs.trial()
     facts = messages.DetectFacts(labels=description.labels).SerializeToString()
     return LoadedTask(model, {}, {DetectModule.name: requests.detect}, facts=facts, arrays=runs)
+
+
+def _boxes_of(description: Description) -> PointBoxes | EdgeBoxes:
+    if isinstance(description.output, DistributionBoxes):
+        return EdgeBoxes(description.output, description.input.height or 0, description.input.width or 0)
+    assert isinstance(description.output, CenterPoints)  # as its task has it
+    return PointBoxes(description.output)
 
 
 def _decoder(config: Mapping[str, Any], labels: int) -> Decode:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from panope_backends.api import Arrays, TensorSpec
 from panope_backends.errors import PreconditionError
-from panope_backends.graphs.decoders import CenterPoints, LabelScores, Pixels, SalientMask
+from panope_backends.graphs.decoders import CenterPoints, DistributionBoxes, LabelScores, Pixels, SalientMask
 from panope_backends.graphs.description import Description, ImageInput
 from panope_backends.graphs.terms import FILE
 
 #: A length that is not fixed.
 _ANY = -1
 _CHANNELS = 3
+_EDGES = 4
 
 
 def check_input(wanted: ImageInput, spec: TensorSpec) -> None:
@@ -53,6 +55,18 @@ def check_outputs(description: Description, row: Arrays) -> None:
             _check_labels(description, heatmap[0])
             for name in ("sizes", "offsets"):
                 _check_shape(name, row[name].shape, (2, *heatmap[1:]))
+        case DistributionBoxes(strides=strides):
+            for at, stride in enumerate(strides):
+                places = _places(description.input, stride)
+                scores, distances = row[f"scores[{at}]"].shape, row[f"distances[{at}]"].shape
+                _check_shape(f"scores[{at}]", scores, (places, _ANY))
+                _check_labels(description, scores[1])
+                _check_shape(f"distances[{at}]", distances, (places, _ANY))
+                if distances[1] < 2 * _EDGES or distances[1] % _EDGES:
+                    raise PreconditionError(
+                        f"{FILE} has `output.distances[{at}]` of as many values, at least 2, for each of four edges; "
+                        f"the graph gives {distances[1]:,}"
+                    )
         case Pixels(layout=layout):
             sides = (
                 (_CHANNELS, _ANY, _ANY) if (layout or description.input.layout) == "NCHW" else (_ANY, _ANY, _CHANNELS)
@@ -61,6 +75,13 @@ def check_outputs(description: Description, row: Arrays) -> None:
         case SalientMask():
             mask = row["mask"].shape
             _check_shape("mask", mask, (1, _ANY, _ANY)[-max(len(mask), 2) :])
+
+
+def _places(given: ImageInput, stride: int) -> int:
+    """Of a grid over what the graph sees."""
+    assert given.height is not None  # as the description was checked
+    assert given.width is not None
+    return math.ceil(given.height / stride) * math.ceil(given.width / stride)
 
 
 def _check_labels(description: Description, count: int) -> None:

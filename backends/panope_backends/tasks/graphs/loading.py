@@ -11,7 +11,7 @@ import numpy as np
 
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import PreconditionError
-from panope_backends.graphs.decoders import Decoder, Pixels
+from panope_backends.graphs.decoders import Decoder, DistributionBoxes, Pixels
 from panope_backends.graphs.description import AnyDescription, Description, read_description
 from panope_backends.graphs.terms import FILE, DescriptionError
 from panope_backends.tasks.graphs.forms import check_input, check_outputs
@@ -109,6 +109,8 @@ class NamedOutputs(TensorModel):
 
 def _outputs(decoder: Decoder, model: TensorModel) -> Mapping[str, str]:
     """The graph's names of what the decoder reads; an empty one is the only output."""
+    if isinstance(decoder, DistributionBoxes):
+        return decoder.outputs
     named = {name: getattr(decoder, name) for name in _OUTPUTS if hasattr(decoder, name)}
     if not all(named.values()) and len(model.outputs) > 1:
         given = ", ".join(spec.name for spec in model.outputs)[:200]

@@ -17,6 +17,10 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _LARGEST = 255
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
 _MAX_SIDE = 1280
 
 
@@ -47,13 +51,21 @@ class PixelArrays:
         return {self._name: np.ascontiguousarray(values, np.float32)}
 
     def _scaled(self, image: Image.Image) -> Image.Image | NDArray[np.uint8]:
-        wanted, method = self._wanted, _FILTERS[self._wanted.interpolation]
+        wanted = self._wanted
         if wanted.height is None or wanted.width is None:
             size = self._free_size(*image.size)
-            return image if size == image.size else image.resize(size, method)
+            return image if size == image.size else self._resampled(image, size)
         if wanted.resize == "stretch":
-            return image.resize((wanted.width, wanted.height), method)
-        return _cropped(image, wanted.width, wanted.height, wanted.crop_from, method)
+            return self._resampled(image, (wanted.width, wanted.height))
+        box = _middle(image, wanted.width, wanted.height, wanted.crop_from)
+        return self._resampled(image, (wanted.width, wanted.height), box)
+
+    def _resampled(self, image: Image.Image, size: tuple[int, int], box: Box | None = None) -> Image.Image:
+        """A box of an image, or all of it, at a size."""
+        method = _FILTERS[self._wanted.interpolation]
+        if self._wanted.antialias:
+            return image.resize(size, method, box)
+        return image.transform(size, Image.Transform.EXTENT, box or (0, 0, *image.size), method)
 
     def _free_size(self, width: int, height: int) -> tuple[int, int]:
         """The image's own, within the limit, with sides that the graph takes."""
@@ -77,8 +89,8 @@ class PaddedPixels(PixelArrays):
         return np.pad(pixels, missing, mode="symmetric")
 
 
-def _cropped(image: Image.Image, width: int, height: int, start: int | None, method: Image.Resampling) -> Image.Image:
-    """The middle, after the image was scaled so far that it fits, or its shorter side to `start`.
+def _middle(image: Image.Image, width: int, height: int, start: int | None) -> Box:
+    """The middle as a box, after the image was scaled so far that it fits, or its shorter side to `start`.
 
     Only what is kept is scaled: of a long, narrow image the whole would be many times that.
     """
@@ -87,4 +99,4 @@ def _cropped(image: Image.Image, width: int, height: int, start: int | None, met
     left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
     across, down = image.width / scaled[0], image.height / scaled[1]
     right, bottom = min((left + width) * across, image.width), min((top + height) * down, image.height)
-    return image.resize((width, height), method, (left * across, top * down, right, bottom))
+    return left * across, top * down, right, bottom

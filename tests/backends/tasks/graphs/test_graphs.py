@@ -26,7 +26,9 @@ from panope.worker.v1.media_pb2 import Image as ImageMessage
 from panope_backends.api import TensorModel
 from panope_backends.engines.onnx.model import load_onnx_model
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.graphs.description import ImageInput
 from panope_backends.media.limits import MediaLimits
+from panope_backends.tasks.graphs.pixels import PixelArrays
 from panope_backends.tasks.registry import find_task
 from panope_backends.tasks.task import ArrayJob, LoadedTask
 
@@ -192,6 +194,18 @@ def test_a_graph_that_gives_outputs_of_another_shape_is_refused(tmp_path: Path, 
     )
     with pytest.raises(PreconditionError, match=words):
         find_task(task).load(Source(tmp_path))  # type: ignore[arg-type]
+
+
+def test_images_are_made_smaller_with_and_without_smoothing(tmp_path: Path) -> None:
+    bar = Image.new("RGB", (16, 8), "black")
+    bar.paste("white", (5, 0, 7, 8))
+    smooth, sharp = (
+        PixelArrays(ImageInput(height=8, width=4, antialias=antialias), "x").arrays(bar, "images[0]")["x"][0, 0]
+        for antialias in (True, False)
+    )
+    assert sharp == pytest.approx([0, 1, 0, 0], abs=0.01)  # the two columns in the middle of four count, as of OpenCV
+    assert smooth[1] < 0.9
+    assert smooth[0] > 0.01
 
 
 def test_scores_with_axes_of_length_one_are_those_of_labels(tmp_path: Path) -> None:

