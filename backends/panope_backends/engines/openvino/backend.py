@@ -38,7 +38,7 @@ from panope_backends.engines.openvino.vision.files import NOT_CONVERTED, heads_o
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
-from panope_backends.engines.torch.ctc import is_ctc
+from panope_backends.engines.torch.ctc import ctc_support, is_ctc
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
@@ -148,11 +148,15 @@ class OpenVinoBackend(Backend):
         return (exact, half, *(replace(smaller, precision=precision) for precision in ("int8", "int4")))
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress`, `paged.convert` and `vision.convert`."""
+        """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress`, `ctc`, `paged.convert`, `vision.convert`."""
         if model.task == GENERATE or is_transcriber(model):
             kind = "encoder_decoder" if is_encoder_decoder(model.config) else "paged"
             made = importlib.import_module(f"panope_backends.engines.openvino.{kind}.convert")  # it brings torch
             made.convert(model, conversion.precision, folder, out / MODEL_FILE)
+        elif is_ctc(model):
+            from panope_backends.engines.openvino.ctc import convert_ctc  # it brings torch
+
+            convert_ctc(model, conversion.precision, folder, out / MODEL_FILE)
         elif vision_head(model) is not None:
             from panope_backends.engines.openvino.vision.convert import convert_vision  # it brings torch
 
@@ -231,8 +235,8 @@ def _conversion_refusal(model: ModelFacts) -> str:
     head = vision_head(model)
     if head is not None and head.kind in NOT_CONVERTED:
         return "OpenVINO's converter lacks operations of such detectors"
-    if is_ctc(model):
-        return "models with a CTC head are not converted to OpenVINO's format"
+    if is_ctc(model) and (support := ctc_support(model)).level is Level.NONE:
+        return support.reason
     if model.task == SPEAK:
         return "models that speak are not converted to OpenVINO's format"
     return ""

@@ -25,8 +25,8 @@ from panope_backends.engines.torch.out_of_memory import run_within_memory
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
 from panope_backends.errors import InvalidInputError
 
-_AUTO_CLASS = "AutoModelForCTC"
-_INPUT, _OUTPUT = "input_values", "logits"
+AUTO_CLASS = "AutoModelForCTC"
+INPUT, OUTPUT = "input_values", "logits"
 
 #: Types of transformers' that read waveforms; the other types with such a head read spectra.
 _TYPES = frozenset(
@@ -48,7 +48,7 @@ def ctc_support(model: ModelFacts) -> Support:
         return Support(Level.NONE, f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {known}")
     if model.config.get("add_adapter"):
         return Support(Level.NONE, "the model has an adapter of convolutions (`add_adapter`), which changes its times")
-    if refusal := files_refusal(model, _AUTO_CLASS):
+    if refusal := files_refusal(model, AUTO_CLASS):
         return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
     return Support(Level.FULL, "transformers runs the model")
 
@@ -63,7 +63,7 @@ def load_ctc(model: ModelFacts, folder: Path, precision: str, threads: int, devi
 
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
-    return CtcModel(device.place(load_pretrained(model, folder, precision, _AUTO_CLASS)), precision, device)
+    return CtcModel(device.place(load_pretrained(model, folder, precision, AUTO_CLASS)), precision, device)
 
 
 class CtcModel(TensorModel):
@@ -77,8 +77,8 @@ class CtcModel(TensorModel):
 
     def __init__(self, module: Any, precision: str, device: TorchDevice = HOST) -> None:
         self.precision = precision
-        self.inputs = [TensorSpec(_INPUT, "float32", (-1, -1))]
-        self.outputs = [TensorSpec(_OUTPUT, "float32", (-1, -1, int(module.config.vocab_size)))]
+        self.inputs = [TensorSpec(INPUT, "float32", (-1, -1))]
+        self.outputs = [TensorSpec(OUTPUT, "float32", (-1, -1, int(module.config.vocab_size)))]
         self._module, self._device = module, device
         self._least = frame_grid(module.config).least
 
@@ -90,10 +90,10 @@ class CtcModel(TensorModel):
             OverloadedError: the memory of the device does not suffice.
         """
         del outputs  # there is one
-        values = arrays[_INPUT]
+        values = arrays[INPUT]
         if values.shape[1] < self._least:
             raise InvalidInputError.at(
-                _INPUT,
+                INPUT,
                 "{field} has {count} samples; the model's first frame has {least}",
                 count=values.shape[1],
                 least=self._least,
@@ -106,7 +106,7 @@ class CtcModel(TensorModel):
         values = arrays[_INPUT]
         with torch.inference_mode():
             given = self._module(input_values=self._device.tensor(np.array(values), self._module.dtype))
-            return {_OUTPUT: self._device.array(given.logits)}
+            return {OUTPUT: self._device.array(given.logits)}
 
     def close(self) -> None:
         """Frees the weights."""

@@ -16,6 +16,7 @@ from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
+from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import Answered, LoadedTask
 from panope_backends.tasks.transcribe.ctc.vocabulary import CtcVocabulary
 from panope_backends.tasks.transcribe.ctc.words import GreedyWords, phrases_of
@@ -169,6 +170,23 @@ def test_kin_of_wav2vec2_are_heard_as_by_transformers(tmp_path, kind):
     task.close()
 
 
+@pytest.mark.slow  # conversions
+@pytest.mark.parametrize("kind", ["Wav2Vec2", "WavLM", "Hubert"])
+def test_openvino_hears_what_torch_hears(tmp_path, kind):
+    tiny_ctc(tmp_path, 2, kind)
+    backend = OpenVinoBackend()
+    facts = ModelFacts("acme/ctc", "safetensors", "transcribe", "", read_json(tmp_path / "config.json"))
+    backend.convert(facts, backend.conversions()[0], tmp_path, tmp_path)
+    samples = noise(4.0, 5)
+    answers = []
+    for source in (Source(tmp_path), Source(tmp_path, backend, "openvino")):
+        task = TranscribeModule().load(source)
+        (part,) = heard(task, samples, words=True)
+        answers.append([(word.text, word.start, word.end) for segment in part.segments for word in segment.words])
+        task.close()
+    assert answers[0] == answers[1] != []
+
+
 def test_models_that_are_not_run_are_refused_by_name(folder, tmp_path):
     def level(backend, **config):
         facts = ModelFacts("acme/ctc", "safetensors", "transcribe", "", config)
@@ -179,7 +197,7 @@ def test_models_that_are_not_run_are_refused_by_name(folder, tmp_path):
     assert "wav2vec2-bert" in spectra.reason
     assert "add_adapter" in level(CpuBackend(), model_type="wav2vec2", add_adapter=True).reason
     assert level(CpuBackend(), model_type="hubert").level == Level.FULL
-    assert "CTC" in level(OpenVinoBackend(), model_type="wav2vec2").reason
+    assert level(OpenVinoBackend(), model_type="wav2vec2-bert").reason == spectra.reason
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer"}')
     with pytest.raises(PreconditionError, match="Wav2Vec2PhonemeCTCTokenizer"):
         CtcVocabulary(tmp_path)

@@ -78,7 +78,7 @@ class _Encoder(torch.nn.Module):  # type: ignore[misc]  # torch's types are not 
         self._made: dict[int, tuple[Any, Any]] = {}
         for part in module.get_encoder().modules():
             if not hasattr(part, "has_relative_attention_bias"):
-                attend_by(part, _to_all)
+                attend_by(part, to_all)
         for each in layers.own:
             attend_by(each.module, _nothing)
         for each in layers.cross:
@@ -158,7 +158,7 @@ class _Decoder(torch.nn.Module):  # type: ignore[misc]  # torch's types are not 
         return found.reshape(1, -1, layer.heads, layer.value_size)
 
 
-def _to_all(query: Any, key: Any, value: Any, scale: float) -> Any:
+def to_all(query: Any, key: Any, value: Any, scale: float) -> Any:
     """Attention with a mask that hides nothing.
 
     Without one OpenVINO 2026.4 gives no numbers in bf16 for 16 tokens and more, once it has run fewer.

@@ -122,10 +122,20 @@ def _prove(original: Run, converted: Run, made: Sequence[Arrays], precision: str
     for arrays in made:
         expected, found = original(arrays), converted(arrays)
         for name, right in expected.items():
-            _prove_alike(right, found[name], precision)
+            prove_values(right, found[name], precision)
 
 
-def _prove_alike(right: np.ndarray[Any, Any], found: np.ndarray[Any, Any], precision: str) -> None:
+def prove_values(right: np.ndarray[Any, Any], found: np.ndarray[Any, Any], precision: str) -> None:
+    """Refuses values that differ by more than rounding, or than smaller weights may.
+
+    Args:
+        right: of the original.
+        found: of what was made of it.
+        precision: of the weights that were made.
+
+    Raises:
+        PreconditionError: they do, or are no numbers.
+    """
     if found.shape != right.shape:
         raise PreconditionError("the converted model's results are of another shape", reason="conversion_failed")
     if precision == "fp32":
