@@ -6,8 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import TensorProto
+from safetensors.numpy import save_file
 from tests.colour_reader import write_colour_reader
+from tests.voice_graphs import KOKORO, write_graph
 
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
 from panope_registry.ingest.folder import list_folder
@@ -208,6 +212,20 @@ def test_a_described_graph_has_the_task_that_it_says_and_no_key_that_nobody_know
     described["input"] = {"height": 8, "width": 8, "padding": 1}
     with pytest.raises(InvalidInputError, match=r"`panope\.json` is broken: .*`padding`"):
         _understand(make_model(files={"panope.json": json.dumps(described)}))
+
+
+def test_the_styles_of_a_voice_belong_to_its_graph(tmp_path: Path) -> None:
+    inputs = {"tokens": (TensorProto.INT64, [1, "n"]), "style": (TensorProto.FLOAT, [1, 2])}
+    write_graph(tmp_path, inputs, KOKORO | {"input": {"tokens": "tokens", "style": "style"}})
+    save_file({"ada": np.zeros((3, 1, 2), np.float32)}, tmp_path / "styles.safetensors")
+    found = _understand(tmp_path)
+    assert (found.task, found.architecture) == ("speak", "waveform")
+    (weights,) = found.weight_sets
+    assert weights.format == "onnx"
+    assert dict(weights.files) == {"model.onnx": "model.onnx", "styles.safetensors": "styles.safetensors"}
+    (tmp_path / "styles.safetensors").unlink()
+    with pytest.raises(InvalidInputError, match=r"`styles` is `styles\.safetensors`, which is not in the folder"):
+        _understand(tmp_path)
 
 
 def test_graphs_that_read_text_together_are_one_variant(tmp_path: Path) -> None:

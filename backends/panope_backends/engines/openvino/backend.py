@@ -148,7 +148,7 @@ class OpenVinoBackend(Backend):
         return (exact, half, *(replace(smaller, precision=precision) for precision in ("int8", "int4")))
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress`, `ctc`, `paged.convert`, `vision.convert`."""
+        """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress`, `ctc`, `paged` and `vision.convert`."""
         if model.task == GENERATE or is_transcriber(model):
             kind = "encoder_decoder" if is_encoder_decoder(model.config) else "paged"
             made = importlib.import_module(f"panope_backends.engines.openvino.{kind}.convert")  # it brings torch
