@@ -103,7 +103,7 @@ class CtcModel(TensorModel):
     def _run(self, arrays: Arrays) -> dict[str, np.ndarray[Any, Any]]:
         import torch
 
-        values = arrays[_INPUT]
+        values = arrays[INPUT]
         with torch.inference_mode():
             given = self._module(input_values=self._device.tensor(np.array(values), self._module.dtype))
             return {OUTPUT: self._device.array(given.logits)}
