@@ -130,13 +130,19 @@ class LiveTranscription:
                 gone = min(part.end + self._options.padding_seconds / 2, left)
                 await audio.cut(gone)
                 cut += gone
-            elif self._is_due(audio.start + left):
+                continue
+            if self._is_due(audio.start + left):
                 utterance = await self._transcribed(audio, part, left, is_final=False)
                 self._told = audio.start + left
                 if utterance.output.text:
                     yield utterance
-        if not parts:  # what may be the start of the next utterance stays
-            await audio.cut(seconds - self._options.padding_seconds - _LEAST_SPEECH_SECONDS)
+            await audio.cut(self._silence_before(part.start))
+        if not parts:
+            await audio.cut(self._silence_before(seconds))
+
+    def _silence_before(self, start: float) -> float:
+        """What can be forgotten before an utterance; what may be its start stays."""
+        return start - self._options.padding_seconds - _LEAST_SPEECH_SECONDS
 
     def _is_due(self, end: float) -> bool:
         return 0 < self._options.partial_seconds <= end - self._told

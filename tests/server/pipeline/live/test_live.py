@@ -119,6 +119,16 @@ async def test_speech_without_a_pause_is_cut():
     assert max(model.heard) < 62
 
 
+async def test_silence_before_an_utterance_that_goes_on_makes_no_stream_stand_still():
+    async def at_once() -> AsyncIterator[bytes]:
+        yield audio_of((0, 45.0), (7, 25.0))  # more than is kept, and the utterance is not long enough to be cut
+        yield audio_of((7, 1.0), (0, 1.0))
+
+    async with asyncio.timeout(30):
+        (found,) = [each async for each in live(Model()).utterances(at_once())]
+    assert (found.start, found.end) == pytest.approx((45.0, 71.0), abs=0.01)
+
+
 async def test_a_stream_is_not_read_while_too_much_is_kept():
     read = 0
 
