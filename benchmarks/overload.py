@@ -52,6 +52,8 @@ TIMES_CAPACITY = 3
 GOODPUT_AIM, REFUSED_MS_AIM, URGENT_AIM, MODEST_AIM = 0.9, 10.0, 1.3, 1.2
 #: Of each measurement that is compared with others.
 SLICES = 4
+#: After a load, for what it has begun to end.
+PAUSE_SECONDS = 0.3
 #: Made before anything is measured, and used in turns.
 REQUESTS = 256
 UNKNOWN_MODEL = "nobody/knows"
@@ -230,12 +232,16 @@ async def open_loop(caller: Caller, ask: Ask, rate: float, seconds: float, until
     outcomes = Outcomes()
     calls: set[asyncio.Task[None]] = set()
     started = time.perf_counter()
-    for number in itertools.count():
-        await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
-        if until.is_set():
-            break
-        calls.add(asyncio.create_task(caller.timed(ask, outcomes, seconds)))
-    await asyncio.gather(*calls)
+    try:
+        for number in itertools.count():
+            await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
+            if until.is_set():
+                break
+            calls.add(asyncio.create_task(caller.timed(ask, outcomes, seconds)))
+        await asyncio.gather(*calls)
+    finally:
+        for call in calls:
+            call.cancel()
     return outcomes
 
 
@@ -261,14 +267,14 @@ async def singles_during(caller: Caller, case: Case, seconds: float, load: Load 
     """As `singles`, while there is a load that has filled what there is to fill."""
     if load is None:
         return await singles(caller, case, seconds)
-    until = asyncio.Event()
-    busy = asyncio.ensure_future(load(until))
+    busy = asyncio.ensure_future(load(asyncio.Event()))
     await asyncio.sleep(case.timeout / 4)
     try:
         return await singles(caller, case, seconds)
     finally:
-        until.set()
-        await busy
+        busy.cancel()  # what it has asked for ends with it
+        await asyncio.wait([busy])
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def in_turns(caller: Caller, case: Case, seconds: float, loads: Sequence[Load | None]) -> list[list[float]]:
