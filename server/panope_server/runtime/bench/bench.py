@@ -75,7 +75,7 @@ class Bench:
         seconds: float,
         max_background_load: float = MAX_BACKGROUND_LOAD,
     ) -> None:
-        workers = msgspec.structs.replace(settings.workers, instances=1)
+        workers = msgspec.structs.replace(settings.workers, instances=1, high_priority_instances=0)
         self._settings = msgspec.structs.replace(settings, workers=workers)
         self._planner = planner
         self._seconds = seconds

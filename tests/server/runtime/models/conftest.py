@@ -29,11 +29,11 @@ async def managers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     session = RegistrySession.open(tmp_path / "registry.sqlite3", tmp_path)
     made: list[Rig] = []
 
-    def make(*load: str, **models: Any) -> Rig:
+    def make(*load: str, high_priority_instances: int = 0, **models: Any) -> Rig:
         settings = Settings(
             home=str(tmp_path),
             load=load,
-            workers=Workers(drain_timeout_seconds=5.0),
+            workers=Workers(drain_timeout_seconds=5.0, high_priority_instances=high_priority_instances),
             models=ModelsSettings(**models),
         )
         dependencies = ModelDependencies(
