@@ -217,9 +217,12 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         ],
     ),
     29: (
-        "an image that is small as a file and large in memory",
+        "an image, or a page of a document, that is small as a file and large in memory",
         "INVALID_ARGUMENT, 400, by its header alone",
-        ["backends/media/test_images::test_a_bomb_is_refused_by_its_header"],
+        [
+            "backends/media/test_images::test_a_bomb_is_refused_by_its_header",
+            "backends/media/test_pdf::test_a_page_that_is_too_large_to_draw_is_refused_before_it_is",
+        ],
     ),
     30: (
         "what is broken, or no image",
@@ -227,6 +230,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         [
             "backends/media/test_images::test_a_truncated_file_is_refused",
             "backends/media/test_images::test_what_is_no_image_is_refused_by_name",
+            "backends/media/test_pdf::test_what_cannot_be_opened_is_refused_by_name",
         ],
     ),
     31: (

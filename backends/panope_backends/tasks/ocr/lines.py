@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.graphs.ocr_description import TextOrientation, TextRecognizer
+from panope_backends.tasks.ocr.opencv import cv2
 from panope_backends.tasks.ocr.page import Corners, Pixels
 
 #: How many times as high as wide a line is that is set from above downwards, or turned by a quarter.

@@ -10,21 +10,18 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from panope_backends.graphs.ocr_description import TextDetector
+from panope_backends.tasks.ocr.opencv import cv2
 
 Pixels = NDArray[np.uint8]
 """Height × width × RGB."""
 
 Corners = NDArray[np.float32]
 """… × 4 × (x, y), in pixels."""
-
-# Threads of OpenCV's own would compete with those that run graphs.
-cv2.setNumThreads(1)
 
 #: A shorter side of fewer pixels is scaled up to them.
 _MIN_SIDE = 30

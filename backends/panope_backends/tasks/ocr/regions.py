@@ -7,11 +7,11 @@ polygon with round corners and takes the smallest rectangle around that, which i
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.graphs.ocr_description import TextDetector
+from panope_backends.tasks.ocr.opencv import cv2
 from panope_backends.tasks.ocr.page import Corners
 
 #: Sides of rectangles that are no text, in places of the map: before and after they grow.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -17,6 +19,18 @@ from panope_backends.tasks.ocr.reading_order import reading_order
 from panope_backends.tasks.ocr.regions import TooManyOutlinesError, find_lines
 
 DETECTOR = TextDetector(file="a.onnx")
+
+
+def test_without_opencv_a_model_is_refused_with_the_extra_that_brings_it() -> None:
+    program = (
+        "import sys; sys.modules['cv2'] = None\n"
+        "from panope_backends.errors import PreconditionError\n"
+        "from panope_backends.tasks.registry import find_task\n"
+        "try:\n    find_task('ocr')\nexcept PreconditionError as error:\n    print(error.reason, error.message)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("not_installed ")
+    assert "pip install 'panope-serving[ocr]'" in done.stdout
 
 
 def map_of(*boxes: tuple[tuple[float, float], tuple[float, float], float], value: float = 0.9) -> np.ndarray:
