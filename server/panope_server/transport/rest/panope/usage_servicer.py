@@ -11,12 +11,14 @@ from panope_registry.serving_records.usage import UsageFilter
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Usage
 from panope_server.transport.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from panope_server.transport.rest.json.query import number_of, query_of
+from panope_server.transport.rest.json.query import number_of, query_of, text_of
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.services import Services
 from panope_server.transport.usage_json import UsageSumsJson, dimensions_of, moment_of, usage_sum_json
 
 MAX_OFFSET = 10**9
+MAX_WORD = 200
+"""Characters of what is asked for by name."""
 
 
 class UsageRestServicer(pb_grpc.UsageServiceServicer):
@@ -37,9 +39,9 @@ class UsageRestServicer(pb_grpc.UsageServiceServicer):
         only = UsageFilter(
             since=moment_of(query.get("since", ""), "since"),
             until=moment_of(query.get("until", ""), "until"),
-            principal=query.get("key"),
-            model=query.get("model", ""),
-            task=query.get("task", ""),
+            principal=text_of(query, "key", most=MAX_WORD) if "key" in query else None,
+            model=text_of(query, "model", most=MAX_WORD),
+            task=text_of(query, "task", most=MAX_WORD),
         )
         found = await self._usage.sums(
             only,

@@ -70,6 +70,8 @@ class FakeInstances:
             case EmbedImagesInput(images=images):
                 vectors = [vector_of(f"image {index}")[: call.input.dimensions] for index in range(len(images))]
                 return EmbedImagesOutput([np.array(vector, "<f4").tobytes() for vector in vectors])
+            case TokenizeInput(conversation=conversation) if conversation is not None:
+                return TokenizeOutput([tokenized("a conversation", special=False)])
             case TokenizeInput(texts=texts, add_special_tokens=special):
                 return TokenizeOutput([tokenized(text, special=special) for text in texts])
             case DetokenizeInput(token_sequences=sequences):
