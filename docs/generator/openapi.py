@@ -175,7 +175,11 @@ def _responses(path: str, operation: Operation) -> Json:
         content = {"schema": {"anyOf": [_schema(kind) for kind in operation.or_answers]}}
     good = {
         "description": _GOOD[operation.status],
-        "content": {operation.media: content} | ({EVENTS: {}} if operation.events else {}),
+        "content": {
+            **{kind: {} for kind in operation.or_media},
+            **({EVENTS: {}} if operation.events else {}),
+            operation.media: content,
+        },
     }
     errors = [*_ERRORS, *(_ERRORS_OF_BODIES if has_body else ())]
     errors += [_MISSING] if has_body or "{" in path else []

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from panope_server.tasks.embed.json_form import EmbedJson
 from panope_server.tasks.generate.json_form import GenerateValue
+from panope_server.tasks.speak import MEDIA_TYPES
 from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.http.admin import HealthJson, ReadyJson
 from panope_server.transport.http.cache import CacheJson, FlushedJson
@@ -96,6 +97,7 @@ class Operation:
         or_answers: the types of the answer's JSON, where `answer` cannot say that it has one of several.
         status: of a good answer.
         media: of a good answer.
+        or_media: of good answers of other kinds, which have no schema.
         waits: whether the call runs a model, and honours `x-panope-wait`, `x-panope-priority`, `cache-control` and
             `x-panope-keep-alive`.
         changes: whether the method may be refused for what is there: 409.
@@ -113,6 +115,7 @@ class Operation:
     or_answers: Sequence[Any] = ()
     status: int = 200
     media: str = JSON
+    or_media: Sequence[str] = ()
     waits: bool = False
     changes: bool = False
     events: bool = False
@@ -121,6 +124,8 @@ class Operation:
 
 
 _INFO = Operation(models.InfoJson, query={"blobs": bool, "expand": _Expand, "securityStatus": bool}, error=HubErrorJson)
+_UPSCALED: Mapping[str, Any] = {"media": "image/png", "or_media": ("image/jpeg",), "waits": True}
+_TRANSCRIPTS = ("text/plain", "text/vtt")
 _AZURE: Mapping[str, Any] = {"api-version": str}
 
 _ANY_ANSWER = list[Vector | float] | tgi.GeneratedTextJson
@@ -183,6 +188,7 @@ METHODS: Mapping[str, Operation] = {
         speech_fields.TranscriptionForm,
         body_media=FORM,
         or_answers=(speech.TranscriptionJson, speech.VerboseTranscriptionJson),
+        or_media=_TRANSCRIPTS,
         query=_AZURE,
         waits=True,
         events=True,
@@ -192,13 +198,16 @@ METHODS: Mapping[str, Operation] = {
         speech_fields.TranslationForm,
         body_media=FORM,
         or_answers=(speech.TranscriptionJson, speech.VerboseTranscriptionJson),
+        or_media=_TRANSCRIPTS,
         query=_AZURE,
         waits=True,
     ),
     "SpeechService.DetectVoiceActivity": Operation(VoiceActivityJson, VoiceActivityForm, body_media=FORM, waits=True),
     "SpeechService.RecognizeSpeech": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
     "SpeechService.RecognizeSpeechModel": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
-    "SpeechService.CreateSpeech": Operation(body=SpeechBody, media="audio/mpeg", query=_AZURE, waits=True),
+    "SpeechService.CreateSpeech": Operation(
+        body=SpeechBody, media=MEDIA_TYPES["mp3"], or_media=tuple(MEDIA_TYPES.values()), query=_AZURE, waits=True
+    ),
     "SpeechService.SpeakText": Operation(body=SpeakBody, media="audio/flac", waits=True),
     "SpeechService.SpeakTextModel": Operation(body=SpeakBody, media="audio/flac", waits=True),
     "HuggingFaceService.AnswerQuestion": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
@@ -227,8 +236,12 @@ METHODS: Mapping[str, Operation] = {
     ),
     "DepthEstimationService.EstimateDepth": Operation(depth.DepthJson, depth.DepthBody, waits=True),
     "DepthEstimationService.EstimateDepthModel": Operation(depth.DepthJson, depth.DepthBody, waits=True),
-    "SuperResolutionService.Upscale": Operation(body=SuperResolutionBody, media="image/png", waits=True),
-    "SuperResolutionService.UpscaleModel": Operation(body=SuperResolutionBody, media="image/png", waits=True),
+    "SuperResolutionService.Upscale": Operation(
+        body=SuperResolutionBody, media="image/png", or_media=("image/jpeg",), waits=True
+    ),
+    "SuperResolutionService.UpscaleModel": Operation(
+        body=SuperResolutionBody, media="image/png", or_media=("image/jpeg",), waits=True
+    ),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
