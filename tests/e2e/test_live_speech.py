@@ -152,6 +152,20 @@ def test_speech_is_transcribed_while_it_is_spoken(client: Client) -> None:
     assert starts[-1] > second.start_seconds - 0.3
 
 
+def test_a_stream_goes_both_ways_through_envoy(server: LiveServer) -> None:
+    heard = threading.Event()
+
+    def as_spoken() -> Iterator[bytes]:
+        yield from pieces(pcm(silence(0.5), samples_of(HELLO), silence(1)))
+        assert heard.wait(60), "what was said is told while the stream is open"
+
+    with Client(f"127.0.0.1:{server.http_port}", timeout=120) as client:
+        stream = client.live_transcribe(as_spoken(), ENGLISH, partial_interval_seconds=0.0)
+        assert words(next(stream).text) == words(CLIPS[HELLO][1])
+        heard.set()
+        assert not list(stream)
+
+
 def test_a_reader_that_is_slow_gets_everything(client: Client) -> None:
     once = [samples_of(HELLO), silence(1)]
     stream = client.live_transcribe(pieces(pcm(silence(0.5), *once * 8)), ENGLISH, partial_interval_seconds=0.0)

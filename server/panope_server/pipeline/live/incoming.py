@@ -56,13 +56,13 @@ class Incoming:
         """Whether nothing more comes."""
         return self._has_ended
 
-    async def grown_to(self, seconds: float) -> None:
-        """Returns when so much is kept, as much as may be, or no more comes.
+    async def reached(self, end: float) -> None:
+        """Returns when audio up to a moment of the stream has come, as much is kept as may be, or no more comes.
 
         Raises:
             Exception: why no more comes, where the stream broke.
         """
-        wanted = min(self._pcm.bytes_of(seconds), self._most)
+        wanted = min(self._pcm.bytes_of(end) - self._cut, self._most)
         async with self._changed:
             await self._changed.wait_for(lambda: self._has_ended or len(self._kept) >= wanted)
         if self._failure is not None:

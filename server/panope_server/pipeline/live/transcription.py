@@ -106,9 +106,11 @@ class LiveTranscription:
             PanopeError: a call failed, or the stream of pieces did.
         """
         async with Incoming(pieces, self._options.pcm) as audio:
+            looked = 0.0  # at the stream up to there; what came meanwhile is looked at without waiting for more
             while True:
-                await audio.grown_to(audio.seconds + _LOOK_SECONDS)
+                await audio.reached(looked + _LOOK_SECONDS)
                 is_last, seconds = audio.has_ended, audio.seconds
+                looked = audio.start + seconds
                 async for each in self._look(audio, seconds, is_last=is_last):
                     yield each
                 if is_last:

@@ -34,12 +34,14 @@ class Model:
     def __init__(self) -> None:
         self.heard: list[float] = []
         self.failure: Exception | None = None
-        self.was_heard = asyncio.Event()
+        self.was_asked, self.was_heard = asyncio.Event(), asyncio.Event()
 
     async def run(self, task_input: Input) -> Output:
         if self.failure is not None:
             raise self.failure
-        await asyncio.sleep(0)
+        self.was_asked.set()
+        for _ in range(5):  # others go on meanwhile
+            await asyncio.sleep(0)
         if isinstance(task_input, DetectSpeechInput):
             return self._found(task_input)
         assert isinstance(task_input, TranscribeInput)
@@ -119,6 +121,22 @@ async def test_speech_without_a_pause_is_cut():
     assert max(model.heard) < 62
 
 
+async def test_what_came_while_the_model_was_at_work_is_told_though_no_more_comes():
+    model, told_all = Model(), asyncio.Event()
+
+    async def in_two_pieces() -> AsyncIterator[bytes]:
+        yield audio_of((0, 0.4))
+        await model.was_asked.wait()
+        yield audio_of((7, 1.0), (0, 0.6))
+        await told_all.wait()
+
+    async with asyncio.timeout(10):
+        async for each in live(model).utterances(in_two_pieces()):
+            assert each.is_final
+            told_all.set()
+    assert told_all.is_set()
+
+
 async def test_silence_before_an_utterance_that_goes_on_makes_no_stream_stand_still():
     async def at_once() -> AsyncIterator[bytes]:
         yield audio_of((0, 45.0), (7, 25.0))  # more than is kept, and the utterance is not long enough to be cut
@@ -140,12 +158,12 @@ async def test_a_stream_is_not_read_while_too_much_is_kept():
             await asyncio.sleep(0)
 
     async with Incoming(endless(), PCM) as audio:
-        await audio.grown_to(1000.0)
+        await audio.reached(1000.0)
         for _ in range(50):
             await asyncio.sleep(0)
         assert read == 61, "a minute, and one piece that waits"
         await audio.cut(10.0)
-        await audio.grown_to(60.0)
+        await audio.reached(70.0)
         assert (audio.start, audio.seconds) == (10.0, 60.0)
 
 
