@@ -50,7 +50,8 @@ def host_bytes(cgroup: Path = CGROUP) -> int:
 
 def place_of(device: Device) -> str:
     """Where a device's memory is: devices of several backends may be one."""
-    return HOST if device.is_emulated or device.name.partition(".")[0] == "CPU" else device.name
+    shares = device.is_emulated or device.name.partition(".")[0] == "CPU" or device.name == "mps"  # Apple's are one
+    return HOST if shares else device.name
 
 
 def _number(file: Path) -> int | None:

@@ -19,13 +19,13 @@ from panope_server.tasks.task import Request
 _UNSIGNED = (1 << 64) - 1
 
 
-def load_frame(plan: LoadPlan, workers: Workers) -> wire.ServerFrame:
-    """The first frame of a worker."""
+def load_frame(plan: LoadPlan, workers: Workers, device: str) -> wire.ServerFrame:
+    """The first frame of a worker that runs a plan on a device."""
     load = wire.Load(
         model=plan.model,
         task=plan.task,
         backend=plan.backend,
-        device=plan.device,
+        device=device,
         precision=plan.precision,
         format=plan.format,
         folder=str(plan.folder),

@@ -49,10 +49,20 @@ class Instance(ModelInstance):
         name: unique in this server.
         listener: told about capacity and answers, from the event loop.
         role: which calls it runs.
+        device: that it runs on; empty for the plan's.
     """
 
-    def __init__(self, name: str, plan: LoadPlan, workers: Workers, listener: Listener, role: Role = Role.ANY) -> None:
+    def __init__(
+        self,
+        name: str,
+        plan: LoadPlan,
+        workers: Workers,
+        listener: Listener,
+        role: Role = Role.ANY,
+        device: str = "",
+    ) -> None:
         super().__init__(name, plan, workers, listener)
+        self.device = device or plan.device
         self._role = role
         self._workers = workers
         self._guests = Guests(self._send)
@@ -139,7 +149,7 @@ class Instance(ModelInstance):
         except NotSpawnedError:
             self.end_reason = "not started"
             raise
-        self._send(load_frame(self.plan, self._workers))
+        self._send(load_frame(self.plan, self._workers, self.device))
         await self._wait_until_loaded()
         self.state = InstanceState.READY
         self.ready_at = datetime.now(UTC)

@@ -50,6 +50,7 @@ class InstanceSupervisor:
         owner: told what happens, from the event loop.
         find_host: finds the instance that an adapter runs in.
         role: which calls the instance runs; an adapter's has its host's.
+        device: that the instance runs on; empty for the plan's.
         clock: monotonic seconds.
     """
 
@@ -61,10 +62,11 @@ class InstanceSupervisor:
         owner: Owner,
         find_host: FindHost,
         role: Role = Role.ANY,
+        device: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find_host = find_host
-        self._role = role
+        self._role, self._device = role, device
         self._name = name
         self._plan = plan
         self._workers = workers
@@ -143,7 +145,7 @@ class InstanceSupervisor:
     def _made(self) -> ModelInstance:
         if self._plan.host:
             return AdapterInstance(self._name, self._plan, self._workers, self._owner, self._find_host)
-        return Instance(self._name, self._plan, self._workers, self._owner, self._role)
+        return Instance(self._name, self._plan, self._workers, self._owner, self._role, self._device)
 
     def _current(self) -> ModelInstance:
         assert self.instance is not None

@@ -55,6 +55,7 @@ class ModelInstance(ABC):
         listener: told about capacity and answers, from the event loop.
 
     Attributes:
+        device: that it runs on.
         ready: what was loaded; None before.
         closed: set when it is gone.
         breaker: keeps requests of its model away while most of them fail.
@@ -63,6 +64,7 @@ class ModelInstance(ABC):
     def __init__(self, name: str, plan: LoadPlan, workers: Workers, listener: Listener) -> None:
         self.name = name
         self.plan = plan
+        self.device = plan.device
         self.listener = listener
         self.state = InstanceState.STARTING
         self.ready: wire.Ready | None = None
@@ -163,7 +165,7 @@ class ModelInstance(ABC):
             format=self.plan.format,
             weights_precision=self.plan.weights_precision,
             backend=self.plan.backend,
-            device=self.plan.device,
+            device=self.device,
             precision=self.precision,
             state=self.state,
             pid=self.pid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -39,11 +40,11 @@ from panope_server.runtime.placement.backend_settings import backend_settings
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.memory import worker_limit
 from panope_server.runtime.placement.memory_budget import MemoryBudget
-from panope_server.runtime.placement.memory_estimates import MemoryEstimates
+from panope_server.runtime.placement.memory_estimates import Estimate, MemoryEstimates
 from panope_server.runtime.placement.plan import FailedPlan, Host, LoadPlan
 from panope_server.runtime.placement.possible import refuse_impossible_default, refuse_impossible_load
 from panope_server.runtime.placement.ranking import Candidate
-from panope_server.runtime.placement.reservation import Reservation
+from panope_server.runtime.placement.reservation import Reserved, SpreadReservation
 from panope_server.runtime.placement.selection import Machine, Selection, select_candidates
 from panope_server.tasks.catalog import task_named
 
@@ -214,6 +215,7 @@ class LoadPlanner:
             format=variant.format,
             backend=candidate.device.backend,
             device=candidate.device.name,
+            devices=tuple(device.name for device in candidate.devices),
             precision=candidate.precision,
             weights_precision=variant.precision,
             folder=folder,
@@ -286,10 +288,24 @@ class LoadPlanner:
         """The plan with memory of its own; CapacityError when there is none."""
         has_cache = candidate.extra_bytes > 0
         estimate = self._estimates.of(plan, plan.instances, plan.need_bytes, has_cache=has_cache)
-        memory = self._memory.reserve(plan.model, candidate.device, estimate.size_bytes, estimate.least_bytes)
+        memory = self._reserve(plan.model, candidate, estimate)
         return replace(plan, memory=await self._granted(plan.model, memory))
 
-    async def _granted(self, key: str, memory: Reservation) -> Reservation:
+    def _reserve(self, key: str, candidate: Candidate, estimate: Estimate) -> Reserved:
+        """Reserves what each device's instances take of it; nothing where one has too little."""
+        parts = []
+        counts = Counter(candidate.devices or [candidate.device])
+        for device, count in counts.items():
+            size, least = (each * count // counts.total() for each in (estimate.size_bytes, estimate.least_bytes))
+            try:
+                parts.append(self._memory.reserve(key, device, size, least))
+            except PanopeError:
+                for part in parts:
+                    part.release()
+                raise
+        return parts[0] if len(parts) == 1 else SpreadReservation(parts)
+
+    async def _granted(self, key: str, memory: Reserved) -> Reserved:
         if not memory.is_granted:
             self._on_wait(key, "waits for the memory of models that are being unloaded")
         try:

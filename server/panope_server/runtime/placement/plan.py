@@ -7,7 +7,7 @@ from pathlib import Path
 
 from panope_backends.errors import PanopeError
 from panope_server.config import MediaLimits
-from panope_server.runtime.placement.reservation import Reservation
+from panope_server.runtime.placement.reservation import Reserved
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class LoadPlan:
         host: of an adapter that runs in a worker of its base model, the key of that; empty for a worker of its own.
         host_variant: the digest of the variant that runs there.
         model_number: by which workers know what it becomes; unique in this server.
+        devices: for each instance the device that it runs on; empty where all run on `device`.
         python: the interpreter of its process; empty for the server's own.
         media_limits: how large media may be that are decoded.
     """
@@ -49,14 +50,19 @@ class LoadPlan:
     memory_limit_bytes: int = 0
     instances: int = 1
     need_bytes: int = 0
-    memory: Reservation | None = field(default=None, repr=False, compare=False)
+    memory: Reserved | None = field(default=None, repr=False, compare=False)
     task_settings: bytes = b""
     backend_settings: bytes = field(default=b"", repr=False)
     host: str = ""
     host_variant: str = ""
     model_number: int = 0
     python: str = ""
+    devices: tuple[str, ...] = ()
     media_limits: MediaLimits = field(default_factory=MediaLimits)
+
+    def device_of(self, place: int) -> str:
+        """The device that an instance runs on, by its place among all."""
+        return self.devices[place] if self.devices else self.device
 
     @property
     def identity(self) -> tuple[str, str, str, str, str]:

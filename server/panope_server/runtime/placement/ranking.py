@@ -12,6 +12,7 @@ What decides, in this order:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -41,6 +42,7 @@ class Candidate:
         profile: what was measured of it; None when nothing was.
         extra_bytes: of `need_bytes`, what one instance takes beside its model, such as a cache.
         instances: that `need_bytes` is for.
+        devices: for each of them the device that it runs on; empty where all run on `device`.
         lineage: format and precision of each variant that it comes from, the one that is run first.
     """
 
@@ -56,12 +58,19 @@ class Candidate:
     lineage: tuple[tuple[str, str], ...] = ()
     extra_bytes: int = 0
     instances: int = 1
+    devices: tuple[Device, ...] = ()
 
     @property
     def label(self) -> str:
         """The candidate in a few words."""
         made = (self.conversion or self.variant).format, (self.conversion or self.variant).precision
         return " ".join(part for part in (self.device.backend, self.device.name, "with", *made) if part)
+
+    @property
+    def shares(self) -> Mapping[Device, int]:
+        """What its instances take of each device that some run on, in bytes."""
+        counts = Counter(self.devices or [self.device] * self.instances)
+        return {device: self.need_bytes * count // self.instances for device, count in counts.items()}
 
     @property
     def bits(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from panope_backends.errors import CapacityError
 
@@ -105,3 +105,56 @@ class Reservation:
         self.is_granted = refusal is None
         self.refusal = refusal
         self._decided.set()
+
+
+class SpreadReservation:
+    """Memory on several devices, of a load whose instances are spread over them.
+
+    Args:
+        parts: one for each device, at least two.
+    """
+
+    def __init__(self, parts: Sequence[Reservation]) -> None:
+        self._parts = tuple(parts)
+
+    @property
+    def place(self) -> str:
+        """Of the first; none is the machine's own memory, where alone it is measured what is taken."""
+        return self._parts[0].place
+
+    @property
+    def size_bytes(self) -> int:
+        """On all devices together."""
+        return sum(part.size_bytes for part in self._parts)
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether it has its memory on every device."""
+        return all(part.is_granted for part in self._parts)
+
+    async def granted(self) -> None:
+        """Returns when the memory is free everywhere; CapacityError when it is not to be had any more somewhere."""
+        for part in self._parts:
+            await part.granted()
+
+    def loaded(self) -> None:
+        """The model has loaded."""
+        for part in self._parts:
+            part.loaded()
+
+    def leaving(self) -> None:
+        """What has it begins to end."""
+        for part in self._parts:
+            part.leaving()
+
+    def measured(self, size_bytes: int) -> None:
+        """Takes over nothing: a device does not tell what one model takes of it."""
+
+    def release(self) -> None:
+        """Gives the memory back."""
+        for part in self._parts:
+            part.release()
+
+
+Reserved: TypeAlias = Reservation | SpreadReservation
+"""Memory that one load has, or waits for."""

@@ -7,6 +7,7 @@ installed one. `ranking` says which candidate comes first.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -181,14 +182,17 @@ class _Search:
 
     def fits(self, candidate: Candidate) -> bool:
         """Whether there is memory for it; what there is none for is told among the rejections."""
-        free = self._machine.free_bytes(candidate.device)
-        if free is None or candidate.need_bytes <= free:
-            return True
-        most = self._machine.most_bytes(candidate.device)
-        ever = most is None or candidate.need_bytes <= most
-        reason = f"needs {size_text(candidate.need_bytes)} of memory and {size_text(free)} are free"
-        self.rejected.append(Rejection(candidate.label, reason, of_memory=True, ever=ever))
-        return False
+        for device, need in candidate.shares.items():
+            free = self._machine.free_bytes(device)
+            if free is None or need <= free:
+                continue
+            most = self._machine.most_bytes(device)
+            where = "" if device == candidate.device else f" on {device.name}"
+            reason = f"needs {size_text(need)} of memory{where} and {size_text(free)} are free"
+            ever = most is None or need <= most
+            self.rejected.append(Rejection(candidate.label, reason, of_memory=True, ever=ever))
+            return False
+        return True
 
     def _unusable(self, variant: VariantEntry) -> str:
         """Why a variant is not run on any device; empty when it may be."""
@@ -257,7 +261,9 @@ class _Search:
         profile = self._profile(variant, device) if conversion is None else None
         free = self._machine.free_bytes(device)
         need = _need(variant, conversion)
-        extra = self._extra_bytes(None if free is None else max(0, free // self._instances - need))
+        devices = self._spread(device)
+        here = max(devices.count(each) for each in devices)
+        extra = self._extra_bytes(None if free is None else max(0, free // here - need))
         need = max(need + extra, _measured_bytes(device, profile))
         measured = profile.precision if profile is not None and profile.precision in device.precisions else ""
         return Candidate(
@@ -271,9 +277,18 @@ class _Search:
             need_bytes=need * self._instances,
             extra_bytes=extra,
             instances=self._instances,
+            devices=devices,
             profile=profile,
             lineage=self._lineage(variant, conversion),
         )
+
+    def _spread(self, device: Device) -> tuple[Device, ...]:
+        """A device for each instance: of several alike each in its turn, so that none waits for another's."""
+        if self._instances == 1 or place_of(device) == HOST:
+            return (device,) * self._instances
+        others = [each for each in self._devices if each.available and each != device and _are_alike(each, device)]
+        others.sort(key=lambda each: -(self._machine.free_bytes(each) or 0))
+        return tuple(itertools.islice(itertools.cycle([device, *others]), self._instances))
 
     def _profile(self, variant: VariantEntry, device: Device) -> Profile | None:
         """The fastest that was measured of the variant on this device with the engine of now."""
@@ -294,6 +309,11 @@ class _Search:
             line.append((at.format, at.precision))
             at = self._variants.get(at.derived_from or "")
         return tuple(line)
+
+
+def _are_alike(one: Device, other: Device) -> bool:
+    """Whether two devices of a backend differ in nothing but where they are."""
+    return replace(one, name=other.name, pci_address=other.pci_address) == other
 
 
 def device_title(device: Device) -> str:

@@ -289,6 +289,15 @@ class FakeCudaBackend(TorchBackend):
         install()
 
 
+class FakePairBackend(FakeCudaBackend):
+    """Two GPUs, as a server can be given by `--backend fake_gpu:FakePairBackend`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        MODULE.gpus = [gpu("NVIDIA Fake 100", memory_bytes=8 << 30)] * 2
+        Constructors().__enter__()  # for as long as the process lives
+
+
 class FakeRocmBackend(FakeCudaBackend):
     """`torch-rocm` on the fake."""
 

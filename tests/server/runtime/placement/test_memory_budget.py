@@ -81,7 +81,12 @@ def test_a_card_has_what_its_models_leave() -> None:
 
 
 def test_nobody_knows_of_a_card_that_does_not_tell() -> None:
-    assert Server().budget.free_bytes(Device("mps", "mps")) is None
+    assert Server().budget.free_bytes(Device("torch-rocm", "rocm:0")) is None
+
+
+def test_apples_gpu_has_the_machines_memory() -> None:
+    server = Server()
+    assert server.budget.free_bytes(Device("mps", "mps")) == server.budget.free_bytes(Device("cpu", "CPU"))
 
 
 def test_the_model_that_was_used_least_recently_makes_room_and_its_memory_is_waited_for() -> None:

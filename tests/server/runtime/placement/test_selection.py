@@ -240,3 +240,28 @@ def test_what_the_machine_lacks_is_told_once_and_not_as_a_reason_against_the_mod
     assert "driver" not in refused.value.message
     with pytest.raises(PreconditionError, match="there is no driver"):
         Here(devices=(gone,)).choose([SAFE])
+
+
+def test_instances_are_spread_over_cards_that_are_alike() -> None:
+    second = replace(CUDA, name="cuda:1", pci_address="0000:02:00.0")
+    other = replace(CUDA, name="cuda:2", memory_bytes=9 * GB)
+    here = Here(devices=(CUDA, second, other), free_on={"cuda:0": 5 * GB, "cuda:1": 4 * GB, "cuda:2": 9 * GB})
+    found = here.choose([variant("b", "safetensors", "fp32", 2 * GB)], instances=3).candidates
+    spread = {each.device.name: [device.name for device in each.devices] for each in found}
+    assert spread["cuda:0"] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert spread["cuda:2"] == ["cuda:2"] * 3
+    of_first = next(each for each in found if each.device == CUDA)
+    assert of_first.shares == {CUDA: 4 * GB, second: 2 * GB}
+    assert of_first.need_bytes == 6 * GB, "which neither has alone"
+
+
+def test_a_card_of_several_that_is_too_full_is_named() -> None:
+    second = replace(CUDA, name="cuda:1")
+    here = Here(devices=(CUDA, second), free_on={"cuda:0": 5 * GB, "cuda:1": GB})
+    with pytest.raises(CapacityError, match=r"needs 2\.00 GB of memory on cuda:1 and 1\.00 GB are free"):
+        here.choose([variant("b", "safetensors", "fp32", 2 * GB)], instances=2)
+
+
+def test_instances_on_processors_stay_together() -> None:
+    best = Here(devices=(CPU,), free={"cpu": 9 * GB}).choose([SAFE], instances=2).candidates[0]
+    assert best.shares == {CPU: 2 * GB}

@@ -60,7 +60,7 @@ class InstanceGroup:
         self.breaker_opened = owner.breaker_opened
         self.lost = owner.lost
         self._supervisors = [
-            InstanceSupervisor(name, plan, workers, self, partial(find_instance, place), role)
+            InstanceSupervisor(name, plan, workers, self, partial(find_instance, place), role, plan.device_of(place))
             for place, (name, role) in enumerate(zip(names, roles_of(len(names), workers), strict=True))
         ]
 
