@@ -334,7 +334,7 @@ type TextPage struct {
 	// The height, as above.
 	Height uint32 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
 	// In the order in which they are read: rows from above downwards, and within a row from left to right, as most of the
-	// text stands.
+	// text stands; columns of text one after another.
 	Lines []*TextLine `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Whether they are the text that the page of a document holds itself, with scores of 1.
 	IsTextLayer   bool `protobuf:"varint,5,opt,name=is_text_layer,json=isTextLayer,proto3" json:"is_text_layer,omitempty"`

@@ -181,7 +181,7 @@ class TextPage(google.protobuf.message.Message):
     @property
     def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TextLine]:
         """In the order in which they are read: rows from above downwards, and within a row from left to right, as most of the
-        text stands.
+        text stands; columns of text one after another.
         """
 
     def __init__(

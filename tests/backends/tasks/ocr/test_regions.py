@@ -128,3 +128,31 @@ def test_rows_are_read_from_above_and_each_from_its_beginning(angle: float) -> N
     turned = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
     lines = np.array([box(*(turned @ place), angle=angle) for place in upright], np.float32)
     assert reading_order(lines) == [1, 3, 4, 2, 0]
+
+
+def column(left: float, top: float, count: int, width: float = 240) -> list[np.ndarray]:
+    return [box(left, top + 30 * at, width - 7 * (at % 3)) for at in range(count)]
+
+
+@pytest.mark.parametrize("shift", [0, 11])
+def test_columns_are_read_one_after_another_between_what_stands_across_them(shift: float) -> None:
+    title, foot = box(0, 0, 560), box(0, 400, 560)
+    left, right = column(0, 60, 8), column(300, 60 + shift, 6)
+    lines = np.array([*right, foot, *left, title], np.float32)
+    order = reading_order(lines)
+    assert order[0] == 15
+    assert order[1:9] == list(range(7, 15))
+    assert order[9:15] == list(range(6))
+    assert order[15] == 6
+
+
+def test_three_columns_are_read_from_the_left() -> None:
+    lines = np.array([*column(600, 0, 4), *column(0, 0, 4), *column(300, 0, 4)], np.float32)
+    assert reading_order(lines) == [*range(4, 12), *range(4)]
+
+
+def test_a_table_and_a_form_are_read_row_by_row() -> None:
+    cells = [box(150 * across, 40 * down, 80) for down in range(5) for across in range(4)]
+    assert reading_order(np.array(cells, np.float32)) == list(range(20))
+    form = [each for at in range(5) for each in (box(0, 40 * at, 90), box(200, 40 * at, 300))]
+    assert reading_order(np.array(form, np.float32)) == list(range(10))
