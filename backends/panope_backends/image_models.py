@@ -45,6 +45,11 @@ def sees_padding(config: Mapping[str, Any]) -> bool:
     return str(config.get("model_type")).startswith("siglip")
 
 
+def finds_poses(config: Mapping[str, Any]) -> bool:
+    """Whether a detector finds the points of whoever stands in a rectangle, as VitPose does."""
+    return architecture_of(config).endswith("ForPoseEstimation")
+
+
 def finds_together(config: Mapping[str, Any]) -> bool:
     """Whether a detector looks for all texts of its caller at once, as OWL-ViT does."""
     return config.get("model_type") in ("owlvit", "owlv2")

@@ -14,7 +14,7 @@ from panope.v1 import embed_service_pb2 as embed_pb
 from panope.v1 import image_service_pb2 as image_pb
 from panope.v1 import ocr_service_pb2 as ocr_pb
 from panope.v1 import segment_service_pb2 as segment_pb
-from panope.v1.media_pb2 import Image
+from panope.v1.media_pb2 import BoundingBox, Image
 from panope_client import InvalidArgumentError, InvalidInputError
 
 MODEL = "vendor/fake"
@@ -69,6 +69,13 @@ async def test_images_are_embedded(client: Any, fake: Any) -> None:
     ]
     with pytest.raises(InvalidArgumentError, match="image_pooling must be one of pooler"):
         await client.embed_images([b"a"], MODEL, image_pooling="max")
+
+
+async def test_people_are_looked_for_in_boxes(client: Any, fake: Any) -> None:
+    await client.detect([b"a"], MODEL, boxes=[(1, 2, 30.5, 40)])
+    assert fake.requests[0].boxes == [BoundingBox(x_min=1, y_min=2, x_max=30.5, y_max=40)]
+    with pytest.raises(InvalidArgumentError, match=r"`boxes\[1\]` must be four numbers"):
+        await client.detect([b"a"], MODEL, boxes=[(1, 2, 3, 4), (1, 2, 3)])
 
 
 async def test_images_are_divided(client: Any, fake: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from panope_backends.graphs.terms import Bounds, Colors, Layout, Name, Part
+from panope_backends.graphs.terms import Bounds, Colors, Layout, Name, Part, Points, Stride
 
 
 class LabelScores(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="labels"):
@@ -44,13 +44,43 @@ class CenterPoints(Struct, forbid_unknown_fields=True, tag_field="decoder", tag=
         offsets: the output with how far the middle lies from its place, downwards and to the right, in strides.
         stride: pixels between two places.
         overlap: of two boxes of a label that share more than this part of both, the higher score is told.
+        landmarks: the output with how far down and right of the upper left corner each point lies, in parts of the box.
+        points: what they are; with `landmarks`, or neither.
     """
 
     heatmap: Name
     sizes: Name
     offsets: Name
-    stride: Annotated[int, Meta(ge=1, le=64)] = 4
+    stride: Stride = 4
     overlap: Part = 0.3
+    landmarks: Name | None = None
+    points: Points = msgspec.field(default_factory=list)
+
+
+class Keypoints(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="keypoints"):
+    """Points of one thing or several, each with two places in parts of the image and a score, as MoveNet has them.
+
+    Attributes:
+        points: what they are.
+        keypoints: the output; empty for the graph's only one.
+        order: of the places: `yx` for down and right, `xy` for right and down.
+    """
+
+    points: Annotated[Points, Meta(min_length=1)]
+    keypoints: str = ""
+    order: Literal["yx", "xy"] = "yx"
+
+
+class BoxRows(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="boxes"):
+    """Boxes that the graph itself chose: a row of left, top, right, bottom, score and the id of the label for each.
+
+    Attributes:
+        boxes: the output; empty for the graph's only one.
+        places: `pixels` of what the graph sees, or `parts` of it.
+    """
+
+    boxes: str = ""
+    places: Literal["pixels", "parts"] = "pixels"
 
 
 class DistributionBoxes(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="distribution-boxes"):
@@ -94,12 +124,12 @@ class Pixels(Struct, forbid_unknown_fields=True, tag_field="decoder", tag="image
     colors: Colors | None = None
 
 
-Decoder = LabelScores | SalientMask | CenterPoints | DistributionBoxes | Pixels
+Decoder = LabelScores | SalientMask | CenterPoints | Keypoints | BoxRows | DistributionBoxes | Pixels
 
 #: Which decoders a task has.
 DECODERS: Mapping[str, tuple[type[Decoder], ...]] = {
     "classify": (LabelScores,),
     "segment": (SalientMask,),
-    "detect": (CenterPoints, DistributionBoxes),
+    "detect": (CenterPoints, Keypoints, BoxRows, DistributionBoxes),
     "super-resolution": (Pixels,),
 }

@@ -12,7 +12,16 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from panope_backends.graphs.decoders import DECODERS, Decoder, DistributionBoxes, Pixels, SalientMask
+from panope_backends.graphs.decoders import (
+    DECODERS,
+    BoxRows,
+    CenterPoints,
+    Decoder,
+    DistributionBoxes,
+    Keypoints,
+    Pixels,
+    SalientMask,
+)
 from panope_backends.graphs.ocr_description import OcrDescription, check_ocr
 from panope_backends.graphs.terms import (
     Bounds,
@@ -130,6 +139,12 @@ def _check(found: Description) -> None:
         _check_pixels(found.input, found.output)
     if isinstance(found.output, SalientMask) and len(found.labels) != 1:
         raise DescriptionError("`labels` must have one label for a mask of one channel")
+    if isinstance(found.output, Keypoints) and len(found.labels) != 1:
+        raise DescriptionError("`labels` must have one label for things that are known by their points")
+    if isinstance(found.output, CenterPoints) and (found.output.landmarks is None) is not (not found.output.points):
+        raise DescriptionError("`output.landmarks` and `output.points` go together")
+    if isinstance(found.output, BoxRows) and found.output.places == "pixels" and found.input.height is None:
+        raise DescriptionError("`output.places` `pixels` needs `input.height` and `input.width`")
     if isinstance(found.output, DistributionBoxes):
         _check_boxes(found.input, found.output)
     _check_input(found.input, found.task)

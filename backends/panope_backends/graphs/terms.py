@@ -11,6 +11,7 @@ FILE = "panope.json"
 #: More than any model has; each label stands in every answer.
 _MAX_LABELS = 1 << 16
 _MAX_SIDE = 1 << 14
+_MAX_POINTS = 1 << 10
 
 #: Of what values are moved and divided by, far from where float32 ends; past it are NaN and infinity, which json reads.
 _MAX_VALUE = 1e6
@@ -22,6 +23,8 @@ Labels = Annotated[list[Name], Meta(max_length=_MAX_LABELS)]
 Value = Annotated[float, Meta(ge=-_MAX_VALUE, le=_MAX_VALUE)]
 Channels = Annotated[list[Value], Meta(min_length=3, max_length=3)]
 Bounds = Annotated[list[Value], Meta(min_length=2, max_length=2)]
+Stride = Annotated[int, Meta(ge=1, le=64)]
+Points = Annotated[list[Name], Meta(max_length=_MAX_POINTS)]
 Part = Annotated[float, Meta(ge=0, le=1)]
 Layout = Literal["NCHW", "NHWC"]
 Colors = Literal["RGB", "BGR"]

@@ -44,8 +44,24 @@ class ImageProcessor:
         Raises:
             InvalidInputError: nothing can be made of an image of this size.
         """
+        return self._made(image, field)[0]
+
+    def in_boxes(self, image: Image.Image, boxes: NDArray[np.float32], field: str) -> list[dict[str, NDArray[Any]]]:
+        """As `arrays`, of each of several rectangles of an image, for models that look into such.
+
+        Args:
+            image: in RGB.
+            boxes: left, top, right and bottom of each, in pixels.
+            field: of the request that holds the image.
+
+        Raises:
+            InvalidInputError: nothing can be made of one.
+        """
+        return self._made(image, field, boxes=[as_coco(boxes).tolist()])
+
+    def _made(self, image: Image.Image, field: str, **options: Any) -> list[dict[str, NDArray[Any]]]:
         try:
-            made = self.processor(images=[image], return_tensors="np")
+            made = self.processor(images=[image], return_tensors="np", **options)
         except MemoryError:
             raise
         except Exception:  # sizes that come to nothing, such as one pixel, fail anywhere in it
@@ -56,7 +72,19 @@ class ImageProcessor:
                 width=width,
                 height=height,
             ) from None
-        return {name: np.ascontiguousarray(array[0]) for name, array in made.items() if isinstance(array, np.ndarray)}
+        arrays = {name: array for name, array in made.items() if isinstance(array, np.ndarray)}
+        count = min(map(len, arrays.values()), default=0)
+        return [{name: np.ascontiguousarray(array[at]) for name, array in arrays.items()} for at in range(count)]
+
+
+def as_coco(corners: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rectangles as COCO has them: left, top, width and height; of left, top, right and bottom."""
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+
+
+def whole_of(image: Image.Image) -> NDArray[np.float32]:
+    """An image as the only rectangle of itself."""
+    return np.array([[0, 0, *image.size]], np.float32)
 
 
 def load_image_processor(folder: Path, **changes: Any) -> ImageProcessor:

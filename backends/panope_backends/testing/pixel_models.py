@@ -78,6 +78,20 @@ def _swin2sr(folder: Path, scale: int, upsampler: str) -> dict[str, Any]:
     return {"image_processor_type": "Swin2SRImageProcessor"}
 
 
+def _vitpose(folder: Path, experts: int) -> dict[str, Any]:
+    from transformers import VitPoseBackboneConfig, VitPoseConfig
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "mlp_ratio": 2}
+    places = {"image_size": [64, 48], "patch_size": [16, 16], "out_features": ["stage2"]}
+    parts = {"num_experts": experts, "part_features": 8 if experts > 1 else 0}
+    names = dict(enumerate(("nose", "left eye", "right eye")))
+    backbone = VitPoseBackboneConfig(**sizes, **places, **parts)
+    config = VitPoseConfig(backbone_config=backbone, id2label=names, use_simple_decoder=experts < 2)
+    config.label2id = {name: index for index, name in names.items()}
+    saved(folder, config, "VitPoseForPoseEstimation")
+    return {"image_processor_type": "VitPoseImageProcessor", "size": {"height": 64, "width": 48}}
+
+
 #: As `VISION_KINDS`.
 PIXEL_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "dpt": _dpt,
@@ -85,6 +99,8 @@ PIXEL_KINDS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "depth_anything_metric": partial(_depth_anything, kind="metric"),
     "glpn": _glpn,
     "zoedepth": _zoedepth,
+    "vitpose": partial(_vitpose, experts=1),
+    "vitpose_plus": partial(_vitpose, experts=2),
     "swin2sr": partial(_swin2sr, scale=2, upsampler="pixelshuffle"),
     "swin2sr_direct": partial(_swin2sr, scale=4, upsampler="pixelshuffledirect"),
     "swin2sr_real": partial(_swin2sr, scale=4, upsampler="nearest+conv"),

@@ -28,15 +28,18 @@ type DetectRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The images, 1 to `limits.media.max_images`.
 	Images []*Image `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
-	// Tells of what has a higher score, 0 to 1. Default: 0.5, or 0.1 with `candidate_labels`.
+	// Tells of what has a higher score, 0 to 1. Default: 0.5; 0.1 with `candidate_labels`, 0.3 of poses.
 	Threshold *float32 `protobuf:"fixed32,3,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	// How many to tell of each image, those of the highest scores; 1 to 1,000. Default: all, up to 1,000.
 	MaxDetections *uint32 `protobuf:"varint,4,opt,name=max_detections,json=maxDetections,proto3,oneof" json:"max_detections,omitempty"`
 	// What to look for, 1 to 256 texts that differ, for a model that looks for what texts say; each is looked for by itself. A
 	// model with labels of its own takes none.
 	CandidateLabels []string `protobuf:"bytes,5,rep,name=candidate_labels,json=candidateLabels,proto3" json:"candidate_labels,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Where people stand in the only image, 1 to 64 rectangles, for a model that looks for the points of whoever stands in
+	// one, as VitPose does. Default: the whole image. Other models take none.
+	Boxes         []*BoundingBox `protobuf:"bytes,6,rep,name=boxes,proto3" json:"boxes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DetectRequest) Reset() {
@@ -100,6 +103,13 @@ func (x *DetectRequest) GetMaxDetections() uint32 {
 func (x *DetectRequest) GetCandidateLabels() []string {
 	if x != nil {
 		return x.CandidateLabels
+	}
+	return nil
+}
+
+func (x *DetectRequest) GetBoxes() []*BoundingBox {
+	if x != nil {
+		return x.Boxes
 	}
 	return nil
 }
@@ -256,22 +266,98 @@ func (*StreamDetectResponse_Response) isStreamDetectResponse_Result() {}
 
 func (*StreamDetectResponse_Error) isStreamDetectResponse_Result() {}
 
+// A point of a thing, such as an eye.
+type Keypoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How sure the model is of it, about 0 to 1; the score of the thing where it says nothing of points.
+	Score float32 `protobuf:"fixed32,2,opt,name=score,proto3" json:"score,omitempty"`
+	// How far right it is, in pixels.
+	X float32 `protobuf:"fixed32,3,opt,name=x,proto3" json:"x,omitempty"`
+	// How far down it is, in pixels.
+	Y             float32 `protobuf:"fixed32,4,opt,name=y,proto3" json:"y,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Keypoint) Reset() {
+	*x = Keypoint{}
+	mi := &file_panope_v1_detect_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Keypoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Keypoint) ProtoMessage() {}
+
+func (x *Keypoint) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_detect_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Keypoint.ProtoReflect.Descriptor instead.
+func (*Keypoint) Descriptor() ([]byte, []int) {
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Keypoint) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Keypoint) GetScore() float32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Keypoint) GetX() float32 {
+	if x != nil {
+		return x.X
+	}
+	return 0
+}
+
+func (x *Keypoint) GetY() float32 {
+	if x != nil {
+		return x.Y
+	}
+	return 0
+}
+
 // One thing in an image.
 type Detection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it is.
 	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
-	// How sure the model is, 0 to 1.
+	// How sure the model is, 0 to 1; of a pose the mean of its points.
 	Score float32 `protobuf:"fixed32,2,opt,name=score,proto3" json:"score,omitempty"`
-	// Where it is. It may reach past the image's edges, as the model says.
-	Box           *BoundingBox `protobuf:"bytes,3,opt,name=box,proto3" json:"box,omitempty"`
+	// Where it is. It may reach past the image's edges, as the model says. Of a pose that was looked for in a rectangle, that
+	// one; of others the smallest that holds all points.
+	Box *BoundingBox `protobuf:"bytes,3,opt,name=box,proto3" json:"box,omitempty"`
+	// Its points, in the model's order; none where the model gives none.
+	Keypoints     []*Keypoint `protobuf:"bytes,4,rep,name=keypoints,proto3" json:"keypoints,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Detection) Reset() {
 	*x = Detection{}
-	mi := &file_panope_v1_detect_service_proto_msgTypes[3]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -283,7 +369,7 @@ func (x *Detection) String() string {
 func (*Detection) ProtoMessage() {}
 
 func (x *Detection) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_detect_service_proto_msgTypes[3]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -296,7 +382,7 @@ func (x *Detection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detection.ProtoReflect.Descriptor instead.
 func (*Detection) Descriptor() ([]byte, []int) {
-	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Detection) GetLabel() string {
@@ -320,6 +406,13 @@ func (x *Detection) GetBox() *BoundingBox {
 	return nil
 }
 
+func (x *Detection) GetKeypoints() []*Keypoint {
+	if x != nil {
+		return x.Keypoints
+	}
+	return nil
+}
+
 // What stands in one image.
 type ImageDetections struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -335,7 +428,7 @@ type ImageDetections struct {
 
 func (x *ImageDetections) Reset() {
 	*x = ImageDetections{}
-	mi := &file_panope_v1_detect_service_proto_msgTypes[4]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +440,7 @@ func (x *ImageDetections) String() string {
 func (*ImageDetections) ProtoMessage() {}
 
 func (x *ImageDetections) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_detect_service_proto_msgTypes[4]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +453,7 @@ func (x *ImageDetections) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageDetections.ProtoReflect.Descriptor instead.
 func (*ImageDetections) Descriptor() ([]byte, []int) {
-	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ImageDetections) GetWidth() uint32 {
@@ -397,7 +490,7 @@ type DetectResponse struct {
 
 func (x *DetectResponse) Reset() {
 	*x = DetectResponse{}
-	mi := &file_panope_v1_detect_service_proto_msgTypes[5]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +502,7 @@ func (x *DetectResponse) String() string {
 func (*DetectResponse) ProtoMessage() {}
 
 func (x *DetectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_detect_service_proto_msgTypes[5]
+	mi := &file_panope_v1_detect_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +515,7 @@ func (x *DetectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectResponse.ProtoReflect.Descriptor instead.
 func (*DetectResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_detect_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DetectResponse) GetModel() string {
@@ -443,13 +536,14 @@ var File_panope_v1_detect_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_detect_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1epanope/v1/detect_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"\xea\x01\n" +
+	"\x1epanope/v1/detect_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"\x98\x02\n" +
 	"\rDetectRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12(\n" +
 	"\x06images\x18\x02 \x03(\v2\x10.panope.v1.ImageR\x06images\x12!\n" +
 	"\tthreshold\x18\x03 \x01(\x02H\x00R\tthreshold\x88\x01\x01\x12*\n" +
 	"\x0emax_detections\x18\x04 \x01(\rH\x01R\rmaxDetections\x88\x01\x01\x12)\n" +
-	"\x10candidate_labels\x18\x05 \x03(\tR\x0fcandidateLabelsB\f\n" +
+	"\x10candidate_labels\x18\x05 \x03(\tR\x0fcandidateLabels\x12,\n" +
+	"\x05boxes\x18\x06 \x03(\v2\x16.panope.v1.BoundingBoxR\x05boxesB\f\n" +
 	"\n" +
 	"_thresholdB\x11\n" +
 	"\x0f_max_detections\"Y\n" +
@@ -460,11 +554,17 @@ const file_panope_v1_detect_service_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x127\n" +
 	"\bresponse\x18\x02 \x01(\v2\x19.panope.v1.DetectResponseH\x00R\bresponse\x12.\n" +
 	"\x05error\x18\x03 \x01(\v2\x16.panope.v1.StreamErrorH\x00R\x05errorB\b\n" +
-	"\x06result\"a\n" +
+	"\x06result\"P\n" +
+	"\bKeypoint\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05score\x18\x02 \x01(\x02R\x05score\x12\f\n" +
+	"\x01x\x18\x03 \x01(\x02R\x01x\x12\f\n" +
+	"\x01y\x18\x04 \x01(\x02R\x01y\"\x94\x01\n" +
 	"\tDetection\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x12(\n" +
-	"\x03box\x18\x03 \x01(\v2\x16.panope.v1.BoundingBoxR\x03box\"u\n" +
+	"\x03box\x18\x03 \x01(\v2\x16.panope.v1.BoundingBoxR\x03box\x121\n" +
+	"\tkeypoints\x18\x04 \x03(\v2\x13.panope.v1.KeypointR\tkeypoints\"u\n" +
 	"\x0fImageDetections\x12\x14\n" +
 	"\x05width\x18\x01 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\rR\x06height\x124\n" +
@@ -490,35 +590,38 @@ func file_panope_v1_detect_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_detect_service_proto_rawDescData
 }
 
-var file_panope_v1_detect_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_panope_v1_detect_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_panope_v1_detect_service_proto_goTypes = []any{
 	(*DetectRequest)(nil),        // 0: panope.v1.DetectRequest
 	(*StreamDetectRequest)(nil),  // 1: panope.v1.StreamDetectRequest
 	(*StreamDetectResponse)(nil), // 2: panope.v1.StreamDetectResponse
-	(*Detection)(nil),            // 3: panope.v1.Detection
-	(*ImageDetections)(nil),      // 4: panope.v1.ImageDetections
-	(*DetectResponse)(nil),       // 5: panope.v1.DetectResponse
-	(*Image)(nil),                // 6: panope.v1.Image
-	(*StreamError)(nil),          // 7: panope.v1.StreamError
+	(*Keypoint)(nil),             // 3: panope.v1.Keypoint
+	(*Detection)(nil),            // 4: panope.v1.Detection
+	(*ImageDetections)(nil),      // 5: panope.v1.ImageDetections
+	(*DetectResponse)(nil),       // 6: panope.v1.DetectResponse
+	(*Image)(nil),                // 7: panope.v1.Image
 	(*BoundingBox)(nil),          // 8: panope.v1.BoundingBox
+	(*StreamError)(nil),          // 9: panope.v1.StreamError
 }
 var file_panope_v1_detect_service_proto_depIdxs = []int32{
-	6, // 0: panope.v1.DetectRequest.images:type_name -> panope.v1.Image
-	0, // 1: panope.v1.StreamDetectRequest.request:type_name -> panope.v1.DetectRequest
-	5, // 2: panope.v1.StreamDetectResponse.response:type_name -> panope.v1.DetectResponse
-	7, // 3: panope.v1.StreamDetectResponse.error:type_name -> panope.v1.StreamError
-	8, // 4: panope.v1.Detection.box:type_name -> panope.v1.BoundingBox
-	3, // 5: panope.v1.ImageDetections.detections:type_name -> panope.v1.Detection
-	4, // 6: panope.v1.DetectResponse.images:type_name -> panope.v1.ImageDetections
-	0, // 7: panope.v1.DetectService.Detect:input_type -> panope.v1.DetectRequest
-	1, // 8: panope.v1.DetectService.StreamDetect:input_type -> panope.v1.StreamDetectRequest
-	5, // 9: panope.v1.DetectService.Detect:output_type -> panope.v1.DetectResponse
-	2, // 10: panope.v1.DetectService.StreamDetect:output_type -> panope.v1.StreamDetectResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	7,  // 0: panope.v1.DetectRequest.images:type_name -> panope.v1.Image
+	8,  // 1: panope.v1.DetectRequest.boxes:type_name -> panope.v1.BoundingBox
+	0,  // 2: panope.v1.StreamDetectRequest.request:type_name -> panope.v1.DetectRequest
+	6,  // 3: panope.v1.StreamDetectResponse.response:type_name -> panope.v1.DetectResponse
+	9,  // 4: panope.v1.StreamDetectResponse.error:type_name -> panope.v1.StreamError
+	8,  // 5: panope.v1.Detection.box:type_name -> panope.v1.BoundingBox
+	3,  // 6: panope.v1.Detection.keypoints:type_name -> panope.v1.Keypoint
+	4,  // 7: panope.v1.ImageDetections.detections:type_name -> panope.v1.Detection
+	5,  // 8: panope.v1.DetectResponse.images:type_name -> panope.v1.ImageDetections
+	0,  // 9: panope.v1.DetectService.Detect:input_type -> panope.v1.DetectRequest
+	1,  // 10: panope.v1.DetectService.StreamDetect:input_type -> panope.v1.StreamDetectRequest
+	6,  // 11: panope.v1.DetectService.Detect:output_type -> panope.v1.DetectResponse
+	2,  // 12: panope.v1.DetectService.StreamDetect:output_type -> panope.v1.StreamDetectResponse
+	11, // [11:13] is the sub-list for method output_type
+	9,  // [9:11] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_detect_service_proto_init() }
@@ -539,7 +642,7 @@ func file_panope_v1_detect_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_detect_service_proto_rawDesc), len(file_panope_v1_detect_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -153,6 +153,33 @@ def test_images_that_are_made_have_no_labels_and_are_not_scaled_before() -> None
             read_description(made | change)
 
 
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ({"decoder": "keypoints", "points": []}, "`output.points`"),
+        ({"decoder": "center-points", "landmarks": "l"}, "`output.landmarks` and `output.points` go together"),
+        ({"decoder": "center-points", "points": ["nose"]}, "`output.landmarks` and `output.points` go together"),
+        ({"decoder": "boxes", "places": "miles"}, "`output.places`"),
+        ({"decoder": "boxes", "input": {}}, "`output.places` `pixels` needs `input.height`"),
+    ],
+)
+def test_what_detectors_give_is_said_completely(output: dict[str, Any], words: str) -> None:
+    names = {"heatmap": "h", "sizes": "s", "offsets": "o"} if output["decoder"] == "center-points" else {}
+    given = output.pop("input", {"height": 8, "width": 8})
+    content = {"version": 1, "task": "detect", "input": given, "output": {**names, **output}, "labels": ["a"]}
+    with pytest.raises(DescriptionError, match=words):
+        read_description(content)
+
+
+def test_points_are_those_of_one_label() -> None:
+    output = {"decoder": "keypoints", "points": ["nose"]}
+    content = {"version": 1, "task": "detect", "input": {}, "output": output, "labels": ["a", "b"]}
+    with pytest.raises(
+        DescriptionError, match="`labels` must have one label for things that are known by their points"
+    ):
+        read_description(content)
+
+
 def test_a_crop_is_for_labels_alone() -> None:
     mask = changed("output", {"decoder": "salient-mask", "mask": "y"}) | {"task": "segment", "labels": ["it"]}
     read_description(mask)

@@ -23,22 +23,30 @@ class PointBoxes:
         decoder: as it says.
     """
 
-    outputs = ("heatmap", "sizes", "offsets")
-
     def __init__(self, decoder: CenterPoints) -> None:
         self._decoder = decoder
+        self.outputs = ("heatmap", "sizes", "offsets", *(["landmarks"] if decoder.landmarks else []))
+        self.points = decoder.points
 
     def __call__(self, row: Arrays, width: int, height: int, threshold: float) -> Boxes:
         """Those over the threshold, brought from what the graph saw to an image of a size."""
-        heatmap, sizes, offsets = (row[name] for name in self.outputs)
-        found = decode_center_points(heatmap, sizes, offsets, self._decoder, threshold)
+        heatmap, sizes, offsets = row["heatmap"], row["sizes"], row["offsets"]
+        found = decode_center_points(heatmap, sizes, offsets, self._decoder, threshold, row.get("landmarks"))
         rows, columns = heatmap.shape[1:]
-        seen = np.array([columns, rows] * 2, np.float32) * self._decoder.stride
-        return Boxes(found.scores, found.labels, found.corners * (np.array([width, height] * 2, np.float32) / seen))
+        scale = np.array([width / columns, height / rows], np.float32) / self._decoder.stride
+        points = found.keypoints
+        if points is not None:
+            points = np.concatenate([points[:, :, :2] * scale, points[:, :, 2:]], axis=2)
+        return Boxes(found.scores, found.labels, found.corners * np.tile(scale, 2), points)
 
 
 def decode_center_points(
-    heatmap: Floats, sizes: Floats, offsets: Floats, decoder: CenterPoints, threshold: float
+    heatmap: Floats,
+    sizes: Floats,
+    offsets: Floats,
+    decoder: CenterPoints,
+    threshold: float,
+    landmarks: Floats | None = None,
 ) -> Boxes:
     """The boxes of one image, in pixels of what the graph saw.
 
@@ -48,6 +56,7 @@ def decode_center_points(
         offsets: down and right × rows × columns.
         decoder: strides and overlap.
         threshold: scores that are told are higher.
+        landmarks: down and right of each point in turn × rows × columns, in parts of the box, from its corner.
     """
     labels, rows, columns = np.nonzero(heatmap > threshold)
     scores = heatmap[labels, rows, columns]
@@ -60,4 +69,10 @@ def decode_center_points(
     height, width = (side * decoder.stride for side in heatmap.shape[1:])
     corners = np.clip(corners, 0, np.array([width, height] * 2, np.float32))
     kept = apart(corners, labels, decoder.overlap)
-    return Boxes(scores[kept], labels[kept], corners[kept])
+    points = None
+    if landmarks is not None:
+        parts = landmarks[:, rows[kept], columns[kept]].T.reshape(len(kept), len(landmarks) // 2, 2)[:, :, ::-1]
+        places = corners[kept, None, :2] + parts * (2 * half[::-1, kept].T)[:, None]
+        sure = np.broadcast_to(scores[kept, None, None], (*places.shape[:2], 1))
+        points = np.concatenate([places, sure], axis=2).astype(np.float32)
+    return Boxes(scores[kept], labels[kept], corners[kept], points)

@@ -27,16 +27,19 @@ class Boxes:
         scores: one a box, 0 to 1.
         labels: the ids of their labels.
         corners: boxes × 4: left, top, right, bottom, in pixels.
+        keypoints: boxes × points × 3: right, down, in pixels, and the score; None where a model gives none.
     """
 
     scores: Floats
     labels: NDArray[Any]
     corners: Floats
+    keypoints: Floats | None = None
 
     def over(self, threshold: float, most: int) -> Boxes:
         """Those whose scores are higher, and no more than so many."""
         kept = np.flatnonzero(self.scores > threshold)[:most]
-        return Boxes(self.scores[kept], self.labels[kept], self.corners[kept])
+        points = None if self.keypoints is None else self.keypoints[kept]
+        return Boxes(self.scores[kept], self.labels[kept], self.corners[kept], points)
 
 
 def decode_boxes(logits: Floats, boxes: Floats, labels: int, width: int, height: int) -> Boxes:

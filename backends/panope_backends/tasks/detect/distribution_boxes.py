@@ -33,6 +33,8 @@ class EdgeBoxes:
         width: the same.
     """
 
+    points: tuple[str, ...] = ()
+
     def __init__(self, decoder: DistributionBoxes, height: int, width: int) -> None:
         self._decoder, self._height, self._width = decoder, height, width
         self.outputs = tuple(decoder.outputs)

@@ -9,14 +9,19 @@ from typing import Any
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError
-from panope_backends.graphs.decoders import CenterPoints, DistributionBoxes
+from panope_backends.graphs.decoders import BoxRows, CenterPoints, DistributionBoxes, Keypoints
 from panope_backends.graphs.description import Description
-from panope_backends.image_models import finds_one_by_one, finds_together, pads_to_square
+from panope_backends.image_models import finds_one_by_one, finds_poses, finds_together, pads_to_square
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import labels_of
+from panope_backends.tasks.detect.answers import detections_message
 from panope_backends.tasks.detect.center_points import PointBoxes
 from panope_backends.tasks.detect.decoding import Boxes, decode_boxes, decode_found
 from panope_backends.tasks.detect.distribution_boxes import EdgeBoxes
+from panope_backends.tasks.detect.points import PointPlaces
+from panope_backends.tasks.detect.poses import THRESHOLD as _THRESHOLD_OF_POSES
+from panope_backends.tasks.detect.poses import load_poses
+from panope_backends.tasks.detect.rows import RowBoxes
 from panope_backends.tasks.graphs.loading import description_of, is_described, load_graph
 from panope_backends.tasks.images import ImagePreparer, Prepared
 from panope_backends.tasks.json_files import read_json
@@ -48,6 +53,8 @@ class DetectModule(TaskModule):
         if is_described(source.folder):
             return _load_graph(source)
         config = read_json(source.folder / "config.json")
+        if finds_poses(config):
+            return load_poses(source, config)
         model = source.load(config)
         images = ImagePreparer(load_image_processor(source.folder), source.media_limits)
         texts, labels = None, tuple[str, ...]()
@@ -66,19 +73,27 @@ def _load_graph(source: ModelSource) -> LoadedTask:
     """Of a graph that `panope.json` describes."""
     description = description_of(source.folder)
     model, outputs, images = load_graph(source, description)
-    boxes = _boxes_of(description)
-    requests = DetectRequests(images, description.labels, None, boxes)
-    runs = StackedArrays(outputs, boxes.outputs, requests.sample)
+    decoder = graph_decoder(description)
+    requests = DetectRequests(images, description.labels, None, decoder, decoder.points)
+    runs = StackedArrays(outputs, decoder.outputs, requests.sample)
     runs.trial()
     facts = messages.DetectFacts(labels=description.labels).SerializeToString()
     return LoadedTask(model, {}, {DetectModule.name: requests.detect}, facts=facts, arrays=runs)
 
 
-def _boxes_of(description: Description) -> PointBoxes | EdgeBoxes:
-    if isinstance(description.output, DistributionBoxes):
-        return EdgeBoxes(description.output, description.input.height or 0, description.input.width or 0)
-    assert isinstance(description.output, CenterPoints)  # as its task has it
-    return PointBoxes(description.output)
+def graph_decoder(description: Description) -> PointBoxes | PointPlaces | RowBoxes | EdgeBoxes:
+    """What decodes the outputs of a described graph."""
+    width, height = description.input.width or 1, description.input.height or 1
+    match description.output:
+        case Keypoints() as output:
+            return PointPlaces(output)
+        case BoxRows() as output:
+            return RowBoxes(output, len(description.labels), width, height)
+        case DistributionBoxes() as output:
+            return EdgeBoxes(output, height, width)
+        case output:
+            assert isinstance(output, CenterPoints)  # as its task has it
+            return PointBoxes(output)
 
 
 def _decoder(config: Mapping[str, Any], labels: int) -> Decode:
@@ -97,13 +112,22 @@ class DetectRequests:
         labels: of the model; empty where the caller brings them.
         texts: makes tokens of the caller's labels; None for a model with labels of its own.
         decode: the model's answers.
+        points: what the points of each thing are; empty where the model gives none.
     """
 
-    def __init__(self, images: ImagePreparer, labels: Sequence[str], texts: LabelTexts | None, decode: Decode) -> None:
+    def __init__(
+        self,
+        images: ImagePreparer,
+        labels: Sequence[str],
+        texts: LabelTexts | None,
+        decode: Decode,
+        points: Sequence[str] = (),
+    ) -> None:
         self._images = images
         self._labels = labels
         self._texts = texts
         self._decode = decode
+        self._points = points
 
     def sample(self, number: int) -> ArrayItem:
         """An image to try with, beside two labels where the model needs some."""
@@ -126,9 +150,14 @@ class DetectRequests:
             raise InvalidInputError.at(
                 "candidate_labels", "{field} is empty; this model looks for what texts say, so give some"
             )
+        if message.boxes:
+            raise InvalidInputError.at(
+                "boxes", "{field} are for models that look for the points of whoever stands in one, as VitPose does"
+            )
         prepared = self._images.prepared(message.images, message.first_index)
         items = [each.item for each in prepared]
-        threshold = _THRESHOLD if self._texts is None else _THRESHOLD_OF_TEXTS
+        usual = _THRESHOLD_OF_POSES if isinstance(self._decode, PointPlaces) else _THRESHOLD
+        threshold = usual if self._texts is None else _THRESHOLD_OF_TEXTS
         if self._texts is not None:
             items = self._texts.beside_all(items, labels, PLACE)
         return DetectJob(
@@ -138,6 +167,7 @@ class DetectRequests:
             message.threshold if message.HasField("threshold") else threshold,
             min(message.max_detections or MAX_DETECTIONS, MAX_DETECTIONS),
             self._decode,
+            self._points,
         )
 
 
@@ -151,6 +181,7 @@ class DetectJob(ArrayJob):
     threshold: float
     most: int
     decode: Decode
+    points: Sequence[str] = ()
 
     def answer(self, rows: Sequence[Arrays]) -> bytes:
         """The boxes of each image, in its own pixels."""
@@ -159,10 +190,4 @@ class DetectJob(ArrayJob):
 
     def _detections(self, prepared: Prepared, row: Arrays) -> messages.Detections:
         kept = self.decode(row, prepared.width, prepared.height, self.threshold).over(self.threshold, self.most)
-        return messages.Detections(
-            width=prepared.width,
-            height=prepared.height,
-            scores=kept.scores.tolist(),
-            labels=[self.labels[index] for index in kept.labels],
-            corners=kept.corners.ravel().tolist(),
-        )
+        return detections_message(prepared.width, prepared.height, kept, self.labels, self.points)

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 from panope_backends.api import Arrays, TensorSpec
 from panope_backends.errors import PreconditionError
-from panope_backends.graphs.decoders import CenterPoints, DistributionBoxes, LabelScores, Pixels, SalientMask
+from panope_backends.graphs.decoders import (
+    BoxRows,
+    CenterPoints,
+    DistributionBoxes,
+    Keypoints,
+    LabelScores,
+    Pixels,
+    SalientMask,
+)
 from panope_backends.graphs.description import Description, ImageInput
 from panope_backends.graphs.terms import FILE
 
@@ -15,6 +23,9 @@ from panope_backends.graphs.terms import FILE
 _ANY = -1
 _CHANNELS = 3
 _EDGES = 4
+
+#: Left, top, right, bottom, score, label.
+_ROW = 6
 
 
 def check_input(wanted: ImageInput, spec: TensorSpec) -> None:
@@ -49,12 +60,20 @@ def check_outputs(description: Description, row: Arrays) -> None:
     match description.output:
         case LabelScores():
             _check_labels(description, row["logits"].size)
-        case CenterPoints():
+        case CenterPoints(points=points):
             heatmap = row["heatmap"].shape
             _check_shape("heatmap", heatmap, (_ANY, _ANY, _ANY))
             _check_labels(description, heatmap[0])
             for name in ("sizes", "offsets"):
                 _check_shape(name, row[name].shape, (2, *heatmap[1:]))
+            if points:
+                _check_shape("landmarks", row["landmarks"].shape, (2 * len(points), *heatmap[1:]))
+        case Keypoints(points=points):
+            things = row["keypoints"].shape
+            _check_shape("keypoints", things, (*(_ANY,) * max(len(things) - 2, 0), len(points), 3))
+        case BoxRows():
+            rows = row["boxes"].shape
+            _check_shape("boxes", rows, (*(_ANY,) * max(len(rows) - 1, 1), _ROW))
         case DistributionBoxes(strides=strides):
             for at, stride in enumerate(strides):
                 places = _places(description.input, stride)
@@ -74,7 +93,8 @@ def check_outputs(description: Description, row: Arrays) -> None:
             _check_shape("image", row["image"].shape, sides)
         case SalientMask():
             mask = row["mask"].shape
-            _check_shape("mask", mask, (1, _ANY, _ANY)[-max(len(mask), 2) :])
+            colours_last = len(mask) > 2 and mask[-1] == 1 and mask[0] != 1
+            _check_shape("mask", mask, (_ANY, _ANY, 1) if colours_last else (1, _ANY, _ANY)[-max(len(mask), 2) :])
 
 
 def _places(given: ImageInput, stride: int) -> int:

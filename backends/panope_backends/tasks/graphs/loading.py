@@ -22,7 +22,7 @@ from panope_backends.tasks.stacked_arrays import StackedArrays
 from panope_backends.tasks.task import ArrayItem, ModelSource
 
 #: What decoders call the outputs that they read.
-_OUTPUTS = ("logits", "mask", "heatmap", "sizes", "offsets", "image")
+_OUTPUTS = ("logits", "mask", "heatmap", "sizes", "offsets", "landmarks", "keypoints", "boxes", "image")
 
 
 def is_described(folder: Path) -> bool:
@@ -111,7 +111,7 @@ def _outputs(decoder: Decoder, model: TensorModel) -> Mapping[str, str]:
     """The graph's names of what the decoder reads; an empty one is the only output."""
     if isinstance(decoder, DistributionBoxes):
         return decoder.outputs
-    named = {name: getattr(decoder, name) for name in _OUTPUTS if hasattr(decoder, name)}
+    named = {name: getattr(decoder, name) for name in _OUTPUTS if getattr(decoder, name, None) is not None}
     if not all(named.values()) and len(model.outputs) > 1:
         given = ", ".join(spec.name for spec in model.outputs)[:200]
         raise PreconditionError(f"{FILE} names no output, and the graph gives {given}")

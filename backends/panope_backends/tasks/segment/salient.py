@@ -32,7 +32,9 @@ class SalientMap(SegmentDecoder):
 
     def decoded(self, row: Arrays, height: int, width: int, asked: Asked) -> SegmentMap:
         """The segment, which has no pixel where all values are the same and are to be stretched."""
-        values = np.array(row["mask"], np.float32).reshape(row["mask"].shape[-2:])
+        mask = row["mask"]
+        sides = mask.shape[:2] if mask.ndim > 2 and mask.shape[-1] == 1 else mask.shape[-2:]  # colours last, or first
+        values = np.array(mask, np.float32).reshape(sides)
         if self._stretched:
             low, high = values.min(), values.max()
             values = (values - low) / (high - low) if high > low else np.zeros_like(values)

@@ -26,7 +26,7 @@ from panope.v1 import media_pb2 as panope_dot_v1_dot_media__pb2
 from panope.v1 import stream_error_pb2 as panope_dot_v1_dot_stream__error__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epanope/v1/detect_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"\xb0\x01\n\rDetectRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x06images\x18\x02 \x03(\x0b\x32\x10.panope.v1.Image\x12\x16\n\tthreshold\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x1b\n\x0emax_detections\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x10\x63\x61ndidate_labels\x18\x05 \x03(\tB\x0c\n\n_thresholdB\x11\n\x0f_max_detections\"L\n\x13StreamDetectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x07request\x18\x02 \x01(\x0b\x32\x18.panope.v1.DetectRequest\"\x84\x01\n\x14StreamDetectResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x08response\x18\x02 \x01(\x0b\x32\x19.panope.v1.DetectResponseH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.panope.v1.StreamErrorH\x00\x42\x08\n\x06result\"N\n\tDetection\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12#\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x16.panope.v1.BoundingBox\"Z\n\x0fImageDetections\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12(\n\ndetections\x18\x03 \x03(\x0b\x32\x14.panope.v1.Detection\"K\n\x0e\x44\x65tectResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x06images\x18\x02 \x03(\x0b\x32\x1a.panope.v1.ImageDetections2\xa3\x01\n\rDetectService\x12=\n\x06\x44\x65tect\x12\x18.panope.v1.DetectRequest\x1a\x19.panope.v1.DetectResponse\x12S\n\x0cStreamDetect\x12\x1e.panope.v1.StreamDetectRequest\x1a\x1f.panope.v1.StreamDetectResponse(\x01\x30\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epanope/v1/detect_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"\xd7\x01\n\rDetectRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x06images\x18\x02 \x03(\x0b\x32\x10.panope.v1.Image\x12\x16\n\tthreshold\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x1b\n\x0emax_detections\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x10\x63\x61ndidate_labels\x18\x05 \x03(\t\x12%\n\x05\x62oxes\x18\x06 \x03(\x0b\x32\x16.panope.v1.BoundingBoxB\x0c\n\n_thresholdB\x11\n\x0f_max_detections\"L\n\x13StreamDetectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x07request\x18\x02 \x01(\x0b\x32\x18.panope.v1.DetectRequest\"\x84\x01\n\x14StreamDetectResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x08response\x18\x02 \x01(\x0b\x32\x19.panope.v1.DetectResponseH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.panope.v1.StreamErrorH\x00\x42\x08\n\x06result\"=\n\x08Keypoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\t\n\x01x\x18\x03 \x01(\x02\x12\t\n\x01y\x18\x04 \x01(\x02\"v\n\tDetection\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12#\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x16.panope.v1.BoundingBox\x12&\n\tkeypoints\x18\x04 \x03(\x0b\x32\x13.panope.v1.Keypoint\"Z\n\x0fImageDetections\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12(\n\ndetections\x18\x03 \x03(\x0b\x32\x14.panope.v1.Detection\"K\n\x0e\x44\x65tectResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x06images\x18\x02 \x03(\x0b\x32\x1a.panope.v1.ImageDetections2\xa3\x01\n\rDetectService\x12=\n\x06\x44\x65tect\x12\x18.panope.v1.DetectRequest\x1a\x19.panope.v1.DetectResponse\x12S\n\x0cStreamDetect\x12\x1e.panope.v1.StreamDetectRequest\x1a\x1f.panope.v1.StreamDetectResponse(\x01\x30\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
   _globals['_DETECTREQUEST']._serialized_start=99
-  _globals['_DETECTREQUEST']._serialized_end=275
-  _globals['_STREAMDETECTREQUEST']._serialized_start=277
-  _globals['_STREAMDETECTREQUEST']._serialized_end=353
-  _globals['_STREAMDETECTRESPONSE']._serialized_start=356
-  _globals['_STREAMDETECTRESPONSE']._serialized_end=488
-  _globals['_DETECTION']._serialized_start=490
-  _globals['_DETECTION']._serialized_end=568
-  _globals['_IMAGEDETECTIONS']._serialized_start=570
-  _globals['_IMAGEDETECTIONS']._serialized_end=660
-  _globals['_DETECTRESPONSE']._serialized_start=662
-  _globals['_DETECTRESPONSE']._serialized_end=737
-  _globals['_DETECTSERVICE']._serialized_start=740
-  _globals['_DETECTSERVICE']._serialized_end=903
+  _globals['_DETECTREQUEST']._serialized_end=314
+  _globals['_STREAMDETECTREQUEST']._serialized_start=316
+  _globals['_STREAMDETECTREQUEST']._serialized_end=392
+  _globals['_STREAMDETECTRESPONSE']._serialized_start=395
+  _globals['_STREAMDETECTRESPONSE']._serialized_end=527
+  _globals['_KEYPOINT']._serialized_start=529
+  _globals['_KEYPOINT']._serialized_end=590
+  _globals['_DETECTION']._serialized_start=592
+  _globals['_DETECTION']._serialized_end=710
+  _globals['_IMAGEDETECTIONS']._serialized_start=712
+  _globals['_IMAGEDETECTIONS']._serialized_end=802
+  _globals['_DETECTRESPONSE']._serialized_start=804
+  _globals['_DETECTRESPONSE']._serialized_end=879
+  _globals['_DETECTSERVICE']._serialized_start=882
+  _globals['_DETECTSERVICE']._serialized_end=1045
 # @@protoc_insertion_point(module_scope)

@@ -31,10 +31,11 @@ class DetectRequest(google.protobuf.message.Message):
     THRESHOLD_FIELD_NUMBER: builtins.int
     MAX_DETECTIONS_FIELD_NUMBER: builtins.int
     CANDIDATE_LABELS_FIELD_NUMBER: builtins.int
+    BOXES_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`. Required."""
     threshold: builtins.float
-    """Tells of what has a higher score, 0 to 1. Default: 0.5, or 0.1 with `candidate_labels`."""
+    """Tells of what has a higher score, 0 to 1. Default: 0.5; 0.1 with `candidate_labels`, 0.3 of poses."""
     max_detections: builtins.int
     """How many to tell of each image, those of the highest scores; 1 to 1,000. Default: all, up to 1,000."""
     @property
@@ -47,6 +48,12 @@ class DetectRequest(google.protobuf.message.Message):
         model with labels of its own takes none.
         """
 
+    @property
+    def boxes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.media_pb2.BoundingBox]:
+        """Where people stand in the only image, 1 to 64 rectangles, for a model that looks for the points of whoever stands in
+        one, as VitPose does. Default: the whole image. Other models take none.
+        """
+
     def __init__(
         self,
         *,
@@ -55,9 +62,10 @@ class DetectRequest(google.protobuf.message.Message):
         threshold: builtins.float | None = ...,
         max_detections: builtins.int | None = ...,
         candidate_labels: collections.abc.Iterable[builtins.str] | None = ...,
+        boxes: collections.abc.Iterable[panope.v1.media_pb2.BoundingBox] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_max_detections", b"_max_detections", "_threshold", b"_threshold", "max_detections", b"max_detections", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_detections", b"_max_detections", "_threshold", b"_threshold", "candidate_labels", b"candidate_labels", "images", b"images", "max_detections", b"max_detections", "model", b"model", "threshold", b"threshold"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_max_detections", b"_max_detections", "_threshold", b"_threshold", "boxes", b"boxes", "candidate_labels", b"candidate_labels", "images", b"images", "max_detections", b"max_detections", "model", b"model", "threshold", b"threshold"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_max_detections", b"_max_detections"]) -> typing.Literal["max_detections"] | None: ...
     @typing.overload
@@ -125,6 +133,36 @@ class StreamDetectResponse(google.protobuf.message.Message):
 Global___StreamDetectResponse: typing_extensions.TypeAlias = StreamDetectResponse
 
 @typing.final
+class Keypoint(google.protobuf.message.Message):
+    """A point of a thing, such as an eye."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    X_FIELD_NUMBER: builtins.int
+    Y_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """What it is."""
+    score: builtins.float
+    """How sure the model is of it, about 0 to 1; the score of the thing where it says nothing of points."""
+    x: builtins.float
+    """How far right it is, in pixels."""
+    y: builtins.float
+    """How far down it is, in pixels."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        score: builtins.float = ...,
+        x: builtins.float = ...,
+        y: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "score", b"score", "x", b"x", "y", b"y"]) -> None: ...
+
+Global___Keypoint: typing_extensions.TypeAlias = Keypoint
+
+@typing.final
 class Detection(google.protobuf.message.Message):
     """One thing in an image."""
 
@@ -133,13 +171,20 @@ class Detection(google.protobuf.message.Message):
     LABEL_FIELD_NUMBER: builtins.int
     SCORE_FIELD_NUMBER: builtins.int
     BOX_FIELD_NUMBER: builtins.int
+    KEYPOINTS_FIELD_NUMBER: builtins.int
     label: builtins.str
     """What it is."""
     score: builtins.float
-    """How sure the model is, 0 to 1."""
+    """How sure the model is, 0 to 1; of a pose the mean of its points."""
     @property
     def box(self) -> panope.v1.media_pb2.BoundingBox:
-        """Where it is. It may reach past the image's edges, as the model says."""
+        """Where it is. It may reach past the image's edges, as the model says. Of a pose that was looked for in a rectangle, that
+        one; of others the smallest that holds all points.
+        """
+
+    @property
+    def keypoints(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Keypoint]:
+        """Its points, in the model's order; none where the model gives none."""
 
     def __init__(
         self,
@@ -147,9 +192,10 @@ class Detection(google.protobuf.message.Message):
         label: builtins.str = ...,
         score: builtins.float = ...,
         box: panope.v1.media_pb2.BoundingBox | None = ...,
+        keypoints: collections.abc.Iterable[Global___Keypoint] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["box", b"box"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["box", b"box", "label", b"label", "score", b"score"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["box", b"box", "keypoints", b"keypoints", "label", b"label", "score", b"score"]) -> None: ...
 
 Global___Detection: typing_extensions.TypeAlias = Detection
 

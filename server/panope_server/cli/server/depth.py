@@ -9,6 +9,7 @@ import typer
 
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
+from panope_server.cli.output.files import check_file
 from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def depth(
     ending = out.suffix.lower()
     if ending not in (_PNG, _NPY):
         fail(f"`--out`: the name `{out}` ends neither in {_PNG} nor in {_NPY}")
+    check_file("--out", out)
     with client_at(address) as client:
         (found,) = client.estimate_depth([image], model, depth_format="png" if ending == _PNG else "float32").images
     _write(found, out)

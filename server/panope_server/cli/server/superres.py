@@ -9,6 +9,7 @@ import typer
 
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
+from panope_server.cli.output.files import check_file
 from panope_server.cli.server.models import client_at
 
 #: What names of files end in, and the formats that they say.
@@ -26,6 +27,7 @@ def superres(
     kind = _FORMATS.get(out.suffix.lower())
     if kind is None:
         fail(f"`--out`: the name `{out}` ends in none of {', '.join(_FORMATS)}")
+    check_file("--out", out)
     with client_at(address) as client:
         (made,) = client.upscale([image], model, output_format="jpeg" if kind == "jpeg" else "png").images
     try:

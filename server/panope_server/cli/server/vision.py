@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from panope.v1.detect_service_pb2 import Detection, ImageDetections
     from panope.v1.segment_service_pb2 import Segment
 
+#: Points that a model is less sure of are not drawn: they lie somewhere.
+_SURE = 0.3
+
 #: What names of files are kept free of.
 _NO_NAME = re.compile(r"[^\w.-]+")
 
@@ -31,23 +34,37 @@ def detect(
     image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, a file.")],
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Tells of what has a higher score; 0.5, or 0.1 with --label."),
+        typer.Option(min=0, max=1, help="Tells of what has a higher score; 0.5, 0.1 with --label, 0.3 of poses."),
     ] = None,
-    most: Annotated[int | None, typer.Option("--most", min=1, max=1000, help="How many things to tell of.")] = None,
+    max_detections: Annotated[int | None, typer.Option(min=1, max=1000, help="How many things to tell of.")] = None,
     label: Annotated[
         list[str] | None, typer.Option("--label", help="What to look for, by a model such as OWL-ViT; repeatable.")
     ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--box",
+            metavar="X1,Y1,X2,Y2",
+            help="Where somebody stands, in pixels, for a model of poses such as VitPose; repeatable.",
+        ),
+    ] = None,
     draw: Annotated[
-        Path | None, typer.Option("--draw", help="Writes the image with boxes and labels to this file.")
+        Path | None, typer.Option("--draw", help="Writes the image with boxes, labels and points to this file.")
     ] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Find things in an image."""
     check_drawn(draw)
+    boxes = [_sides(each) for each in box or ()]
     with client_at(address) as client:
         (found,) = client.detect(
-            [image], model, threshold=threshold, max_detections=most, candidate_labels=label or ()
+            [image],
+            model,
+            threshold=threshold,
+            max_detections=max_detections,
+            candidate_labels=label or (),
+            boxes=boxes,
         ).images
     if draw is not None:
         _draw(image, found.detections, draw)
@@ -57,10 +74,12 @@ def detect(
     if not found.detections:
         note("nothing was found; a lower --threshold tells of what the model is less sure of")
     for each in found.detections:
-        box = each.box
         # Whole pixels as over REST and in transformers' pipeline; --json has what the model told.
-        place = [int(edge) for edge in (box.x_min, box.y_min, box.x_max, box.y_max)]
+        place = [int(edge) for edge in (each.box.x_min, each.box.y_min, each.box.x_max, each.box.y_max)]
         console.print(f"{each.score:.4f}  {each.label}  {place}", markup=False, highlight=False)
+        for point in each.keypoints:
+            where = f"{point.score:.4f}    {point.name}  {point.x:.0f}, {point.y:.0f}"
+            console.print(where, markup=False, highlight=False)
 
 
 def segment(
@@ -77,7 +96,11 @@ def segment(
         float | None,
         typer.Option(min=0, max=1, help="From which probability on a pixel belongs to a mask; 0.5 by default."),
     ] = None,
-    most: Annotated[int | None, typer.Option("--most", min=1, max=1000, help="How many segments to tell of.")] = None,
+    overlap_mask_area_threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Leaves out a segment that others cover but for this part; 0.5 by default."),
+    ] = None,
+    max_segments: Annotated[int | None, typer.Option(min=1, max=1000, help="How many segments to tell of.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Writes each mask to this folder, as a PNG file with its label.")
     ] = None,
@@ -93,7 +116,13 @@ def segment(
         check_folder("--out", out)
     with client_at(address) as client:
         (found,) = client.segment(
-            [image], model, subtask=subtask, threshold=threshold, mask_threshold=mask_threshold, max_segments=most
+            [image],
+            model,
+            subtask=subtask,
+            threshold=threshold,
+            mask_threshold=mask_threshold,
+            overlap_mask_area_threshold=overlap_mask_area_threshold,
+            max_segments=max_segments,
         ).images
     files = _write_masks(found.segments, out) if out is not None else [None] * len(found.segments)
     if draw is not None:
@@ -111,19 +140,27 @@ def segment(
         console.print(f"{score}  {part:6.1%}  {each.label}{where}", markup=False, highlight=False)
 
 
+def _sides(text: str) -> list[float]:
+    try:
+        left, top, right, bottom = map(float, text.split(","))
+    except ValueError:
+        fail(f"`--box`: `{text}` must be four numbers: left, top, right, bottom, as in 10,20,110,220")
+    return [left, top, right, bottom]
+
+
 def _value(found: ImageDetections) -> dict[str, Any]:
     return {
         "width": found.width,
         "height": found.height,
-        "detections": [
-            {
-                "label": each.label,
-                "score": each.score,
-                "box": [each.box.x_min, each.box.y_min, each.box.x_max, each.box.y_max],
-            }
-            for each in found.detections
-        ],
+        "detections": [_detection_value(each) for each in found.detections],
     }
+
+
+def _detection_value(each: Detection) -> dict[str, Any]:
+    box, points = each.box, each.keypoints
+    value = {"label": each.label, "score": each.score, "box": [box.x_min, box.y_min, box.x_max, box.y_max]}
+    told = [{"name": point.name, "score": point.score, "x": point.x, "y": point.y} for point in points]
+    return value | ({"keypoints": told} if told else {})
 
 
 def _segment_value(each: Segment, file: Path | None) -> dict[str, Any]:
@@ -159,6 +196,9 @@ def _draw(image: Path, detections: Sequence[Detection], file: Path) -> None:
             box, colour = each.box, by_label[each.label]
             pen.rectangle((box.x_min, box.y_min, box.x_max, box.y_max), outline=colour, width=3)
             pen.text((box.x_min + 4, box.y_min + 2), f"{each.label} {each.score:.2f}", fill=colour, font_size=16)
+            for point in each.keypoints:
+                if point.score > _SURE:
+                    pen.circle((point.x, point.y), 4, fill=colour, outline="white")
 
 
 def _draw_segments(image: Path, segments: Sequence[Segment], file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,22 +16,11 @@ from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, Im
 
 MAX_DETECTIONS = 1000
 
+MAX_BOXES = 64
+"""Each of an image becomes an image of its own for the model."""
+
 _SIDES = 4
-
-
-@dataclass(slots=True)
-class DetectInput(ImagesInput):
-    """Images to look at.
-
-    Attributes:
-        threshold: scores that are told are higher; 0 to 1, None for the model's default.
-        max_detections: how many to tell of each image; None for all.
-        candidate_labels: of the caller's own; empty for those of the model.
-    """
-
-    threshold: float | None = None
-    max_detections: int | None = None
-    candidate_labels: list[str] = field(default_factory=list)
+_NUMBERS = 3
 
 
 class Box(NamedTuple):
@@ -42,12 +32,39 @@ class Box(NamedTuple):
     y_max: float
 
 
+class Keypoint(NamedTuple):
+    """A point of a thing; its place in pixels of an image as it is shown."""
+
+    name: str
+    score: float
+    x: float
+    y: float
+
+
+@dataclass(slots=True)
+class DetectInput(ImagesInput):
+    """Images to look at.
+
+    Attributes:
+        threshold: scores that are told are higher; 0 to 1, None for the model's default.
+        max_detections: how many to tell of each image; None for all.
+        candidate_labels: of the caller's own; empty for those of the model.
+        boxes: where to look in the only image; empty for all of it.
+    """
+
+    threshold: float | None = None
+    max_detections: int | None = None
+    candidate_labels: list[str] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+
+
 class Detection(NamedTuple):
     """One thing in an image."""
 
     label: str
     score: float
     box: Box
+    keypoints: Sequence[Keypoint] = ()
 
 
 @dataclass(slots=True)
@@ -81,6 +98,7 @@ class DetectTask(ImagesTask[DetectInput, DetectOutput]):
             max_detections=task_input.max_detections or 0,
             candidate_labels=task_input.candidate_labels,
             first_index=task_input.first_index,
+            boxes=[side for box in task_input.boxes for side in box],
         )
         return message.SerializeToString()
 
@@ -97,10 +115,36 @@ class DetectTask(ImagesTask[DetectInput, DetectOutput]):
             raise InvalidInputError.at("threshold", "{field} must be a number from 0 to 1")
         if task_input.max_detections is not None and not 1 <= task_input.max_detections <= MAX_DETECTIONS:
             raise InvalidInputError.at("max_detections", "{field} must be 1 to {limit:,}", limit=MAX_DETECTIONS)
+        if task_input.boxes:
+            _check_boxes(task_input.boxes, len(task_input.images))
+
+
+def _check_boxes(boxes: Sequence[Box], images: int) -> None:
+    if images > 1:
+        raise InvalidInputError.at("boxes", "{field} are of one image, and there are {count:,}", count=images)
+    if len(boxes) > MAX_BOXES:
+        raise InvalidInputError.at(
+            "boxes", "{field} has {count:,} items; the limit is {limit:,}", count=len(boxes), limit=MAX_BOXES
+        )
+    for index, box in enumerate(boxes):
+        if not (all(map(math.isfinite, box)) and box.x_min < box.x_max and box.y_min < box.y_max):
+            raise InvalidInputError.at(
+                f"boxes[{index}]", "{field} must end to the right of where it begins, and below; in pixels"
+            )
 
 
 def _detections_of(image: messages.Detections) -> ImageDetections:
     sides = list(image.corners)
     boxes = [Box(*sides[start : start + _SIDES]) for start in range(0, len(sides), _SIDES)]
-    found = zip(image.labels, image.scores, boxes, strict=True)
+    found = zip(image.labels, image.scores, boxes, _points_of(image, len(boxes)), strict=True)
     return ImageDetections(image.width, image.height, [Detection(*each) for each in found])
+
+
+def _points_of(image: messages.Detections, count: int) -> Sequence[Sequence[Keypoint]]:
+    """The points of each box."""
+    names, numbers = list(image.keypoint_names), list(image.keypoints)
+    if not names:
+        return [()] * count
+    triples = [numbers[start : start + _NUMBERS] for start in range(0, len(numbers), _NUMBERS)]
+    rows = (triples[start : start + len(names)] for start in range(0, len(triples), len(names)))
+    return [[Keypoint(name, score, x, y) for name, (x, y, score) in zip(names, row, strict=True)] for row in rows]

@@ -29,6 +29,11 @@ def image_of(image: pb.Image, field: str) -> Image:
     return Image(content=image.content)
 
 
+def boxes_of(boxes: Iterable[pb.BoundingBox]) -> list[Box]:
+    """Rectangles of a request."""
+    return [Box(box.x_min, box.y_min, box.x_max, box.y_max) for box in boxes]
+
+
 def box_message(box: Box) -> pb.BoundingBox:
     """A rectangle."""
     return pb.BoundingBox(x_min=box.x_min, y_min=box.y_min, x_max=box.x_max, y_max=box.y_max)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.backends.tasks.graphs.test_graphs import Source, answer
-from tests.real_graphs import GRAPHS, write_graph, write_upscaler
+from tests.real_graphs import GRAPHS, write_browser_graph, write_efficientnet, write_graph, write_upscaler
 from tests.real_models import sample
+from tests.served_images import answer_of, sent, served
 
 from panope.worker.v1 import classify_pb2, detect_pb2, segment_pb2, super_resolution_pb2
 from panope.worker.v1.media_pb2 import Image as ImageMessage
@@ -62,6 +63,11 @@ def test_faces_are_where_they_are(tmp_path: Path) -> None:
     left, top, right, bottom = astronaut.corners
     assert (left, top, right - left, bottom - top) == pytest.approx((182, 58, 88, 120), abs=3)
     assert list(astronaut.scores) == pytest.approx([0.93], abs=0.02)
+    points = dict(zip(astronaut.keypoint_names, np.reshape(astronaut.keypoints, (-1, 3)).tolist(), strict=True))
+    assert points["nose"][:2] == pytest.approx((219, 122), abs=6)
+    assert points["left eye"][:2] == pytest.approx((204, 102), abs=6)
+    assert points["right eye"][:2] == pytest.approx((244, 102), abs=6)
+    assert points["left corner of the mouth"][1] > points["nose"][1]
     found: list[Any] = [list(each.labels) for each in others]
     assert found == [[], []]
 
@@ -121,3 +127,80 @@ def test_a_page_is_divided_into_its_parts(tmp_path: Path) -> None:
         corners = np.array(found.corners).reshape(-1, 4) / scale
         wanted = [[102, 151, 476, 236], [104, 275, 339, 291], [169, 114, 391, 135]]
         assert corners == pytest.approx(np.array(wanted), abs=1)
+
+
+def in_openvino(folder: Path, name: str) -> Any:
+    return served(
+        write_browser_graph(folder, name), "segment" if name == "selfie" else "detect", "openvino", "openvino"
+    )
+
+
+def detected(model: Any, *names: str, **options: Any) -> list[detect_pb2.Detections]:
+    message = detect_pb2.DetectInput(images=sent(*map(sample, names)), **options)
+    return list(detect_pb2.DetectOutput.FromString(answer_of(model, "detect", message)).images)
+
+
+def test_a_person_is_known_by_the_points(tmp_path: Path) -> None:
+    """And nobody is told of where nobody is."""
+    model = in_openvino(tmp_path, "movenet")
+    astronaut, coffee, horse = detected(model, "astronaut.png", "coffee.png", "horse.png")
+    assert (list(astronaut.labels), list(coffee.labels), list(horse.labels)) == (["person"], [], [])
+    places = dict(zip(astronaut.keypoint_names, np.reshape(astronaut.keypoints, (-1, 3)).tolist(), strict=True))
+    assert places["nose"][:2] == pytest.approx((222, 121), abs=3)
+    assert places["left eye"][:2] == pytest.approx((246, 101), abs=3)
+    assert places["right eye"][:2] == pytest.approx((204, 98), abs=3)
+    left, top, right, bottom = astronaut.corners
+    assert left <= places["nose"][0] <= right
+    assert top <= places["nose"][1] <= bottom
+
+
+def test_a_person_is_cut_out(tmp_path: Path) -> None:
+    message = segment_pb2.SegmentInput(images=sent(sample("astronaut.png")))
+    told = answer_of(in_openvino(tmp_path, "selfie"), "segment", message)
+    (segment,) = segment_pb2.SegmentOutput.FromString(told).images[0].segments
+    assert (segment.label, segment.area / 512**2) == ("person", pytest.approx(0.545, abs=0.01))
+    mask = np.asarray(Image.open(io.BytesIO(segment.png)))
+    assert (mask[120, 222], mask[0, 0]) == (255, 0)
+
+
+#: What both models see, by the numbers of COCO's labels.
+SEEN = {"motorcycle_left.png": "3", "horse.png": "17", "astronaut.png": "0", "coffee.png": "41"}
+
+
+def test_boxes_that_a_graph_chose_are_told(tmp_path: Path) -> None:
+    found = detected(in_openvino(tmp_path, "centernet"), *SEEN, threshold=0.25)
+    assert [image.labels[0] for image in found] == list(SEEN.values())
+    assert [image.scores[0] for image in found] == pytest.approx([0.5, 0.54, 0.61, 0.46], abs=0.05)
+    left, top, right, bottom = found[0].corners[:4]
+    assert (left, top, right, bottom) == pytest.approx((115, 51, 676, 449), abs=12)
+    assert found[3].corners[:4] == pytest.approx((166, 21, 411, 256), abs=12)
+
+
+def test_boxes_are_made_of_distances_from_places_of_grids(tmp_path: Path) -> None:
+    found = detected(in_openvino(tmp_path, "nanodet"), *SEEN, threshold=0.4)
+    assert [image.labels[0] for image in found] == list(SEEN.values())
+    assert [image.scores[0] for image in found] == pytest.approx([0.79, 0.57, 0.74, 0.53], abs=0.06)
+    assert found[0].corners[:4] == pytest.approx((115, 51, 676, 449), abs=40)
+    assert found[1].corners[:4] == pytest.approx((21, 22, 386, 314), abs=20)
+
+
+def test_images_of_no_harm_are_safe(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "nsfw")
+    images = [ImageMessage(content=sample(name)) for name in ("chelsea.png", "coffee.png")]
+    told = answer(loaded, "classify-images", classify_pb2.ClassifyImagesInput(images=images, top_k=1))
+    message = classify_pb2.ClassifyImagesOutput.FromString(told)
+    assert [message.labels[at] for at in message.label_ids] == ["safe"] * 2
+    assert min(message.scores) > 0.98
+    assert message.scores[0] > 0.999
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "score"), [("coffee.png", {"967"}, 0.947), ("chelsea.png", {"281", "282", "285"}, 0.3)]
+)
+def test_an_image_gets_one_of_a_thousand_labels(tmp_path: Path, name: str, label: set[str], score: float) -> None:
+    loaded = find_task("classify").load(Source(write_efficientnet(tmp_path)))  # type: ignore[arg-type]
+    images = [ImageMessage(content=sample(name))]
+    told = answer(loaded, "classify-images", classify_pb2.ClassifyImagesInput(images=images, top_k=1))
+    message = classify_pb2.ClassifyImagesOutput.FromString(told)
+    assert message.labels[message.label_ids[0]] in label
+    assert message.scores[0] >= score - 0.02

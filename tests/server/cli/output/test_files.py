@@ -30,6 +30,8 @@ def folder(tmp_path: Path) -> Path:
         ("detect", "--draw", "none/boxes.png", "the folder `{.parent}` does not exist; make it first"),
         ("detect", "--draw", "file/boxes.png", "the folder `{.parent}` is no folder"),
         ("speak", "--out", "none/a.wav", "the folder `{.parent}` does not exist; make it first"),
+        ("depth", "--out", "none/a.png", "the folder `{.parent}` does not exist; make it first"),
+        ("superres", "--out", "folder.png", "`{}` is a folder; name a file"),
         ("speak", "--out", "folder.wav", "`{}` is a folder; name a file"),
     ],
 )

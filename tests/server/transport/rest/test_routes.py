@@ -73,7 +73,10 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v2/rerank"): {"query": "a", "documents": ["b"], "top_n": 1},
     ("POST", "/v1/classify"): {"inputs": "a"},
     **{("POST", f"/v1{path}detect"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
-    ("POST", "/v1/detect/{model=**}"): {"inputs": "YQ=="},
+    ("POST", "/v1/detect/{model=**}"): {
+        "inputs": "YQ==",
+        "parameters": {"boxes": [{"xmin": 0, "ymin": 1, "xmax": 2.5, "ymax": 3}]},
+    },
     **{("POST", f"/v1{path}segment"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
     **{("POST", f"/v1{path}depth"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
     ("POST", "/v1/depth/{model=**}"): {"inputs": "YQ==", "parameters": {"depth_format": "float32"}},

@@ -10,8 +10,8 @@ import numpy as np
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.torch.vision.heads import PIXELS, VisionHead
-from panope_backends.image_models import sees_padding
-from panope_backends.media.processors import load_image_processor, trial_image
+from panope_backends.image_models import finds_poses, sees_padding
+from panope_backends.media.processors import load_image_processor, trial_image, whole_of
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -26,7 +26,7 @@ _VOCABULARY, _POSITIONS, _PADDED = 64, 16, 64
 
 def examples(model: ModelFacts, head: VisionHead, folder: Path) -> Sequence[Arrays]:
     """Inputs of several shapes, the first to trace with."""
-    pixels = _pixels(folder) if PIXELS in head.inputs else [np.zeros(0)] * len(_SIZES)
+    pixels = _pixels(model, folder) if PIXELS in head.inputs else [np.zeros(0)] * len(_SIZES)
     made = []
     for image, (batch, texts, length) in zip(pixels, _COUNTS, strict=True):
         arrays = {PIXELS: np.stack([np.roll(image, 3 * turn, axis=-1) for turn in range(batch)])}
@@ -42,12 +42,14 @@ def free_shape(name: str, made: Sequence[Arrays]) -> list[int]:
     return [sides[0] if len(set(sides)) == 1 else -1 for sides in zip(*shapes, strict=True)]
 
 
-def _pixels(folder: Path) -> list[np.ndarray[Any, Any]]:
+def _pixels(model: ModelFacts, folder: Path) -> list[np.ndarray[Any, Any]]:
     processor = load_image_processor(folder)
-    return [
-        processor.arrays(trial_image(seed).resize(size), "images")[PIXELS].astype(np.float32)
-        for seed, size in enumerate(_SIZES)
-    ]
+    images = [trial_image(seed).resize(size) for seed, size in enumerate(_SIZES)]
+    if finds_poses(model.config):
+        made = [processor.in_boxes(image, whole_of(image), "images")[0] for image in images]
+    else:
+        made = [processor.arrays(image, "images") for image in images]
+    return [each[PIXELS].astype(np.float32) for each in made]
 
 
 def _texts(model: ModelFacts, shape: tuple[int, ...], seed: int) -> Arrays:

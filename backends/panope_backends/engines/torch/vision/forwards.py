@@ -67,6 +67,14 @@ def _found_one_by_one(module: Any, tensors: Tensors) -> Tensors:
     }
 
 
+def _poses(module: Any, tensors: Tensors) -> Tensors:
+    """By the experts of the first data set, which is COCO's for all that are published with several."""
+    if getattr(module.config.backbone_config, "num_experts", 1) > 1:
+        given: Tensors = module(**tensors, dataset_index=torch.zeros(len(tensors[PIXELS]), dtype=torch.int64))
+        return given
+    return _as_named(module, tensors)
+
+
 def _flat(tensors: Tensors) -> Tensors:
     """The texts of all images one after another."""
     return {name: tensor if name == PIXELS else tensor.flatten(0, 1) for name, tensor in tensors.items()}
@@ -75,6 +83,7 @@ def _flat(tensors: Tensors) -> Tensors:
 FORWARDS: Mapping[str, Forward] = {
     "logits": _as_named,
     "detect": _as_named,
+    "poses": _poses,
     "segment": _as_named,
     "depth": _as_named,
     "enlarge": _as_named,

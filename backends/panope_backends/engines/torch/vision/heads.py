@@ -9,6 +9,7 @@ Inputs are `pixel_values`, float32, batch × channels × height × width, and fo
                               `pred_boxes`         batch × boxes × 4: centre and size, in parts of the image
       by the caller's labels  `logits`             batch × texts × boxes, of texts as above
                               `pred_boxes`         batch × texts × boxes × 4
+      by points               `heatmaps`           batch × points × rows × columns, of rectangles of an image
     segment                   `logits`             batch × labels × rows × columns
       by masks                 transformers' names  batch × masks × (labels + 1), and batch × masks × rows × columns
     super-resolution          `reconstruction`     batch × 3 × rows × columns
@@ -68,6 +69,7 @@ class VisionHead:
 _LABELS = VisionHead("logits", "AutoModelForImageClassification", {"logits": 2})
 _COMPARES = VisionHead("compare", "AutoModelForZeroShotImageClassification", {"logits": 2}, _WITH_TEXTS)
 _DETECTS = VisionHead("detect", "AutoModelForObjectDetection", {"logits": 3, "pred_boxes": 3})
+_POSES = VisionHead("poses", "AutoModelForPoseEstimation", {"heatmaps": 4})
 _DEPTH = VisionHead("depth", "AutoModelForDepthEstimation", {"predicted_depth": 3})
 _ENLARGES = VisionHead("enlarge", "AutoModelForImageToImage", {"reconstruction": 4})
 _MASKS = {"class_queries_logits": 3, "masks_queries_logits": 4}
@@ -102,6 +104,8 @@ def vision_head(model: ModelFacts) -> VisionHead | None:
         return _LABELS
     if model.task == "detect" and architecture.endswith("ForObjectDetection"):
         return _detecting_head(model.config)
+    if model.task == "detect" and architecture.endswith("ForPoseEstimation"):
+        return _POSES
     if model.task == "depth" and architecture.endswith("ForDepthEstimation"):
         return _DEPTH
     if model.task == "super-resolution" and architecture.endswith("ForImageSuperResolution"):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from panope.worker.v1 import media_pb2 as panope_dot_worker_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/worker/v1/detect.proto\x12\x10panope.worker.v1\x1a\x1cpanope/worker/v1/media.proto\"3\n\x0b\x44\x65tectFacts\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x14\n\x0creads_labels\x18\x02 \x01(\x08\"\xa3\x01\n\x0b\x44\x65tectInput\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Image\x12\x16\n\tthreshold\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x16\n\x0emax_detections\x18\x03 \x01(\r\x12\x13\n\x0b\x66irst_index\x18\x04 \x01(\r\x12\x18\n\x10\x63\x61ndidate_labels\x18\x05 \x03(\tB\x0c\n\n_threshold\"<\n\x0c\x44\x65tectOutput\x12,\n\x06images\x18\x01 \x03(\x0b\x32\x1c.panope.worker.v1.Detections\"\\\n\nDetections\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x0e\n\x06scores\x18\x03 \x03(\x02\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12\x0f\n\x07\x63orners\x18\x05 \x03(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/worker/v1/detect.proto\x12\x10panope.worker.v1\x1a\x1cpanope/worker/v1/media.proto\"3\n\x0b\x44\x65tectFacts\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x14\n\x0creads_labels\x18\x02 \x01(\x08\"\xb2\x01\n\x0b\x44\x65tectInput\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Image\x12\x16\n\tthreshold\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x16\n\x0emax_detections\x18\x03 \x01(\r\x12\x13\n\x0b\x66irst_index\x18\x04 \x01(\r\x12\x18\n\x10\x63\x61ndidate_labels\x18\x05 \x03(\t\x12\r\n\x05\x62oxes\x18\x06 \x03(\x02\x42\x0c\n\n_threshold\"<\n\x0c\x44\x65tectOutput\x12,\n\x06images\x18\x01 \x03(\x0b\x32\x1c.panope.worker.v1.Detections\"\x87\x01\n\nDetections\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x0e\n\x06scores\x18\x03 \x03(\x02\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12\x0f\n\x07\x63orners\x18\x05 \x03(\x02\x12\x16\n\x0ekeypoint_names\x18\x06 \x03(\t\x12\x11\n\tkeypoints\x18\x07 \x03(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DETECTFACTS']._serialized_start=81
   _globals['_DETECTFACTS']._serialized_end=132
   _globals['_DETECTINPUT']._serialized_start=135
-  _globals['_DETECTINPUT']._serialized_end=298
-  _globals['_DETECTOUTPUT']._serialized_start=300
-  _globals['_DETECTOUTPUT']._serialized_end=360
-  _globals['_DETECTIONS']._serialized_start=362
-  _globals['_DETECTIONS']._serialized_end=454
+  _globals['_DETECTINPUT']._serialized_end=313
+  _globals['_DETECTOUTPUT']._serialized_start=315
+  _globals['_DETECTOUTPUT']._serialized_end=375
+  _globals['_DETECTIONS']._serialized_start=378
+  _globals['_DETECTIONS']._serialized_end=513
 # @@protoc_insertion_point(module_scope)

@@ -57,8 +57,9 @@ class DetectInput(google.protobuf.message.Message):
     MAX_DETECTIONS_FIELD_NUMBER: builtins.int
     FIRST_INDEX_FIELD_NUMBER: builtins.int
     CANDIDATE_LABELS_FIELD_NUMBER: builtins.int
+    BOXES_FIELD_NUMBER: builtins.int
     threshold: builtins.float
-    """Scores that are told are higher. Default: 0.5, or 0.1 by labels of the request."""
+    """Scores that are told are higher. Default: 0.5; 0.1 by labels of the request, 0.3 of poses."""
     max_detections: builtins.int
     """How many to tell of each image; 0 for all."""
     first_index: builtins.int
@@ -71,6 +72,10 @@ class DetectInput(google.protobuf.message.Message):
     def candidate_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Labels of the request."""
 
+    @property
+    def boxes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """Four numbers for each rectangle of the only image to look into: left, top, right, bottom, in its pixels."""
+
     def __init__(
         self,
         *,
@@ -79,9 +84,10 @@ class DetectInput(google.protobuf.message.Message):
         max_detections: builtins.int = ...,
         first_index: builtins.int = ...,
         candidate_labels: collections.abc.Iterable[builtins.str] | None = ...,
+        boxes: collections.abc.Iterable[builtins.float] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "candidate_labels", b"candidate_labels", "first_index", b"first_index", "images", b"images", "max_detections", b"max_detections", "threshold", b"threshold"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "boxes", b"boxes", "candidate_labels", b"candidate_labels", "first_index", b"first_index", "images", b"images", "max_detections", b"max_detections", "threshold", b"threshold"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
 
 Global___DetectInput: typing_extensions.TypeAlias = DetectInput
@@ -117,6 +123,8 @@ class Detections(google.protobuf.message.Message):
     SCORES_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     CORNERS_FIELD_NUMBER: builtins.int
+    KEYPOINT_NAMES_FIELD_NUMBER: builtins.int
+    KEYPOINTS_FIELD_NUMBER: builtins.int
     width: builtins.int
     """Of the image as it is shown, in pixels."""
     height: builtins.int
@@ -133,6 +141,14 @@ class Detections(google.protobuf.message.Message):
     def corners(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
         """Four numbers for each box: left, top, right, bottom, in the image's pixels."""
 
+    @property
+    def keypoint_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What the points of each box are."""
+
+    @property
+    def keypoints(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """Three numbers for each point of each box: right, down, in the image's pixels, and the score."""
+
     def __init__(
         self,
         *,
@@ -141,7 +157,9 @@ class Detections(google.protobuf.message.Message):
         scores: collections.abc.Iterable[builtins.float] | None = ...,
         labels: collections.abc.Iterable[builtins.str] | None = ...,
         corners: collections.abc.Iterable[builtins.float] | None = ...,
+        keypoint_names: collections.abc.Iterable[builtins.str] | None = ...,
+        keypoints: collections.abc.Iterable[builtins.float] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["corners", b"corners", "height", b"height", "labels", b"labels", "scores", b"scores", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["corners", b"corners", "height", b"height", "keypoint_names", b"keypoint_names", "keypoints", b"keypoints", "labels", b"labels", "scores", b"scores", "width", b"width"]) -> None: ...
 
 Global___Detections: typing_extensions.TypeAlias = Detections

@@ -9,8 +9,8 @@ import grpc
 from panope.v1 import detect_service_pb2 as pb
 from panope.v1 import detect_service_pb2_grpc as pb_grpc
 from panope_server.config import Limits
-from panope_server.tasks.vision.detect import DetectInput, DetectOutput, ImageDetections
-from panope_server.transport.grpc.images import box_message, images_of
+from panope_server.tasks.vision.detect import DetectInput, Detection, DetectOutput, ImageDetections
+from panope_server.transport.grpc.images import box_message, boxes_of, images_of
 from panope_server.transport.grpc.streams import Window, answer_each
 from panope_server.transport.grpc.texts.calls import run
 from panope_server.transport.interceptors.context import Context
@@ -54,6 +54,7 @@ class DetectServicer(pb_grpc.DetectServiceServicer):
             threshold=request.threshold if request.HasField("threshold") else None,
             max_detections=request.max_detections if request.HasField("max_detections") else None,
             candidate_labels=list(request.candidate_labels),
+            boxes=boxes_of(request.boxes),
         )
         answer, model = await run(
             self._pipeline,
@@ -72,7 +73,9 @@ def _size_of(request: pb.StreamDetectRequest) -> tuple[int, int]:
 
 
 def _image(found: ImageDetections) -> pb.ImageDetections:
-    detections = [
-        pb.Detection(label=each.label, score=each.score, box=box_message(each.box)) for each in found.detections
-    ]
-    return pb.ImageDetections(width=found.width, height=found.height, detections=detections)
+    return pb.ImageDetections(width=found.width, height=found.height, detections=map(_detection, found.detections))
+
+
+def _detection(found: Detection) -> pb.Detection:
+    points = [pb.Keypoint(name=each.name, score=each.score, x=each.x, y=each.y) for each in found.keypoints]
+    return pb.Detection(label=found.label, score=found.score, box=box_message(found.box), keypoints=points)

@@ -7,7 +7,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import detection_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
-from panope_server.tasks.vision.detect import DetectInput, Detection, DetectOutput
+from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput
 from panope_server.tasks.vision.images import Image
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
@@ -26,6 +26,7 @@ _NAMES = {
     "threshold": "parameters.threshold",
     "max_detections": "parameters.max_detections",
     "candidate_labels": "parameters.candidate_labels",
+    "boxes": "parameters.boxes",
 }
 
 
@@ -69,13 +70,18 @@ def _input(image: Image, parameters: DetectParameters) -> DetectInput:
         threshold=parameters.threshold,
         max_detections=parameters.max_detections,
         candidate_labels=parameters.candidate_labels or [],
+        boxes=[Box(box.xmin, box.ymin, box.xmax, box.ymax) for box in parameters.boxes or ()],
     )
 
 
 def _detection(found: Detection) -> DetectionJson:
     box = found.box
-    return {
+    value: DetectionJson = {
         "label": found.label,
         "score": found.score,
         "box": {"xmin": int(box.x_min), "ymin": int(box.y_min), "xmax": int(box.x_max), "ymax": int(box.y_max)},
     }
+    if found.keypoints:
+        points = found.keypoints
+        value["keypoints"] = [{"name": each.name, "score": each.score, "x": each.x, "y": each.y} for each in points]
+    return value

@@ -7,7 +7,7 @@ from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.depth import DepthInput, DepthMap, DepthOutput
-from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections
+from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput, ImageDetections, Keypoint
 from panope_server.tasks.vision.ocr import OcrInput, OcrOutput, Point, TextLine, TextPage, TextWord
 from panope_server.tasks.vision.segment import ImageSegments, Segment, SegmentInput, SegmentOutput
 from panope_server.tasks.vision.super_resolution import MadeImage, SuperResolutionInput, SuperResolutionOutput
@@ -40,7 +40,8 @@ def labelled(task_input: Input) -> Output:
             entities = [_entity(text, joined=aggregation != "none") for text in texts]
             return TokenClassifyOutput([[entity] for entity in entities], [4] * len(texts), [])
         case DetectInput(images=images):
-            return DetectOutput([ImageDetections(4, 3, [Detection("fox", 0.75, Box(0, 1, 2.5, 3))]) for _ in images])
+            found = Detection("fox", 0.75, Box(0, 1, 2.5, 3), [Keypoint("nose", 0.5, 1.25, 2)])
+            return DetectOutput([ImageDetections(4, 3, [found]) for _ in images])
         case SegmentInput(images=images, run_lengths=run_lengths):
             png, runs = (b"", [1, 2, 9]) if run_lengths else (b"png", [])
             segment = Segment("fox", 0.75, png, runs, 2, Box(0, 1, 1, 3))
