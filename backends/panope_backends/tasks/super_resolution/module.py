@@ -25,8 +25,8 @@ from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSou
 #: Of what is made of one image.
 MAX_PIXELS = 1 << 24
 
-#: A side of tiles, where a model says nothing of it.
-TILE = 384
+#: A side of tiles of graphs that say nothing of it, and of Swin2SR, which takes some 13 kB for each pixel.
+TILE, SWIN_TILE = 384, 256
 
 #: Pixels that cost such a model about what a token does: it looks at each, where others look at patches.
 _PIXELS_OF_TOKEN = 16
@@ -48,7 +48,9 @@ class SuperResolutionModule(TaskModule):
         model = source.load(config)
         images = ImagePreparer(load_image_processor(source.folder), source.media_limits)
         scale = config.get("upscale", 2)
-        return _loaded(model, model, config, Enlarger(images, source.media_limits, scale, TILE, TILE), Form(_OUTPUT))
+        return _loaded(
+            model, model, config, Enlarger(images, source.media_limits, scale, SWIN_TILE, SWIN_TILE), Form(_OUTPUT)
+        )
 
 
 def _load_graph(source: ModelSource) -> LoadedTask:

@@ -80,7 +80,7 @@ def test_tiles_make_nearly_what_the_whole_does(tmp_path: Path, monkeypatch: pyte
     tiny_vision_model(tmp_path, "swin2sr", seed=3)
     file = photograph(5, (160, 90))
     (whole,) = answers(served(tmp_path, "super-resolution"), [file])
-    monkeypatch.setattr(module, "TILE", 96)
+    monkeypatch.setattr(module, "SWIN_TILE", 96)
     (tiled,) = answers(served(tmp_path, "super-resolution"), [file])
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
