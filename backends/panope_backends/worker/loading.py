@@ -21,6 +21,7 @@ from panope_backends.worker import log
 from panope_backends.worker.batch.batch_effects import Batching, arrays_move, measure_batching
 from panope_backends.worker.batch.overhead import measure_overhead
 from panope_backends.worker.budget import Budget, budget_of
+from panope_backends.worker.checked_model import checked
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def loading_errors(model: str, backend: str) -> Iterator[None]:
     except BaseException as error:  # engines raise what they like, panics too; their texts are not for callers
         log.error("load_failed", error, model=model, backend=backend)
         if is_out_of_memory(error):
-            raise PreconditionError(f"loading `{model}` needs more memory than its worker may have") from None
+            told = f"the backend `{backend}` needs more memory to load `{model}` than its worker may have"
+            raise PreconditionError(told) from None
         raise InternalError(
             f"the backend `{backend}` failed to load `{model}`: {kind_of(error)}; the log has more"
         ) from None
@@ -173,7 +175,8 @@ class FrameSource:
             cache_folder=self.cache_folder,
             backend_settings=load.backend_settings,
         )
-        return load_backend(load.backend).load(facts, folder or self.folder, load.device, options)
+        loaded = load_backend(load.backend).load(facts, folder or self.folder, load.device, options)
+        return checked(loaded, load.backend, load.model)
 
 
 def _require_tensors(model: LoadedModel, load: wire.Load) -> TensorModel:

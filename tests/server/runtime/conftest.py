@@ -79,7 +79,8 @@ MakeRig = Callable[..., Rig]
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
-    """Makes a model that runs on a backend of `panope_backends.testing`, or on the one to take `then`.
+    """Makes a model that runs on a backend of `panope_backends.testing`, or of a module as `module:Class`, or on the
+    one to take `then`.
 
     With `onnx` it is the graph in that folder, on ONNX Runtime.
     """
@@ -124,7 +125,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
                 task=task,
                 variant_digest="sha256:00",
                 format="safetensors" if onnx is None else "onnx",
-                backend=f"panope_backends.testing:{chosen}" if onnx is None else "cpu",
+                backend=(chosen if ":" in chosen else f"panope_backends.testing:{chosen}") if onnx is None else "cpu",
                 device="CPU",
                 precision="fp32",
                 weights_precision="fp32",

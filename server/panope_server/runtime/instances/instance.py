@@ -264,7 +264,8 @@ class Instance(ModelInstance):
         except TimeoutError:
             self.kill("loading took too long")
             await self.wait()
-            raise InternalError(f"loading did not end within {timeout:g} seconds") from None
+            told = f"the backend `{self.plan.backend}` did not load the model within {timeout:g} seconds"
+            raise InternalError(told) from None
         except PanopeError:
             await self._end_after_failure()
             raise
