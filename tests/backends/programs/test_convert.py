@@ -156,7 +156,7 @@ def test_a_model_whose_operations_openvino_does_not_have_is_refused_without_its_
         "ok": False,
         "kind": "failed_precondition",
         "reason": "conversion_failed",
-        "message": "OpenVINO cannot convert this model",
+        "message": "OpenVINO cannot convert this model: OpConversionFailure of openvino; the log has more",
     }
     assert "OpConversionFailure" in ended.log
 
