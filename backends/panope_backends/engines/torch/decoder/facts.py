@@ -12,6 +12,9 @@ from panope_backends.engines.torch.rotations import growing_rotations, whole
 
 AUTO_CLASS = "AutoModelForCausalLM"
 IMAGE_TEXT_CLASS = "AutoModelForImageTextToText"
+MULTIMODAL_CLASS = "AutoModelForMultimodalLM"
+SOUND_CLASS = "AutoModelForSeq2SeqLM"
+"""Of some decoders that hear, too."""
 
 #: Types whose sequences cannot go on by themselves.
 _STATE_ELSEWHERE = frozenset({"recurrent_gemma", "rwkv", "xlstm"})

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import ModelFacts
-from panope_backends.engines.torch.decoder.facts import AUTO_CLASS, IMAGE_TEXT_CLASS, decoder_refusal, has_vision
+from panope_backends.engines.torch.decoder.facts import (
+    AUTO_CLASS,
+    IMAGE_TEXT_CLASS,
+    MULTIMODAL_CLASS,
+    SOUND_CLASS,
+    decoder_refusal,
+    has_vision,
+)
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
 
@@ -33,9 +40,22 @@ def load_decoder(
     if refusal := decoder_refusal(model):
         raise PreconditionError(f"the model cannot be loaded: {refusal}", reason="unsupported_model")
     if not (vision and sees_images(model)):
-        return load_pretrained(model, folder, precision, AUTO_CLASS, attention)
+        return load_pretrained(model, folder, precision, _auto_class(model), attention)
     of_decoder = None if attention is None else {"text_config": attention}
     return load_pretrained(model, folder, precision, IMAGE_TEXT_CLASS, of_decoder)
+
+
+def _auto_class(model: ModelFacts) -> str:
+    """The one of transformers' auto classes that loads a model to answer texts, which it may do beside other inputs."""
+    from transformers.models.auto import modeling_auto
+
+    kind = model.config.get("model_type")
+    known = {
+        AUTO_CLASS: modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MULTIMODAL_CLASS: modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
+        SOUND_CLASS: modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    }
+    return next((auto_class for auto_class, names in known.items() if kind in names), AUTO_CLASS)
 
 
 def sees_images(model: ModelFacts) -> bool:

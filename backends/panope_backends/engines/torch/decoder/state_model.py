@@ -27,6 +27,9 @@ Array = np.ndarray[Any, Any]
 #: Tokens of the trial at loading.
 _TRIED = 40
 
+#: Ids before it are often of padding and other marks, which some types treat apart.
+_USUAL_IDS = 8
+
 #: Of a model whose cache does not grow and whose configuration names no end: a number to count with.
 _ENDLESS = 1 << 20
 
@@ -120,7 +123,8 @@ class TorchStateModel(StepModel):
         Raises:
             PreconditionError: it does not go on at all: the type keeps something outside of its cache.
         """
-        tokens = np.arange(min(_TRIED, self.max_positions), dtype=np.int64) % self.vocab_size
+        count = min(_TRIED, self.max_positions)
+        tokens = (_USUAL_IDS + np.arange(count, dtype=np.int64)) % self.vocab_size
         everywhere = np.arange(len(tokens))
         expected = self._logits(DynamicCache(config=self._module.config), tokens, everywhere)
         half = len(tokens) // 2
