@@ -60,6 +60,7 @@ DOCUMENT = Path(__file__).parents[4] / "docs/models.md"
         ({"architectures": ["PPOCRV5ServerRecForTextRecognition"]}, "ocr"),
         ({"model_type": "llama"}, "generate"),
         ({"architectures": ["BertForMaskedLM"]}, "fill-mask"),
+        ({"architectures": ["CLIPVisionModel"], "image_size": 224}, "embed"),
         ({"architectures": ["BertForQuestionAnswering"]}, "question-answer"),
         ({"model_type": "whisper"}, "transcribe"),
         ({"model_type": "bert"}, ""),
