@@ -12,7 +12,8 @@ PARALLEL := -n 3 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev serve test test-all test-gpu check format protos clients surface lock bench docs architectures clean
+.PHONY: help install dev serve test test-all test-gpu check format protos clients surface lock bench docs architectures \
+	catalogue clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -94,6 +95,9 @@ surface: $(VENV)/installed-dev ## Renew the snapshots of public names
 
 architectures: $(VENV)/installed-dev ## Write down what model libraries say of their classes
 	$(BIN)/python registry/generate.py
+
+catalogue: $(VENV)/installed-dev ## Try the architectures of transformers that the catalogue lacks
+	OMP_NUM_THREADS=1 nice -n 15 $(BIN)/python tests/catalogue/sweep.py
 
 docs: $(VENV)/installed-dev ## Generate the API and configuration pages
 	$(BIN)/python docs/generate.py

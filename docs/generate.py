@@ -1,4 +1,4 @@
-"""Writes the pages that are made from others: the API, the configuration, openapi.json and the index of decisions.
+"""Writes the pages that are made from others: the API, the catalogue, the configuration, openapi.json, decisions.
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1 when they differ from what the code gives
@@ -14,11 +14,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for those who load this file by its path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "protos"))  # what this shares with the protos' lint
 
-from generator import api, configuration, decisions, openapi
+from generator import api, catalogue, configuration, decisions, openapi
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/api.md": api.page,
+    "docs/catalogue.md": catalogue.page,
     "docs/configuration.md": configuration.page,
     "docs/decisions/README.md": decisions.page,
     # In the package, for the server serves it.

@@ -110,6 +110,10 @@ func TestModelsAndDevices(t *testing.T) {
 	if err != nil || len(devices) != 2 || devices[0].GetBackend() != "openvino" {
 		t.Errorf("got %v, %v", devices, err)
 	}
+	found, err := client.Catalogue(t.Context(), "embed", "")
+	if err != nil || found.GetArchitectures()[0].GetTask() != "embed" {
+		t.Errorf("got %v, %v", found, err)
+	}
 }
 
 func TestErrorsCarryWhatTheServerSaid(t *testing.T) {

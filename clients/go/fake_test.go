@@ -186,3 +186,13 @@ func (f *fake) ListDevices(
 	devices := []*panopev1.Device{{Backend: "openvino", Name: "CPU"}, {Backend: "cpu", Name: "cpu"}}
 	return &panopev1.ListDevicesResponse{Devices: devices}, nil
 }
+
+func (f *fake) GetCatalogue(
+	ctx context.Context, request *panopev1.GetCatalogueRequest,
+) (*panopev1.GetCatalogueResponse, error) {
+	if err := f.enter(ctx, request); err != nil {
+		return nil, err
+	}
+	entry := &panopev1.CatalogueEntry{ModelType: "bert", Task: request.GetTask(), Serves: true}
+	return &panopev1.GetCatalogueResponse{Architectures: []*panopev1.CatalogueEntry{entry}}, nil
+}

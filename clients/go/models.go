@@ -75,3 +75,9 @@ func (c *Client) Devices(ctx context.Context) ([]*panopev1.Device, error) {
 	response, err := c.registry.ListDevices(ctx, &panopev1.ListDevicesRequest{})
 	return response.GetDevices(), err
 }
+
+// Catalogue tells which architectures the server's version recognises, loads and serves: those of one task and those
+// that one backend supports, or all where they are empty.
+func (c *Client) Catalogue(ctx context.Context, task, backend string) (*panopev1.GetCatalogueResponse, error) {
+	return c.registry.GetCatalogue(ctx, &panopev1.GetCatalogueRequest{Task: task, Backend: backend})
+}

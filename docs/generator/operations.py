@@ -54,6 +54,7 @@ from panope_server.transport.rest.openai.responses.answers import ResponseJson
 from panope_server.transport.rest.openai.responses.schemas import ResponseBody
 from panope_server.transport.rest.panope import (
     alias_schemas,
+    catalogue_schemas,
     infer_schemas,
     model_schemas,
     registry_schemas,
@@ -265,6 +266,7 @@ METHODS: Mapping[str, Operation] = {
     "PanopeService.LoadModel": Operation(model_schemas.ModelInfoJson, model_schemas.LoadBody),
     "PanopeService.UnloadModel": Operation(model_schemas.ModelInfoJson, model_schemas.UnloadBody),
     "PanopeService.ListDevices": Operation(model_schemas.DevicesJson),
+    "PanopeService.GetCatalogue": Operation(catalogue_schemas.CatalogueJson, query={"task": str, "backend": str}),
     "RegistryService.RegisterModel": Operation(
         registry_schemas.AcceptedJson, registry_schemas.RegisterBody, status=202
     ),

@@ -40,6 +40,11 @@ async def test_devices_keep_their_order(client: Any) -> None:
     assert [device.backend for device in await client.devices()] == ["openvino", "cpu"]
 
 
+async def test_the_catalogue_is_asked_for_in_part(client: Any) -> None:
+    found = await client.catalogue(task="embed", backend="openvino")
+    assert [(entry.model_type, entry.task, entry.serves) for entry in found.architectures] == [("bert", "embed", True)]
+
+
 async def test_health_is_told_for_the_server_and_for_a_model(client: Any, fake: Any) -> None:
     await fake.health.set("vendor/m", NOT_SERVING)
 

@@ -43,6 +43,16 @@ def test_hardware_lists_devices_with_precisions(live_server) -> None:
     assert {"openvino", "cpu"} <= backends
 
 
+def test_the_catalogue_is_told_whole_and_in_part(live_server) -> None:
+    reply = live_server.get("/v1/catalogue?task=generate&backend=openvino")
+    assert reply.status == 200
+    told = reply.json["architectures"]
+    assert reply.json["totals"]["serves"] == len({each["model_type"] for each in told if each["serves"]}) > 0
+    assert {each["task"] for each in told} == {"generate"}
+    refused = live_server.get("/v1/catalogue?task=dance")
+    assert (refused.status, refused.json["error"]["param"]) == (400, "task")
+
+
 def test_info_tells_why_the_model_runs_as_it_does(live_server) -> None:
     info = live_server.get(f"/v1/models/{live_server.model}/info").json
     (instance,) = info["instances"]

@@ -32,6 +32,7 @@ const (
 	RegistryService_DeleteModel_FullMethodName    = "/panope.v1.RegistryService/DeleteModel"
 	RegistryService_ListModelFiles_FullMethodName = "/panope.v1.RegistryService/ListModelFiles"
 	RegistryService_ListDevices_FullMethodName    = "/panope.v1.RegistryService/ListDevices"
+	RegistryService_GetCatalogue_FullMethodName   = "/panope.v1.RegistryService/GetCatalogue"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -90,6 +91,11 @@ type RegistryServiceClient interface {
 	ListModelFiles(ctx context.Context, in *ListModelFilesRequest, opts ...grpc.CallOption) (*ListModelFilesResponse, error)
 	// Lists the devices that this machine's backends can use.
 	ListDevices(ctx context.Context, in *ListDevicesRequest, opts ...grpc.CallOption) (*ListDevicesResponse, error)
+	// Tells which architectures this version recognises, loads and serves, for which tasks and on which backends. It is
+	// what a sweep over all architectures of transformers found, with tiny models; no machine is looked at.
+	//
+	// Errors: INVALID_ARGUMENT names a task or a backend that is none of the catalogue's.
+	GetCatalogue(ctx context.Context, in *GetCatalogueRequest, opts ...grpc.CallOption) (*GetCatalogueResponse, error)
 }
 
 type registryServiceClient struct {
@@ -230,6 +236,16 @@ func (c *registryServiceClient) ListDevices(ctx context.Context, in *ListDevices
 	return out, nil
 }
 
+func (c *registryServiceClient) GetCatalogue(ctx context.Context, in *GetCatalogueRequest, opts ...grpc.CallOption) (*GetCatalogueResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetCatalogueResponse)
+	err := c.cc.Invoke(ctx, RegistryService_GetCatalogue_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RegistryServiceServer is the server API for RegistryService service.
 // All implementations must embed UnimplementedRegistryServiceServer
 // for forward compatibility.
@@ -286,6 +302,11 @@ type RegistryServiceServer interface {
 	ListModelFiles(context.Context, *ListModelFilesRequest) (*ListModelFilesResponse, error)
 	// Lists the devices that this machine's backends can use.
 	ListDevices(context.Context, *ListDevicesRequest) (*ListDevicesResponse, error)
+	// Tells which architectures this version recognises, loads and serves, for which tasks and on which backends. It is
+	// what a sweep over all architectures of transformers found, with tiny models; no machine is looked at.
+	//
+	// Errors: INVALID_ARGUMENT names a task or a backend that is none of the catalogue's.
+	GetCatalogue(context.Context, *GetCatalogueRequest) (*GetCatalogueResponse, error)
 	mustEmbedUnimplementedRegistryServiceServer()
 }
 
@@ -334,6 +355,9 @@ func (UnimplementedRegistryServiceServer) ListModelFiles(context.Context, *ListM
 }
 func (UnimplementedRegistryServiceServer) ListDevices(context.Context, *ListDevicesRequest) (*ListDevicesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListDevices not implemented")
+}
+func (UnimplementedRegistryServiceServer) GetCatalogue(context.Context, *GetCatalogueRequest) (*GetCatalogueResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetCatalogue not implemented")
 }
 func (UnimplementedRegistryServiceServer) mustEmbedUnimplementedRegistryServiceServer() {}
 func (UnimplementedRegistryServiceServer) testEmbeddedByValue()                         {}
@@ -590,6 +614,24 @@ func _RegistryService_ListDevices_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_GetCatalogue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCatalogueRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).GetCatalogue(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_GetCatalogue_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).GetCatalogue(ctx, req.(*GetCatalogueRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RegistryService_ServiceDesc is the grpc.ServiceDesc for RegistryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -648,6 +690,10 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListDevices",
 			Handler:    _RegistryService_ListDevices_Handler,
+		},
+		{
+			MethodName: "GetCatalogue",
+			Handler:    _RegistryService_GetCatalogue_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

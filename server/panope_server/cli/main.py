@@ -9,6 +9,7 @@ import typer
 from panope_server.cli.access import audit, keys, limits
 from panope_server.cli.chat import commands as chat
 from panope_server.cli.jobs import jobs, worker
+from panope_server.cli.machine import catalogue
 from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
 from panope_server.cli.output.usage import PanopeGroup
@@ -101,6 +102,7 @@ app.command("log")(log.log)
 app.command("bench")(bench.bench)
 app.command("hardware")(machine.hardware)
 app.command("doctor")(machine.doctor)
+app.command("catalogue")(catalogue.catalogue)
 app.command("version")(machine.version)
 
 

@@ -100,7 +100,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         **dict.fromkeys(("CreateKey", "RotateKey", "RevokeKey"), KEYS_WRITE),
     },
     "panope.v1.RegistryService": {
-        **dict.fromkeys(("ListModels", "GetModel", "ListModelFiles", "ListDevices"), MODELS_READ),
+        **dict.fromkeys(("ListModels", "GetModel", "ListModelFiles", "ListDevices", "GetCatalogue"), MODELS_READ),
         **_CHANGES_OF_MODELS,
         **_LOADS,
     },
@@ -137,7 +137,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     },
     "panope.rest.v1.PanopeService": {
         **dict.fromkeys(("Infer", "TokenizeText", "DetokenizeText"), INFERENCE),
-        **dict.fromkeys(("GetModelInfo", "ListDevices"), MODELS_READ),
+        **dict.fromkeys(("GetModelInfo", "ListDevices", "GetCatalogue"), MODELS_READ),
         **_LOADS,
     },
     "panope.rest.v1.RegistryService": {**_CHANGES_OF_MODELS, "ListModelFiles": MODELS_READ},

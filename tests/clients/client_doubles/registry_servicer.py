@@ -87,3 +87,10 @@ class RegistryServicer(Calls, registry_grpc.RegistryServiceServicer):
         await self.enter(request, context)
         devices = [registry_pb.Device(backend="openvino", name="CPU"), registry_pb.Device(backend="cpu", name="cpu")]
         return registry_pb.ListDevicesResponse(devices=devices)
+
+    async def GetCatalogue(
+        self, request: registry_pb.GetCatalogueRequest, context: Context
+    ) -> registry_pb.GetCatalogueResponse:
+        await self.enter(request, context)
+        entry = registry_pb.CatalogueEntry(model_type="bert", task=request.task, serves=True)
+        return registry_pb.GetCatalogueResponse(architectures=[entry])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1.job_service_pb2 import Job
 from panope.v1.model_pb2 import Model
-from panope.v1.registry_service_pb2 import Device, Upstream
+from panope.v1.registry_service_pb2 import Device, GetCatalogueResponse, Upstream
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import request_of
 
@@ -234,3 +234,16 @@ class AsyncModelCalls(AsyncConnection):
         """Lists the devices that the server's backends can use, the preferred first."""
         response = await self._call(self._registry.ListDevices, registry_pb.ListDevicesRequest(), timeout)
         return list(response.devices)
+
+    async def catalogue(
+        self, *, task: str = "", backend: str = "", timeout: float | None = None
+    ) -> GetCatalogueResponse:
+        """Tells which architectures the server's version recognises, loads and serves.
+
+        Args:
+            task: that they have; empty for all.
+            backend: that supports them, in part at least; empty for all.
+            timeout: see the class.
+        """
+        request = request_of(registry_pb.GetCatalogueRequest, task=task, backend=backend)
+        return await self._call(self._registry.GetCatalogue, request, timeout)

@@ -100,6 +100,11 @@ class RegistryServiceStub(object):
                 request_serializer=panope_dot_v1_dot_registry__service__pb2.ListDevicesRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_registry__service__pb2.ListDevicesResponse.FromString,
                 _registered_method=True)
+        self.GetCatalogue = channel.unary_unary(
+                '/panope.v1.RegistryService/GetCatalogue',
+                request_serializer=panope_dot_v1_dot_registry__service__pb2.GetCatalogueRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_registry__service__pb2.GetCatalogueResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer(object):
@@ -221,6 +226,16 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCatalogue(self, request, context):
+        """Tells which architectures this version recognises, loads and serves, for which tasks and on which backends. It is
+        what a sweep over all architectures of transformers found, with tiny models; no machine is looked at.
+
+        Errors: INVALID_ARGUMENT names a task or a backend that is none of the catalogue's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -288,6 +303,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ListDevices,
                     request_deserializer=panope_dot_v1_dot_registry__service__pb2.ListDevicesRequest.FromString,
                     response_serializer=panope_dot_v1_dot_registry__service__pb2.ListDevicesResponse.SerializeToString,
+            ),
+            'GetCatalogue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCatalogue,
+                    request_deserializer=panope_dot_v1_dot_registry__service__pb2.GetCatalogueRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_registry__service__pb2.GetCatalogueResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -642,6 +662,33 @@ class RegistryService(object):
             '/panope.v1.RegistryService/ListDevices',
             panope_dot_v1_dot_registry__service__pb2.ListDevicesRequest.SerializeToString,
             panope_dot_v1_dot_registry__service__pb2.ListDevicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.RegistryService/GetCatalogue',
+            panope_dot_v1_dot_registry__service__pb2.GetCatalogueRequest.SerializeToString,
+            panope_dot_v1_dot_registry__service__pb2.GetCatalogueResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -233,7 +233,23 @@ _RegistryServiceListDevicesType = typing_extensions.TypeVar(
     ],
 )
 
-class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _RegistryServiceGetModelType, _RegistryServiceLoadModelType, _RegistryServiceUnloadModelType, _RegistryServiceRegisterModelType, _RegistryServiceUpdateModelType, _RegistryServicePullModelType, _RegistryServiceBuildVariantType, _RegistryServicePinModelType, _RegistryServiceUnpinModelType, _RegistryServiceDeleteModelType, _RegistryServiceListModelFilesType, _RegistryServiceListDevicesType]):
+_RegistryServiceGetCatalogueType = typing_extensions.TypeVar(
+    '_RegistryServiceGetCatalogueType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.GetCatalogueRequest,
+        panope.v1.registry_service_pb2.GetCatalogueResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.GetCatalogueRequest,
+        panope.v1.registry_service_pb2.GetCatalogueResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.GetCatalogueRequest,
+        panope.v1.registry_service_pb2.GetCatalogueResponse,
+    ],
+)
+
+class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _RegistryServiceGetModelType, _RegistryServiceLoadModelType, _RegistryServiceUnloadModelType, _RegistryServiceRegisterModelType, _RegistryServiceUpdateModelType, _RegistryServicePullModelType, _RegistryServiceBuildVariantType, _RegistryServicePinModelType, _RegistryServiceUnpinModelType, _RegistryServiceDeleteModelType, _RegistryServiceListModelFilesType, _RegistryServiceListDevicesType, _RegistryServiceGetCatalogueType]):
     """Knows the models, loads and unloads them."""
 
     @typing.overload
@@ -290,6 +306,10 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
             panope.v1.registry_service_pb2.ListDevicesRequest,
             panope.v1.registry_service_pb2.ListDevicesResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.GetCatalogueRequest,
+            panope.v1.registry_service_pb2.GetCatalogueResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -345,6 +365,10 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.registry_service_pb2.ListDevicesRequest,
             panope.v1.registry_service_pb2.ListDevicesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.registry_service_pb2.GetCatalogueRequest,
+            panope.v1.registry_service_pb2.GetCatalogueResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -418,6 +442,13 @@ class RegistryServiceStub(typing.Generic[_RegistryServiceListModelsType, _Regist
     ListDevices: _RegistryServiceListDevicesType
     """Lists the devices that this machine's backends can use."""
 
+    GetCatalogue: _RegistryServiceGetCatalogueType
+    """Tells which architectures this version recognises, loads and serves, for which tasks and on which backends. It is
+    what a sweep over all architectures of transformers found, with tiny models; no machine is looked at.
+
+    Errors: INVALID_ARGUMENT names a task or a backend that is none of the catalogue's.
+    """
+
 RegistryServiceAsyncStub: typing_extensions.TypeAlias = RegistryServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.registry_service_pb2.ListModelsRequest,
@@ -470,6 +501,10 @@ RegistryServiceAsyncStub: typing_extensions.TypeAlias = RegistryServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.registry_service_pb2.ListDevicesRequest,
         panope.v1.registry_service_pb2.ListDevicesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.registry_service_pb2.GetCatalogueRequest,
+        panope.v1.registry_service_pb2.GetCatalogueResponse,
     ],
 ]
 
@@ -610,5 +645,17 @@ class RegistryServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.registry_service_pb2.ListDevicesResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.ListDevicesResponse]]:
         """Lists the devices that this machine's backends can use."""
+
+    @abc.abstractmethod
+    def GetCatalogue(
+        self,
+        request: panope.v1.registry_service_pb2.GetCatalogueRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.registry_service_pb2.GetCatalogueResponse, collections.abc.Awaitable[panope.v1.registry_service_pb2.GetCatalogueResponse]]:
+        """Tells which architectures this version recognises, loads and serves, for which tasks and on which backends. It is
+        what a sweep over all architectures of transformers found, with tiny models; no machine is looked at.
+
+        Errors: INVALID_ARGUMENT names a task or a backend that is none of the catalogue's.
+        """
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

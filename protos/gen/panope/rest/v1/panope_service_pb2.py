@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#panope/rest/v1/panope_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xa2\x05\n\rPanopeService\x12\x64\n\x05Infer\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"\"\x82\xd3\xe4\x93\x02\x1c\"\x14/v1/infer/{model=**}:\x04\x62ody\x12\x81\x01\n\x0cGetModelInfo\x12\x19.panope.rest.v1.ModelPath\x1a\x14.google.api.HttpBody\"@\x82\xd3\xe4\x93\x02:\x12\x19/v1/models/{model=*}/infoZ\x1d\x12\x1b/v1/models/{model=*/*}/info\x12S\n\x0cTokenizeText\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/tokenize:\x01*\x12W\n\x0e\x44\x65tokenizeText\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/detokenize:\x01*\x12P\n\tLoadModel\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/models/load:\x01*\x12T\n\x0bUnloadModel\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/models/unload:\x01*\x12Q\n\x0bListDevices\x12\x16.panope.rest.v1.NoPath\x1a\x14.google.api.HttpBody\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/hardwareb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#panope/rest/v1/panope_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xf7\x05\n\rPanopeService\x12\x64\n\x05Infer\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"\"\x82\xd3\xe4\x93\x02\x1c\"\x14/v1/infer/{model=**}:\x04\x62ody\x12\x81\x01\n\x0cGetModelInfo\x12\x19.panope.rest.v1.ModelPath\x1a\x14.google.api.HttpBody\"@\x82\xd3\xe4\x93\x02:\x12\x19/v1/models/{model=*}/infoZ\x1d\x12\x1b/v1/models/{model=*/*}/info\x12S\n\x0cTokenizeText\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/tokenize:\x01*\x12W\n\x0e\x44\x65tokenizeText\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/detokenize:\x01*\x12P\n\tLoadModel\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/models/load:\x01*\x12T\n\x0bUnloadModel\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/models/unload:\x01*\x12Q\n\x0bListDevices\x12\x16.panope.rest.v1.NoPath\x1a\x14.google.api.HttpBody\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/hardware\x12S\n\x0cGetCatalogue\x12\x16.panope.rest.v1.NoPath\x1a\x14.google.api.HttpBody\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/catalogueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PANOPESERVICE'].methods_by_name['UnloadModel']._serialized_options = b'\202\323\344\223\002\023\"\016/models/unload:\001*'
   _globals['_PANOPESERVICE'].methods_by_name['ListDevices']._loaded_options = None
   _globals['_PANOPESERVICE'].methods_by_name['ListDevices']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/hardware'
+  _globals['_PANOPESERVICE'].methods_by_name['GetCatalogue']._loaded_options = None
+  _globals['_PANOPESERVICE'].methods_by_name['GetCatalogue']._serialized_options = b'\202\323\344\223\002\017\022\r/v1/catalogue'
   _globals['_PANOPESERVICE']._serialized_start=140
-  _globals['_PANOPESERVICE']._serialized_end=814
+  _globals['_PANOPESERVICE']._serialized_end=899
 # @@protoc_insertion_point(module_scope)

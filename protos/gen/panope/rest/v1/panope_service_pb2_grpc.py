@@ -71,6 +71,11 @@ class PanopeServiceStub(object):
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.NoPath.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.GetCatalogue = channel.unary_unary(
+                '/panope.rest.v1.PanopeService/GetCatalogue',
+                request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.NoPath.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class PanopeServiceServicer(object):
@@ -126,6 +131,13 @@ class PanopeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCatalogue(self, request, context):
+        """RegistryService.GetCatalogue; the query parameters are `task` and `backend`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PanopeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -161,6 +173,11 @@ def add_PanopeServiceServicer_to_server(servicer, server):
             ),
             'ListDevices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDevices,
+                    request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.NoPath.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetCatalogue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCatalogue,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.NoPath.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -353,6 +370,33 @@ class PanopeService(object):
             request,
             target,
             '/panope.rest.v1.PanopeService/ListDevices',
+            panope_dot_rest_dot_v1_dot_path__pb2.NoPath.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.rest.v1.PanopeService/GetCatalogue',
             panope_dot_rest_dot_v1_dot_path__pb2.NoPath.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

@@ -138,7 +138,23 @@ _PanopeServiceListDevicesType = typing_extensions.TypeVar(
     ],
 )
 
-class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGetModelInfoType, _PanopeServiceTokenizeTextType, _PanopeServiceDetokenizeTextType, _PanopeServiceLoadModelType, _PanopeServiceUnloadModelType, _PanopeServiceListDevicesType]):
+_PanopeServiceGetCatalogueType = typing_extensions.TypeVar(
+    '_PanopeServiceGetCatalogueType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.NoPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.NoPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.NoPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGetModelInfoType, _PanopeServiceTokenizeTextType, _PanopeServiceDetokenizeTextType, _PanopeServiceLoadModelType, _PanopeServiceUnloadModelType, _PanopeServiceListDevicesType, _PanopeServiceGetCatalogueType]):
     """Panope's own REST bodies: the typed services as JSON."""
 
     @typing.overload
@@ -165,6 +181,10 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
         ],
         grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.NoPath,
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.UnaryUnaryMultiCallable[
@@ -203,6 +223,10 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
             panope.rest.v1.path_pb2.NoPath,
             google.api.httpbody_pb2.HttpBody,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.NoPath,
+            google.api.httpbody_pb2.HttpBody,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Infer: _PanopeServiceInferType
@@ -225,6 +249,9 @@ class PanopeServiceStub(typing.Generic[_PanopeServiceInferType, _PanopeServiceGe
 
     ListDevices: _PanopeServiceListDevicesType
     """RegistryService.ListDevices."""
+
+    GetCatalogue: _PanopeServiceGetCatalogueType
+    """RegistryService.GetCatalogue; the query parameters are `task` and `backend`."""
 
 PanopeServiceAsyncStub: typing_extensions.TypeAlias = PanopeServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -249,6 +276,10 @@ PanopeServiceAsyncStub: typing_extensions.TypeAlias = PanopeServiceStub[
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.NoPath,
         google.api.httpbody_pb2.HttpBody,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
@@ -315,5 +346,13 @@ class PanopeServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """RegistryService.ListDevices."""
+
+    @abc.abstractmethod
+    def GetCatalogue(
+        self,
+        request: panope.rest.v1.path_pb2.NoPath,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """RegistryService.GetCatalogue; the query parameters are `task` and `backend`."""
 
 def add_PanopeServiceServicer_to_server(servicer: PanopeServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

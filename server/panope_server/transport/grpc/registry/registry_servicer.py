@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import grpc
 
 from panope.v1 import registry_service_pb2 as pb
 from panope.v1 import registry_service_pb2_grpc as pb_grpc
 from panope_backends.errors import InvalidInputError
+from panope_registry.catalogue import read_part
 from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest, SyncRequest
 from panope_registry.models.types import ModelFilter
 from panope_server.access.principal import recorded_name
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.transport.grpc.fields import named_model
+from panope_server.transport.grpc.registry.catalogue_messages import catalogue_message
 from panope_server.transport.grpc.registry.job_messages import job_message
 from panope_server.transport.grpc.registry.model_messages import device_message, model_message
 from panope_server.transport.interceptors.context import Context
@@ -139,6 +143,10 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
                 device_message(device, self._models.device_usage(device)) for device in await self._models.devices()
             ]
         )
+
+    async def GetCatalogue(self, request: pb.GetCatalogueRequest, context: Context) -> pb.GetCatalogueResponse:
+        """Tells which architectures are recognised, load and serve."""
+        return catalogue_message(await asyncio.to_thread(read_part, task=request.task, backend=request.backend))
 
 
 def _upstream(message: pb.Upstream) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
 import grpc
 import orjson
 from google.api.httpbody_pb2 import HttpBody
@@ -10,6 +13,7 @@ from msgspec import UNSET
 from panope.rest.v1 import panope_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody, NoPath
 from panope_backends.errors import CallerError, InvalidInputError
+from panope_registry.catalogue import read_part
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.transport.field_names import FieldNames
@@ -20,6 +24,7 @@ from panope_server.transport.rest.embedding.vectors import value_json
 from panope_server.transport.rest.json.query import query_of, unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response, json_response
+from panope_server.transport.rest.panope.catalogue_schemas import catalogue_json
 from panope_server.transport.rest.panope.infer_schemas import InferBody
 from panope_server.transport.rest.panope.model_schemas import DevicesJson, LoadBody, UnloadBody, device_json, model_info
 from panope_server.transport.rest.panope.tensor_json import OutputBody, TensorBody, named_tensor, tensor_json
@@ -126,6 +131,15 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
                 [device_json(device, self._models.device_usage(device)) for device in await self._models.devices()]
             )
         )
+
+    async def GetCatalogue(self, request: NoPath, context: Context) -> HttpBody:
+        """Tells which architectures are recognised, load and serve."""
+        query = query_of(context, ("task", "backend"))
+        return await asyncio.to_thread(_catalogue, query)
+
+
+def _catalogue(query: Mapping[str, str]) -> HttpBody:
+    return json_response(catalogue_json(read_part(task=query.get("task", ""), backend=query.get("backend", ""))))
 
 
 def _named_tensors(bodies: list[TensorBody]) -> list[NamedTensor]:

@@ -1,0 +1,1 @@
+"""The sweep over architectures: what is tried of each, in processes of their own."""

@@ -1,0 +1,120 @@
+"""One class of one architecture: whether it is recognised, loads and serves, and what stands in the way."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from panope_backends.errors import PanopeError
+from panope_backends.testing.architectures import Entry, write_architecture
+from panope_backends.worker.loading import ServedModel
+from panope_registry.ingest.folder import list_folder
+from panope_registry.inspect.inspect import inspect_files
+from sweeping import generation, images, speech, texts
+from sweeping.library import Library
+from sweeping.serving import loaded
+from sweeping.support import said_by
+
+Compare = Callable[[ServedModel, Library], str]
+
+#: By a request that the loaded model answers; the first that it has counts.
+COMPARISONS: Mapping[str, Compare] = {
+    "classify-images": images.classify,
+    "classify": texts.classify,
+    "token-classify": texts.token_classify,
+    "question-answer": texts.question_answer,
+    "fill-mask": texts.fill_mask,
+    "generate": generation.generate,
+    "detect": images.detect,
+    "segment": images.segment,
+    "depth": images.depth,
+    "transcribe": speech.transcribe,
+    "speak": speech.speak,
+}
+
+_REASON_CHARACTERS = 200
+
+
+@dataclass
+class Outcome:
+    """What became of one class.
+
+    Attributes:
+        task: that the registry names for it; empty for none.
+        recognised: whether it names one.
+        loads: whether a worker loads it on the cpu backend.
+        serves: whether its answers are the library's.
+        reason: why not; empty where it serves.
+    """
+
+    task: str = ""
+    recognised: bool = False
+    loads: bool = False
+    serves: bool = False
+    reason: str = ""
+
+
+def recognised_task(config: Mapping[str, Any]) -> str:
+    """The task that the registry names for a folder with a configuration; empty for none."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.json").write_text(json.dumps(config))
+        save_file({"weight": np.zeros(1, np.float32)}, folder / "model.safetensors")
+        return inspect_files({file.path: file.source for file in list_folder(folder)}).task
+
+
+def tried(entry: Entry, task: str, folder: Path) -> Outcome:
+    """Makes a class's model and tries it, as far as it goes.
+
+    Args:
+        entry: the class.
+        task: that the registry names for it.
+        folder: for the model; empty.
+    """
+    outcome = Outcome(task, recognised=True)
+    try:
+        facts = write_architecture(folder, entry.model_type, entry.class_name, task)
+    except Exception as error:  # of whatever kind a type's own code raises
+        outcome.reason = f"no tiny model is made of it: {_told(error)}"
+        return outcome
+    level, *why = said_by("cpu", facts)
+    if level == "none":
+        outcome.reason = f"refused: {why[0]}"
+        return outcome
+    try:
+        model = loaded(folder, task)
+    except PanopeError as error:
+        outcome.reason = f"refused: {_told(error)}"
+        return outcome
+    outcome.loads = True
+    try:
+        outcome.reason = _comparison(model, task)(model, Library(folder, entry.class_name))
+        outcome.serves = not outcome.reason
+    except PanopeError as error:
+        outcome.reason = f"does not answer: {_told(error)}"
+    except Exception as error:  # of the library, or of a comparison that the class is not made for
+        outcome.reason = f"is not compared: {_told(error)}"
+    return outcome
+
+
+def _comparison(model: ServedModel, task: str) -> Compare:
+    if task == "embed":
+        return images.embed if "embed-images" in model.requests and model.arrays is not None else texts.embed
+    return next(compare for request, compare in COMPARISONS.items() if request in model.requests)
+
+
+def _told(error: BaseException) -> str:
+    """On one line, without the folder's name, which is another each time."""
+    text = getattr(error, "message", "") or f"{type(error).__name__}: {error}"
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, PanopeError) and cause is not None and not isinstance(cause, PanopeError):
+        text = f"{text} ({type(cause).__name__}: {cause})"
+    return re.sub(r"(?<!\w)/[\w./-]+/", "…/", " ".join(str(text).split()))[:_REASON_CHARACTERS]
