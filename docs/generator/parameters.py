@@ -40,6 +40,7 @@ PATHS: Mapping[str, tuple[Any, str]] = {
 QUERY: Mapping[str, str] = {
     "api-version": "The version that Azure's clients speak; without effect.",
     "task": "Only of this task.",
+    "backend": "Only what this backend supports, in part at least.",
     "format": "Only models with a variant of this format.",
     "prefix": "Only models whose names begin so.",
     "loaded": "Only models that serve here, or only those that do not.",

@@ -63,12 +63,15 @@ class Outcome:
 
 
 def recognised_task(config: Mapping[str, Any]) -> str:
-    """The task that the registry names for a folder with a configuration; empty for none."""
+    """The task that the registry names for a folder with a configuration; empty for none, or a refusal."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "config.json").write_text(json.dumps(config))
         save_file({"weight": np.zeros(1, np.float32)}, folder / "model.safetensors")
-        return inspect_files({file.path: file.source for file in list_folder(folder)}).task
+        try:
+            return inspect_files({file.path: file.source for file in list_folder(folder)}).task
+        except PanopeError:
+            return ""
 
 
 def tried(entry: Entry, task: str, folder: Path) -> Outcome:

@@ -100,6 +100,11 @@ class TorchStepModel(AdaptableStepModel):
         """Of a GPU's own memory."""
         return self._device.free_bytes()
 
+    def forget(self) -> None:
+        """Frees the cache; another is allocated before the next step."""
+        self.blocks = 0
+        self._pages.free()
+
     def close(self) -> None:
         """Frees the weights, the adapters and the cache."""
         self._pages.free()

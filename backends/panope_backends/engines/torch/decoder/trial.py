@@ -46,10 +46,11 @@ def answers_alike(model: TorchStepModel, module: Any, expected: Array) -> bool:
     tokens = _tokens(module)
     model.allocate(-(-len(tokens) // model.cache.block_size))
     ends = (_FIRST, *range(_FIRST + 1, len(tokens) + 1))
-    found = []
+    found: list[Array] = []
     for begin, end in zip((0, *ends), ends, strict=False):
         blocks = range(-(-end // model.cache.block_size))
         found.append(model.forward(StepBatch.of([StepSequence(tokens[begin:end], begin, blocks)])))
+    model.forget()
     logits, wanted = np.concatenate(found), expected[_FIRST - 1 :]
     if logits.shape != wanted.shape:  # a type that tells of all tokens, whichever are asked for
         return False

@@ -66,8 +66,7 @@ class TorchImageTextModel(TorchStepModel, ImageTextModel):
 
     def forget(self) -> None:
         """Frees the cache and the prompts."""
-        self.blocks = 0
-        self._pages.free()
+        super().forget()
         self._prompts.clear()
 
     def close(self) -> None:
