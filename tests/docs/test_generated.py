@@ -14,6 +14,7 @@ from panope_server.config import settings_of
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 API = (ROOT / "docs/api.md").read_text()
+CATALOGUE = (ROOT / "docs/catalogue.md").read_text()
 OPENAPI = "server/panope_server/transport/openapi.json"
 DESCRIPTION = (ROOT / OPENAPI).read_text()
 DECISIONS = (ROOT / "docs/decisions/README.md").read_text()
@@ -29,6 +30,7 @@ def test_the_pages_are_what_the_code_gives() -> None:
 def test_a_page_that_was_edited_or_removed_is_stale(generate: ModuleType, tmp_path: Path) -> None:
     for path, text in {
         "docs/api.md": API,
+        "docs/catalogue.md": CATALOGUE,
         "docs/configuration.md": CONFIGURATION + "more",
         "docs/decisions/README.md": DECISIONS,
         OPENAPI: DESCRIPTION,
