@@ -174,9 +174,9 @@ def test_a_terminal_prints_them(labelled: Any) -> None:
 
 
 def test_what_a_model_cannot_do_says_which(labelled: Any, client: Client) -> None:
-    with pytest.raises(InvalidInputError, match="cannot rerank: its task is `classify`"):
+    with pytest.raises(InvalidInputError, match="does not serve `rerank`: its task is `classify`"):
         client.rerank("q", ["a"], NLI)
-    with pytest.raises(InvalidInputError, match="cannot classify: its task is `rerank`"):
+    with pytest.raises(InvalidInputError, match="does not serve `classify`: its task is `rerank`"):
         client.classify(["a"], RERANKER)
     with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has \d+ tokens; the model takes at most 64"):
         client.classify(["a", "fox " * 100], NLI)

@@ -153,7 +153,7 @@ def test_what_they_do_not_do_is_refused_by_name(server: Any, client: Client) -> 
         client.detect([SPOT, b"no image"], SPOTS)
     reply = server.post(f"/v1/detect/{SPOTS}", body=SPOT[:40], headers={"content-type": "image/png"})
     assert (reply.status, reply.json["error"]["param"]) == (400, "inputs")
-    with pytest.raises(InvalidInputError, match="cannot segment: its task is `detect`"):
+    with pytest.raises(InvalidInputError, match="does not serve `segment`: its task is `detect`"):
         client.segment([SPOT], SPOTS)
     with pytest.raises(PreconditionError, match="does not do `classify`; it does classify-images"):
         client.classify(["a text"], LIGHT)

@@ -35,7 +35,7 @@ class Resolve:
                 raise InvalidInputError.at(
                     "model",
                     "{field} is missing and there is no default model: no model here is the only one {which}",
-                    which=f"that can {call.task}" if call.task else "of its task",
+                    which=f"that serves `{call.task}`" if call.task else "of its task",
                 )
             call.requested_model = default
         model = await self._directory.resolve(call.requested_model)
@@ -49,4 +49,6 @@ def _mismatch(model: ResolvedModel, task: str) -> PanopeError:
     if not model.task and model.task_candidates:
         return ambiguous_task(model.key, model.task_candidates)
     has = f"its task is `{model.task}`" if model.task else "it has no known task"
-    return InvalidInputError(f"model `{model.key}` cannot {task}: {has}", reason="task_mismatch", field="model")
+    return InvalidInputError(
+        f"model `{model.key}` does not serve `{task}`: {has}", reason="task_mismatch", field="model"
+    )

@@ -125,7 +125,7 @@ async def test_a_call_that_names_no_model_gets_the_default_of_its_task(
     [
         ("acme/none", "embed", NotFoundError, "does not exist"),
         ("", "detect", InvalidInputError, "no default model"),
-        ("acme/judge", "embed", InvalidInputError, "cannot embed: its task is `classify`"),
+        ("acme/judge", "embed", InvalidInputError, "does not serve `embed`: its task is `classify`"),
     ],
 )
 async def test_a_call_that_fits_no_model_is_refused(

@@ -154,7 +154,7 @@ def test_teis_two_routes_have_its_shapes(edge):
             "label twice",
             "parameters.candidate_labels",
         ),
-        ("/v1/classify", {"inputs": "a", "model": "acme/embedder"}, 400, "cannot classify", "model"),
+        ("/v1/classify", {"inputs": "a", "model": "acme/embedder"}, 400, "does not serve `classify`", "model"),
         ("/v1/classify", {"inputs": "a", "model": RERANKER}, 400, "its task is `rerank`", "model"),
         ("/v1/classify", {"inputs": "a", "model": "no/such"}, 404, "no model", "model"),
         (f"/v1/classify/{CLASSIFIER}", {"inputs": "a", "model": TAGGER}, 400, "not the model of the path", "model"),
@@ -163,7 +163,13 @@ def test_teis_two_routes_have_its_shapes(edge):
         ("/v1/rerank", {"query": "q", "documents": ["a", ""]}, 400, "`documents[1]`", "documents[1]"),
         ("/v1/rerank", {"query": "q", "documents": ["a"] * 65}, 400, "has 65 items", "documents"),
         ("/v1/rerank", {"query": "q", "documents": ["a"], "top_n": 0}, 400, "top_n", "top_n"),
-        ("/v1/rerank", {"query": "q", "documents": ["a"], "model": CLASSIFIER}, 400, "cannot rerank", "model"),
+        (
+            "/v1/rerank",
+            {"query": "q", "documents": ["a"], "model": CLASSIFIER},
+            400,
+            "does not serve `rerank`",
+            "model",
+        ),
         ("/v1/rerank", {"query": "q", "documents": [{"text": "a", "image": "b"}]}, 400, "image", "documents[0].image"),
         (
             "/v1/rerank",

@@ -56,7 +56,7 @@ def test_texts_are_scored_in_pairs_or_one_beside_all(edge, path, first, second):
         ("/v1/classify", {"input": [1, 2]}, "input[0]", "string"),
         ("/v1/classify", {"input": "a", "inputs": "a"}, "inputs", "unknown field"),
         ("/v1/classify", {"input": "a", "truncate_prompt_tokens": 5}, "truncate_prompt_tokens", "-1"),
-        ("/v1/classify", {"input": "a", "model": TAGGER}, "model", "cannot classify"),
+        ("/v1/classify", {"input": "a", "model": TAGGER}, "model", "does not serve `classify`"),
         ("/v1/score", {}, "text_1", "`text_1` is missing"),
         ("/v1/score", {"text_2": "a"}, "text_1", "`text_1` and `text_2` go together"),
         ("/v1/score", {"queries": "a"}, "documents", "`documents` is missing"),
@@ -64,7 +64,7 @@ def test_texts_are_scored_in_pairs_or_one_beside_all(edge, path, first, second):
         ("/v1/score", {"text_1": "a", "data_2": "b"}, "data_2", "do not go together"),
         ("/v1/score", {"text_1": "a", "text_2": "b", "items": "c"}, "items", "do not go together"),
         ("/v1/score", {"text_1": ["a", "b"], "text_2": ["c"]}, "text_2", "has 2 texts and `text_2` 1"),
-        ("/v1/score", {"text_1": "a", "text_2": "b", "model": CLASSIFIER}, "model", "cannot rerank"),
+        ("/v1/score", {"text_1": "a", "text_2": "b", "model": CLASSIFIER}, "model", "does not serve `rerank`"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(edge, path, body, field, message):
