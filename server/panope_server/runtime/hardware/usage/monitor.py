@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from panope_backends.api import Device
-from panope_server.runtime.hardware.memory import HOST, place_of
+from panope_server.runtime.hardware.memory import HOST
 from panope_server.runtime.hardware.usage.device_usage import UNKNOWN, DeviceUsage, Reader
 from panope_server.runtime.hardware.usage.linux_files import LinuxFilesReader
 from panope_server.runtime.hardware.usage.nvidia import NvidiaReader
@@ -84,4 +84,6 @@ class DeviceMonitor:
 
 
 def _place(device: Device) -> str:
-    return HOST if place_of(device) == HOST else device.pci_address
+    """Where it computes; a GPU that has its memory from the machine is no processor of it."""
+    is_processor = device.is_emulated or device.name.partition(".")[0] == "CPU"
+    return HOST if is_processor else device.pci_address
