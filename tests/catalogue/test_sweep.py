@@ -17,7 +17,7 @@ FILE = ROOT / "registry/panope_registry/catalogue/catalogue.json"
 
 #: In the quick run: encoders, decoders with pages and without, experts, states, images, speech, and what is refused.
 SAMPLE = (
-    *("distilbert", "camembert", "llama", "gptj", "mixtral", "mamba", "t5", "vit", "yolos", "segformer", "wav2vec2"),
+    *("distilbert", "camembert", "llama", "gptj", "mixtral", "mamba", "t5", "vit", "wav2vec2"),
     "openai-gpt",
 )
 
