@@ -68,6 +68,7 @@ def home(reader: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_server_runs_it_from_its_folder_and_hears_of_its_installation_by_a_restart(
     reader: Any, home: Path, empty_servers: Any, tmp_path: Path, make_environment: Callable[[Path], Any]

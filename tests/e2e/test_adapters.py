@@ -138,6 +138,7 @@ def test_calls_of_the_base_and_of_its_adapters_run_together(
     assert pid_of(client, BASE) == worker, "the base goes on when an adapter goes"
 
 
+@pytest.mark.slow
 def test_openvino_runs_an_adapter_that_a_build_job_has_merged(
     server: Any, client: Client, answers: Answers, expected: dict[str, list[int]]
 ) -> None:
