@@ -154,5 +154,7 @@ def test_a_worker_that_the_memory_does_not_suffice_for_says_so(monkeypatch: pyte
         raise MemoryError
 
     monkeypatch.setattr("panope_backends.worker.loading.load_backend", fails)
-    with pytest.raises(PreconditionError, match="loading `a/b` needs more memory than its worker may have"):
+    with pytest.raises(
+        PreconditionError, match="the backend `greedy` needs more memory to load `a/b` than its worker may have"
+    ):
         load_model(wire.Load(model="a/b", backend="greedy", folder=str(tmp_path)))

@@ -67,7 +67,14 @@ class TokenModelLimits(TokenModelHarness):
 
     def test_values_of_all_fields_are_tried(self) -> None:
         known = {field.name for field in fields(GenerationRequest)} | SAMPLING
-        assert known - VALUES.keys() == PROMPTS | {"id", "sampling", "max_tokens", "given", "adapter"}
+        assert known - VALUES.keys() == PROMPTS | {
+            "id",
+            "sampling",
+            "max_tokens",
+            "given",
+            "adapter",
+            "alignment_heads",
+        }
 
     @pytest.mark.parametrize("name", VALUES)
     def test_a_field_is_honoured_or_refused_by_its_name(self, generator: TokenModel, name: str) -> None:

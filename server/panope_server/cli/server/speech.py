@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.options import Address, Json, Model
+from panope_server.cli.options import Address, Json, Model, finite
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_file
 from panope_server.cli.server.live_speech import Asked, opened, print_live, read_audio
@@ -92,10 +92,16 @@ def detect_speech(
     file: Annotated[
         Path, typer.Argument(help="The audio file: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM; `-` for standard input.")
     ],
-    threshold: Annotated[float, typer.Option(help="The probability from which a moment is speech.")] = 0.5,
-    min_silence: Annotated[float, typer.Option(help="Shorter silence, in seconds, does not part speech.")] = 0.1,
-    min_speech: Annotated[float, typer.Option(help="Shorter speech, in seconds, is not told.")] = 0.25,
-    padding: Annotated[float, typer.Option(help="Seconds told before and after speech.")] = 0.0,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, callback=finite, help="The probability from which a moment is speech.")
+    ] = 0.5,
+    min_silence: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Shorter silence, in seconds, does not part speech.")
+    ] = 0.1,
+    min_speech: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Shorter speech, in seconds, is not told.")
+    ] = 0.25,
+    padding: Annotated[float, typer.Option(min=0, callback=finite, help="Seconds told before and after speech.")] = 0.0,
     address: Address = None,
     json: Json = False,
 ) -> None:
