@@ -10,33 +10,37 @@ from google.api.httpbody_pb2 import HttpBody
 from panope.rest.v1 import depth_estimation_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_server.tasks.vision.depth import DepthInput, DepthMap, DepthOutput
+from panope_server.tasks.vision.images import Image
+from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context
-from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.depth.schemas import DepthBody, DepthJson, DepthParameters
-from panope_server.transport.rest.embedding.run import answered
-from panope_server.transport.rest.hugging_face.calls import call_with
-from panope_server.transport.rest.hugging_face.image_bodies import image_call
-from panope_server.transport.rest.json.query import unknown_of
+from panope_server.transport.rest.hugging_face.image_servicer import ImageRoute, ImageServicer
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.services import Services
 
-_BODY = RequestBody(DepthBody)
-_NAMES = {"images": "inputs"}
+
+def _input(image: Image, parameters: DepthParameters) -> DepthInput:
+    return DepthInput([image], float32=parameters.depth_format == "float32")
 
 
-class DepthEstimationServicer(pb_grpc.DepthEstimationServiceServicer):
+_ROUTE = ImageRoute(
+    task="depth",
+    body=RequestBody(DepthBody),
+    parameters=DepthParameters,
+    task_input=_input,
+    output=DepthOutput,
+    names=FieldNames({"images": "inputs"}, single=True),
+)
+
+
+class DepthEstimationServicer(ImageServicer, pb_grpc.DepthEstimationServiceServicer):
     """Serves panope.rest.v1.DepthEstimationService."""
-
-    def __init__(self, pipeline: Pipeline, *, report_unknown: bool = False) -> None:
-        self._pipeline = pipeline
-        self._report_unknown = report_unknown
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
         """Adds the service to a server."""
-        report = services.settings.unknown_fields == "report"
-        pb_grpc.add_DepthEstimationServiceServicer_to_server(cls(services.pipeline, report_unknown=report), server)
+        pb_grpc.add_DepthEstimationServiceServicer_to_server(cls.of(services), server)
 
     async def EstimateDepth(self, request: HttpBody, context: Context) -> HttpBody:
         """Estimates depth with the model of the body."""
@@ -48,17 +52,8 @@ class DepthEstimationServicer(pb_grpc.DepthEstimationServiceServicer):
         return await self._estimate(request.model, request.body, context, interface)
 
     async def _estimate(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
-        unknown = unknown_of(context, report=self._report_unknown)
-        given = await image_call(path_model, request, context, _BODY, unknown)
-        parameters = given.parameters or DepthParameters()
-        task_input = DepthInput([given.image], float32=parameters.depth_format == "float32")
-        call = call_with(
-            given.options, context, model=given.model, task_input=task_input, task="depth", interface=interface
-        )
-        output = await answered(self._pipeline, call, _NAMES, single=True)
-        assert isinstance(output, DepthOutput)
-        unknown.tell(context)
-        (found,) = output.images
+        answer = await self.run(_ROUTE, path_model, request, context, interface)
+        (found,) = answer.output.images
         return await off_loop(len(found.png) + len(found.float32), _response, found)
 
 

@@ -9,59 +9,13 @@ from panope.rest.v1 import detection_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_server.tasks.vision.detect import Box, DetectInput, Detection, DetectOutput
 from panope_server.tasks.vision.images import Image
+from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context
-from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.detection.schemas import DetectBody, DetectionJson, DetectParameters
-from panope_server.transport.rest.embedding.run import answered
-from panope_server.transport.rest.hugging_face.calls import call_with
-from panope_server.transport.rest.hugging_face.image_bodies import image_call
-from panope_server.transport.rest.json.query import unknown_of
+from panope_server.transport.rest.hugging_face.image_servicer import ImageRoute, ImageServicer
 from panope_server.transport.rest.json.requests import RequestBody
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.services import Services
-
-_BODY = RequestBody(DetectBody)
-_NAMES = {
-    "images": "inputs",
-    "threshold": "parameters.threshold",
-    "max_detections": "parameters.max_detections",
-    "candidate_labels": "parameters.candidate_labels",
-    "boxes": "parameters.boxes",
-}
-
-
-class DetectionServicer(pb_grpc.DetectionServiceServicer):
-    """Serves panope.rest.v1.DetectionService."""
-
-    def __init__(self, pipeline: Pipeline, *, report_unknown: bool = False) -> None:
-        self._pipeline = pipeline
-        self._report_unknown = report_unknown
-
-    @classmethod
-    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
-        """Adds the service to a server."""
-        report = services.settings.unknown_fields == "report"
-        pb_grpc.add_DetectionServiceServicer_to_server(cls(services.pipeline, report_unknown=report), server)
-
-    async def Detect(self, request: HttpBody, context: Context) -> HttpBody:
-        """Detects with the model of the body."""
-        return await self._detect("", request, context, "DetectionService/Detect")
-
-    async def DetectModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
-        """Detects with the model of the path."""
-        return await self._detect(request.model, request.body, context, "DetectionService/DetectModel")
-
-    async def _detect(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
-        unknown = unknown_of(context, report=self._report_unknown)
-        given = await image_call(path_model, request, context, _BODY, unknown)
-        task_input = _input(given.image, given.parameters or DetectParameters())
-        call = call_with(
-            given.options, context, model=given.model, task_input=task_input, task="detect", interface=interface
-        )
-        output = await answered(self._pipeline, call, _NAMES, single=True)
-        assert isinstance(output, DetectOutput)
-        unknown.tell(context)
-        return json_response([_detection(found) for found in output.images[0].detections])
 
 
 def _input(image: Image, parameters: DetectParameters) -> DetectInput:
@@ -72,6 +26,44 @@ def _input(image: Image, parameters: DetectParameters) -> DetectInput:
         candidate_labels=parameters.candidate_labels or [],
         boxes=[Box(box.xmin, box.ymin, box.xmax, box.ymax) for box in parameters.boxes or ()],
     )
+
+
+_NAMES = {
+    "images": "inputs",
+    "threshold": "parameters.threshold",
+    "max_detections": "parameters.max_detections",
+    "candidate_labels": "parameters.candidate_labels",
+    "boxes": "parameters.boxes",
+}
+_ROUTE = ImageRoute(
+    task="detect",
+    body=RequestBody(DetectBody),
+    parameters=DetectParameters,
+    task_input=_input,
+    output=DetectOutput,
+    names=FieldNames(_NAMES, single=True),
+)
+
+
+class DetectionServicer(ImageServicer, pb_grpc.DetectionServiceServicer):
+    """Serves panope.rest.v1.DetectionService."""
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        pb_grpc.add_DetectionServiceServicer_to_server(cls.of(services), server)
+
+    async def Detect(self, request: HttpBody, context: Context) -> HttpBody:
+        """Detects with the model of the body."""
+        return await self._detect("", request, context, "DetectionService/Detect")
+
+    async def DetectModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Detects with the model of the path."""
+        return await self._detect(request.model, request.body, context, "DetectionService/DetectModel")
+
+    async def _detect(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
+        answer = await self.run(_ROUTE, path_model, request, context, interface)
+        return json_response([_detection(found) for found in answer.output.images[0].detections])
 
 
 def _detection(found: Detection) -> DetectionJson:

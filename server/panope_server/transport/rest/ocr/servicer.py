@@ -7,22 +7,18 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import ocr_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
-from panope_backends.errors import CallerError, InvalidInputError
+from panope_backends.errors import InvalidInputError
 from panope_server.tasks.vision.documents import Document, holds_pdf
 from panope_server.tasks.vision.images import Image
 from panope_server.tasks.vision.ocr import Corners, OcrInput, OcrOutput, TextLine, TextPage
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context
-from panope_server.transport.interfaces import Pipeline
-from panope_server.transport.rest.hugging_face.calls import call_with
-from panope_server.transport.rest.hugging_face.image_bodies import image_call
-from panope_server.transport.rest.json.query import unknown_of
+from panope_server.transport.rest.hugging_face.image_servicer import ImageRoute, ImageServicer
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.ocr.schemas import OcrBody, OcrJson, OcrParameters, TextLineJson, TextPageJson
 from panope_server.transport.services import Services
 
-_BODY = RequestBody(OcrBody)
 #: What the body calls fields of the input, and those of its document.
 _NAMES = FieldNames(
     {"images": "inputs", **{name: f"parameters.{name}" for name in ("threshold", "words")}}, single=True
@@ -38,45 +34,6 @@ PDF = "application/pdf"
 _BYTES_OF_LINE = 300
 
 
-class OcrRestServicer(pb_grpc.OcrServiceServicer):
-    """Serves panope.rest.v1.OcrService."""
-
-    def __init__(self, pipeline: Pipeline, *, report_unknown: bool = False) -> None:
-        self._pipeline = pipeline
-        self._report_unknown = report_unknown
-
-    @classmethod
-    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
-        """Adds the service to a server."""
-        report = services.settings.unknown_fields == "report"
-        pb_grpc.add_OcrServiceServicer_to_server(cls(services.pipeline, report_unknown=report), server)
-
-    async def Recognize(self, request: HttpBody, context: Context) -> HttpBody:
-        """Reads with the model of the body."""
-        return await self._recognize("", request, context, "OcrService/Recognize")
-
-    async def RecognizeModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
-        """Reads with the model of the path."""
-        return await self._recognize(request.model, request.body, context, "OcrService/RecognizeModel")
-
-    async def _recognize(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
-        unknown = unknown_of(context, report=self._report_unknown)
-        given = await image_call(path_model, request, context, _BODY, unknown, also=(PDF,))
-        parameters = given.parameters or OcrParameters()
-        task_input = _input(given.image, parameters)
-        call = call_with(
-            given.options, context, model=given.model, task_input=task_input, task="ocr", interface=interface
-        )
-        try:
-            output = await self._pipeline.run(call)
-        except CallerError as error:
-            raise error.renamed(_name) from None
-        assert isinstance(output, OcrOutput)
-        unknown.tell(context)
-        size = sum(len(page.lines) for page in output.images) * _BYTES_OF_LINE
-        return await off_loop(size, _response, call.model, output, parameters.words)
-
-
 def _name(path: str) -> str:
     return _OF_DOCUMENT(path[len(_DOCUMENT) :]) if path.startswith(_DOCUMENT) else _NAMES(path)
 
@@ -90,6 +47,39 @@ def _input(file: Image, parameters: OcrParameters) -> OcrInput:
         if getattr(parameters, name) is not None:
             raise InvalidInputError.at(f"parameters.{name}", "{field} is for PDF files, and `inputs` holds an image")
     return OcrInput([file], threshold=parameters.threshold, words=parameters.words)
+
+
+_ROUTE = ImageRoute(
+    task="ocr",
+    body=RequestBody(OcrBody),
+    parameters=OcrParameters,
+    task_input=_input,
+    output=OcrOutput,
+    names=_name,
+    also=(PDF,),
+)
+
+
+class OcrRestServicer(ImageServicer, pb_grpc.OcrServiceServicer):
+    """Serves panope.rest.v1.OcrService."""
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        pb_grpc.add_OcrServiceServicer_to_server(cls.of(services), server)
+
+    async def Recognize(self, request: HttpBody, context: Context) -> HttpBody:
+        """Reads with the model of the body."""
+        return await self._recognize("", request, context, "OcrService/Recognize")
+
+    async def RecognizeModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Reads with the model of the path."""
+        return await self._recognize(request.model, request.body, context, "OcrService/RecognizeModel")
+
+    async def _recognize(self, path_model: str, request: HttpBody, context: Context, interface: str) -> HttpBody:
+        answer = await self.run(_ROUTE, path_model, request, context, interface)
+        size = sum(len(page.lines) for page in answer.output.images) * _BYTES_OF_LINE
+        return await off_loop(size, _response, answer.model, answer.output, answer.parameters.words)
 
 
 def _response(model: str, output: OcrOutput, words: bool) -> HttpBody:
