@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from panope_server.tasks.embed.json_form import EmbedJson
 from panope_server.tasks.generate.json_form import GenerateValue
-from panope_server.tasks.speak import MEDIA_TYPES
+from panope_server.tasks.speech.speak import MEDIA_TYPES
 from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.http.admin import HealthJson, ReadyJson
 from panope_server.transport.http.cache import CacheJson, FlushedJson

@@ -13,18 +13,18 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.access.scopes import ADMIN, ANY, INFER, RESOURCES
 from panope_registry.names import shown
 from panope_server.tasks.classify.task import ClassifyTask
-from panope_server.tasks.detect_speech import DetectSpeechTask
 from panope_server.tasks.embed.task import EmbedTask
 from panope_server.tasks.fill_mask import FillMaskTask
 from panope_server.tasks.generate.task import GenerateTask
 from panope_server.tasks.question_answer import QuestionAnswerTask
 from panope_server.tasks.rerank import RerankTask
-from panope_server.tasks.speak import SpeakTask
+from panope_server.tasks.speech.detect_speech import DetectSpeechTask
+from panope_server.tasks.speech.speak import SpeakTask
+from panope_server.tasks.speech.transcribe import TranscribeTask
 from panope_server.tasks.task import Input, Request, Task
 from panope_server.tasks.tensors import TensorTask
 from panope_server.tasks.token_classify import TokenClassifyTask
 from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
-from panope_server.tasks.transcribe import TranscribeTask
 from panope_server.tasks.value import ValueInput, ValueTask
 from panope_server.tasks.vision.classify_images import ClassifyImagesTask
 from panope_server.tasks.vision.depth import DepthTask

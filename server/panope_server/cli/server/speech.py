@@ -211,7 +211,7 @@ def _word_lines(answer: TranscribeResponse) -> Iterator[str]:
 
 
 def _written(answer: TranscribeResponse, output: Format) -> str:
-    from panope_server.tasks.transcribe import TranscribeOutput, TranscriptSegment
+    from panope_server.tasks.speech.transcribe import TranscribeOutput, TranscriptSegment
     from panope_server.transport.rest.speech.formats import Shown, written
 
     segments = [

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 
 from panope_server.pipeline.live.incoming import Incoming
 from panope_server.pipeline.live.pcm import Pcm
-from panope_server.tasks.detect_speech import (
+from panope_server.tasks.speech.detect_speech import (
     DetectSpeechInput,
     DetectSpeechOutput,
     SpeechDetectionOptions,
     SpeechPart,
 )
+from panope_server.tasks.speech.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, TranscriptWord
 from panope_server.tasks.task import Input, Output
-from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, TranscriptWord
 
 MAX_UTTERANCE_SECONDS = 28.0
 """Longer ones are cut: with what is around them they fit into a window of 30 seconds."""

@@ -17,12 +17,12 @@ import structlog
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import AvailabilityError, InternalError, PreconditionError
 from panope_server.config import Workers
-from panope_server.runtime.instances.frames import frame_to
 from panope_server.runtime.instances.in_flight import Entries, Entry
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.liveness import CHECK_SECONDS
 from panope_server.runtime.instances.model_instance import MODEL_NUMBERS, Listener, ModelInstance
 from panope_server.runtime.instances.role import Role
+from panope_server.runtime.instances.worker.frames import frame_to
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe
 from panope_server.runtime.status import InstanceState

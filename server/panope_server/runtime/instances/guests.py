@@ -9,8 +9,8 @@ from typing import Protocol
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError
-from panope_server.runtime.instances.frames import adapter_frame, error_of
 from panope_server.runtime.instances.in_flight import Tenant
+from panope_server.runtime.instances.worker.frames import adapter_frame, error_of
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import InstanceState
 

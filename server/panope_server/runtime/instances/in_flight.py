@@ -15,8 +15,8 @@ from typing import Protocol
 from panope.worker.v1.worker_pb2 import Part
 from panope_backends.errors import PanopeError
 from panope_registry.access.priority import Priority
-from panope_server.runtime.instances.frames import error_of
 from panope_server.runtime.instances.part_stream import PartStream
+from panope_server.runtime.instances.worker.frames import error_of
 from panope_server.runtime.placement.placement import Placement
 
 #: How many times what is free of a window one flow may have of it.

@@ -19,15 +19,15 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import AvailabilityError, InstanceLostError, InternalError, PanopeError
 from panope_backends.frames import encode_frame
 from panope_server.config import Workers
-from panope_server.runtime.instances.frames import error_of, intervals_of, load_frame, statistics_of
 from panope_server.runtime.instances.guests import Guest, Guests
 from panope_server.runtime.instances.in_flight import Entries, Entry, Tenant
 from panope_server.runtime.instances.liveness import CHECK_SECONDS, worker_liveness
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
 from panope_server.runtime.instances.role import Role
 from panope_server.runtime.instances.suspects import Suspects
-from panope_server.runtime.instances.worker_process import KILL_GRACE_SECONDS, NotSpawnedError, WorkerProcess
-from panope_server.runtime.instances.worker_socket import WorkerSocket
+from panope_server.runtime.instances.worker.frames import error_of, intervals_of, load_frame, statistics_of
+from panope_server.runtime.instances.worker.process import KILL_GRACE_SECONDS, NotSpawnedError, WorkerProcess
+from panope_server.runtime.instances.worker.socket import WorkerSocket
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.child_process import describe_exit
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe

@@ -16,7 +16,7 @@ from panope_server.runtime.instances.adapter_instance import AdapterInstance, Fi
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.model_instance import Listener, ModelInstance
 from panope_server.runtime.instances.role import Role
-from panope_server.runtime.instances.worker_process import NotSpawnedError
+from panope_server.runtime.instances.worker.process import NotSpawnedError
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe, RestartPolicy, Supervisor
 from panope_server.runtime.status import InstanceView

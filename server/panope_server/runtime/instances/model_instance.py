@@ -14,10 +14,10 @@ import structlog
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import AvailabilityError, InternalError
 from panope_server.config import Workers
-from panope_server.runtime.instances.frames import error_of
 from panope_server.runtime.instances.in_flight import Entries, Entry, Tenant
 from panope_server.runtime.instances.instance_breaker import InstanceBreaker
 from panope_server.runtime.instances.role import Role
+from panope_server.runtime.instances.worker.frames import error_of
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe

@@ -13,7 +13,6 @@ from panope_backends.errors import AvailabilityError, DeadlineError
 from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.call_context import CallContext
-from panope_server.runtime.instances.frames import request_frame
 from panope_server.runtime.instances.handover import Handover
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.model_instance import ModelInstance
@@ -22,6 +21,7 @@ from panope_server.runtime.instances.part_stream import PartStream
 from panope_server.runtime.instances.quarantine import Quarantine
 from panope_server.runtime.instances.queue.estimate import work_before
 from panope_server.runtime.instances.queue.request_queue import RequestQueue
+from panope_server.runtime.instances.worker.frames import request_frame
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.safe_callbacks import contained
 from panope_server.runtime.status import CLOSED, BreakerState, BreakerView, InstanceState

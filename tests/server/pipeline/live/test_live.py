@@ -14,9 +14,9 @@ from panope_backends.errors import InstanceLostError, InvalidInputError
 from panope_server.pipeline.live.incoming import Incoming
 from panope_server.pipeline.live.pcm import Pcm
 from panope_server.pipeline.live.transcription import LiveOptions, LiveTranscription, Utterance
-from panope_server.tasks.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechPart
+from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechPart
+from panope_server.tasks.speech.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, TranscriptWord
 from panope_server.tasks.task import Input, Output
-from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, TranscriptWord
 
 RATE = 8_000
 PCM = Pcm(RATE)

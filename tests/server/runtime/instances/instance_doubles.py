@@ -21,7 +21,7 @@ from panope_server.observability.metrics import Metrics
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.instances.role import Role
-from panope_server.runtime.instances.worker_socket import WorkerSocket
+from panope_server.runtime.instances.worker.socket import WorkerSocket
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints

@@ -8,7 +8,6 @@ import pytest
 
 from panope_backends.errors import PreconditionError
 from panope_server.runtime.call_context import CallContext
-from panope_server.runtime.instances.frames import request_frame
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.instance_supervisor import CRASH_LIMIT
 from panope_server.runtime.instances.quarantine import (
@@ -19,6 +18,7 @@ from panope_server.runtime.instances.quarantine import (
     Quarantine,
     fingerprint_of,
 )
+from panope_server.runtime.instances.worker.frames import request_frame
 from panope_server.tasks.catalog import requests_of
 from panope_server.tasks.embed import EmbedInput
 from panope_server.tasks.task import Input

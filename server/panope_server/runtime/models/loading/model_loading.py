@@ -14,10 +14,10 @@ from panope_backends.api import TensorSpec
 from panope_backends.errors import CapacityError, InternalError, PanopeError
 from panope_server.config import Settings
 from panope_server.observability.metrics import Metrics
-from panope_server.runtime.instances.frames import specs_of
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.model_instance import MODEL_NUMBERS, ModelInstance
 from panope_server.runtime.instances.pool import InstancePool
+from panope_server.runtime.instances.worker.frames import specs_of
 from panope_server.runtime.models.circuit_breaker import CircuitBreaker, copy_of
 from panope_server.runtime.models.computation import Computation, computation_of
 from panope_server.runtime.models.groups.group_starter import GroupStarter

@@ -9,7 +9,7 @@ from panope.v1 import speech_service_pb2 as pb
 from panope_backends.errors import InvalidInputError
 from panope_server.pipeline.live.pcm import Pcm
 from panope_server.pipeline.live.transcription import LiveOptions, Utterance
-from panope_server.tasks.transcribe import TranscribeInput, VadOptions
+from panope_server.tasks.speech.transcribe import TranscribeInput, VadOptions
 from panope_server.transport.grpc.fields import known
 
 _RATES = (8_000, 48_000)

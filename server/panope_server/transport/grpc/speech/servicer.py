@@ -12,16 +12,16 @@ from panope.v1.media_pb2 import Audio
 from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.live.transcription import LiveTranscription
-from panope_server.tasks.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechDetectionOptions
-from panope_server.tasks.speak import AudioFormat, InputFormat, SpeakInput, SpeakOutput
-from panope_server.tasks.task import Input, Output
-from panope_server.tasks.transcribe import (
+from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechDetectionOptions
+from panope_server.tasks.speech.speak import AudioFormat, InputFormat, SpeakInput, SpeakOutput
+from panope_server.tasks.speech.transcribe import (
     TRANSCRIBE,
     TranscribeInput,
     TranscribeOutput,
     TranscriptSegment,
     VadOptions,
 )
+from panope_server.tasks.task import Input, Output
 from panope_server.transport.grpc.fields import known, named_model
 from panope_server.transport.grpc.speech.live import audio_of, live_options, live_response, read_config
 from panope_server.transport.interceptors.context import Context, call_for

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.transcribe import (
+from panope_server.tasks.speech.transcribe import (
     DEFAULT_MIN_SILENCE,
     DEFAULT_PADDING,
     DEFAULT_THRESHOLD,

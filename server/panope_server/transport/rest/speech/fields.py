@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.transcribe import TranscribeInput
+from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.chunking import ServerVad, read_chunking
 from panope_server.transport.rest.speech.multipart import Form

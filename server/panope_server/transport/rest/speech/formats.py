@@ -8,7 +8,7 @@ from typing import Literal, NotRequired, TypedDict
 
 import msgspec
 
-from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
+from panope_server.tasks.speech.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
 from panope_server.transport.rest.json.requests import JSON
 from panope_server.transport.rest.speech.fields import Format
 

@@ -10,7 +10,7 @@ from google.api.httpbody_pb2 import HttpBody
 from msgspec import Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.transcribe import TranscribeInput
+from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.transport.errors import HTTP_STATUS
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.requests import JSON, UNSUPPORTED_MEDIA_TYPE, RequestBody

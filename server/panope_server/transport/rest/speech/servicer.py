@@ -12,9 +12,9 @@ from panope.rest.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import CallerError, PermissionDeniedError
 from panope_server.pipeline.call import Call
-from panope_server.tasks.detect_speech import DetectSpeechOutput
-from panope_server.tasks.speak import MEDIA_TYPES, SpeakInput, SpeakOutput
-from panope_server.tasks.transcribe import TRANSCRIBE, TranscribeOutput
+from panope_server.tasks.speech.detect_speech import DetectSpeechOutput
+from panope_server.tasks.speech.speak import MEDIA_TYPES, SpeakInput, SpeakOutput
+from panope_server.tasks.speech.transcribe import TRANSCRIBE, TranscribeOutput
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for, metadata_of
 from panope_server.transport.interfaces import Pipeline

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from google.api.httpbody_pb2 import HttpBody
 from msgspec import Meta, Struct
 
-from panope_server.tasks.speak import MAX_SPEED, MIN_SPEED, AudioFormat, InputFormat, SpeakInput
+from panope_server.tasks.speech.speak import MAX_SPEED, MIN_SPEED, AudioFormat, InputFormat, SpeakInput
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.refusals import Refusal, Refusals
 from panope_server.transport.rest.json.requests import RequestBody

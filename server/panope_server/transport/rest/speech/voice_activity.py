@@ -8,13 +8,13 @@ from typing import Annotated, TypedDict
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.detect_speech import (
+from panope_server.tasks.speech.detect_speech import (
     MAX_MIN_SPEECH,
     DetectSpeechInput,
     DetectSpeechOutput,
     SpeechDetectionOptions,
 )
-from panope_server.tasks.transcribe import MAX_MIN_SILENCE, MAX_PADDING
+from panope_server.tasks.speech.transcribe import MAX_MIN_SILENCE, MAX_PADDING
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import single_texts, the_file
 from panope_server.transport.rest.speech.multipart import Form

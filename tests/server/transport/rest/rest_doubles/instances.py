@@ -17,14 +17,14 @@ from rest_doubles.texts import READ, read
 
 from panope_backends.errors import InvalidInputError
 from panope_server.pipeline.call import Call
-from panope_server.tasks.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechPart
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.generate.types import GenerateInput
-from panope_server.tasks.speak import SpeakInput, SpeakOutput
+from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechPart
+from panope_server.tasks.speech.speak import SpeakInput, SpeakOutput
+from panope_server.tasks.speech.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
 from panope_server.tasks.task import Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
-from panope_server.tasks.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment
 from panope_server.tasks.vision.embed_images import EmbedImagesInput, EmbedImagesOutput
 
 

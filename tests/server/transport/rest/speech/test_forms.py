@@ -6,7 +6,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.transcribe import (
+from panope_server.tasks.speech.transcribe import (
     TranscribeInput,
     TranscribeOutput,
     TranscriptSegment,

@@ -7,7 +7,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.transcribe import TranscribeInput
+from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.recognition import read_recognition
 

@@ -5,7 +5,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.speak import SpeakInput
+from panope_server.tasks.speech.speak import SpeakInput
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.speaking import read_speak, read_speech
 

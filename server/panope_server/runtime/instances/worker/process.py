@@ -10,8 +10,8 @@ import sys
 import structlog
 
 from panope_backends.errors import AvailabilityError
-from panope_server.runtime.instances.worker_log import WorkerOutput
-from panope_server.runtime.instances.worker_socket import WorkerSocket
+from panope_server.runtime.instances.worker.log import WorkerOutput
+from panope_server.runtime.instances.worker.socket import WorkerSocket
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.child_process import ChildProcess
 from panope_server.runtime.processes.environment import child_environment

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from panope.worker.v1 import detect_speech_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks.speech.transcribe import MAX_MIN_SILENCE, MAX_PADDING, check_audio
 from panope_server.tasks.task import Input, Output, Task, Usage
-from panope_server.tasks.transcribe import MAX_MIN_SILENCE, MAX_PADDING, check_audio
 
 MAX_MIN_SPEECH = 60.0
 

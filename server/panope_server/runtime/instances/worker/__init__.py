@@ -1,0 +1,1 @@
+"""The process behind an instance: its start and end, its socket, its frames and its log."""
