@@ -10,7 +10,7 @@ from typing import Any
 
 from panope_backends.testing.models import word_tokenizer
 from panope_backends.testing.pixel_models import PIXEL_KINDS
-from panope_backends.testing.vision_parts import IMAGENET, SIDE, labelled, saved
+from panope_backends.testing.vision_parts import IMAGENET, SIDE, label_config, saved
 
 #: Of `word_tokenizer`.
 _TEXT_ENDS = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
@@ -36,7 +36,7 @@ def _vit(folder: Path) -> dict[str, Any]:
     from transformers import ViTConfig
 
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    saved(folder, ViTConfig(image_size=SIDE, patch_size=8, **sizes, **labelled()), "ViTForImageClassification")
+    saved(folder, ViTConfig(image_size=SIDE, patch_size=8, **sizes, **label_config()), "ViTForImageClassification")
     return {"image_processor_type": "ViTImageProcessor", "size": {"height": SIDE, "width": SIDE}, "do_normalize": True}
 
 
@@ -44,7 +44,7 @@ def _swin(folder: Path) -> dict[str, Any]:
     from transformers import SwinConfig
 
     sizes = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4}
-    saved(folder, SwinConfig(image_size=SIDE, patch_size=4, **sizes, **labelled()), "SwinForImageClassification")
+    saved(folder, SwinConfig(image_size=SIDE, patch_size=4, **sizes, **label_config()), "SwinForImageClassification")
     return {"image_processor_type": "ViTImageProcessor", "size": {"height": SIDE, "width": SIDE}, **IMAGENET}
 
 
@@ -52,7 +52,7 @@ def _convnext(folder: Path) -> dict[str, Any]:
     from transformers import ConvNextConfig
 
     sizes = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
-    saved(folder, ConvNextConfig(**sizes, **labelled()), "ConvNextForImageClassification")
+    saved(folder, ConvNextConfig(**sizes, **label_config()), "ConvNextForImageClassification")
     size = {"shortest_edge": 64}
     return {"image_processor_type": "ConvNextImageProcessor", "size": size, "crop_pct": 0.875, **IMAGENET}
 
@@ -108,7 +108,7 @@ def _detr(folder: Path) -> dict[str, Any]:
     sizes = {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
     heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "num_queries": 12}
     backbone = {"use_timm_backbone": False, "use_pretrained_backbone": False, "backbone_config": _resnet_last()}
-    saved(folder, DetrConfig(**sizes, **heads, **backbone, **labelled()), "DetrForObjectDetection")
+    saved(folder, DetrConfig(**sizes, **heads, **backbone, **label_config()), "DetrForObjectDetection")
     size = {"shortest_edge": 64, "longest_edge": 128}
     return {"image_processor_type": "DetrImageProcessor", "format": "coco_detection", "size": size, **IMAGENET}
 
@@ -124,7 +124,7 @@ def _yolos(folder: Path) -> dict[str, Any]:
 
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     tokens = {"image_size": [64, 96], "patch_size": 16, "num_detection_tokens": 10}
-    saved(folder, YolosConfig(**sizes, **tokens, **labelled()), "YolosForObjectDetection")
+    saved(folder, YolosConfig(**sizes, **tokens, **label_config()), "YolosForObjectDetection")
     size = {"shortest_edge": 64, "longest_edge": 128}
     return {"image_processor_type": "YolosImageProcessor", "format": "coco_detection", "size": size, **IMAGENET}
 
@@ -143,7 +143,7 @@ def _rt_detr(folder: Path) -> dict[str, Any]:
     layers = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 4, "decoder_attention_heads": 4}
     inputs = {"encoder_in_channels": [12, 16, 24], "decoder_in_channels": [32, 32, 32], "num_denoising": 0}
     config = RTDetrConfig(
-        backbone_config=backbone, use_pretrained_backbone=False, **sizes, **layers, **inputs, **labelled()
+        backbone_config=backbone, use_pretrained_backbone=False, **sizes, **layers, **inputs, **label_config()
     )
     saved(folder, config, "RTDetrForObjectDetection")
     size = {"height": 64, "width": 64}
@@ -199,7 +199,7 @@ def _segformer(folder: Path) -> dict[str, Any]:
 
     sizes = {"num_encoder_blocks": 4, "depths": [1, 1, 1, 1], "hidden_sizes": [8, 16, 24, 32]}
     heads = {"num_attention_heads": [1, 2, 2, 4], "sr_ratios": [4, 2, 2, 1], "decoder_hidden_size": 32}
-    config = SegformerConfig(**sizes, **heads, **labelled())
+    config = SegformerConfig(**sizes, **heads, **label_config())
     saved(folder, config, "SegformerForSemanticSegmentation")
     size = {"height": 64, "width": 64}
     return {"image_processor_type": "SegformerImageProcessor", "size": size, "do_reduce_labels": False, **IMAGENET}
@@ -216,7 +216,7 @@ def _mask2former(folder: Path) -> dict[str, Any]:
     sizes = {"feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32, "encoder_feedforward_dim": 32}
     layers = {"encoder_layers": 1, "decoder_layers": 2, "num_attention_heads": 2, "dim_feedforward": 16}
     backbone = {"backbone_config": SwinConfig(**_tiny_swin())}
-    config = Mask2FormerConfig(**backbone, **sizes, **layers, num_queries=10, **labelled())
+    config = Mask2FormerConfig(**backbone, **sizes, **layers, num_queries=10, **label_config())
     saved(folder, config, "Mask2FormerForUniversalSegmentation")
     size = {"shortest_edge": 64, "longest_edge": 128}
     return {"image_processor_type": "Mask2FormerImageProcessor", "size": size, "size_divisor": 32, **IMAGENET}
@@ -233,7 +233,7 @@ def _maskformer(folder: Path) -> dict[str, Any]:
         decoder_config=decoder,
         fpn_feature_size=32,
         mask_feature_size=32,
-        **labelled(),
+        **label_config(),
     )
     saved(folder, config, "MaskFormerForInstanceSegmentation")
     size = {"shortest_edge": 64, "longest_edge": 128}
@@ -253,7 +253,7 @@ def _detr_panoptic(folder: Path) -> dict[str, Any]:
         backbone_config=backbone,
         **sizes,
         **heads,
-        **labelled(),
+        **label_config(),
     )
     saved(folder, config, "DetrForSegmentation")
     size = {"shortest_edge": 64, "longest_edge": 128}

@@ -33,6 +33,6 @@ def saved(folder: Path, config: Any, kind: str) -> None:
     model.save_pretrained(folder)
 
 
-def labelled() -> dict[str, Any]:
+def label_config() -> dict[str, Any]:
     """What a configuration says of `LABELS`."""
     return {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}

@@ -21,63 +21,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How far a backend supports something.
-type SupportLevel int32
-
-const (
-	// Not told.
-	SupportLevel_SUPPORT_LEVEL_UNSPECIFIED SupportLevel = 0
-	// Not at all.
-	SupportLevel_SUPPORT_LEVEL_NONE SupportLevel = 1
-	// With a drawback.
-	SupportLevel_SUPPORT_LEVEL_PARTIAL SupportLevel = 2
-	// Wholly.
-	SupportLevel_SUPPORT_LEVEL_FULL SupportLevel = 3
-)
-
-// Enum value maps for SupportLevel.
-var (
-	SupportLevel_name = map[int32]string{
-		0: "SUPPORT_LEVEL_UNSPECIFIED",
-		1: "SUPPORT_LEVEL_NONE",
-		2: "SUPPORT_LEVEL_PARTIAL",
-		3: "SUPPORT_LEVEL_FULL",
-	}
-	SupportLevel_value = map[string]int32{
-		"SUPPORT_LEVEL_UNSPECIFIED": 0,
-		"SUPPORT_LEVEL_NONE":        1,
-		"SUPPORT_LEVEL_PARTIAL":     2,
-		"SUPPORT_LEVEL_FULL":        3,
-	}
-)
-
-func (x SupportLevel) Enum() *SupportLevel {
-	p := new(SupportLevel)
-	*p = x
-	return p
-}
-
-func (x SupportLevel) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (SupportLevel) Descriptor() protoreflect.EnumDescriptor {
-	return file_panope_v1_registry_service_proto_enumTypes[0].Descriptor()
-}
-
-func (SupportLevel) Type() protoreflect.EnumType {
-	return &file_panope_v1_registry_service_proto_enumTypes[0]
-}
-
-func (x SupportLevel) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use SupportLevel.Descriptor instead.
-func (SupportLevel) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{0}
-}
-
 // Which models to list.
 type ListModelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1815,243 +1758,6 @@ func (x *GetCatalogueResponse) GetLibraryVersions() map[string]string {
 	return nil
 }
 
-// How many architectures go how far with one of their tasks at least.
-type CatalogueTotals struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The registry names a task for their models.
-	Recognised uint32 `protobuf:"varint,1,opt,name=recognised,proto3" json:"recognised,omitempty"`
-	// A worker loads a tiny model of them, on the cpu backend.
-	Loads uint32 `protobuf:"varint,2,opt,name=loads,proto3" json:"loads,omitempty"`
-	// Its answers through the task are those of the library on the same weights.
-	Serves        uint32 `protobuf:"varint,3,opt,name=serves,proto3" json:"serves,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CatalogueTotals) Reset() {
-	*x = CatalogueTotals{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[30]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CatalogueTotals) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CatalogueTotals) ProtoMessage() {}
-
-func (x *CatalogueTotals) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[30]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CatalogueTotals.ProtoReflect.Descriptor instead.
-func (*CatalogueTotals) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{30}
-}
-
-func (x *CatalogueTotals) GetRecognised() uint32 {
-	if x != nil {
-		return x.Recognised
-	}
-	return 0
-}
-
-func (x *CatalogueTotals) GetLoads() uint32 {
-	if x != nil {
-		return x.Loads
-	}
-	return 0
-}
-
-func (x *CatalogueTotals) GetServes() uint32 {
-	if x != nil {
-		return x.Serves
-	}
-	return 0
-}
-
-// An architecture with one of its tasks.
-type CatalogueEntry struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// As config.json names it in `model_type`.
-	ModelType string `protobuf:"bytes,1,opt,name=model_type,json=modelType,proto3" json:"model_type,omitempty"`
-	// The task that the registry names; empty where it names none.
-	Task string `protobuf:"bytes,2,opt,name=task,proto3" json:"task,omitempty"`
-	// The class of transformers that was tried.
-	ClassName string `protobuf:"bytes,3,opt,name=class_name,json=className,proto3" json:"class_name,omitempty"`
-	// Whether the registry names a task.
-	Recognised bool `protobuf:"varint,4,opt,name=recognised,proto3" json:"recognised,omitempty"`
-	// Whether a worker loads a tiny model of it, on the cpu backend.
-	Loads bool `protobuf:"varint,5,opt,name=loads,proto3" json:"loads,omitempty"`
-	// Whether its answers through the task are those of the library on the same weights.
-	Serves bool `protobuf:"varint,6,opt,name=serves,proto3" json:"serves,omitempty"`
-	// Why it does not serve; for a person.
-	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// What each backend says of it.
-	Backends      []*BackendSupport `protobuf:"bytes,8,rep,name=backends,proto3" json:"backends,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CatalogueEntry) Reset() {
-	*x = CatalogueEntry{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[31]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CatalogueEntry) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CatalogueEntry) ProtoMessage() {}
-
-func (x *CatalogueEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[31]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CatalogueEntry.ProtoReflect.Descriptor instead.
-func (*CatalogueEntry) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{31}
-}
-
-func (x *CatalogueEntry) GetModelType() string {
-	if x != nil {
-		return x.ModelType
-	}
-	return ""
-}
-
-func (x *CatalogueEntry) GetTask() string {
-	if x != nil {
-		return x.Task
-	}
-	return ""
-}
-
-func (x *CatalogueEntry) GetClassName() string {
-	if x != nil {
-		return x.ClassName
-	}
-	return ""
-}
-
-func (x *CatalogueEntry) GetRecognised() bool {
-	if x != nil {
-		return x.Recognised
-	}
-	return false
-}
-
-func (x *CatalogueEntry) GetLoads() bool {
-	if x != nil {
-		return x.Loads
-	}
-	return false
-}
-
-func (x *CatalogueEntry) GetServes() bool {
-	if x != nil {
-		return x.Serves
-	}
-	return false
-}
-
-func (x *CatalogueEntry) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
-func (x *CatalogueEntry) GetBackends() []*BackendSupport {
-	if x != nil {
-		return x.Backends
-	}
-	return nil
-}
-
-// What a backend says of an architecture for a task.
-type BackendSupport struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its name, such as `openvino`.
-	Backend string `protobuf:"bytes,1,opt,name=backend,proto3" json:"backend,omitempty"`
-	// How far it supports it.
-	Level SupportLevel `protobuf:"varint,2,opt,name=level,proto3,enum=panope.v1.SupportLevel" json:"level,omitempty"`
-	// Why not, or not wholly; for a person.
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *BackendSupport) Reset() {
-	*x = BackendSupport{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[32]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *BackendSupport) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*BackendSupport) ProtoMessage() {}
-
-func (x *BackendSupport) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[32]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use BackendSupport.ProtoReflect.Descriptor instead.
-func (*BackendSupport) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{32}
-}
-
-func (x *BackendSupport) GetBackend() string {
-	if x != nil {
-		return x.Backend
-	}
-	return ""
-}
-
-func (x *BackendSupport) GetLevel() SupportLevel {
-	if x != nil {
-		return x.Level
-	}
-	return SupportLevel_SUPPORT_LEVEL_UNSPECIFIED
-}
-
-func (x *BackendSupport) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
 // A device as one backend sees it.
 type Device struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2087,7 +1793,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[33]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +1805,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[33]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +1818,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{33}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Device) GetBackend() string {
@@ -2221,7 +1927,7 @@ type DeviceUsage struct {
 
 func (x *DeviceUsage) Reset() {
 	*x = DeviceUsage{}
-	mi := &file_panope_v1_registry_service_proto_msgTypes[34]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2233,7 +1939,7 @@ func (x *DeviceUsage) String() string {
 func (*DeviceUsage) ProtoMessage() {}
 
 func (x *DeviceUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_registry_service_proto_msgTypes[34]
+	mi := &file_panope_v1_registry_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2246,7 +1952,7 @@ func (x *DeviceUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceUsage.ProtoReflect.Descriptor instead.
 func (*DeviceUsage) Descriptor() ([]byte, []int) {
-	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{34}
+	return file_panope_v1_registry_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeviceUsage) GetUtilization() float64 {
@@ -2274,7 +1980,7 @@ var File_panope_v1_registry_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
-	" panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"\xc4\x01\n" +
+	" panope/v1/registry_service.proto\x12\tpanope.v1\x1a\x19panope/v1/catalogue.proto\x1a\x1bpanope/v1/job_service.proto\x1a\x15panope/v1/model.proto\"\xc4\x01\n" +
 	"\x11ListModelsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -2387,30 +2093,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x10library_versions\x18\x03 \x03(\v24.panope.v1.GetCatalogueResponse.LibraryVersionsEntryR\x0flibraryVersions\x1aB\n" +
 	"\x14LibraryVersionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"_\n" +
-	"\x0fCatalogueTotals\x12\x1e\n" +
-	"\n" +
-	"recognised\x18\x01 \x01(\rR\n" +
-	"recognised\x12\x14\n" +
-	"\x05loads\x18\x02 \x01(\rR\x05loads\x12\x16\n" +
-	"\x06serves\x18\x03 \x01(\rR\x06serves\"\xff\x01\n" +
-	"\x0eCatalogueEntry\x12\x1d\n" +
-	"\n" +
-	"model_type\x18\x01 \x01(\tR\tmodelType\x12\x12\n" +
-	"\x04task\x18\x02 \x01(\tR\x04task\x12\x1d\n" +
-	"\n" +
-	"class_name\x18\x03 \x01(\tR\tclassName\x12\x1e\n" +
-	"\n" +
-	"recognised\x18\x04 \x01(\bR\n" +
-	"recognised\x12\x14\n" +
-	"\x05loads\x18\x05 \x01(\bR\x05loads\x12\x16\n" +
-	"\x06serves\x18\x06 \x01(\bR\x06serves\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\x125\n" +
-	"\bbackends\x18\b \x03(\v2\x19.panope.v1.BackendSupportR\bbackends\"q\n" +
-	"\x0eBackendSupport\x12\x18\n" +
-	"\abackend\x18\x01 \x01(\tR\abackend\x12-\n" +
-	"\x05level\x18\x02 \x01(\x0e2\x17.panope.v1.SupportLevelR\x05level\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa7\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x03\n" +
 	"\x06Device\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
@@ -2436,12 +2119,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x12memory_total_bytes\x18\x03 \x01(\x04H\x02R\x10memoryTotalBytes\x88\x01\x01B\x0e\n" +
 	"\f_utilizationB\x14\n" +
 	"\x12_memory_used_bytesB\x15\n" +
-	"\x13_memory_total_bytes*x\n" +
-	"\fSupportLevel\x12\x1d\n" +
-	"\x19SUPPORT_LEVEL_UNSPECIFIED\x10\x00\x12\x16\n" +
-	"\x12SUPPORT_LEVEL_NONE\x10\x01\x12\x19\n" +
-	"\x15SUPPORT_LEVEL_PARTIAL\x10\x02\x12\x16\n" +
-	"\x12SUPPORT_LEVEL_FULL\x10\x032\xc6\b\n" +
+	"\x13_memory_total_bytes2\xc6\b\n" +
 	"\x0fRegistryService\x12I\n" +
 	"\n" +
 	"ListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12C\n" +
@@ -2472,102 +2150,97 @@ func file_panope_v1_registry_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_registry_service_proto_rawDescData
 }
 
-var file_panope_v1_registry_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_panope_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_panope_v1_registry_service_proto_goTypes = []any{
-	(SupportLevel)(0),              // 0: panope.v1.SupportLevel
-	(*ListModelsRequest)(nil),      // 1: panope.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),     // 2: panope.v1.ListModelsResponse
-	(*GetModelRequest)(nil),        // 3: panope.v1.GetModelRequest
-	(*GetModelResponse)(nil),       // 4: panope.v1.GetModelResponse
-	(*LoadModelRequest)(nil),       // 5: panope.v1.LoadModelRequest
-	(*LoadModelResponse)(nil),      // 6: panope.v1.LoadModelResponse
-	(*UnloadModelRequest)(nil),     // 7: panope.v1.UnloadModelRequest
-	(*UnloadModelResponse)(nil),    // 8: panope.v1.UnloadModelResponse
-	(*RegisterModelRequest)(nil),   // 9: panope.v1.RegisterModelRequest
-	(*Upstream)(nil),               // 10: panope.v1.Upstream
-	(*RegisterModelResponse)(nil),  // 11: panope.v1.RegisterModelResponse
-	(*UpdateModelRequest)(nil),     // 12: panope.v1.UpdateModelRequest
-	(*UpdateModelResponse)(nil),    // 13: panope.v1.UpdateModelResponse
-	(*PullModelRequest)(nil),       // 14: panope.v1.PullModelRequest
-	(*PullModelResponse)(nil),      // 15: panope.v1.PullModelResponse
-	(*BuildVariantRequest)(nil),    // 16: panope.v1.BuildVariantRequest
-	(*BuildVariantResponse)(nil),   // 17: panope.v1.BuildVariantResponse
-	(*PinModelRequest)(nil),        // 18: panope.v1.PinModelRequest
-	(*PinModelResponse)(nil),       // 19: panope.v1.PinModelResponse
-	(*UnpinModelRequest)(nil),      // 20: panope.v1.UnpinModelRequest
-	(*UnpinModelResponse)(nil),     // 21: panope.v1.UnpinModelResponse
-	(*DeleteModelRequest)(nil),     // 22: panope.v1.DeleteModelRequest
-	(*DeleteModelResponse)(nil),    // 23: panope.v1.DeleteModelResponse
-	(*ListModelFilesRequest)(nil),  // 24: panope.v1.ListModelFilesRequest
-	(*ListModelFilesResponse)(nil), // 25: panope.v1.ListModelFilesResponse
-	(*ModelFile)(nil),              // 26: panope.v1.ModelFile
-	(*ListDevicesRequest)(nil),     // 27: panope.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil),    // 28: panope.v1.ListDevicesResponse
-	(*GetCatalogueRequest)(nil),    // 29: panope.v1.GetCatalogueRequest
-	(*GetCatalogueResponse)(nil),   // 30: panope.v1.GetCatalogueResponse
-	(*CatalogueTotals)(nil),        // 31: panope.v1.CatalogueTotals
-	(*CatalogueEntry)(nil),         // 32: panope.v1.CatalogueEntry
-	(*BackendSupport)(nil),         // 33: panope.v1.BackendSupport
-	(*Device)(nil),                 // 34: panope.v1.Device
-	(*DeviceUsage)(nil),            // 35: panope.v1.DeviceUsage
-	nil,                            // 36: panope.v1.GetCatalogueResponse.LibraryVersionsEntry
-	(*Model)(nil),                  // 37: panope.v1.Model
-	(*Job)(nil),                    // 38: panope.v1.Job
+	(*ListModelsRequest)(nil),      // 0: panope.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),     // 1: panope.v1.ListModelsResponse
+	(*GetModelRequest)(nil),        // 2: panope.v1.GetModelRequest
+	(*GetModelResponse)(nil),       // 3: panope.v1.GetModelResponse
+	(*LoadModelRequest)(nil),       // 4: panope.v1.LoadModelRequest
+	(*LoadModelResponse)(nil),      // 5: panope.v1.LoadModelResponse
+	(*UnloadModelRequest)(nil),     // 6: panope.v1.UnloadModelRequest
+	(*UnloadModelResponse)(nil),    // 7: panope.v1.UnloadModelResponse
+	(*RegisterModelRequest)(nil),   // 8: panope.v1.RegisterModelRequest
+	(*Upstream)(nil),               // 9: panope.v1.Upstream
+	(*RegisterModelResponse)(nil),  // 10: panope.v1.RegisterModelResponse
+	(*UpdateModelRequest)(nil),     // 11: panope.v1.UpdateModelRequest
+	(*UpdateModelResponse)(nil),    // 12: panope.v1.UpdateModelResponse
+	(*PullModelRequest)(nil),       // 13: panope.v1.PullModelRequest
+	(*PullModelResponse)(nil),      // 14: panope.v1.PullModelResponse
+	(*BuildVariantRequest)(nil),    // 15: panope.v1.BuildVariantRequest
+	(*BuildVariantResponse)(nil),   // 16: panope.v1.BuildVariantResponse
+	(*PinModelRequest)(nil),        // 17: panope.v1.PinModelRequest
+	(*PinModelResponse)(nil),       // 18: panope.v1.PinModelResponse
+	(*UnpinModelRequest)(nil),      // 19: panope.v1.UnpinModelRequest
+	(*UnpinModelResponse)(nil),     // 20: panope.v1.UnpinModelResponse
+	(*DeleteModelRequest)(nil),     // 21: panope.v1.DeleteModelRequest
+	(*DeleteModelResponse)(nil),    // 22: panope.v1.DeleteModelResponse
+	(*ListModelFilesRequest)(nil),  // 23: panope.v1.ListModelFilesRequest
+	(*ListModelFilesResponse)(nil), // 24: panope.v1.ListModelFilesResponse
+	(*ModelFile)(nil),              // 25: panope.v1.ModelFile
+	(*ListDevicesRequest)(nil),     // 26: panope.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),    // 27: panope.v1.ListDevicesResponse
+	(*GetCatalogueRequest)(nil),    // 28: panope.v1.GetCatalogueRequest
+	(*GetCatalogueResponse)(nil),   // 29: panope.v1.GetCatalogueResponse
+	(*Device)(nil),                 // 30: panope.v1.Device
+	(*DeviceUsage)(nil),            // 31: panope.v1.DeviceUsage
+	nil,                            // 32: panope.v1.GetCatalogueResponse.LibraryVersionsEntry
+	(*Model)(nil),                  // 33: panope.v1.Model
+	(*Job)(nil),                    // 34: panope.v1.Job
+	(*CatalogueTotals)(nil),        // 35: panope.v1.CatalogueTotals
+	(*CatalogueEntry)(nil),         // 36: panope.v1.CatalogueEntry
 }
 var file_panope_v1_registry_service_proto_depIdxs = []int32{
-	37, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
-	37, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
-	37, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
-	37, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
-	10, // 4: panope.v1.RegisterModelRequest.upstream:type_name -> panope.v1.Upstream
-	38, // 5: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
-	37, // 6: panope.v1.UpdateModelResponse.model:type_name -> panope.v1.Model
-	38, // 7: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
-	38, // 8: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
-	37, // 9: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
-	37, // 10: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
-	26, // 11: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
-	34, // 12: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
-	31, // 13: panope.v1.GetCatalogueResponse.totals:type_name -> panope.v1.CatalogueTotals
-	32, // 14: panope.v1.GetCatalogueResponse.architectures:type_name -> panope.v1.CatalogueEntry
-	36, // 15: panope.v1.GetCatalogueResponse.library_versions:type_name -> panope.v1.GetCatalogueResponse.LibraryVersionsEntry
-	33, // 16: panope.v1.CatalogueEntry.backends:type_name -> panope.v1.BackendSupport
-	0,  // 17: panope.v1.BackendSupport.level:type_name -> panope.v1.SupportLevel
-	35, // 18: panope.v1.Device.usage:type_name -> panope.v1.DeviceUsage
-	1,  // 19: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
-	3,  // 20: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
-	5,  // 21: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
-	7,  // 22: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
-	9,  // 23: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
-	12, // 24: panope.v1.RegistryService.UpdateModel:input_type -> panope.v1.UpdateModelRequest
-	14, // 25: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
-	16, // 26: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
-	18, // 27: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
-	20, // 28: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
-	22, // 29: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
-	24, // 30: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
-	27, // 31: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
-	29, // 32: panope.v1.RegistryService.GetCatalogue:input_type -> panope.v1.GetCatalogueRequest
-	2,  // 33: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
-	4,  // 34: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
-	6,  // 35: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
-	8,  // 36: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
-	11, // 37: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
-	13, // 38: panope.v1.RegistryService.UpdateModel:output_type -> panope.v1.UpdateModelResponse
-	15, // 39: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
-	17, // 40: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
-	19, // 41: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
-	21, // 42: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
-	23, // 43: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
-	25, // 44: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
-	28, // 45: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
-	30, // 46: panope.v1.RegistryService.GetCatalogue:output_type -> panope.v1.GetCatalogueResponse
-	33, // [33:47] is the sub-list for method output_type
-	19, // [19:33] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	33, // 0: panope.v1.ListModelsResponse.models:type_name -> panope.v1.Model
+	33, // 1: panope.v1.GetModelResponse.model:type_name -> panope.v1.Model
+	33, // 2: panope.v1.LoadModelResponse.model:type_name -> panope.v1.Model
+	33, // 3: panope.v1.UnloadModelResponse.model:type_name -> panope.v1.Model
+	9,  // 4: panope.v1.RegisterModelRequest.upstream:type_name -> panope.v1.Upstream
+	34, // 5: panope.v1.RegisterModelResponse.job:type_name -> panope.v1.Job
+	33, // 6: panope.v1.UpdateModelResponse.model:type_name -> panope.v1.Model
+	34, // 7: panope.v1.PullModelResponse.job:type_name -> panope.v1.Job
+	34, // 8: panope.v1.BuildVariantResponse.job:type_name -> panope.v1.Job
+	33, // 9: panope.v1.PinModelResponse.model:type_name -> panope.v1.Model
+	33, // 10: panope.v1.UnpinModelResponse.model:type_name -> panope.v1.Model
+	25, // 11: panope.v1.ListModelFilesResponse.files:type_name -> panope.v1.ModelFile
+	30, // 12: panope.v1.ListDevicesResponse.devices:type_name -> panope.v1.Device
+	35, // 13: panope.v1.GetCatalogueResponse.totals:type_name -> panope.v1.CatalogueTotals
+	36, // 14: panope.v1.GetCatalogueResponse.architectures:type_name -> panope.v1.CatalogueEntry
+	32, // 15: panope.v1.GetCatalogueResponse.library_versions:type_name -> panope.v1.GetCatalogueResponse.LibraryVersionsEntry
+	31, // 16: panope.v1.Device.usage:type_name -> panope.v1.DeviceUsage
+	0,  // 17: panope.v1.RegistryService.ListModels:input_type -> panope.v1.ListModelsRequest
+	2,  // 18: panope.v1.RegistryService.GetModel:input_type -> panope.v1.GetModelRequest
+	4,  // 19: panope.v1.RegistryService.LoadModel:input_type -> panope.v1.LoadModelRequest
+	6,  // 20: panope.v1.RegistryService.UnloadModel:input_type -> panope.v1.UnloadModelRequest
+	8,  // 21: panope.v1.RegistryService.RegisterModel:input_type -> panope.v1.RegisterModelRequest
+	11, // 22: panope.v1.RegistryService.UpdateModel:input_type -> panope.v1.UpdateModelRequest
+	13, // 23: panope.v1.RegistryService.PullModel:input_type -> panope.v1.PullModelRequest
+	15, // 24: panope.v1.RegistryService.BuildVariant:input_type -> panope.v1.BuildVariantRequest
+	17, // 25: panope.v1.RegistryService.PinModel:input_type -> panope.v1.PinModelRequest
+	19, // 26: panope.v1.RegistryService.UnpinModel:input_type -> panope.v1.UnpinModelRequest
+	21, // 27: panope.v1.RegistryService.DeleteModel:input_type -> panope.v1.DeleteModelRequest
+	23, // 28: panope.v1.RegistryService.ListModelFiles:input_type -> panope.v1.ListModelFilesRequest
+	26, // 29: panope.v1.RegistryService.ListDevices:input_type -> panope.v1.ListDevicesRequest
+	28, // 30: panope.v1.RegistryService.GetCatalogue:input_type -> panope.v1.GetCatalogueRequest
+	1,  // 31: panope.v1.RegistryService.ListModels:output_type -> panope.v1.ListModelsResponse
+	3,  // 32: panope.v1.RegistryService.GetModel:output_type -> panope.v1.GetModelResponse
+	5,  // 33: panope.v1.RegistryService.LoadModel:output_type -> panope.v1.LoadModelResponse
+	7,  // 34: panope.v1.RegistryService.UnloadModel:output_type -> panope.v1.UnloadModelResponse
+	10, // 35: panope.v1.RegistryService.RegisterModel:output_type -> panope.v1.RegisterModelResponse
+	12, // 36: panope.v1.RegistryService.UpdateModel:output_type -> panope.v1.UpdateModelResponse
+	14, // 37: panope.v1.RegistryService.PullModel:output_type -> panope.v1.PullModelResponse
+	16, // 38: panope.v1.RegistryService.BuildVariant:output_type -> panope.v1.BuildVariantResponse
+	18, // 39: panope.v1.RegistryService.PinModel:output_type -> panope.v1.PinModelResponse
+	20, // 40: panope.v1.RegistryService.UnpinModel:output_type -> panope.v1.UnpinModelResponse
+	22, // 41: panope.v1.RegistryService.DeleteModel:output_type -> panope.v1.DeleteModelResponse
+	24, // 42: panope.v1.RegistryService.ListModelFiles:output_type -> panope.v1.ListModelFilesResponse
+	27, // 43: panope.v1.RegistryService.ListDevices:output_type -> panope.v1.ListDevicesResponse
+	29, // 44: panope.v1.RegistryService.GetCatalogue:output_type -> panope.v1.GetCatalogueResponse
+	31, // [31:45] is the sub-list for method output_type
+	17, // [17:31] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_registry_service_proto_init() }
@@ -2575,24 +2248,24 @@ func file_panope_v1_registry_service_proto_init() {
 	if File_panope_v1_registry_service_proto != nil {
 		return
 	}
+	file_panope_v1_catalogue_proto_init()
 	file_panope_v1_job_service_proto_init()
 	file_panope_v1_model_proto_init()
 	file_panope_v1_registry_service_proto_msgTypes[0].OneofWrappers = []any{}
 	file_panope_v1_registry_service_proto_msgTypes[11].OneofWrappers = []any{}
-	file_panope_v1_registry_service_proto_msgTypes[34].OneofWrappers = []any{}
+	file_panope_v1_registry_service_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_registry_service_proto_rawDesc), len(file_panope_v1_registry_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   36,
+			NumEnums:      0,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_panope_v1_registry_service_proto_goTypes,
 		DependencyIndexes: file_panope_v1_registry_service_proto_depIdxs,
-		EnumInfos:         file_panope_v1_registry_service_proto_enumTypes,
 		MessageInfos:      file_panope_v1_registry_service_proto_msgTypes,
 	}.Build()
 	File_panope_v1_registry_service_proto = out.File

@@ -9,6 +9,7 @@ from panope.v1 import job_service_pb2 as job_pb
 from panope.v1 import model_pb2
 from panope.v1 import registry_service_pb2 as registry_pb
 from panope.v1 import registry_service_pb2_grpc as registry_grpc
+from panope.v1.catalogue_pb2 import CatalogueEntry
 
 
 class RegistryServicer(Calls, registry_grpc.RegistryServiceServicer):
@@ -92,5 +93,5 @@ class RegistryServicer(Calls, registry_grpc.RegistryServiceServicer):
         self, request: registry_pb.GetCatalogueRequest, context: Context
     ) -> registry_pb.GetCatalogueResponse:
         await self.enter(request, context)
-        entry = registry_pb.CatalogueEntry(model_type="bert", task=request.task, serves=True)
+        entry = CatalogueEntry(model_type="bert", task=request.task, serves=True)
         return registry_pb.GetCatalogueResponse(architectures=[entry])

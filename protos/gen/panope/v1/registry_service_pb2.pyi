@@ -7,8 +7,8 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
-import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
+import panope.v1.catalogue_pb2
 import panope.v1.job_service_pb2
 import panope.v1.model_pb2
 import sys
@@ -20,34 +20,6 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
-
-class _SupportLevel:
-    ValueType = typing.NewType("ValueType", builtins.int)
-    V: typing_extensions.TypeAlias = ValueType
-
-class _SupportLevelEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SupportLevel.ValueType], builtins.type):
-    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    SUPPORT_LEVEL_UNSPECIFIED: _SupportLevel.ValueType  # 0
-    """Not told."""
-    SUPPORT_LEVEL_NONE: _SupportLevel.ValueType  # 1
-    """Not at all."""
-    SUPPORT_LEVEL_PARTIAL: _SupportLevel.ValueType  # 2
-    """With a drawback."""
-    SUPPORT_LEVEL_FULL: _SupportLevel.ValueType  # 3
-    """Wholly."""
-
-class SupportLevel(_SupportLevel, metaclass=_SupportLevelEnumTypeWrapper):
-    """How far a backend supports something."""
-
-SUPPORT_LEVEL_UNSPECIFIED: SupportLevel.ValueType  # 0
-"""Not told."""
-SUPPORT_LEVEL_NONE: SupportLevel.ValueType  # 1
-"""Not at all."""
-SUPPORT_LEVEL_PARTIAL: SupportLevel.ValueType  # 2
-"""With a drawback."""
-SUPPORT_LEVEL_FULL: SupportLevel.ValueType  # 3
-"""Wholly."""
-Global___SupportLevel: typing_extensions.TypeAlias = SupportLevel
 
 @typing.final
 class ListModelsRequest(google.protobuf.message.Message):
@@ -801,11 +773,11 @@ class GetCatalogueResponse(google.protobuf.message.Message):
     ARCHITECTURES_FIELD_NUMBER: builtins.int
     LIBRARY_VERSIONS_FIELD_NUMBER: builtins.int
     @property
-    def totals(self) -> Global___CatalogueTotals:
+    def totals(self) -> panope.v1.catalogue_pb2.CatalogueTotals:
         """Of the architectures below."""
 
     @property
-    def architectures(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___CatalogueEntry]:
+    def architectures(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.catalogue_pb2.CatalogueEntry]:
         """By type and task."""
 
     @property
@@ -815,114 +787,14 @@ class GetCatalogueResponse(google.protobuf.message.Message):
     def __init__(
         self,
         *,
-        totals: Global___CatalogueTotals | None = ...,
-        architectures: collections.abc.Iterable[Global___CatalogueEntry] | None = ...,
+        totals: panope.v1.catalogue_pb2.CatalogueTotals | None = ...,
+        architectures: collections.abc.Iterable[panope.v1.catalogue_pb2.CatalogueEntry] | None = ...,
         library_versions: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["totals", b"totals"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["architectures", b"architectures", "library_versions", b"library_versions", "totals", b"totals"]) -> None: ...
 
 Global___GetCatalogueResponse: typing_extensions.TypeAlias = GetCatalogueResponse
-
-@typing.final
-class CatalogueTotals(google.protobuf.message.Message):
-    """How many architectures go how far with one of their tasks at least."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    RECOGNISED_FIELD_NUMBER: builtins.int
-    LOADS_FIELD_NUMBER: builtins.int
-    SERVES_FIELD_NUMBER: builtins.int
-    recognised: builtins.int
-    """The registry names a task for their models."""
-    loads: builtins.int
-    """A worker loads a tiny model of them, on the cpu backend."""
-    serves: builtins.int
-    """Its answers through the task are those of the library on the same weights."""
-    def __init__(
-        self,
-        *,
-        recognised: builtins.int = ...,
-        loads: builtins.int = ...,
-        serves: builtins.int = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["loads", b"loads", "recognised", b"recognised", "serves", b"serves"]) -> None: ...
-
-Global___CatalogueTotals: typing_extensions.TypeAlias = CatalogueTotals
-
-@typing.final
-class CatalogueEntry(google.protobuf.message.Message):
-    """An architecture with one of its tasks."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    MODEL_TYPE_FIELD_NUMBER: builtins.int
-    TASK_FIELD_NUMBER: builtins.int
-    CLASS_NAME_FIELD_NUMBER: builtins.int
-    RECOGNISED_FIELD_NUMBER: builtins.int
-    LOADS_FIELD_NUMBER: builtins.int
-    SERVES_FIELD_NUMBER: builtins.int
-    REASON_FIELD_NUMBER: builtins.int
-    BACKENDS_FIELD_NUMBER: builtins.int
-    model_type: builtins.str
-    """As config.json names it in `model_type`."""
-    task: builtins.str
-    """The task that the registry names; empty where it names none."""
-    class_name: builtins.str
-    """The class of transformers that was tried."""
-    recognised: builtins.bool
-    """Whether the registry names a task."""
-    loads: builtins.bool
-    """Whether a worker loads a tiny model of it, on the cpu backend."""
-    serves: builtins.bool
-    """Whether its answers through the task are those of the library on the same weights."""
-    reason: builtins.str
-    """Why it does not serve; for a person."""
-    @property
-    def backends(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___BackendSupport]:
-        """What each backend says of it."""
-
-    def __init__(
-        self,
-        *,
-        model_type: builtins.str = ...,
-        task: builtins.str = ...,
-        class_name: builtins.str = ...,
-        recognised: builtins.bool = ...,
-        loads: builtins.bool = ...,
-        serves: builtins.bool = ...,
-        reason: builtins.str = ...,
-        backends: collections.abc.Iterable[Global___BackendSupport] | None = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backends", b"backends", "class_name", b"class_name", "loads", b"loads", "model_type", b"model_type", "reason", b"reason", "recognised", b"recognised", "serves", b"serves", "task", b"task"]) -> None: ...
-
-Global___CatalogueEntry: typing_extensions.TypeAlias = CatalogueEntry
-
-@typing.final
-class BackendSupport(google.protobuf.message.Message):
-    """What a backend says of an architecture for a task."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    BACKEND_FIELD_NUMBER: builtins.int
-    LEVEL_FIELD_NUMBER: builtins.int
-    REASON_FIELD_NUMBER: builtins.int
-    backend: builtins.str
-    """Its name, such as `openvino`."""
-    level: Global___SupportLevel.ValueType
-    """How far it supports it."""
-    reason: builtins.str
-    """Why not, or not wholly; for a person."""
-    def __init__(
-        self,
-        *,
-        backend: builtins.str = ...,
-        level: Global___SupportLevel.ValueType = ...,
-        reason: builtins.str = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "level", b"level", "reason", b"reason"]) -> None: ...
-
-Global___BackendSupport: typing_extensions.TypeAlias = BackendSupport
 
 @typing.final
 class Device(google.protobuf.message.Message):

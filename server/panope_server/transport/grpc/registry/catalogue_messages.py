@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from panope.v1 import registry_service_pb2 as pb
+from panope.v1 import catalogue_pb2 as pb
+from panope.v1.registry_service_pb2 import GetCatalogueResponse
 from panope_registry.catalogue import Catalogue, CatalogueEntry
 
 _LEVELS: Mapping[str, pb.SupportLevel.ValueType] = {
@@ -14,10 +15,10 @@ _LEVELS: Mapping[str, pb.SupportLevel.ValueType] = {
 }
 
 
-def catalogue_message(catalogue: Catalogue) -> pb.GetCatalogueResponse:
+def catalogue_message(catalogue: Catalogue) -> GetCatalogueResponse:
     """All that is told of it."""
     totals = catalogue.totals
-    return pb.GetCatalogueResponse(
+    return GetCatalogueResponse(
         totals=pb.CatalogueTotals(recognised=totals.recognised, loads=totals.loads, serves=totals.serves),
         architectures=[_entry(entry) for entry in catalogue.entries],
         library_versions=catalogue.versions,
