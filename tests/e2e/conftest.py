@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from panope.v1 import embed_service_pb2_grpc, infer_service_pb2_grpc, registry_service_pb2_grpc
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `locked_server`
 
 WORDS = (
     "river engine window library quiet copper morning signal bridge paper garden station harbour letter winter orange "
