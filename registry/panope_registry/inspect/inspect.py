@@ -38,6 +38,9 @@ from panope_registry.inspect.tasks.evidence import MARKERS, Conclusion
 from panope_registry.inspect.weights import Parts, WeightSet, find_weights
 from panope_registry.names import parse_model_name, shown
 
+TEXT_DETECTOR_SIDE = "text_detector_max_side"
+"""The key of a configuration with the longest side, in pixels, of what a detector of text sees."""
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -46,7 +49,7 @@ class Inspection:
     Attributes:
         task: empty when it is open or unknown.
         candidates: the tasks among which somebody must decide; empty when one is decided, or nothing is known.
-        config: the parsed config.json; {} without one.
+        config: the parsed config.json, and what a description says of the memory of a run; {} without either.
         reasons: what was concluded -> from what.
         kinds: of every file.
         used_grants: of `grants.pickles` and `grants.remote_code`, those without which it would have been refused.
@@ -157,7 +160,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     return Inspection(
         task.task,
         architecture.value,
-        config,
+        {**config, **_sizes(description)},
         reasons,
         kinds,
         tuple(found.packed(packed) if packed and found.format == "safetensors" else found for found in weight_sets),
@@ -203,6 +206,11 @@ def _graphs(description: AnyDescription | None, files: Collection[str]) -> Mappi
         if file not in files:
             raise broken(DESCRIPTION, f"`{name}.file` is `{shown(file)}`, which is not in the folder")
     return named
+
+
+def _sizes(description: AnyDescription | None) -> Mapping[str, int]:
+    """Returns what the memory of a run is estimated by."""
+    return {TEXT_DETECTOR_SIDE: description.detector.max_side} if isinstance(description, OcrDescription) else {}
 
 
 def _base(named: str) -> str:

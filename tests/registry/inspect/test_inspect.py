@@ -232,6 +232,7 @@ def test_graphs_that_read_text_together_are_one_variant(tmp_path: Path) -> None:
     folder = write_colour_reader(tmp_path / "graphs")
     found = _understand(folder)
     assert (found.task, found.architecture) == ("ocr", "db-ctc")
+    assert found.config == {"text_detector_max_side": 512}
     (weights,) = found.weight_sets
     assert weights.format == "onnx"
     assert dict(weights.files) == {

@@ -49,5 +49,9 @@ def test_a_configuration_that_does_not_tell_adds_nothing(change: dict[str, Any])
     assert memory_bytes(1000, LLAMA | change) == 1200
 
 
+def test_a_detector_of_text_takes_its_run_beside_weights_that_are_small() -> None:
+    assert memory_bytes(1000, {"text_detector_max_side": 2000}) == 1200 + 220 * 2000**2
+
+
 def test_of_weights_that_nobody_knows_nothing_is_said() -> None:
     assert memory_bytes(0, LLAMA) == 0
