@@ -1,9 +1,10 @@
-"""PDF files, written here: pages of images, of text, of impossible sizes, and one that asks for a password."""
+"""PDF files, written here: pages of images, of text, of impossible sizes; one that asks for a password; bombs."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import zlib
 from collections.abc import Iterable, Sequence
 
 from PIL import Image
@@ -34,6 +35,44 @@ def text_pdf(
         objects.append(f"<</Length {len(stream)}>>stream\n{stream}\nendstream")
     objects[1] = f"<</Type/Pages/Count {len(kids)}/Kids[{' '.join(kids)}]>>"
     return _file(objects, _encryption(password) if password else "")
+
+
+def form_of_itself() -> bytes:
+    """A page whose form draws itself, twice."""
+    form = f"/Resources<</XObject<</X {_FIRST} 0 R>>>>"
+    return _drawn_page(_stream(f"/Type/XObject/Subtype/Form/BBox[0 0 200 200]{form}", b"/X Do /X Do"))
+
+
+def nested_forms(depth: int = 9) -> bytes:
+    """A page whose form draws the next ten times, and so on: 10 ** depth rectangles."""
+    head = "/Type/XObject/Subtype/Form/BBox[0 0 200 200]"
+    forms = [
+        _stream(f"{head}/Resources<</XObject<</X {_FIRST + 1 + at} 0 R>>>>", b"/X Do " * 10) for at in range(depth)
+    ]
+    return _drawn_page(*forms, _stream(head, b"0 0 9 9 re f"))
+
+
+def long_path(size_bytes: int = 128 << 20) -> bytes:
+    """A page of so many bytes of lines, which are few in its file."""
+    line = b"1 1 m 190 3 l 5 199 l S\n" * 1000
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(line) for _ in range(size_bytes // len(line))) + packer.flush()
+    return _drawn_page(_stream("/Type/XObject/Subtype/Form/BBox[0 0 200 200]/Filter/FlateDecode", packed))
+
+
+#: The object that a page draws.
+_FIRST = 5
+
+
+def _drawn_page(*objects: str) -> bytes:
+    """A page that draws the first of these streams."""
+    page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</XObject<</X {_FIRST} 0 R>>>>>>"
+    pages = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 1/Kids[3 0 R]>>", page]
+    return _file([*pages, _stream("", b"/X Do"), *objects], "")
+
+
+def _stream(described: str, content: bytes) -> str:
+    return f"<<{described}/Length {len(content)}>>stream\n{content.decode('latin-1')}\nendstream"
 
 
 def _file(objects: Iterable[str], encryption: str) -> bytes:

@@ -36,6 +36,17 @@ def limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
+def limit_addresses() -> None:
+    """Limits a program's addresses to what it may allocate, and leaves no core; for one that maps no large files."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an engine's error means that it could not have the memory that it asked for."""
     text = str(error).lower()

@@ -218,10 +218,15 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
     ),
     29: (
         "an image, or a page of a document, that is small as a file and large in memory",
-        "INVALID_ARGUMENT, 400, by its header alone",
+        "INVALID_ARGUMENT, 400, by its header alone, or when a page takes more time or memory than it may",
         [
             "backends/media/test_images::test_a_bomb_is_refused_by_its_header",
-            "backends/media/test_pdf::test_a_page_that_is_too_large_to_draw_is_refused_before_it_is",
+            (
+                "backends/media/test_pdf::"
+                "test_a_page_that_is_too_large_is_refused_whether_it_is_drawn_or_its_text_is_told"
+            ),
+            "backends/media/test_pdf::test_a_page_that_takes_too_much_is_refused_and_the_next_one_is_read",
+            "e2e/test_ocr::test_pages_that_take_too_much_fail_alone_while_others_are_read",
         ],
     ),
     30: (

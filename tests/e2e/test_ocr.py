@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.colour_reader import line, page, png, write_colour_reader
-from tests.pdf_files import image_pdf, text_pdf
+from tests.pdf_files import form_of_itself, image_pdf, long_path, nested_forms, text_pdf
 
 from panope_client import Client, InvalidInputError, PanopeClientError, RetryPolicy, UnavailableError
 from panope_registry.session import RegistrySession
@@ -38,7 +39,7 @@ def server(make_servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     session.close()
     servers = make_servers(folder, folder)
     try:
-        yield servers.start(f"--load={MODEL}", home=home, demo=False)
+        yield servers.start(f"--load={MODEL}", home=home, demo=False, PANOPE_LIMITS_MEDIA_MAX_PAGE_SECONDS="1")
     finally:
         servers.stop()
 
@@ -147,6 +148,30 @@ def test_documents_that_cannot_be_read_are_refused_by_name(server: Any, client: 
         "`parameters.pages` is for PDF files, and `inputs` holds an image",
     )
     assert refused(b"%PDF-1.4 and no more")[:2] == (400, "inputs")
+
+
+def test_pages_that_take_too_much_fail_alone_while_others_are_read(server: Any, client: Client) -> None:
+    (worker,) = server.workers()
+    bombs = [nested_forms(), form_of_itself(), long_path(64 << 20)]
+
+    def refused(data: bytes) -> tuple[int, str, str]:
+        reply = server.post(f"/v1/ocr/{MODEL}", body=data, headers={"content-type": "application/pdf"})
+        return reply.status, reply.json["error"]["param"], reply.json["error"]["message"]
+
+    with ThreadPoolExecutor(len(bombs)) as pool:
+        sent = [pool.submit(refused, bomb) for bomb in bombs]
+        read = 0
+        while not all(each.done() for each in sent):
+            assert lines(client, PAGE) == [TEXT]
+            read += 1
+        assert read > 3
+        for each in sent:
+            status, field, words = each.result()
+            assert (status, field) == (400, "inputs.pages[0]")
+            assert re.search(r"is not read within (1 seconds of processor time|[\d,]+ bytes of memory)", words)
+    assert [each.pid for each in server.workers()] == [worker.pid]
+    (found,) = client.recognize_document(image_pdf(PAGE), MODEL, dpi=72).pages
+    assert [each.text for each in found.lines] == TEXT
 
 
 def test_lines_of_several_callers_are_read_together_and_each_hears_its_own(client: Client) -> None:

@@ -15,10 +15,8 @@ from PIL import Image, ImageOps
 from panope_backends.errors import InvalidInputError
 from panope_backends.media.data_urls import too_long
 from panope_backends.media.image_formats import format_of
+from panope_backends.media.image_size import check_size
 from panope_backends.media.limits import MediaLimits
-
-#: How many times as long as wide an image may be: scaled to a model's shorter side, a strip grows beyond all limits.
-MAX_ASPECT_RATIO = 200
 
 # Pillow's own limit warns and raises by two numbers; what a request may bring is the caller's setting.
 Image.MAX_IMAGE_PIXELS = None
@@ -52,9 +50,10 @@ def decode_image(data: bytes, field: str, limits: MediaLimits) -> Image.Image:
 
 def _decoded(data: bytes, name: str, field: str, limits: MediaLimits) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=[name]) as opened:
-        check_size(opened.size, field, limits)  # as the header has it; nothing is decoded yet
+        check_size(opened.size, field, limits.max_image_pixels)  # as the header has it; nothing is decoded yet
         opened.load()
-        check_size(opened.size, field, limits)  # a frame of an animation may be larger than its header says
+        # A frame of an animation may be larger than its header says.
+        check_size(opened.size, field, limits.max_image_pixels)
         return _upright(opened).convert("RGB")
 
 
@@ -63,36 +62,3 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # an image with a broken EXIF block is still an image
         return image
-
-
-def check_size(size: tuple[int, int], field: str, limits: MediaLimits) -> None:
-    """Refuses images without pixels, with too many, and strips.
-
-    Args:
-        size: width and height.
-        field: of the request that holds the image.
-        limits: that it must keep.
-
-    Raises:
-        InvalidInputError: it is one of these.
-    """
-    width, height = size
-    if min(width, height) < 1:
-        raise InvalidInputError.at(field, "{field} has no pixels")
-    if width * height > limits.max_image_pixels:
-        raise InvalidInputError.at(
-            field,
-            "{field} has {width:,} × {height:,} pixels, {count:,} in all; the limit is {limit:,}",
-            width=width,
-            height=height,
-            count=width * height,
-            limit=limits.max_image_pixels,
-        )
-    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
-        raise InvalidInputError.at(
-            field,
-            "{field} has {width:,} × {height:,} pixels; one side may be {limit} times the other",
-            width=width,
-            height=height,
-            limit=MAX_ASPECT_RATIO,
-        )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_TEXT_ANSWER_BYTES = 16 << 20
+"""Of the text that one request may have read, with its places, as workers tell it."""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
@@ -16,6 +19,7 @@ class MediaLimits:
         max_audio_seconds: of a decoded one.
         max_document_bytes: of a PDF file.
         max_pages: of it that one request reads.
+        max_page_seconds: of processor time, that opening it may take, and reading each of its pages.
     """
 
     max_image_bytes: int = 16 << 20
@@ -24,3 +28,4 @@ class MediaLimits:
     max_audio_seconds: float = 3600.0
     max_document_bytes: int = 32 << 20
     max_pages: int = 100
+    max_page_seconds: float = 10.0

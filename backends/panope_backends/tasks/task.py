@@ -84,12 +84,16 @@ class ArrayJob(ABC):
     """
 
     items: Sequence[ArrayItem]
-    """What must run first, in the order of the request's items; at least one."""
+    """What must run first, in the order of the request's items; at least one, unless its rounds are slow to make."""
+
+    makes_rounds_slowly: bool = False
+    """Whether `next_items` may take long. Then threads of their own call it, for the first round too."""
 
     def next_items(self, rows: Sequence[Arrays]) -> Sequence[ArrayItem]:
         """What must run after a round, from what the model gave for each of its items; empty when that was the last.
 
-        It is called on the device's thread, so it must be quick. Default: there is one round.
+        It is called on the device's thread, so it must be quick unless `makes_rounds_slowly`. Default: there is one
+        round.
 
         Raises:
             PanopeError: the request fails with it.
@@ -100,6 +104,12 @@ class ArrayJob(ABC):
     @abstractmethod
     def answer(self, rows: Sequence[Arrays]) -> bytes:
         """The task's message to the server, from what the model gave for the last round's items, in their order."""
+
+    def close(self) -> None:  # noqa: B027 - optional: few hold anything
+        """Ends what it has beside its items, once its request is over, however it ended.
+
+        It is called from any thread, perhaps while a slow round is made, and must be quick. Default: nothing.
+        """
 
 
 class DeviceJob(ABC):

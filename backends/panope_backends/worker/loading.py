@@ -151,6 +151,7 @@ class FrameSource:
             limits.max_audio_seconds,
             limits.max_document_bytes,
             limits.max_pages,
+            limits.max_page_seconds,
         )
 
     def load(self, config: Mapping[str, Any], folder: Path | None = None, *, head: str = "") -> TensorModel:

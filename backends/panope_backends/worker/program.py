@@ -4,6 +4,7 @@
     submit        gives prompts to models that generate, when they have slots
     intake        reads frames and makes tokens (`Intake`)
     prepare       makes the prompts of models that generate (`Preparers`)
+    rounds        makes those rounds of requests that are slow to make (`RoundMakers`)
     heartbeat     tells that the process lives
     outbox        sends what the socket did not take at once
 
@@ -31,6 +32,7 @@ from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.batch.executor import Executor
 from panope_backends.worker.batch.pace import Pace
 from panope_backends.worker.batch.queue import DeviceQueue
+from panope_backends.worker.batch.rounds import RoundMakers
 from panope_backends.worker.connection import Outbox, read_frames
 from panope_backends.worker.heartbeat import Heartbeat
 from panope_backends.worker.intake import AnyQueue, Intake, UnknownFrameError
@@ -59,6 +61,7 @@ class Worker:
         self._loaded: ServedModel | None = None
         self._load = wire.Load()
         self._executor: Executor | StepExecutor | None = None
+        self._rounds: RoundMakers | None = None
         self._is_loaded = threading.Event()
 
     def run(self) -> int:
@@ -97,13 +100,19 @@ class Worker:
         pace.overhead_tokens = loaded.overhead_tokens
         batcher.paced_most_of = pace.texts
         queue = DeviceQueue(batcher)
-        return queue, Executor(loaded.sequences, loaded.arrays, queue, self._outbox, pace)
+        executor = Executor(loaded.sequences, loaded.arrays, queue, self._outbox, pace)
+        if loaded.arrays is not None:
+            self._rounds = RoundMakers(queue, executor)
+            self._rounds.start()
+        return queue, executor
 
     def _waiting(self) -> int:
         return 0 if self._queue is None else self._queue.waiting()
 
     def _busy_preparing(self) -> Busy:
-        return Busy() if self._reader is None else self._reader.preparing()
+        preparing = Busy() if self._reader is None else self._reader.preparing()
+        rounds = Busy() if self._rounds is None else self._rounds.ids()
+        return Busy([*preparing.ids, *rounds.ids], preparing.seconds)
 
     def _running(self) -> Busy:
         return Busy() if self._queue is None else self._queue.running()

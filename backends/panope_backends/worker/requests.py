@@ -68,6 +68,9 @@ class Request:
         self.timing.run_microseconds += microseconds(ended - started)
         self.timing.batch_size = max(self.timing.batch_size, batch_size)
 
+    def close(self) -> None:
+        """Ends what its job has beside itself; called when it is over, quickly. Default: nothing."""
+
     def part(self, output: bytes) -> wire.Part:
         """A part of its answer, with the device's time since the one before."""
         return wire.Part(id=self.frame_id, output=output, device_microseconds=self._take_device_microseconds())
@@ -118,6 +121,11 @@ class BatchedRequest(Request):
     @abstractmethod
     def shape(self, index: int) -> Hashable:
         """Alike for items that can run together."""
+
+    @property
+    def makes_rounds_slowly(self) -> bool:
+        """Whether threads of their own begin its rounds, the first too. Default: the device's thread does."""
+        return False
 
     def begin_next(self) -> bool:
         """When no row is missing: whether there is a next round, whose rows are missing now. Default: there is none."""
@@ -191,6 +199,15 @@ class ArrayRequest(BatchedRequest):
     def answer(self) -> bytes:
         """Of the job."""
         return self.job.answer(self.rows)
+
+    @property
+    def makes_rounds_slowly(self) -> bool:
+        """As the job says."""
+        return self.job.makes_rounds_slowly
+
+    def close(self) -> None:
+        """Of the job."""
+        self.job.close()
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

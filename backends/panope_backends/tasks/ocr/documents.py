@@ -10,12 +10,12 @@ from panope.worker.v1 import ocr_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_backends.graphs.ocr_description import TextDetector
 from panope_backends.media.data_urls import read_data_url, too_long
-from panope_backends.media.limits import MediaLimits
-from panope_backends.media.pdf import LaidLine, LaidText, draw_page, page_count, size_of_page, text_of_page
+from panope_backends.media.pdf.file import page_field
+from panope_backends.media.pdf.reader import PageImage, PdfReader
+from panope_backends.media.pdf.text_layer import LaidLine, LaidText
 from panope_backends.tasks.ocr.job import NumberedPage
 from panope_backends.tasks.ocr.page import Corners, angle_of, page_of
 
-FIELD = "document"
 _CONTENT = "document.content"
 
 #: Pages that are drawn and looked for lines together.
@@ -27,43 +27,48 @@ class PdfPages:
 
     Args:
         document: of the message.
-        limits: that it must keep.
+        reader: of PDF files.
         detector: that drawn pages are read by.
         words: whether the words of a page's own text are told.
 
     Raises:
-        InvalidInputError: the file is not read, or has not these pages.
+        InvalidInputError: the file is not one, or too long.
     """
 
     def __init__(
-        self, document: messages.OcrDocument, limits: MediaLimits, detector: TextDetector, *, words: bool
+        self, document: messages.OcrDocument, reader: PdfReader, detector: TextDetector, *, words: bool
     ) -> None:
-        self._data = _content(document, limits)
+        self._limits = reader.limits
+        self._document = reader.open(_content(document, reader.limits.max_document_bytes), _CONTENT)
+        self._ranges = list(document.ranges)
         self._dpi, self._text_layer = document.dpi, document.text_layer
-        self._limits, self._detector, self._words = limits, detector, words
-        self._numbers = _numbers(list(document.ranges), page_count(self._data, FIELD), limits.max_pages)
+        self._detector, self._words = detector, words
 
     def __iter__(self) -> Iterator[Sequence[NumberedPage]]:
-        """Some at a time; raises InvalidInputError for a page that cannot be drawn."""
-        for begin in range(0, len(self._numbers), PAGES_AT_ONCE):
-            yield [self._page(number) for number in self._numbers[begin : begin + PAGES_AT_ONCE]]
+        """Some at a time; raises InvalidInputError for pages that are not there, and one that cannot be drawn."""
+        numbers = _numbers(self._ranges, self._document.page_count(), self._limits.max_pages)
+        for begin in range(0, len(numbers), PAGES_AT_ONCE):
+            yield [self._page(number) for number in numbers[begin : begin + PAGES_AT_ONCE]]
+
+    def close(self) -> None:
+        """Ends what reads it; called from any thread."""
+        self._document.close()
 
     def _page(self, number: int) -> NumberedPage:
-        index = number - 1
-        if self._text_layer and (lines := text_of_page(self._data, index, self._dpi, FIELD)):
-            width, height = size_of_page(self._data, index, self._dpi, FIELD)
-            told = [_line_message(line, words=self._words) for line in lines]
-            made = messages.OcrPage(number=number, width=width, height=height, lines=told, is_text_layer=True)
-            return NumberedPage(None, FIELD, number, made)
-        image = draw_page(self._data, index, self._dpi, FIELD, self._limits)
-        return NumberedPage(page_of(image, self._detector), f"{_CONTENT}.pages[{index}]", number)
+        field = page_field(_CONTENT, number - 1)
+        page = self._document.page(number - 1, self._dpi, text_layer=self._text_layer)
+        if isinstance(page, PageImage):
+            return NumberedPage(page_of(page.pixels, self._detector), field, number)
+        told = [_line_message(line, words=self._words) for line in page.lines]
+        made = messages.OcrPage(number=number, width=page.width, height=page.height, lines=told, is_text_layer=True)
+        return NumberedPage(None, field, number, made)
 
 
-def _content(document: messages.OcrDocument, limits: MediaLimits) -> bytes:
+def _content(document: messages.OcrDocument, most: int) -> bytes:
     if document.WhichOneof("source") == "data_url":
-        return read_data_url(document.data_url, _CONTENT, limits.max_document_bytes)
-    if len(document.content) > limits.max_document_bytes:
-        raise too_long(_CONTENT, len(document.content), limits.max_document_bytes)
+        return read_data_url(document.data_url, _CONTENT, most)
+    if len(document.content) > most:
+        raise too_long(_CONTENT, len(document.content), most)
     return document.content
 
 

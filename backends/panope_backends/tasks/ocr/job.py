@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from panope.worker.v1 import ocr_pb2 as messages
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError
 from panope_backends.graphs.ocr_description import OcrDescription
+from panope_backends.media.limits import MAX_TEXT_ANSWER_BYTES
+from panope_backends.media.pdf.text_layer import MAX_LINES, too_many_lines
 from panope_backends.tasks.ocr.characters import ReadText, read_text
 from panope_backends.tasks.ocr.lines import Line, cut_line, group_width
 from panope_backends.tasks.ocr.page import Corners, Page, angle_of, detector_pixels
@@ -22,9 +24,6 @@ from panope_backends.tasks.task import ArrayItem, ArrayJob
 
 #: Lines of a request that are cut at a time.
 LINES_AT_ONCE = 128
-
-#: Of one page.
-MAX_LINES = 10_000
 
 _DOWNWARDS = 1
 _NO_LINES: Corners = np.empty((0, 4, 2), np.float32)
@@ -93,23 +92,39 @@ class OcrJob(ArrayJob):
         reader: of the model.
         pages: at least one, those that are looked at together together; taken when the ones before are read.
         options: what is told.
-
-    Attributes:
-        items: of the first round; none where the text of every page is known.
+        close: ends what the pages come from; None where they are there. With it they are slow to come, and those whose
+            text is known are told without a round.
     """
 
-    def __init__(self, reader: Reader, pages: Iterable[Sequence[NumberedPage]], options: OcrOptions) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        pages: Iterable[Sequence[NumberedPage]],
+        options: OcrOptions,
+        close: Callable[[], None] | None = None,
+    ) -> None:
         self._reader, self._pages, self._options = reader, pages, options
-        self._output = messages.OcrOutput()
+        self._output, self._size = messages.OcrOutput(), 0
+        self._close = close
+        self.makes_rounds_slowly = close is not None
         self._rounds = self._read()
-        self.items = next(self._rounds, [])
+        self._has_begun = not self.makes_rounds_slowly
+        self.items = next(self._rounds) if self._has_begun else ()
 
     def next_items(self, rows: Sequence[Arrays]) -> Sequence[ArrayItem]:
         """What the next round has to run, from what the last one gave."""
         try:
-            return self._rounds.send(rows)
+            if self._has_begun:
+                return self._rounds.send(rows)
+            self._has_begun = True
+            return next(self._rounds)
         except StopIteration:
             return ()
+
+    def close(self) -> None:
+        """Ends what the pages come from."""
+        if self._close is not None:
+            self._close()
 
     def answer(self, rows: Sequence[Arrays]) -> bytes:
         """The lines of each page, in the order in which they are read."""
@@ -121,7 +136,8 @@ class OcrJob(ArrayJob):
         for pages in self._pages:
             drawn = [each.page for each in pages if each.page is not None]
             if not drawn:
-                self._output.pages.extend(each.message for each in pages if each.message is not None)
+                for each in pages:
+                    self._tell(self._message(each, ()))
                 continue
             maps = iter((yield [page_item(detector_pixels(page, detector)) for page in drawn]))
             outlines = [
@@ -135,16 +151,17 @@ class OcrJob(ArrayJob):
                 for line, text in zip(some, (yield from self._recognized(some)), strict=True):
                     if text.text.strip() and text.score >= self._options.threshold:
                         read[line.page].append(ReadLine(line.corners, text))
-            self._output.pages.extend(map(self._message, pages, read))
+            for each, found in zip(pages, read, strict=True):
+                self._tell(self._message(each, found))
 
     def _lines_of(self, numbered: NumberedPage, page: Page, row: Arrays) -> Corners:
         height, width = page.pixels.shape[:2]
         try:
             found = find_lines(row[DETECTOR], self._reader.description.detector, height, width)
         except TooManyOutlinesError:
-            raise _too_many(numbered) from None
+            raise too_many_lines(numbered.field) from None
         if len(found) > MAX_LINES:
-            raise _too_many(numbered)
+            raise too_many_lines(numbered.field)
         return found
 
     def _cut(self, pages: Sequence[NumberedPage], outlines: Sequence[Corners]) -> Iterator[Line]:
@@ -176,6 +193,20 @@ class OcrJob(ArrayJob):
             )
             for line, row, width in zip(lines, rows, widths, strict=True)
         ]
+
+    def _tell(self, page: messages.OcrPage) -> None:
+        self._size += page.ByteSize()
+        if self._size > MAX_TEXT_ANSWER_BYTES:
+            raise self._too_long_answer()
+        self._output.pages.append(page)
+
+    def _too_long_answer(self) -> InvalidInputError:
+        return InvalidInputError.at(
+            "document.pages" if self.makes_rounds_slowly else "images",
+            "what {field} hold is longer as an answer than {limit:,} bytes; ask for fewer of them"
+            + (", or without `words`" if self._options.words else ""),
+            limit=MAX_TEXT_ANSWER_BYTES,
+        )
 
     def _message(self, numbered: NumberedPage, lines: Sequence[ReadLine]) -> messages.OcrPage:
         page = numbered.page
@@ -215,9 +246,3 @@ def _between(corners: Corners, begin: float, end: float) -> Corners:
     upper, lower = (corners[0], corners[1]), (corners[3], corners[2])
     ends = [one + (other - one) * part for part in (begin, end) for one, other in (upper, lower)]
     return np.array([ends[0], ends[2], ends[3], ends[1]], np.float32)
-
-
-def _too_many(numbered: NumberedPage) -> InvalidInputError:
-    return InvalidInputError.at(
-        numbered.field, "{field} has more than {limit:,} lines of text, which is the limit of a page", limit=MAX_LINES
-    )

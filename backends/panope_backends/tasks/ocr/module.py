@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import numpy as np
+
 from panope.worker.v1 import ocr_pb2 as messages
 from panope_backends.api import TensorModel
 from panope_backends.errors import PreconditionError
 from panope_backends.graphs.ocr_description import OcrDescription, TextRecognizer
 from panope_backends.graphs.terms import FILE
 from panope_backends.media.limits import MediaLimits
+from panope_backends.media.pdf.reader import PdfReader
 from panope_backends.tasks.graphs.loading import is_described, read_folder
 from panope_backends.tasks.images import read_image
 from panope_backends.tasks.ocr.characters import characters_of
@@ -17,7 +20,7 @@ from panope_backends.tasks.ocr.documents import PdfPages
 from panope_backends.tasks.ocr.job import NumberedPage, OcrJob, OcrOptions, Reader
 from panope_backends.tasks.ocr.page import page_of
 from panope_backends.tasks.ocr.runs import RECOGNIZER, GraphSet, OcrRuns
-from panope_backends.tasks.task import Answered, LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 
 #: As RapidOCR has it.
 _THRESHOLD = 0.5
@@ -49,7 +52,7 @@ class OcrModule(TaskModule):
             runs.trial(len(characters))
             loading.pop_all()
         requests = OcrRequests(Reader(description, characters), source.media_limits)
-        return LoadedTask(model, {}, {self.name: requests.read}, arrays=runs)
+        return LoadedTask(model, {}, {self.name: requests.read}, arrays=runs, end=requests.close)
 
 
 class OcrRequests:
@@ -63,8 +66,13 @@ class OcrRequests:
     def __init__(self, reader: Reader, limits: MediaLimits) -> None:
         self._reader = reader
         self._limits = limits
+        self._pdf = PdfReader(limits)
 
-    def read(self, data: bytes) -> OcrJob | Answered:
+    def close(self) -> None:
+        """Ends the processes that read PDF files."""
+        self._pdf.close()
+
+    def read(self, data: bytes) -> OcrJob:
         """A job of task `ocr`.
 
         Raises:
@@ -75,11 +83,10 @@ class OcrRequests:
         fields = [f"images[{index}]" for index in range(message.first_index, message.first_index + len(message.images))]
         detector = self._reader.description.detector
         if message.HasField("document"):
-            document = PdfPages(message.document, self._limits, detector, words=options.words)
-            job = OcrJob(self._reader, document, options)
-            return job if job.items else Answered(job.answer(()))
+            document = PdfPages(message.document, self._pdf, detector, words=options.words)
+            return OcrJob(self._reader, document, options, document.close)
         pages = [
-            NumberedPage(page_of(read_image(image, field, self._limits), detector), field)
+            NumberedPage(page_of(np.asarray(read_image(image, field, self._limits)), detector), field)
             for image, field in zip(message.images, fields, strict=True)
         ]
         return OcrJob(self._reader, [pages], options)

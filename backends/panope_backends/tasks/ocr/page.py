@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from panope_backends.graphs.ocr_description import TextDetector
 from panope_backends.tasks.ocr.opencv import cv2
@@ -57,15 +56,15 @@ class Page:
         return bounded
 
 
-def page_of(image: Image.Image, detector: TextDetector) -> Page:
-    """An image, in RGB, as a page.
+def page_of(image: Pixels, detector: TextDetector) -> Page:
+    """An image as a page.
 
     Args:
         image: to read.
         detector: that lines are looked for by.
     """
-    width, height = image.size
-    pixels = _resized(np.asarray(image), _page_size(height, width, detector))
+    height, width = image.shape[:2]
+    pixels = _resized(image, _page_size(height, width, detector))
     rows, columns = pixels.shape[:2]
     top, left = _padding(rows, columns), _padding(columns, rows)
     if top or left:

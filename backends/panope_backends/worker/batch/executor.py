@@ -55,6 +55,11 @@ class Executor:
         if self._queue.end(request):
             self._send([request.failure_part(error)])
 
+    def finish(self, request: BatchedRequest) -> None:
+        """Makes a request's next round, or sends its answer; called by any thread."""
+        if (answer := self._advance(request)) is not None:
+            self._send([answer])
+
     def _run_batch(self, batch: Sequence[Slot]) -> None:
         started = time.perf_counter()
         try:
@@ -71,7 +76,11 @@ class Executor:
             request.ran(started, ended, len(batch), share)
             if request.over:
                 continue
-            if not request.missing and (answer := self._answer(request)) is not None:
+            if request.missing:
+                continue
+            if request.makes_rounds_slowly:
+                self._queue.rounds.put(request)
+            elif (answer := self._advance(request)) is not None:
                 answers.append(answer)
         self._send(answers)
 
@@ -120,7 +129,7 @@ class Executor:
             if wanted := [slot for slot in half if not slot.request.over]:
                 self._run_batch(wanted)
 
-    def _answer(self, request: BatchedRequest) -> wire.Part | None:
+    def _advance(self, request: BatchedRequest) -> wire.Part | None:
         """The answer of a request whose rows are complete; None when it is over, or its next round waits."""
         try:
             if request.begin_next():
@@ -128,8 +137,9 @@ class Executor:
                 return None
             output = request.answer()
         except Exception as error:  # a defect in making one answer must not end the worker
-            log.error("response_failed", error, request_id=request.request_id)
-            self.fail(request, error_for_caller(error))
+            if not request.over:
+                log.failed("response_failed", error, request_id=request.request_id)
+                self.fail(request, error_for_caller(error))
             return None
         if not self._queue.end(request):
             return None

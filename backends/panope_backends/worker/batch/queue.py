@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from queue import SimpleQueue
 
 from panope_backends.errors import InternalError
 from panope_backends.worker.batch.batching import Batcher, Waiting
@@ -24,6 +25,8 @@ class DeviceQueue:
         self._draining = False
         self._running = Stopwatch()
         self._stepping: DeviceRequest | None = None
+        self.rounds: SimpleQueue[BatchedRequest] = SimpleQueue()
+        """Requests whose next rounds are slow to make, for threads that make them."""
 
     def refuse_other(self, request: Request) -> None:
         """InternalError for a request of another kind."""
@@ -38,10 +41,12 @@ class DeviceQueue:
             self.put_device(request)
 
     def put_items(self, request: BatchedRequest) -> None:
-        """Adds every item of a request."""
+        """Adds every item of a request; one whose rounds are slow to make has none yet."""
         with self._changed:
             self._take_in(request)
             self._wait(request)
+        if not request.missing:
+            self.rounds.put(request)
 
     def put_next_items(self, request: BatchedRequest) -> None:
         """Adds the items of a request's next round, behind what waits; those of one that is over are dropped."""
@@ -160,6 +165,7 @@ class DeviceQueue:
 
     def _end(self, request: Request) -> None:
         request.over = True
+        request.close()
         del self._requests[request.frame_id]
         self._batcher.remove(self._waiting.pop(request, ()))
         if self._draining:

@@ -22,7 +22,8 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 @typing.final
 class Document(google.protobuf.message.Message):
     """A PDF file, whose pages are drawn and read. The limits are `limits.media.max_document_bytes`, `limits.media.max_pages`,
-    and for each page as it is drawn those of an image. A file that asks for a password is refused.
+    for each page as it is drawn those of an image, and for opening the file and for each page
+    `limits.media.max_page_seconds` of processor time. A file that asks for a password is refused.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor

@@ -64,8 +64,8 @@ class OcrServiceStub(typing.Generic[_OcrServiceRecognizeType]):
     """Reads the text in images, each of which is a page, or in the pages of a document.
 
     Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
-    known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a document that is encrypted
-    or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
+    known format, broken, past the limits of `limits.media` or of more than 10,000 lines, an answer of more than 16 MiB, a
+    document that is encrypted or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
     is full, UNAVAILABLE when no instance can serve.
     """
 
@@ -88,8 +88,8 @@ class OcrServiceServicer(metaclass=abc.ABCMeta):
         """Reads the text in images, each of which is a page, or in the pages of a document.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no images, one that is no file of a
-        known format, broken, past the limits of `limits.media` or of more than 10,000 lines, a document that is encrypted
-        or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
+        known format, broken, past the limits of `limits.media` or of more than 10,000 lines, an answer of more than 16 MiB, a
+        document that is encrypted or has not the pages asked for, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue
         is full, UNAVAILABLE when no instance can serve.
         """
 

@@ -22,6 +22,15 @@ class MediaLimits(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 50_000_000
     max_document_bytes: Annotated[int, Meta(ge=1, description="Bytes of one PDF file.")] = 32 << 20
     max_pages: Annotated[int, Meta(ge=1, le=10_000, description="Pages of it that one request reads.")] = 100
+    max_page_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=600,
+            description="Seconds of processor time that opening a PDF file may take, and reading each of its pages; "
+            "one that takes more is refused.",
+        ),
+    ] = 10.0
     max_audio_bytes: Annotated[int, Meta(ge=1, description="Bytes of one audio file.")] = 64 << 20
     max_audio_seconds: Annotated[
         float,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from panope.worker.v1 import ocr_pb2 as messages
 from panope_backends.errors import Field, InvalidInputError
+from panope_backends.media.limits import MAX_TEXT_ANSWER_BYTES
 from panope_server.config import Limits
 from panope_server.tasks.task import Canonical
 from panope_server.tasks.vision.documents import Document, check_document, document_message
@@ -103,9 +104,14 @@ class TextPage:
 
 @dataclass(slots=True)
 class OcrOutput(ImagesOutput):
-    """In the order of the images, or of the document's pages."""
+    """In the order of the images, or of the document's pages.
+
+    Attributes:
+        size_bytes: of the workers' messages.
+    """
 
     images: list[TextPage]
+    size_bytes: int = 0
 
 
 class OcrTask(ImagesTask[OcrInput, OcrOutput]):
@@ -128,7 +134,19 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
 
     def decode(self, data: bytes) -> OcrOutput:
         """The lines of each image."""
-        return OcrOutput([_page_of(page) for page in messages.OcrOutput.FromString(data).pages])
+        return OcrOutput([_page_of(page) for page in messages.OcrOutput.FromString(data).pages], len(data))
+
+    def join(self, parts: Sequence[OcrOutput]) -> OcrOutput:
+        """The pages of all parts; a worker bounds those of one."""
+        joined = super().join(parts)
+        joined.size_bytes = sum(part.size_bytes for part in parts)
+        if joined.size_bytes > MAX_TEXT_ANSWER_BYTES:
+            raise InvalidInputError.at(
+                "images",
+                "what {field} hold is longer as an answer than {limit:,} bytes; ask for fewer of them",
+                limit=MAX_TEXT_ANSWER_BYTES,
+            )
+        return joined
 
     def split(self, task_input: OcrInput, max_items: int) -> Sequence[OcrInput]:
         """So many images in each part."""

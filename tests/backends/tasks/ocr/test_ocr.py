@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.ocr import job as ocr_job
 from panope_backends.tasks.registry import find_task
-from panope_backends.tasks.task import Answered, ArrayItem, ArrayJob, LoadedTask
+from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask
 
 
 class Source:
@@ -42,8 +42,10 @@ class Source:
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> LoadedTask:
-    return find_task("ocr").load(Source(tmp_path))  # type: ignore[arg-type]
+def loaded(tmp_path: Path) -> Iterator[LoadedTask]:
+    task = find_task("ocr").load(Source(tmp_path))  # type: ignore[arg-type]
+    yield task
+    task.close()
 
 
 def read(loaded: LoadedTask, *images: Image.Image, **options: Any) -> list[messages.OcrPage]:
@@ -59,18 +61,20 @@ def read(loaded: LoadedTask, *images: Image.Image, **options: Any) -> list[messa
     return list(messages.OcrOutput.FromString(job.answer(rows)).pages)
 
 
-def read_document(loaded: LoadedTask, data: bytes, ranges: tuple[int, ...] = (), **options: Any) -> Any:
+def read_document(
+    loaded: LoadedTask, data: bytes, ranges: tuple[int, ...] = (), *, words: bool = True, **options: Any
+) -> Any:
     """As `read`, of a PDF file at 72 dpi."""
     document = messages.OcrDocument(content=data, ranges=ranges, **{"dpi": 72, **options})
-    job = loaded.requests["ocr"](messages.OcrInput(document=document, words=True).SerializeToString())
-    if isinstance(job, Answered):
-        return list(messages.OcrOutput.FromString(job.output).pages)
+    job = loaded.requests["ocr"](messages.OcrInput(document=document, words=words).SerializeToString())
     assert isinstance(job, ArrayJob)
+    assert job.makes_rounds_slowly
+    assert not job.items
     assert loaded.arrays is not None
-    items = job.items
-    while items:
+    rows: list[Any] = []
+    while items := job.next_items(rows):
         rows = [row for item in items for row in loaded.arrays.run([item])]
-        items = job.next_items(rows)
+    job.close()
     return list(messages.OcrOutput.FromString(job.answer(rows)).pages)
 
 
@@ -158,7 +162,7 @@ def test_lines_run_some_at_a_time(loaded: LoadedTask, monkeypatch: pytest.Monkey
 
 def test_a_page_of_too_many_lines_is_refused_by_name(loaded: LoadedTask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ocr_job, "MAX_LINES", 1)
-    with pytest.raises(InvalidInputError, match=r"`images\[5\]` has more than 1 lines of text"):
+    with pytest.raises(InvalidInputError, match=r"`images\[5\]` has more than [\d,]+ lines of text"):
         read(loaded, page([(20, 20, line("r")), (20, 60, line("g"))]), first_index=5)
 
 
@@ -216,6 +220,19 @@ def test_a_document_of_which_every_page_has_text_needs_no_model(loaded: LoadedTa
     assert [each.lines[0].text for each in pages] == ["one", "two", "three"]
 
 
+def test_an_answer_of_too_much_text_is_refused_by_name(loaded: LoadedTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr_job, "MAX_TEXT_ANSWER_BYTES", 100)
+    data = text_pdf(["The first page"], ["The second page"])
+    with pytest.raises(InvalidInputError, match=r"what `document\.pages` hold is .* 100 bytes; ask for fewer of them$"):
+        read_document(loaded, data, text_layer=True, words=False)
+    with pytest.raises(InvalidInputError, match=r"ask for fewer of them, or without `words`") as caught:
+        read_document(loaded, data, text_layer=True)
+    assert caught.value.field == "document.pages"
+    assert len(read_document(loaded, data, (1, 1), text_layer=True, words=False)) == 1
+    with pytest.raises(InvalidInputError, match="what `images` hold"):
+        read(loaded, *[page([(20, 20, line("rgb")), (20, 60, line("g"))])] * 2)
+
+
 @pytest.mark.parametrize(
     ("ranges", "field", "words"),
     [
@@ -240,3 +257,4 @@ def test_more_pages_and_bytes_than_the_limits_are_refused(tmp_path: Path) -> Non
     assert len(read_document(loaded, text_pdf(["a"], ["b"], ["c"]), (2, 0))) == 2
     with pytest.raises(InvalidInputError, match=r"`document\.content` has [\d,]+ bytes; the limit is 2,000"):
         read_document(loaded, text_pdf(["a" * 2000]))
+    loaded.close()

@@ -83,7 +83,7 @@ def test_noise_is_refused_before_each_outline_is_looked_at(monkeypatch: pytest.M
     ],
 )
 def test_what_the_detector_sees_is_bounded(size: tuple[int, int], seen: tuple[int, int] | None) -> None:
-    page = page_of(Image.new("RGB", size), DETECTOR)
+    page = page_of(np.asarray(Image.new("RGB", size)), DETECTOR)
     rows, columns = detector_pixels(page, DETECTOR).shape[:2]
     assert rows % 32 == columns % 32 == 0
     assert rows * columns <= 1.1 * DETECTOR.max_side**2

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
-import subprocess
-import sys
 import threading
-import time
 
 import msgspec
 
-from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
-from panope_backends.memory_limit import LIMIT
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.limited_process import Ended, LimitedProcess
 from panope_backends.tasks.generate.chat.render import Rendered, RenderRequest, Setup
 from panope_backends.tasks.generate.chat.template_facts import TemplateFacts
 
@@ -23,11 +17,6 @@ PROGRAM = "panope_backends.programs.render_chat"
 #: Beside the interpreter, what a conversation of the largest size needs several times over.
 MEMORY_BYTES = 1 << 30
 
-#: The clock goes on while others have the processor: it may take so many times longer than it may compute.
-_WALL_FACTOR = 10.0
-_START_SECONDS = 60.0
-_READ_BYTES = 1 << 20
-
 
 class RenderProcess:
     """Renders one model's conversations, one at a time. Safe to call from several threads."""
@@ -35,8 +24,7 @@ class RenderProcess:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._facts: TemplateFacts | None = None
+        self._process = LimitedProcess(PROGRAM, MEMORY_BYTES)
         self._seconds = 0.0
 
     def start(self, seconds: float) -> TemplateFacts | None:
@@ -47,13 +35,12 @@ class RenderProcess:
         """
         with self._lock:
             self._seconds = seconds
-            self._started()
-            return self._facts
+            return self._read_templates()
 
     def close(self) -> None:
         """Ends it."""
         with self._lock:
-            self._end()
+            self._process.close()
 
     def render(self, request: RenderRequest) -> str:
         """The text of a conversation.
@@ -76,63 +63,20 @@ class RenderProcess:
 
     def _asked(self, request: RenderRequest) -> Rendered | None:
         """The process's answer; None when it took too long and is gone."""
-        process = self._started()
-        line = self._reply(process, request, _WALL_FACTOR * request.seconds) if process is not None else b""
-        return msgspec.json.decode(line, type=Rendered) if line else None
+        if not self._process.is_running and self._read_templates() is None:
+            return None
+        answer = self._process.ask(msgspec.json.encode(request), request.seconds)
+        return None if isinstance(answer, Ended) else msgspec.json.decode(answer, type=Rendered)
 
-    def _reply(self, process: subprocess.Popen[bytes], document: object, seconds: float) -> bytes:
-        """The process's line to a document; empty when it is gone, perhaps because the time was up."""
-        assert process.stdin is not None
-        try:
-            process.stdin.write(msgspec.json.encode(document) + b"\n")
-            process.stdin.flush()
-            line = self._line(process, time.monotonic() + seconds)
-        except OSError:
-            line = b""
-        if not line:
-            self._end()
-        return line
-
-    def _line(self, process: subprocess.Popen[bytes], deadline: float) -> bytes:
-        """The next line of its output; empty when it ended, or the time is up."""
-        assert process.stdout is not None
-        descriptor, data = process.stdout.fileno(), bytearray()
-        while not data.endswith(b"\n"):
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-            read = os.read(descriptor, _READ_BYTES) if ready else b""
-            if not read:
-                return b""
-            data += read
-        return bytes(data)
-
-    def _started(self) -> subprocess.Popen[bytes] | None:
-        """The process; None when it cannot read the templates."""
-        if self._process is None:
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", PROGRAM],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    env={**os.environ, LIMIT: str(MEMORY_BYTES)},
-                )
-            except OSError:
-                raise InternalError("the program that renders chat templates could not be started") from None
-            setup = msgspec.structs.replace(self._setup, seconds=self._seconds)
-            line = self._reply(self._process, setup, _START_SECONDS + _WALL_FACTOR * self._seconds)
-            self._facts = msgspec.json.decode(line, type=TemplateFacts | None) if line else None
-            if self._facts is None:
-                self._end()
-        return self._process
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):
-                    if pipe is not None:
-                        pipe.close()
+    def _read_templates(self) -> TemplateFacts | None:
+        """Tells a new process what it renders with; None, and no process, when it cannot read the templates."""
+        self._process.start()
+        setup = msgspec.structs.replace(self._setup, seconds=self._seconds)
+        answer = self._process.ask(msgspec.json.encode(setup), self._seconds)
+        facts = None if isinstance(answer, Ended) else msgspec.json.decode(answer, type=TemplateFacts | None)
+        if facts is None:
+            self._process.close()
+        return facts
 
 
 def _error_of(rendered: Rendered, request: RenderRequest) -> InvalidInputError | PreconditionError:

@@ -219,6 +219,7 @@ class MediaLimits(google.protobuf.message.Message):
     MAX_AUDIO_SECONDS_FIELD_NUMBER: builtins.int
     MAX_DOCUMENT_BYTES_FIELD_NUMBER: builtins.int
     MAX_PAGES_FIELD_NUMBER: builtins.int
+    MAX_PAGE_SECONDS_FIELD_NUMBER: builtins.int
     max_image_bytes: builtins.int
     """Bytes of an encoded image."""
     max_image_pixels: builtins.int
@@ -231,6 +232,8 @@ class MediaLimits(google.protobuf.message.Message):
     """Bytes of a PDF file."""
     max_pages: builtins.int
     """Pages of it that one request reads."""
+    max_page_seconds: builtins.float
+    """Seconds of processor time that opening it may take, and reading each of its pages."""
     def __init__(
         self,
         *,
@@ -240,8 +243,9 @@ class MediaLimits(google.protobuf.message.Message):
         max_audio_seconds: builtins.float = ...,
         max_document_bytes: builtins.int = ...,
         max_pages: builtins.int = ...,
+        max_page_seconds: builtins.float = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["max_audio_bytes", b"max_audio_bytes", "max_audio_seconds", b"max_audio_seconds", "max_document_bytes", b"max_document_bytes", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_pages", b"max_pages"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_audio_bytes", b"max_audio_bytes", "max_audio_seconds", b"max_audio_seconds", "max_document_bytes", b"max_document_bytes", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_page_seconds", b"max_page_seconds", "max_pages", b"max_pages"]) -> None: ...
 
 Global___MediaLimits: typing_extensions.TypeAlias = MediaLimits
 

@@ -48,6 +48,7 @@ def load_frame(plan: LoadPlan, workers: Workers, device: str) -> wire.ServerFram
             max_audio_seconds=plan.media_limits.max_audio_seconds,
             max_document_bytes=plan.media_limits.max_document_bytes,
             max_pages=plan.media_limits.max_pages,
+            max_page_seconds=plan.media_limits.max_page_seconds,
         ),
     )
     return wire.ServerFrame(load=load)

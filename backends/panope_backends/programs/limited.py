@@ -1,0 +1,48 @@
+"""What `panope_backends.limited_process` starts has this at its end: frames in, frames out, each within limits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from panope_backends.limited_process import EXIT_OUT_OF_MEMORY, LENGTH
+from panope_backends.memory_limit import limit_addresses
+from panope_backends.programs import process_setup
+from panope_backends.programs.report import claim_stdout_stream
+
+T = TypeVar("T")
+
+
+def serve(answer: Callable[[bytes], bytes], *, limits_addresses: bool = False) -> None:
+    """Answers requests until nobody asks any more.
+
+    Args:
+        answer: makes one answer, `within` limits.
+        limits_addresses: whether addresses are limited as memory is, in a program that maps no large files.
+    """
+    # What ends here was meant to, and says nothing: a stranger's file could fill the log.
+    process_setup.install(traces=False)
+    if limits_addresses:
+        limit_addresses()
+    out = claim_stdout_stream()
+    while head := sys.stdin.buffer.read(LENGTH.size):
+        (length,) = LENGTH.unpack(head)
+        try:
+            made = answer(sys.stdin.buffer.read(length))
+        except MemoryError:
+            os._exit(EXIT_OUT_OF_MEMORY)
+        out.write(LENGTH.pack(len(made)))
+        out.write(made)
+        out.flush()
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What some work gives; work that takes more processor time ends the process."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        return work()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
