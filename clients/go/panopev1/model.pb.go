@@ -209,6 +209,63 @@ func (Instance_State) EnumDescriptor() ([]byte, []int) {
 	return file_panope_v1_model_proto_rawDescGZIP(), []int{9, 0}
 }
 
+// Which calls an instance runs, as the setting `workers.high_priority_instances` divides them.
+type Instance_Role int32
+
+const (
+	// Never sent.
+	Instance_ROLE_UNSPECIFIED Instance_Role = 0
+	// All.
+	Instance_ROLE_ANY Instance_Role = 1
+	// All; its threads make way for those of instances for high priority.
+	Instance_ROLE_BACKGROUND Instance_Role = 2
+	// Calls of high priority alone.
+	Instance_ROLE_HIGH_PRIORITY Instance_Role = 3
+)
+
+// Enum value maps for Instance_Role.
+var (
+	Instance_Role_name = map[int32]string{
+		0: "ROLE_UNSPECIFIED",
+		1: "ROLE_ANY",
+		2: "ROLE_BACKGROUND",
+		3: "ROLE_HIGH_PRIORITY",
+	}
+	Instance_Role_value = map[string]int32{
+		"ROLE_UNSPECIFIED":   0,
+		"ROLE_ANY":           1,
+		"ROLE_BACKGROUND":    2,
+		"ROLE_HIGH_PRIORITY": 3,
+	}
+)
+
+func (x Instance_Role) Enum() *Instance_Role {
+	p := new(Instance_Role)
+	*p = x
+	return p
+}
+
+func (x Instance_Role) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Instance_Role) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_model_proto_enumTypes[3].Descriptor()
+}
+
+func (Instance_Role) Type() protoreflect.EnumType {
+	return &file_panope_v1_model_proto_enumTypes[3]
+}
+
+func (x Instance_Role) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Instance_Role.Descriptor instead.
+func (Instance_Role) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{9, 1}
+}
+
 // A model that users can name.
 type Model struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1421,6 +1478,8 @@ type Instance struct {
 	Breaker *Breaker `protobuf:"bytes,15,opt,name=breaker,proto3" json:"breaker,omitempty"`
 	// Items that it has; the next goes to the instance with the fewest.
 	InFlightItems uint32 `protobuf:"varint,16,opt,name=in_flight_items,json=inFlightItems,proto3" json:"in_flight_items,omitempty"`
+	// Which calls it runs.
+	Role          Instance_Role `protobuf:"varint,17,opt,name=role,proto3,enum=panope.v1.Instance_Role" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1565,6 +1624,13 @@ func (x *Instance) GetInFlightItems() uint32 {
 		return x.InFlightItems
 	}
 	return 0
+}
+
+func (x *Instance) GetRole() Instance_Role {
+	if x != nil {
+		return x.Role
+	}
+	return Instance_ROLE_UNSPECIFIED
 }
 
 // What an instance that generates does now, and what it has done since it was loaded. The cache, steps and guesses are 0
@@ -1862,7 +1928,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xeb\x05\n" +
+	"createTime\"\xf2\x06\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -1883,14 +1949,20 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"generation\x18\x0e \x01(\v2\x1f.panope.v1.GenerationStatisticsR\n" +
 	"generation\x12,\n" +
 	"\abreaker\x18\x0f \x01(\v2\x12.panope.v1.BreakerR\abreaker\x12&\n" +
-	"\x0fin_flight_items\x18\x10 \x01(\rR\rinFlightItems\"\x86\x01\n" +
+	"\x0fin_flight_items\x18\x10 \x01(\rR\rinFlightItems\x12,\n" +
+	"\x04role\x18\x11 \x01(\x0e2\x18.panope.v1.Instance.RoleR\x04role\"\x86\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +
 	"\vSTATE_READY\x10\x02\x12\x15\n" +
 	"\x11STATE_BACKING_OFF\x10\x03\x12\x12\n" +
 	"\x0eSTATE_DRAINING\x10\x04\x12\x16\n" +
-	"\x12STATE_UNRESPONSIVE\x10\x05\"\xa9\x04\n" +
+	"\x12STATE_UNRESPONSIVE\x10\x05\"W\n" +
+	"\x04Role\x12\x14\n" +
+	"\x10ROLE_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bROLE_ANY\x10\x01\x12\x13\n" +
+	"\x0fROLE_BACKGROUND\x10\x02\x12\x16\n" +
+	"\x12ROLE_HIGH_PRIORITY\x10\x03\"\xa9\x04\n" +
 	"\x14GenerationStatistics\x12+\n" +
 	"\x11running_sequences\x18\x01 \x01(\rR\x10runningSequences\x12+\n" +
 	"\x11waiting_sequences\x18\x02 \x01(\rR\x10waitingSequences\x12!\n" +
@@ -1919,55 +1991,57 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 	return file_panope_v1_model_proto_rawDescData
 }
 
-var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Breaker_State)(0),            // 1: panope.v1.Breaker.State
 	(Instance_State)(0),           // 2: panope.v1.Instance.State
-	(*Model)(nil),                 // 3: panope.v1.Model
-	(*Breaker)(nil),               // 4: panope.v1.Breaker
-	(*ClassifySpec)(nil),          // 5: panope.v1.ClassifySpec
-	(*TextSpec)(nil),              // 6: panope.v1.TextSpec
-	(*EmbedSpec)(nil),             // 7: panope.v1.EmbedSpec
-	(*GenerateSpec)(nil),          // 8: panope.v1.GenerateSpec
-	(*Variant)(nil),               // 9: panope.v1.Variant
-	(*Profile)(nil),               // 10: panope.v1.Profile
-	(*Pin)(nil),                   // 11: panope.v1.Pin
-	(*Instance)(nil),              // 12: panope.v1.Instance
-	(*GenerationStatistics)(nil),  // 13: panope.v1.GenerationStatistics
-	nil,                           // 14: panope.v1.Model.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 16: panope.v1.TensorSpec
+	(Instance_Role)(0),            // 3: panope.v1.Instance.Role
+	(*Model)(nil),                 // 4: panope.v1.Model
+	(*Breaker)(nil),               // 5: panope.v1.Breaker
+	(*ClassifySpec)(nil),          // 6: panope.v1.ClassifySpec
+	(*TextSpec)(nil),              // 7: panope.v1.TextSpec
+	(*EmbedSpec)(nil),             // 8: panope.v1.EmbedSpec
+	(*GenerateSpec)(nil),          // 9: panope.v1.GenerateSpec
+	(*Variant)(nil),               // 10: panope.v1.Variant
+	(*Profile)(nil),               // 11: panope.v1.Profile
+	(*Pin)(nil),                   // 12: panope.v1.Pin
+	(*Instance)(nil),              // 13: panope.v1.Instance
+	(*GenerationStatistics)(nil),  // 14: panope.v1.GenerationStatistics
+	nil,                           // 15: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 17: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
-	9,  // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
-	12, // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	15, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
-	16, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	16, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	14, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
-	8,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
-	5,  // 9: panope.v1.Model.classify:type_name -> panope.v1.ClassifySpec
-	4,  // 10: panope.v1.Model.breaker:type_name -> panope.v1.Breaker
-	15, // 11: panope.v1.Model.unload_time:type_name -> google.protobuf.Timestamp
-	6,  // 12: panope.v1.Model.text:type_name -> panope.v1.TextSpec
+	10, // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
+	13, // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
+	16, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
+	17, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	17, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	15, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	9,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
+	6,  // 9: panope.v1.Model.classify:type_name -> panope.v1.ClassifySpec
+	5,  // 10: panope.v1.Model.breaker:type_name -> panope.v1.Breaker
+	16, // 11: panope.v1.Model.unload_time:type_name -> google.protobuf.Timestamp
+	7,  // 12: panope.v1.Model.text:type_name -> panope.v1.TextSpec
 	1,  // 13: panope.v1.Breaker.state:type_name -> panope.v1.Breaker.State
-	11, // 14: panope.v1.Variant.pin:type_name -> panope.v1.Pin
-	10, // 15: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
-	15, // 16: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	15, // 17: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	12, // 14: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	11, // 15: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
+	16, // 16: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	16, // 17: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
 	2,  // 18: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	15, // 19: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	13, // 20: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
-	4,  // 21: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	16, // 19: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	14, // 20: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
+	5,  // 21: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
+	3,  // 22: panope.v1.Instance.role:type_name -> panope.v1.Instance.Role
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -1982,7 +2056,7 @@ func file_panope_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -136,6 +136,7 @@ class InstanceView:
         generation: what it generates, as it told last; None of models that do not, and before the first heartbeat.
         token_intervals: as above.
         in_flight_items: that it has.
+        role: which calls it runs, as of `instances.role.Role`.
     """
 
     id: str
@@ -156,6 +157,7 @@ class InstanceView:
     token_intervals: TokenIntervals | None = None
     breaker: BreakerView = CLOSED
     in_flight_items: int = 0
+    role: str = "any"
 
 
 @dataclass(frozen=True)

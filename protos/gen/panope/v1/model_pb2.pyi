@@ -716,6 +716,33 @@ class Instance(google.protobuf.message.Message):
     STATE_UNRESPONSIVE: Instance.State.ValueType  # 5
     """It has said nothing for five seconds, gets no calls, and is ended if that goes on."""
 
+    class _Role:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _RoleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[Instance._Role.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        ROLE_UNSPECIFIED: Instance._Role.ValueType  # 0
+        """Never sent."""
+        ROLE_ANY: Instance._Role.ValueType  # 1
+        """All."""
+        ROLE_BACKGROUND: Instance._Role.ValueType  # 2
+        """All; its threads make way for those of instances for high priority."""
+        ROLE_HIGH_PRIORITY: Instance._Role.ValueType  # 3
+        """Calls of high priority alone."""
+
+    class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+        """Which calls an instance runs, as the setting `workers.high_priority_instances` divides them."""
+
+    ROLE_UNSPECIFIED: Instance.Role.ValueType  # 0
+    """Never sent."""
+    ROLE_ANY: Instance.Role.ValueType  # 1
+    """All."""
+    ROLE_BACKGROUND: Instance.Role.ValueType  # 2
+    """All; its threads make way for those of instances for high priority."""
+    ROLE_HIGH_PRIORITY: Instance.Role.ValueType  # 3
+    """Calls of high priority alone."""
+
     ID_FIELD_NUMBER: builtins.int
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int
     BACKEND_FIELD_NUMBER: builtins.int
@@ -732,6 +759,7 @@ class Instance(google.protobuf.message.Message):
     GENERATION_FIELD_NUMBER: builtins.int
     BREAKER_FIELD_NUMBER: builtins.int
     IN_FLIGHT_ITEMS_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Unique in this server."""
     variant_digest: builtins.str
@@ -758,6 +786,8 @@ class Instance(google.protobuf.message.Message):
     """The precision of its variant's weights, such as `int8`; empty when unknown."""
     in_flight_items: builtins.int
     """Items that it has; the next goes to the instance with the fewest."""
+    role: Global___Instance.Role.ValueType
+    """Which calls it runs."""
     @property
     def ready_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it last became ready."""
@@ -789,9 +819,10 @@ class Instance(google.protobuf.message.Message):
         generation: Global___GenerationStatistics | None = ...,
         breaker: Global___Breaker | None = ...,
         in_flight_items: builtins.int = ...,
+        role: Global___Instance.Role.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["breaker", b"breaker", "generation", b"generation", "ready_time", b"ready_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "format", b"format", "generation", b"generation", "id", b"id", "in_flight_items", b"in_flight_items", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "format", b"format", "generation", b"generation", "id", b"id", "in_flight_items", b"in_flight_items", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "role", b"role", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
 
 Global___Instance: typing_extensions.TypeAlias = Instance
 

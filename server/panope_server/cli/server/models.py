@@ -60,6 +60,7 @@ def ps(
             f"{instance.format} {instance.weights_precision}".strip(),
             f"{instance.backend} {instance.device} {instance.precision}",
             _state(instance),
+            _role(instance).replace("_", " "),
             str(instance.pid or "-"),
             bytes_text(instance.resident_bytes),
             _queue_text(model, instance),
@@ -73,12 +74,12 @@ def ps(
         for instance in model.instances
     ]
     rows += [
-        (model.name, "-", "-", _state(model), *["-"] * 6, _breaker_text(model), "-")
+        (model.name, "-", "-", _state(model), *["-"] * 7, _breaker_text(model), "-")
         for model in models
         if not model.instances
     ]
     columns = (
-        *("INSTANCE", "VARIANT", "RUNS ON", "STATE", "PID", "MEMORY"),
+        *("INSTANCE", "VARIANT", "RUNS ON", "STATE", "ROLE", "PID", "MEMORY"),
         *("QUEUE", "RATE", "UNTIL", "RESTARTS", "BREAKER", "GENERATES"),
     )
     print_table(columns, rows, empty="no instance runs")
@@ -242,6 +243,7 @@ def _instance(model: str, instance: Any) -> dict[str, Any]:
         "device": instance.device,
         "precision": instance.precision,
         "state": _state(instance),
+        "role": _role(instance),
         "pid": instance.pid,
         "resident_bytes": instance.resident_bytes,
         "restart_count": instance.restart_count,
@@ -254,7 +256,9 @@ def _instance(model: str, instance: Any) -> dict[str, Any]:
 
 def _without_instance(model: Any) -> dict[str, Any]:
     """A model that loads or failed; what only an instance has is empty."""
-    empty = dict.fromkeys(("id", "backend", "variant_digest", "format", "weights_precision", "device", "precision"), "")
+    empty = dict.fromkeys(
+        ("id", "backend", "variant_digest", "format", "weights_precision", "device", "precision", "role"), ""
+    )
     counts = dict.fromkeys(("pid", "resident_bytes", "restart_count"), 0)
     told = {"state": _state(model), "state_reason": model.state_reason}
     more = {"selection_reason": "", "generation": None, "breaker": _breaker(model), "in_flight_items": 0}
@@ -324,6 +328,12 @@ def _generation_text(instance: Any) -> str:
     if told.cache_blocks:
         text += f", cache {told.used_cache_blocks / told.cache_blocks:.0%}"
     return text
+
+
+def _role(instance: Any) -> str:
+    """Which calls it runs."""
+    name: str = type(instance).Role.Name(instance.role)
+    return name.removeprefix("ROLE_").lower()
 
 
 def _state(told: Any) -> str:

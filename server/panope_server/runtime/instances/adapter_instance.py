@@ -134,7 +134,7 @@ class AdapterInstance(ModelInstance):
     async def wait(self) -> Exit:
         """Waits until it has left the worker, or the worker has ended."""
         await self.closed.wait()
-        return Exit(0, self.end_reason)
+        return Exit(0, self.end_reason, 0.0 if self._host is None else self._host.served_seconds)
 
     def liveness(self) -> LivenessProbe:
         """None of its own: its host is watched."""

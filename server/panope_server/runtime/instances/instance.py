@@ -68,6 +68,7 @@ class Instance(ModelInstance):
         self._guests = Guests(self._send)
         self._in_flight = Entries()
         self._suspects = Suspects()
+        self._ready_since = self._last_answer = 0.0
         self._generation: wire.GenerationStatistics | None = None
         self._socket = WorkerSocket(self._frame, self._lost, self._capacity_freed)
         self._process = WorkerProcess(name, plan, self._socket, role.niceness)
@@ -137,6 +138,11 @@ class Instance(ModelInstance):
     def _slots(self) -> int:
         return self.ready.slots if self.ready is not None else 0
 
+    @property
+    def served_seconds(self) -> float:
+        """From when it was ready to its last good answer; 0 before."""
+        return max(0.0, self._last_answer - self._ready_since)
+
     async def start(self) -> None:
         """Starts the process and returns when the model has answered a trial run.
 
@@ -152,7 +158,7 @@ class Instance(ModelInstance):
         self._send(load_frame(self.plan, self._workers, self.device))
         await self._wait_until_loaded()
         self.state = InstanceState.READY
-        self.ready_at = datetime.now(UTC)
+        self.ready_at, self._ready_since = datetime.now(UTC), time.monotonic()
         self._tell_ready(round(time.monotonic() - started, 3))
 
     def _tell_ready(self, seconds: float) -> None:
@@ -235,7 +241,7 @@ class Instance(ModelInstance):
     async def wait(self) -> Exit:
         """Waits until the process is gone and all that it wrote was read."""
         code = await self._process.wait()
-        return Exit(code, self.end_reason or describe_exit(code))
+        return Exit(code, self.end_reason or describe_exit(code), self.served_seconds)
 
     def liveness(self) -> LivenessProbe:
         """The worker must say something."""
@@ -327,6 +333,8 @@ class Instance(ModelInstance):
             entry.receive(part)
             if part.last:
                 has_ended = True
+                if not part.HasField("failure"):
+                    self._last_answer = time.monotonic()
                 if entry.tenant is self.listener:
                     self.count_end(entry, part)
                 (entry.tenant or self.listener).answered(entry, part)

@@ -176,6 +176,7 @@ class ModelInstance(ABC):
             started_at=self.started_at,
             breaker=self.breaker.view(),
             in_flight_items=self.in_flight_items,
+            role=self.role,
         )
 
     def count_end(self, entry: Entry, last: wire.Part) -> None:

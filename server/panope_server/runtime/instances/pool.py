@@ -99,8 +99,13 @@ class InstancePool:
 
     @property
     def is_responsive(self) -> bool:
-        """Whether an instance answers."""
-        return any(instance.state is InstanceState.READY for instance in self.instances)
+        """Whether an instance that runs normal calls answers."""
+        return any(instance.state is InstanceState.READY and instance.role.takes(0) for instance in self.instances)
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether there is an instance that runs normal calls, if only once it answers again."""
+        return any(instance.role.takes(0) for instance in self.instances)
 
     @property
     def has_waiting(self) -> bool:

@@ -62,9 +62,10 @@ class AdapterHosts:
 
 
 def _instances(runtime: ModelRuntime) -> list[Instance]:
-    """Those that take adapters."""
-    return [
+    """Those that take adapters; first what runs normal calls, which each adapter needs."""
+    taking = [
         instance
         for instance in runtime.pool.instances
         if isinstance(instance, Instance) and instance.ready is not None and instance.ready.max_adapters
     ]
+    return sorted(taking, key=lambda instance: not instance.role.takes(0))

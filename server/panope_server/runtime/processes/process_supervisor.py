@@ -15,10 +15,17 @@ from panope_backends.retry import RetryPolicy
 
 @dataclass(frozen=True)
 class Exit:
-    """How a program ended: its exit code, negative for a signal, and a reason in words."""
+    """How a program ended.
+
+    Attributes:
+        code: its exit code, negative for a signal.
+        reason: in words.
+        served_seconds: from when it was ready to its last good answer; 0 for none, and where nobody counts.
+    """
 
     code: int
     reason: str
+    served_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +54,15 @@ class RestartPolicy:
         crash_limit: the crashes within the window after which it is given up; 0 for never.
         crash_window_seconds: the window.
         steady_seconds: a program that ran this long starts the pauses anew.
+        served_seconds: the end of a program that served for this long, and for longer than its start took, is no crash,
+            and it is started again at once; 0 where every end is one.
     """
 
     backoff: RetryPolicy
     crash_limit: int = 0
     crash_window_seconds: float = 600.0
     steady_seconds: float = 60.0
+    served_seconds: float = 0.0
 
 
 class Program(Protocol):
@@ -110,6 +120,7 @@ class Supervisor:
         self._fields = fields or {}
         self._clock = clock
         self._failures = 0
+        self._start_seconds = 0.0  # that the last start took
         self._crashes: deque[float] = deque(maxlen=policy.crash_limit or 1)
         self._task: asyncio.Task[None] | None = None
 
@@ -120,7 +131,7 @@ class Supervisor:
             Exception: what the program's start raised.
         """
         try:
-            await self._program.start()
+            await self._start()
         except Exception as error:
             self._log_failed_start(error)
             raise
@@ -131,6 +142,11 @@ class Supervisor:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    async def _start(self) -> None:
+        started = self._clock()
+        await self._program.start()
+        self._start_seconds = self._clock() - started
 
     async def _keep_running(self) -> None:
         try:
@@ -166,7 +182,7 @@ class Supervisor:
     async def _start_again(self, program_exit: Exit) -> Exception | None:
         """Starts the program until that succeeds; returns why it is given up."""
         error: Exception = InternalError(f"its worker ends again and again: {program_exit.reason}")
-        pause = self._pause(is_crash=True)
+        pause = 0.0 if self._has_served(program_exit) else self._pause(is_crash=True)
         self._log.error(
             f"{self._name}_lost",
             **self._fields,
@@ -178,7 +194,7 @@ class Supervisor:
             await asyncio.sleep(pause)
             self.restart_count += 1
             try:
-                await self._program.start()
+                await self._start()
             except Exception as failure:  # no descriptor, no memory, a full disk: what passes, or a person mends
                 error = failure
                 self._log_failed_start(error)
@@ -186,6 +202,14 @@ class Supervisor:
             else:
                 return None
         return error
+
+    def _has_served(self, program_exit: Exit) -> bool:
+        """Whether what ended was of more use than trouble; then its next end is counted as a first one."""
+        least = self._policy.served_seconds
+        if not least or program_exit.served_seconds < max(least, self._start_seconds):
+            return False
+        self._failures = 0
+        return True
 
     def _pause(self, *, is_crash: bool) -> float | None:
         """Counts a failure; returns the seconds before the next start, None when there is none."""

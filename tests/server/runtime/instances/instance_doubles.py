@@ -27,6 +27,7 @@ from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
+from panope_server.runtime.processes.process_supervisor import Exit
 from panope_server.runtime.status import InstanceState, ModelState
 from panope_server.tasks.catalog import requests_of, task_of
 from panope_server.tasks.embed import EmbedInput
@@ -192,3 +193,105 @@ def bench(*, window: int = 4, breaker_min_requests: int = 20, **limits: Any) -> 
     runtime = ModelRuntime(ResolvedName(MODEL), given, metrics, never, lambda *_: None)
     runtime.state = ModelState.SERVING
     return Bench(runtime, metrics)
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._sleeps: asyncio.Queue[float] = asyncio.Queue()
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._now + seconds, woken))
+        self._sleeps.put_nowait(seconds)
+        await woken
+
+    async def next_sleep(self) -> float:
+        """For how long the next sleeper wants to sleep."""
+        return await asyncio.wait_for(self._sleeps.get(), 20)
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass and wakes who has slept enough."""
+        self._now += seconds
+        for until, woken in self._sleepers:
+            if until <= self._now and not woken.done():
+                woken.set_result(None)
+
+
+class Starts:
+    """What becomes of the instances that are started.
+
+    Attributes:
+        failures: of the next starts, by name.
+        hold: whether a start comes to no end.
+    """
+
+    def __init__(self) -> None:
+        self.failures: dict[str, list[Exception]] = {}
+        self.hold = False
+        self.count = 0
+        self.killed: list[str] = []
+        self.running: list[FakeInstance] = []
+
+    async def until_begun(self, count: int) -> None:
+        """Waits until so many were begun."""
+        async with asyncio.timeout(20):
+            while self.count < count:  # noqa: ASYNC110 - what is waited for has no event of its own
+                await asyncio.sleep(0)
+
+    async def until_ready(self, count: int) -> list[FakeInstance]:
+        """Those that run, once they are so many, by name."""
+        async with asyncio.timeout(20):
+            while len(self.running) < count:  # noqa: ASYNC110 - what is waited for has no event of its own
+                await asyncio.sleep(0)
+        return sorted(self.running, key=lambda instance: instance.name)
+
+    async def settle(self) -> None:
+        """Lets everything happen that can happen without another step."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+class FakeInstance(Instance):
+    """An instance without a process, which serves until the test ends it."""
+
+    def __init__(self, starts: Starts, *given: Any) -> None:
+        super().__init__(*given)
+        self._starts = starts
+
+    async def start(self) -> None:
+        self._starts.count += 1
+        try:
+            if self._starts.hold:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.kill("loading was stopped")
+            raise
+        if failures := self._starts.failures.get(self.name):
+            self.closed.set()
+            raise failures.pop(0)
+        self.state = InstanceState.READY
+        self._starts.running.append(self)
+
+    def kill(self, reason: str) -> None:
+        self._starts.killed.append(self.name)
+        self.closed.set()
+
+    def end(self) -> None:
+        """As a process that dies."""
+        self._starts.running.remove(self)
+        self.state = InstanceState.BACKING_OFF
+        self.closed.set()
+
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - as of an instance
+        self.closed.set()
+
+    async def wait(self) -> Exit:
+        await self.closed.wait()
+        return Exit(1, "exit code 1")

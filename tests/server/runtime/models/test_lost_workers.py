@@ -19,6 +19,7 @@ from panope_backends.errors import (
     InstanceLostError,
     PreconditionError,
 )
+from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.models.circuit_breaker import PAUSES
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.status import InstanceState, ModelState
@@ -93,6 +94,27 @@ async def test_a_worker_that_dies_again_and_again_is_given_up(rig, monkeypatch: 
     assert caught.value.reason == "model_failed"
     await made.runtime.load()  # a person's request starts anew
     assert (await made.embed("fine")).count == 1
+
+
+async def test_a_worker_that_served_and_is_killed_comes_back_at_once_however_often(
+    rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panope_server.runtime.instances.instance_supervisor.SERVED_SECONDS", 1e-6)
+    monkeypatch.setattr("panope_server.runtime.instances.instance_supervisor.FIRST_BACKOFF_SECONDS", 1000.0)
+    monkeypatch.setattr("panope_server.runtime.instances.instance_supervisor.CRASH_LIMIT", 1)
+    monkeypatch.setattr(Instance, "served_seconds", property(lambda instance: 1e3 * bool(instance._last_answer)))
+    made = rig()
+    for number in range(2):
+        await made.embed(f"served {number}")
+        os.kill(made.pids()[0], signal.SIGKILL)
+        await until(lambda: made.runtime.state is LOADING)
+    await made.embed("again")
+    assert FAILED not in made.states
+    os.kill(made.pids()[0], signal.SIGKILL)
+    await until(lambda: made.runtime.state is LOADING)
+    await until(lambda: made.runtime.state is SERVING)
+    os.kill(made.pids()[0], signal.SIGKILL)  # which had not served
+    await until(lambda: made.runtime.state is FAILED)
 
 
 async def test_after_a_crash_loop_a_model_comes_back_as_it_was_asked_for(rig, monkeypatch: pytest.MonkeyPatch) -> None:

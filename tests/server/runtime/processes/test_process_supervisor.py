@@ -39,8 +39,8 @@ class Program:
             raise failure
         self._ended = asyncio.get_running_loop().create_future()
 
-    def end(self, code: int = 1) -> None:
-        self._ended.set_result(Exit(code, f"exit code {code}"))
+    def end(self, code: int = 1, served_seconds: float = 0.0) -> None:
+        self._ended.set_result(Exit(code, f"exit code {code}", served_seconds))
 
     async def wait(self) -> Exit:
         return await asyncio.shield(self._ended)
@@ -156,6 +156,48 @@ async def test_one_that_ran_for_long_is_started_again_as_quickly_as_the_first_ti
             await until_started(program, number)
     assert [line["restart_in_seconds"] for line in lines] == [0.001, 0.002, 0.001]
     await supervisor.stop()
+
+
+@pytest.mark.parametrize(("served", "is_crash"), [(0.0, True), (4.9, True), (5.0, False)])
+async def test_the_end_of_one_that_served_is_no_crash_and_it_is_started_again_at_once(
+    served: float, is_crash: bool
+) -> None:
+    program = Program()
+    minute = RetryPolicy(base_seconds=60.0, cap_seconds=60.0, jitter=0.0)
+    policy = RestartPolicy(backoff=minute, crash_limit=1, served_seconds=5.0)
+    supervisor = Supervisor("thing", program, policy, LOG)
+    with capture_logs() as lines:
+        await supervisor.start()
+        for starts in (2, 3):
+            program.end(served_seconds=served)
+            await until_started(program, starts)
+            if is_crash:
+                break
+    assert (program.given_up is not None) == is_crash
+    assert [line["restart_in_seconds"] for line in lines] == ([None] if is_crash else [0.0, 0.0])
+    await supervisor.stop()
+
+
+async def test_one_that_served_for_less_time_than_its_start_took_has_crashed() -> None:
+    now = 0.0
+
+    class Slow(Program):
+        async def start(self) -> None:
+            nonlocal now
+            now += 30.0
+            await super().start()
+
+    program = Slow()
+    policy = RestartPolicy(backoff=AT_ONCE, crash_limit=2, served_seconds=5.0)
+    supervisor = Supervisor("thing", program, policy, LOG, clock=lambda: now)
+    await supervisor.start()
+    for starts, served in ((2, 31.0), (3, 31.0), (4, 29.0)):
+        program.end(served_seconds=served)
+        await until_started(program, starts)
+    assert program.given_up is None
+    program.end(served_seconds=29.0)
+    await until_started(program, 5)
+    assert "again and again" in str(program.given_up)
 
 
 async def test_a_defect_in_the_watch_gives_the_program_up() -> None:

@@ -17,6 +17,9 @@ from panope_server.runtime.models.groups.placing import FindInstance
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.status import InstanceView
 
+#: Calls of high priority that an instance still has end in this time; the model's next load ends it at once.
+FAILED_STOP_SECONDS = 5.0
+
 
 class GroupOwner(Listener, Protocol):
     """What a group tells the model it belongs to."""
@@ -25,7 +28,7 @@ class GroupOwner(Listener, Protocol):
         """An instance serves."""
 
     def group_gave_up(self, group: InstanceGroup, error: PanopeError) -> None:
-        """No further instance will be started in one place of a group that served."""
+        """No instance of a group that served runs normal calls any more, and none is on its way."""
 
     def host_gone(self) -> None:
         """The instances were in the workers of another model, which is not loaded any more."""
@@ -52,6 +55,7 @@ class InstanceGroup:
         self.plan = plan
         self._owner = owner
         self._first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ending: asyncio.Task[None] | None = None
         self._most_bytes = 0
         # What is told for each answer goes to the model at once.
         self.capacity_freed = owner.capacity_freed
@@ -70,14 +74,19 @@ class InstanceGroup:
         return len(self._supervisors)
 
     async def ready(self) -> None:
-        """Returns when the first instance serves.
+        """Returns when the first instance serves that runs normal calls.
 
         Raises:
-            PanopeError: why one does not.
+            PanopeError: why none does.
         """
         await asyncio.shield(self._first_ready)
         if self.plan.memory is not None:
             self.plan.memory.loaded()
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether an instance serves that runs normal calls, or is on its way: another place may be tried meanwhile."""
+        return any(place.takes(0) and not place.has_failed for place in self._supervisors)
 
     def views(self) -> list[InstanceView]:
         """What people may see of the instances."""
@@ -119,6 +128,10 @@ class InstanceGroup:
         finally:
             self.release()
 
+    def fail(self) -> None:
+        """Begins to end what there still is: places that are tried again, and instances for high priority alone."""
+        self._ending = asyncio.create_task(self.stop(FAILED_STOP_SECONDS))
+
     def release(self) -> None:
         """Gives the memory back: no process has it any more."""
         if self.plan.memory is not None:
@@ -129,7 +142,7 @@ class InstanceGroup:
     def instance_ready(self, instance: ModelInstance) -> None:
         """An instance serves."""
         self._owner.instance_ready(instance)
-        if not self._first_ready.done():
+        if instance.role.takes(0) and not self._first_ready.done():
             self._first_ready.set_result(None)
 
     def host_gone(self) -> None:
@@ -138,7 +151,9 @@ class InstanceGroup:
             self._owner.host_gone()
 
     def gave_up(self, error: PanopeError) -> None:
-        """Of a group that has not served, whoever loads hears it, who may know another candidate."""
+        """Nothing while others serve; of a group that has not served, whoever loads hears it, who may know another."""
+        if self.is_serving:
+            return
         if self._first_ready.done():
             self._owner.group_gave_up(self, error)
             return

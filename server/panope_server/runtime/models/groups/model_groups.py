@@ -97,9 +97,9 @@ class ModelGroups:
         self.current = None
 
     def fail(self) -> None:
-        """Nothing will serve: what has memory gives it back."""
+        """Nothing will serve: what still runs begins to end, and gives its memory back."""
         if self.current is not None:
-            self.current.release()
+            self.current.fail()
 
     def measure(self, learn: Callable[[InstanceGroup, int], None], of_guests: int) -> None:
         """Takes over what the group that serves takes of the machine's memory beside its guests, and tells it."""

@@ -137,10 +137,11 @@ class ModelLoading:
         self.computation = computation_of(self.pool.instances, self.facts)
         self.inputs = specs_of(instance.ready.inputs)
         self.outputs = specs_of(instance.ready.outputs)
-        self._breaker.reset()
-        self._has_served = True
-        self._set(ModelState.SERVING, "")
-        self.keep_alive.loaded(for_a_call=self._is_loaded_for_a_call)
+        if self.pool.is_responsive:
+            self._breaker.reset()
+            self._has_served = True
+            self._set(ModelState.SERVING, "")
+            self.keep_alive.loaded(for_a_call=self._is_loaded_for_a_call)
         self.pool.capacity_freed()
 
     @contained
@@ -148,11 +149,10 @@ class ModelLoading:
         """A worker is gone; if it served, its supervisor starts another."""
         if instance not in self.pool.instances:
             return
-        was_unresponsive = self._is_unresponsive
         self.pool.remove(instance, suspects)
-        if self.state is ModelState.SERVING or was_unresponsive:
+        if self.state in (ModelState.SERVING, ModelState.LOADING):
             self._metrics.instance_restarts.labels(self.name, "crash").inc()
-            if not self.pool.instances:
+            if not self.pool.is_serving:
                 self._set(ModelState.LOADING, "its worker ended and is being started again")
 
     @contained
@@ -172,8 +172,8 @@ class ModelLoading:
 
     @contained
     def group_gave_up(self, group: InstanceGroup, error: PanopeError) -> None:
-        """No further instance will be started in one place; a load that is under way decides what becomes of it."""
-        if not (self.pool.instances or self._is_loading) and group is self._groups.current and self.wanted:
+        """Nothing runs normal calls any more; a load that is under way decides what becomes of it."""
+        if not (self.pool.is_serving or self._is_loading) and group is self._groups.current and self.wanted:
             self._fail(error)
 
     @contained
@@ -201,7 +201,7 @@ class ModelLoading:
     @property
     def _is_unresponsive(self) -> bool:
         """Whether it is loaded, and would serve if one of its workers answered."""
-        return self.state is ModelState.LOADING and bool(self.pool.instances)
+        return self.state is ModelState.LOADING and self.pool.is_serving
 
     def _expired(self) -> bool:
         """Nobody has used it for its time; False when it cannot end now and should be asked again."""
@@ -258,7 +258,7 @@ class ModelLoading:
         except PanopeError as error:
             self._reload_breaker.record_failure(error)
             _log.error("model_reload_failed", model=self.name, reason=error.reason, error=error.message)
-            if not self.pool.instances:
+            if not self.pool.is_serving:
                 self._fail(error)
             elif constraints == self._constraints:
                 self._set(self.state, f"what it was to be replaced by could not be loaded: {error.message}")
@@ -301,7 +301,7 @@ class ModelLoading:
     @contained
     def _load_for_others(self) -> None:
         was_restarting = self.state is ModelState.LOADING  # and what did it may have been stopped
-        if was_restarting or (not self.pool.instances and self.pool.has_waiting):
+        if was_restarting or (not self.pool.is_serving and self.pool.has_waiting):
             self._ensure_loading(self._constraints)
 
     def _fail(self, error: PanopeError) -> None:

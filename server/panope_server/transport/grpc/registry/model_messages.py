@@ -10,6 +10,7 @@ from panope.v1 import model_pb2 as pb
 from panope.v1 import registry_service_pb2
 from panope_backends.api import Device, GenerationStatistics
 from panope_server.runtime.hardware.usage.device_usage import DeviceUsage
+from panope_server.runtime.instances.role import Role
 from panope_server.runtime.status import (
     BreakerState,
     BreakerView,
@@ -35,6 +36,11 @@ _BREAKER_STATES = {
     BreakerState.CLOSED: pb.Breaker.STATE_CLOSED,
     BreakerState.OPEN: pb.Breaker.STATE_OPEN,
     BreakerState.HALF_OPEN: pb.Breaker.STATE_HALF_OPEN,
+}
+_INSTANCE_ROLES = {
+    Role.ANY: pb.Instance.ROLE_ANY,
+    Role.BACKGROUND: pb.Instance.ROLE_BACKGROUND,
+    Role.HIGH_PRIORITY: pb.Instance.ROLE_HIGH_PRIORITY,
 }
 _INSTANCE_STATES = {
     InstanceState.STARTING: pb.Instance.STATE_STARTING,
@@ -175,6 +181,7 @@ def _instance_message(view: InstanceView) -> pb.Instance:
         generation=None if view.generation is None else _generation_message(view.generation),
         breaker=_breaker_message(view.breaker),
         in_flight_items=view.in_flight_items,
+        role=_INSTANCE_ROLES[Role(view.role)],
     )
 
 

@@ -8,15 +8,22 @@ from typing import Literal
 from msgspec import Struct
 
 from panope_backends.api import GenerationStatistics
+from panope_server.runtime.instances.role import Role
 from panope_server.runtime.status import BreakerState, BreakerView, InstanceState, InstanceView
 
 BreakerStateJson = Literal["closed", "open", "half_open"]
+InstanceRoleJson = Literal["any", "background", "high_priority"]
 InstanceStateJson = Literal["starting", "ready", "unresponsive", "backing_off", "draining"]
 
 _BREAKER_STATES: dict[BreakerState, BreakerStateJson] = {
     BreakerState.CLOSED: "closed",
     BreakerState.OPEN: "open",
     BreakerState.HALF_OPEN: "half_open",
+}
+_INSTANCE_ROLES: dict[Role, InstanceRoleJson] = {
+    Role.ANY: "any",
+    Role.BACKGROUND: "background",
+    Role.HIGH_PRIORITY: "high_priority",
 }
 _INSTANCE_STATES: dict[InstanceState, InstanceStateJson] = {
     InstanceState.STARTING: "starting",
@@ -84,6 +91,7 @@ class InstanceJson(Struct):
         started_at: null while it has no process.
         generation: null for models that do not generate.
         in_flight_items: that it has; the next goes to the instance with the fewest.
+        role: which calls it runs: all, and as `background` it makes way for instances for `high_priority` alone.
     """
 
     id: str
@@ -103,6 +111,7 @@ class InstanceJson(Struct):
     breaker: BreakerJson
     generation: GenerationStatisticsJson | None = None
     in_flight_items: int = 0
+    role: InstanceRoleJson = "any"
 
 
 def instance_json(view: InstanceView) -> InstanceJson:
@@ -125,6 +134,7 @@ def instance_json(view: InstanceView) -> InstanceJson:
         breaker=breaker_json(view.breaker),
         generation=None if view.generation is None else _generation_statistics(view.generation),
         in_flight_items=view.in_flight_items,
+        role=_INSTANCE_ROLES[Role(view.role)],
     )
 
 
