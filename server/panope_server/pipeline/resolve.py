@@ -34,8 +34,9 @@ class Resolve:
             if default is None:
                 raise InvalidInputError.at(
                     "model",
-                    "{field} is missing and there is no default model: no model here is the only one {which}",
-                    which=f"that serves `{call.task}`" if call.task else "of its task",
+                    "{field} is missing, and there is no default model: not exactly one model here {which}; name one, "
+                    "or set `default_model`",
+                    which=f"serves `{call.task}`" if call.task else "is the only one of its task",
                 )
             call.requested_model = default
         model = await self._directory.resolve(call.requested_model)

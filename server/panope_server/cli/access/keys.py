@@ -119,9 +119,7 @@ def show(key: Key, home: Home = None, json: Json = False, config: ConfigFile = N
         return
     for name, value in facts.items():
         words = " ".join(value) if isinstance(value, list) else value
-        console.print(
-            f"{name.replace('_', ' '):<14}{'-' if words in (None, '') else words}", highlight=False, markup=False
-        )
+        console.print(f"{name.replace('_', ' '):<14}{'-' if words in (None, '') else words}")
 
 
 @keys.command("rotate")
@@ -153,7 +151,7 @@ def revoke(key: Key, home: Home = None, json: Json = False, config: ConfigFile =
     if json:
         print_json(document(entry))
     else:
-        console.print(f"{entry.name} is revoked; running servers refuse it within two seconds", highlight=False)
+        console.print(f"{entry.name} is revoked; running servers refuse it within two seconds")
 
 
 def duration_of(text: str, field: str) -> timedelta:
@@ -190,7 +188,7 @@ def _show(issued: IssuedKey, *, json: bool) -> None:
     if json:
         print_json(document(issued.entry) | {"key": str(issued.key)})
         return
-    console.print(str(issued.key), highlight=False, markup=False, soft_wrap=True)
+    console.print(str(issued.key), soft_wrap=True)
     note(f"the key `{issued.entry.name}` is shown this once; send it as `authorization: Bearer KEY`")
 
 

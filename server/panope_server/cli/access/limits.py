@@ -34,7 +34,7 @@ def set_limits(
         told = f"{model}: {', '.join(limits_text(wanted))}"
         with session.audit.recording(user_name(), "limits.set", told):
             session.model_limits.set(model, wanted)
-    console.print(f"{model} is limited; running servers follow within two seconds", highlight=False)
+    console.print(f"{model} is limited; running servers follow within two seconds")
 
 
 @limits.command("rm")
@@ -45,7 +45,7 @@ def remove(model: Model, home: Home = None, config: ConfigFile = None) -> None:
         session.audit.recording(user_name(), "limits.delete", model),
     ):
         session.model_limits.remove(model)
-    console.print(f"{model} has no limits", highlight=False)
+    console.print(f"{model} has no limits")
 
 
 @limits.command("ls", hidden=True)

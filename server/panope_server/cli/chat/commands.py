@@ -110,7 +110,7 @@ def _chat(conversation: Conversation, address: str) -> None:
             said = conversation.command(text)
             if said is None:
                 return
-            console.print(said, markup=False, highlight=False)
+            console.print(said)
         elif text.strip():
             _say(conversation, text, address)
 

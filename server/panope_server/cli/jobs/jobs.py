@@ -120,7 +120,7 @@ def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFi
                 if json:
                     typer.echo(orjson.dumps(job_json(job)).decode())
                 elif not console.is_terminal:
-                    console.print(f"{job.id}  {job.status.value}  {progress_text(job)}", highlight=False)
+                    console.print(f"{job.id}  {job.status.value}  {progress_text(job)}")
     if job.status is not JobStatus.SUCCEEDED:
         if job.error_message and not json:
             fail(job.error_message)
@@ -178,7 +178,7 @@ def _tell(job: JobEntry, *, json: bool) -> None:
         return
     for name, value in document.items():
         if value not in (None, "", [], {}):
-            console.print(f"{name}: {value}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{name}: {value}", soft_wrap=True)
 
 
 def _age(moment: datetime) -> str:

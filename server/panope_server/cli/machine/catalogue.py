@@ -33,7 +33,6 @@ def catalogue(json: Json = False, task: Task = "", backend: Backend = "") -> Non
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     console.print(
         f"{totals.recognised} architectures are recognised, {totals.loads} load, {totals.serves} serve ({versions})",
-        highlight=False,
     )
 
 

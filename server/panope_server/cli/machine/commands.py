@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from panope_backends.errors import PanopeError
 from panope_server.cli.machine.devices import print_devices
@@ -17,7 +18,7 @@ def version() -> None:
     """Print the version."""
     from panope_server.observability.metrics import panope_version
 
-    console.print(panope_version(), highlight=False)
+    console.print(panope_version())
 
 
 Refresh = Annotated[bool, typer.Option("--refresh", help="Ask the backends again, whatever they said before.")]
@@ -53,5 +54,5 @@ def doctor(home: Home = None, json: Json = False, config: ConfigFile = None) -> 
 
 def _print_report(report: dict[str, Any]) -> None:
     for finding in report["findings"]:
-        mark = "[green]ok[/]  " if finding["ok"] else "[red]bad[/] "
-        console.print(f"{mark}{finding['what']}: {finding['detail']}", highlight=False)
+        mark = ("ok  ", "green") if finding["ok"] else ("bad ", "red")
+        console.print(Text.assemble(mark, f"{finding['what']}: {finding['detail']}"))

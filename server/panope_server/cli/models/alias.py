@@ -88,7 +88,7 @@ def remove(
         session.audit.recording(user_name(), "aliases.delete", name),
     ):
         session.aliases.remove(name, user_name(), reason, expected=expected)
-    console.print(f"alias {name} is gone", highlight=False)
+    console.print(f"alias {name} is gone")
 
 
 @alias.command("history")
@@ -110,7 +110,7 @@ def _tell(entry: AliasEntry, *, json: bool) -> None:
     if json:
         print_json(_document(entry))
     else:
-        console.print(f"{entry.name} points to [bold]{entry.target}[/] (version {entry.version})", highlight=False)
+        console.print(f"{entry.name} points to {entry.target} (version {entry.version})")
 
 
 def _document(entry: AliasEntry) -> dict[str, object]:

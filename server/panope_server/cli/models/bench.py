@@ -57,7 +57,7 @@ def bench(
     if json:
         print_json({"model": model, "candidates": [_document(measured) for measured in measurements], "chosen": chosen})
     else:
-        console.print(f"chosen at the next load: {chosen}", highlight=False)
+        console.print(f"chosen at the next load: {chosen}")
     if not any(measured.profiles and not measured.is_disturbed for measured in measurements):
         raise SystemExit(1)
 
@@ -96,18 +96,17 @@ def _bench(seconds: float, max_background_load: float, settings: Settings, plann
 def _print(measured: Measured) -> None:
     computed = f"{measured.label}, computed in {measured.precision}"
     if not measured.profiles:
-        console.print(f"{computed}: {measured.failure}", highlight=False)
+        console.print(f"{computed}: {measured.failure}")
         return
     first = measured.profiles[0]
     memory = bytes_text(max(profile.memory_bytes for profile in measured.profiles))
-    console.print(f"{computed}: loaded in {first.load_seconds:.1f} s, {memory} of memory", highlight=False)
+    console.print(f"{computed}: loaded in {first.load_seconds:.1f} s, {memory} of memory")
     for profile in measured.profiles:
-        console.print(f"  {profile_text(profile)}", highlight=False)
+        console.print(f"  {profile_text(profile)}")
     if measured.is_disturbed:
         console.print(
             "  not kept, and it decides nothing: other programs took too much of the processors in each attempt; "
             "measure again when they are quiet, or with a higher --max-background-load",
-            highlight=False,
         )
 
 

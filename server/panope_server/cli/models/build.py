@@ -53,5 +53,5 @@ def build(
         return
     did = "made" if result["made"] else "there already:"
     what = f"{result['format']} {result['precision']}, {bytes_text(result['size_bytes'])}"
-    console.print(f"{did} [bold]{model}[/] {what}", highlight=False)
-    console.print(f"  {result['variant']}", highlight=False)
+    console.print(f"{did} {model} {what}")
+    console.print(f"  {result['variant']}")

@@ -57,7 +57,7 @@ def import_folder(
     if json:
         print_json(model_document(entry))
     else:
-        console.print(f"imported [bold]{entry.name}[/] ({task_text(entry)}, {bytes_text(stored_bytes(entry))})")
+        console.print(f"imported {entry.name} ({task_text(entry)}, {bytes_text(stored_bytes(entry))})")
     note_unserved(entry)
     require_task(entry.name, entry.task_candidates)
 

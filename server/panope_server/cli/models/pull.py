@@ -78,11 +78,11 @@ def register(
     if json:
         print_json(dict(result))
     else:
-        console.print(f"registered [bold]{result['model']}[/] ({result['task'] or 'no decided task'})")
+        console.print(f"registered {result['model']} ({result['task'] or 'no decided task'})")
         if base := result["registered_base"]:
-            console.print(f"  and its base model {base}", highlight=False)
+            console.print(f"  and its base model {base}")
         for variant in result["variants"]:
-            console.print(f"  {variant['format']} {variant['precision']}", highlight=False)
+            console.print(f"  {variant['format']} {variant['precision']}")
     require_task(result["model"], result["task_candidates"])
 
 
@@ -114,7 +114,7 @@ def pull(
         return
     count, size = len(job.result["files"]), job.result["size_bytes"]
     told = f"{count} file{'s' * (count != 1)}, {bytes_text(size)}" if count else "everything was here already"
-    console.print(f"pulled [bold]{model}[/]: {told}", highlight=False)
+    console.print(f"pulled {model}: {told}")
 
 
 def _check(settings: Settings, model: str) -> None:

@@ -47,9 +47,9 @@ def show(
             variant["profiles"] = [asdict(each) for each in measured if each.variant_digest == variant["digest"]]
         print_json(document | told)
         return
-    console.print(entry.name, style="bold", markup=False, highlight=False)
+    console.print(entry.name, style="bold")
     for line in (*_model_lines(entry), *_variants_lines(entry, measured), *_candidate_lines(told)):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def model_document(entry: ModelEntry) -> dict[str, Any]:

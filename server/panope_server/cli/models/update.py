@@ -38,4 +38,4 @@ def update(
         print_json(model_document(entry))
         return
     told = "as the settings say" if seconds is None else keep_alive_text(seconds)
-    console.print(f"[bold]{model}[/] stays loaded unused: {told}", highlight=False)
+    console.print(f"{model} stays loaded unused: {told}")

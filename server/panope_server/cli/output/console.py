@@ -18,8 +18,11 @@ WIDE = 10_000
 
 
 def _console(*, stderr: bool = False) -> Console:
-    made = Console(stderr=stderr)
-    return made if made.is_terminal else Console(stderr=stderr, width=WIDE)
+    """One that prints text as it stands: names, paths and messages may hold what rich takes for markup."""
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = WIDE
+    return made
 
 
 console = _console()

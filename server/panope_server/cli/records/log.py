@@ -89,7 +89,7 @@ def _follow(table: InferenceLog, only: LogFilter, found: list[tuple[int, LoggedC
             if json:
                 typer.echo(orjson.dumps(call_json(number, call)).decode())
             else:
-                console.print("  ".join(_row(call)), highlight=False, markup=False, soft_wrap=True)
+                console.print("  ".join(_row(call)), soft_wrap=True)
     except (KeyboardInterrupt, BrokenPipeError):
         raise SystemExit(0) from None
 

@@ -43,7 +43,6 @@ def show(address: Address = None, json: Json = False) -> None:
     console.print(
         f"{told.entry_count:,} answers in {bytes_text(told.size_bytes)} of {bytes_text(told.max_bytes)}; "
         f"{told.evicted_count:,} went for want of room, {told.expired_count:,} after their time{shared}",
-        highlight=False,
     )
     rows = [
         (
@@ -66,7 +65,7 @@ def flush(address: Address = None, json: Json = False) -> None:
     if json:
         print_json({"flushed": count})
         return
-    console.print(f"{count:,} answers forgotten", highlight=False)
+    console.print(f"{count:,} answers forgotten")
 
 
 def _rate(found: int, computed: int) -> float:

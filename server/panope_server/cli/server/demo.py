@@ -67,7 +67,7 @@ def import_demo(settings: Settings, models: Sequence[DemoModel]) -> None:
                 session.registry.model(model.name)
             except NotFoundError:
                 assert model.path is not None  # it is one of `demo_models`
-                console.print(f"importing {model.name} …", highlight=False)
+                console.print(f"importing {model.name} …")
                 session.registry.import_folder(model.path, model.name)
 
 

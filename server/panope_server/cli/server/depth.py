@@ -30,15 +30,19 @@ def depth(
     model: Model,
     image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, a file.")],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--out", help="The file to write: .png for 16 bits from the lowest to the highest value, .npy for float32."
+            "--out",
+            "-o",
+            help="The file to write: .png for 16 bits from the lowest to the highest value, .npy for float32; by "
+            "default a .png beside the image.",
         ),
-    ],
+    ] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Say how far away each pixel of an image is."""
+    out = out or image.with_name(f"{image.stem}-depth.png")
     ending = out.suffix.lower()
     if ending not in (_PNG, _NPY):
         fail(f"`--out`: the name `{out}` ends neither in {_PNG} nor in {_NPY}")
@@ -51,7 +55,7 @@ def depth(
         print_json({"file": str(out), **size, "min": found.min, "max": found.max, "unit": _UNITS[found.unit]})
     else:
         where = f"{out}: {found.width} × {found.height}, {found.min:.4g} to {found.max:.4g}"
-        console.print(f"{where}, {_MEANINGS[found.unit]}", markup=False, highlight=False)
+        console.print(f"{where}, {_MEANINGS[found.unit]}")
 
 
 def _write(found: DepthMap, out: Path) -> None:

@@ -56,7 +56,7 @@ def _print_texts(texts: Sequence[str], embeddings: Embeddings, *, json: bool) ->
         print_json([{"text": text, "tokens": tokens, "embedding": vector} for text, tokens, vector in each])
         return
     for text, tokens, vector in each:
-        console.print(f"{text!r}: [{_first(vector)}, …] ({len(vector)} values, {tokens} tokens)", markup=False)
+        console.print(f"{text!r}: [{_first(vector)}, …] ({len(vector)} values, {tokens} tokens)")
 
 
 def _print_images(images: Sequence[Path], embeddings: Embeddings, *, json: bool) -> None:
@@ -65,7 +65,7 @@ def _print_images(images: Sequence[Path], embeddings: Embeddings, *, json: bool)
         print_json([{"image": str(image), "embedding": vector} for image, vector in each])
         return
     for image, vector in each:
-        console.print(f"{image}: [{_first(vector)}, …] ({len(vector)} values)", markup=False)
+        console.print(f"{image}: [{_first(vector)}, …] ({len(vector)} values)")
 
 
 def _first(vector: Sequence[float]) -> str:
@@ -87,4 +87,4 @@ def _print_sparse(texts: Sequence[str], embeddings: Embeddings, *, json: bool) -
         largest = sorted(zip(vector.values, vector.indices, strict=True), reverse=True)[:4]
         shown = ", ".join(f"{index}: {value:.4f}" for value, index in largest)
         size = f"{len(vector.indices)} of {embeddings.dimensions} values are not 0"
-        console.print(f"{text!r}: {{{shown}, …}} ({size}, {tokens} tokens)", markup=False)
+        console.print(f"{text!r}: {{{shown}, …}} ({size}, {tokens} tokens)")

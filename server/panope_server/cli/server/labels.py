@@ -78,7 +78,7 @@ def rerank(
         )
         return
     for result in answer.results:
-        console.print(f"{result.score:.4f}  {documents[result.index]}", markup=False)
+        console.print(f"{result.score:.4f}  {documents[result.index]}")
 
 
 def _print_image_labels(
@@ -96,7 +96,7 @@ def _print_image_labels(
         )
         return
     for image, each in found:
-        console.print(f"{image}: {_joined(f'{one.label} {one.score:.4f}' for one in each.labels)}", markup=False)
+        console.print(f"{image}: {_joined(f'{one.label} {one.score:.4f}' for one in each.labels)}")
 
 
 def _print_labels(texts: Sequence[str], answer: Any, *, json: bool) -> None:
@@ -110,7 +110,7 @@ def _print_labels(texts: Sequence[str], answer: Any, *, json: bool) -> None:
         )
         return
     for text, labels in found:
-        console.print(f"{text!r}: {_joined(f'{one.label} {one.score:.4f}' for one in labels.labels)}", markup=False)
+        console.print(f"{text!r}: {_joined(f'{one.label} {one.score:.4f}' for one in labels.labels)}")
 
 
 def _print_entities(client: Client, model: str, texts: Sequence[str], *, json: bool) -> None:
@@ -132,7 +132,7 @@ def _print_entities(client: Client, model: str, texts: Sequence[str], *, json: b
         return
     for text, entities in found:
         told = (f"{one.label} {text[one.start : one.end]!r} {one.score:.4f}" for one in entities.entities)
-        console.print(f"{text!r}: {_joined(told) or 'nothing'}", markup=False)
+        console.print(f"{text!r}: {_joined(told) or 'nothing'}")
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -83,10 +83,10 @@ def print_live(client: Client, source: BinaryIO, asked: Asked) -> None:
     for each in utterances:
         if asked.json:
             told = {"start": round(each.start_seconds, 2), "end": round(each.end_seconds, 2), "text": each.text}
-            console.print(json.dumps(told, ensure_ascii=False), markup=False, highlight=False, soft_wrap=True)
+            console.print(json.dumps(told, ensure_ascii=False), soft_wrap=True)
         elif each.is_final:
             console.file.write(_OVER * is_shown)
-            console.print(each.text, markup=False, highlight=False, soft_wrap=True)
+            console.print(each.text, soft_wrap=True)
         else:
             console.file.write(_OVER + each.text[-(console.width - 2) :])
             console.file.flush()

@@ -80,7 +80,7 @@ def ps(
     ]
     columns = (
         *("INSTANCE", "VARIANT", "RUNS ON", "STATE", "ROLE", "PID", "MEMORY"),
-        *("QUEUE", "RATE", "UNTIL", "RESTARTS", "BREAKER", "GENERATES"),
+        *("QUEUE", "WORK RATE", "UNTIL", "RESTARTS", "BREAKER", "GENERATES"),
     )
     print_table(columns, rows, empty="no instance runs")
     for model in models:
@@ -127,7 +127,6 @@ def load(
             f"{instance['model']} serves {instance['format']} {instance['weights_precision']} on "
             f"{instance['backend']} {instance['device']}, computed in {instance['precision']}: "
             f"{instance['selection_reason']}",
-            highlight=False,
         )
 
 
@@ -140,7 +139,7 @@ def unload(model: Model, address: Address = None, json: Json = False) -> None:
     if json:
         print_json({"model": unloaded.name})
     else:
-        console.print(f"unloaded {unloaded.name}" if was_loaded else f"{model} was not loaded", highlight=False)
+        console.print(f"unloaded {unloaded.name}" if was_loaded else f"{model} was not loaded")
 
 
 def _models_of_server(address: str | None, config: Path | None, home: str | None) -> list[Any] | None:

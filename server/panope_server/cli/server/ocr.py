@@ -62,7 +62,7 @@ def ocr(
         if at:
             typer.echo("\f", nl=False)  # between pages, as pdftotext does
         for line in page.lines:
-            console.print(line.text, markup=False, highlight=False, soft_wrap=True)
+            console.print(line.text, soft_wrap=True)
 
 
 def _is_pdf(file: Path) -> bool:

@@ -75,16 +75,16 @@ def _run(settings: Settings, models: Sequence[DemoModel]) -> None:
     configure_logging(settings.log_level, settings.log_format, file=file)
 
     def started(not_ready: Mapping[str, str]) -> None:
-        console.print("\n".join(addresses(settings)), highlight=False, soft_wrap=True)
+        console.print("\n".join(addresses(settings)), soft_wrap=True)
         for model, reason in not_ready.items():
             waiting(model, reason)
 
     def waiting(model: str, reason: str) -> None:
-        console.print(f"not ready yet: {model}: {reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"not ready yet: {model}: {reason}", soft_wrap=True)
 
     def ready() -> None:
         if models and settings.envoy:
-            console.print("\n".join(["", "Try:", *demo_calls(settings, models)]), highlight=False, soft_wrap=True)
+            console.print("\n".join(["", "Try:", *demo_calls(settings, models)]), soft_wrap=True)
 
     try:
         asyncio.run(App(settings, on_started=started, on_waiting=waiting, on_ready=ready).run())

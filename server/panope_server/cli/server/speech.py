@@ -82,9 +82,9 @@ def transcribe(
         note("no words were heard" + ("" if vad is False else "; --no-vad transcribes silence and singing too"))
     if words:
         for line in _word_lines(answer):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
     elif answer.text or output is not Format.TEXT:
-        console.print(_written(answer, output), markup=False, highlight=False, soft_wrap=True)
+        console.print(_written(answer, output), soft_wrap=True)
 
 
 def detect_speech(
@@ -125,7 +125,7 @@ def detect_speech(
     if not answer.segments:
         note("no speech was found")
     for each in answer.segments:
-        console.print(f"{each.start_seconds:8.2f} {each.end_seconds:8.2f}", markup=False, highlight=False)
+        console.print(f"{each.start_seconds:8.2f} {each.end_seconds:8.2f}")
 
 
 class FileFormat(StrEnum):
@@ -177,7 +177,7 @@ def speak(
     if json:
         print_json({"file": str(out), "duration": answer.duration_seconds, "sample_rate": answer.sample_rate})
     else:
-        console.print(f"{out}: {answer.duration_seconds:.1f} s", markup=False, highlight=False)
+        console.print(f"{out}: {answer.duration_seconds:.1f} s")
 
 
 def _format_of(file: Path) -> FileFormat:

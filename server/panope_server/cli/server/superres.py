@@ -19,11 +19,14 @@ _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 def superres(
     model: Model,
     image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The image, a file.")],
-    out: Annotated[Path, typer.Option("--out", help="The file to write: .png or .jpg.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write: .png or .jpg; by default beside the image.")
+    ] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Make an image larger."""
+    out = out or image.with_name(f"{image.stem}-larger.png")
     kind = _FORMATS.get(out.suffix.lower())
     if kind is None:
         fail(f"`--out`: the name `{out}` ends in none of {', '.join(_FORMATS)}")
@@ -37,4 +40,4 @@ def superres(
     if json:
         print_json({"file": str(out), "width": made.width, "height": made.height})
     else:
-        console.print(f"{out}: {made.width} × {made.height}", markup=False, highlight=False)
+        console.print(f"{out}: {made.width} × {made.height}")

@@ -63,4 +63,4 @@ def _print_answers(
         print_json([{"text": text, "answer": answer} for text, answer in zip(texts, answers, strict=True)])
         return
     for text in answers:
-        console.print(text, markup=False, highlight=False)
+        console.print(text)

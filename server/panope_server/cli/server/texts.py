@@ -35,7 +35,7 @@ def ask(
         print_json([{"answer": a.answer, "score": a.score, "start": a.start, "end": a.end} for a in answers])
         return
     for found in answers:
-        console.print(f"{found.score:.4f}  {found.answer or 'no answer'}", markup=False)
+        console.print(f"{found.score:.4f}  {found.answer or 'no answer'}")
 
 
 def fill_mask(
@@ -68,7 +68,7 @@ def fill_mask(
     for text in told.texts:
         for mask in text.masks:
             for found in mask.fillings:
-                console.print(f"{found.score:.4f}  {found.token!r}  {found.sequence}", markup=False)
+                console.print(f"{found.score:.4f}  {found.token!r}  {found.sequence}")
 
 
 def _read(name: str) -> str:

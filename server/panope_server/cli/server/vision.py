@@ -72,14 +72,15 @@ def detect(
         print_json(_value(found))
         return
     if not found.detections:
-        note("nothing was found; a lower --threshold tells of what the model is less sure of")
+        without = f"; {draw} is the image without boxes" if draw is not None else ""
+        note(f"nothing was found{without}; a lower --threshold tells of what the model is less sure of")
     for each in found.detections:
         # Whole pixels as over REST and in transformers' pipeline; --json has what the model told.
         place = [int(edge) for edge in (each.box.x_min, each.box.y_min, each.box.x_max, each.box.y_max)]
-        console.print(f"{each.score:.4f}  {each.label}  {place}", markup=False, highlight=False)
+        console.print(f"{each.score:.4f}  {each.label}  {place}")
         for point in each.keypoints:
             where = f"{point.score:.4f}    {point.name}  {point.x:.0f}, {point.y:.0f}"
-            console.print(where, markup=False, highlight=False)
+            console.print(where)
 
 
 def segment(
@@ -137,7 +138,7 @@ def segment(
         score = f"{each.score:.4f}" if each.HasField("score") else "      "
         part = each.area / max(1, found.width * found.height)
         where = f"  {file}" if file else ""
-        console.print(f"{score}  {part:6.1%}  {each.label}{where}", markup=False, highlight=False)
+        console.print(f"{score}  {part:6.1%}  {each.label}{where}")
 
 
 def _sides(text: str) -> list[float]:

@@ -60,4 +60,4 @@ def _set(model: str, variant: str, home: str | None, config: Path | None, *, jso
     if not names:
         console.print(f"{model}: {'nothing of it was pinned' if reason is None else 'it has no variants'}")
         return
-    console.print(f"{'unpinned' if reason is None else 'pinned'} [bold]{model}[/]: {names}", highlight=False)
+    console.print(f"{'unpinned' if reason is None else 'pinned'} {model}: {names}")

@@ -27,9 +27,9 @@ def gc(dry_run: bool, home: str | None, config: Path | None, *, json: bool) -> N
     rows = ((found.sha256, bytes_text(found.size_bytes)) for found in collected.removed)
     print_table(("SHA256", "SIZE"), rows, empty="nothing is there that nothing needs")
     word = "would be" if dry_run else "are"
-    console.print(f"{bytes_text(collected.freed_bytes)} {word} free again", highlight=False)
+    console.print(f"{bytes_text(collected.freed_bytes)} {word} free again")
     if collected.missing:
-        console.print(f"{len(collected.missing)} recorded files are missing", highlight=False)
+        console.print(f"{len(collected.missing)} recorded files are missing")
 
 
 def verify(home: str | None, config: Path | None, *, json: bool) -> None:
@@ -50,10 +50,10 @@ def tell_verified(verified: VerificationResult | RemoteVerificationResult, damag
     if json:
         print_json(asdict(verified))
     else:
-        console.print(f"{verified.checked} files, {bytes_text(verified.checked_bytes)}", highlight=False)
+        console.print(f"{verified.checked} files, {bytes_text(verified.checked_bytes)}")
         for word, found in ((damaged, verified.damaged), ("missing", verified.missing)):
             for sha256 in found:
-                console.print(f"{word}: {sha256}", highlight=False)
+                console.print(f"{word}: {sha256}")
     if verified.damaged or verified.missing:
         raise SystemExit(1)
 

@@ -39,7 +39,7 @@ def rm(model: Model, home: Home = None, json: Json = False, config: ConfigFile =
     if json:
         print_json({"model": model, "variants": removed.variants, "freed_bytes": removed.freed_bytes})
     else:
-        console.print(f"deleted {model}; {bytes_text(removed.freed_bytes)} are free again", highlight=False)
+        console.print(f"deleted {model}; {bytes_text(removed.freed_bytes)} are free again")
 
 
 def gc(
@@ -61,9 +61,9 @@ def gc(
     rows = ((removal.kind.value, removal.name, bytes_text(removal.size_bytes)) for removal in collected.removed)
     print_table(("WHAT", "NAME", "SIZE"), rows, empty="nothing is there that nothing needs")
     word = "would be" if dry_run else "are"
-    console.print(f"{bytes_text(collected.freed_bytes)} {word} free again", highlight=False)
+    console.print(f"{bytes_text(collected.freed_bytes)} {word} free again")
     if collected.missing:
-        console.print(f"{len(collected.missing)} recorded files are missing and count as not here", highlight=False)
+        console.print(f"{len(collected.missing)} recorded files are missing and count as not here")
 
 
 def du(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
@@ -92,13 +92,12 @@ def du(home: Home = None, json: Json = False, config: ConfigFile = None) -> None
         "trash": usage.trash_bytes,
     }
     told = ", ".join(f"{name} {bytes_text(size)}" for name, size in parts.items() if size)
-    console.print(f"{bytes_text(usage.total_bytes)} in all{f' ({told})' if told else ''}", highlight=False)
+    console.print(f"{bytes_text(usage.total_bytes)} in all{f' ({told})' if told else ''}")
     allowed = "no limit" if usage.max_bytes is None else f"{bytes_text(usage.max_bytes)} allowed"
     coming = f"; {bytes_text(usage.reserved_bytes)} on their way" if usage.reserved_bytes else ""
     console.print(
         f"{allowed}; {bytes_text(usage.free_bytes)} of the disk are free; {bytes_text(usage.reclaimable_bytes)} would "
         f"go when room is needed{coming}",
-        highlight=False,
     )
 
 
