@@ -20,15 +20,21 @@ from panope_client import InvalidArgumentError, InvalidInputError
 MODEL = "vendor/fake"
 
 
-async def test_images_are_bytes_paths_or_data_urls(client: Any, fake: Any, tmp_path: Path) -> None:
+async def test_images_are_bytes_paths_or_urls(client: Any, fake: Any, tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(b"file")
-    url = "data:image/png;base64,YQ=="
-    await client.classify_images([b"bytes", file, str(file), url], MODEL, candidate_labels=["a"], top_k=1)
+    url, there = "data:image/png;base64,YQ==", "https://example.org/a.png"
+    await client.classify_images([b"bytes", file, str(file), url, there], MODEL, candidate_labels=["a"], top_k=1)
     assert fake.requests == [
         pb.ClassifyImagesRequest(
             model=MODEL,
-            images=[Image(content=b"bytes"), Image(content=b"file"), Image(content=b"file"), Image(uri=url)],
+            images=[
+                Image(content=b"bytes"),
+                Image(content=b"file"),
+                Image(content=b"file"),
+                Image(uri=url),
+                Image(uri=there),
+            ],
             candidate_labels=["a"],
             top_k=1,
         )
@@ -142,7 +148,7 @@ async def test_images_are_made_larger(client: Any, fake: Any) -> None:
     ("images", "options", "field", "words"),
     [
         (b"one", {}, "images", "must be a list of images"),
-        ([1], {}, r"images[0]", "must be bytes, a path or a `data:` URL"),
+        ([1], {}, r"images[0]", "must be bytes, a path or a URL"),
         (["/no/such/file.png"], {}, r"images[0]", "cannot be read"),
         ([b"a"], {"threshold": "high"}, "threshold", "must be a number"),
         ([b"a"], {"labels": 1}, "labels", "unknown option"),

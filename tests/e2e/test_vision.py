@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from panope_backends.testing.vision_models import tiny_vision_model
 from panope_backends.testing.vision_parts import LABELS
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
+from scripted_server import Script, http
 
 # Three workers with PyTorch, and the library that they are compared with.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -50,7 +53,20 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def server(make_servers: Any, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def elsewhere() -> Iterator[Script]:
+    """A server that has a photograph."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        made = Script(listener.getsockname()[1])
+        threading.Thread(target=made.serve, args=(listener,), daemon=True).start()
+        made.reply("/photograph", http(200, photograph(), kind="text/html"))
+        yield made
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(scope="module")
+def server(
+    make_servers: Any, folders: dict[str, Path], elsewhere: Script, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("vision")
     home = folder / "home"
     session = RegistrySession.open(home / "registry.sqlite3", home)
@@ -59,7 +75,7 @@ def server(make_servers: Any, folders: dict[str, Path], tmp_path_factory: pytest
     session.close()
     servers = make_servers(folder, folder)
     try:
-        started = servers.start(home=home, demo=False)
+        started = servers.start(home=home, demo=False, PANOPE_MEDIA_URLS_ALLOWED_HOSTS=f"127.0.0.1:{elsewhere.port}")
         with Client(started.grpc_address, timeout=240) as client:
             for name in folders:
                 client.load(name, backend="cpu", precision="fp32")
@@ -132,6 +148,23 @@ def test_things_are_found_where_transformers_finds_them(server: Any, client: Cli
     )
     assert plain.status_code == 200
     assert len(plain.json()) <= 2
+
+
+def test_an_image_by_its_url_is_the_image_itself(server: Any, client: Client, elsewhere: Script) -> None:
+    data, url = photograph(), f"http://127.0.0.1:{elsewhere.port}/photograph"
+    assert (
+        client.detect([url, data], DETR, threshold=0.0).images
+        == client.detect([data, data], DETR, threshold=0.0).images
+    )
+    assert [asked.path for asked in elsewhere.asked] == ["/photograph"]
+    over_http = httpx2.post(f"{server.http_url}/v1/classify/{VIT}", json={"inputs": url}, timeout=60)
+    sent = httpx2.post(f"{server.http_url}/v1/classify/{VIT}", json={"inputs": base64.b64encode(data).decode()})
+    assert over_http.json() == sent.json()
+    missing = httpx2.post(f"{server.http_url}/v1/detect/{DETR}", json={"inputs": f"{url}/none"}, timeout=60)
+    assert (missing.status_code, missing.json()["error"]["param"]) == (400, "inputs")
+    assert "answered with status 404" in missing.json()["error"]["message"]
+    with pytest.raises(InvalidInputError, match=r"`images\[0\]` leads to the host `169.254.169.254`"):
+        client.detect(["http://169.254.169.254/latest/meta-data"], DETR)
 
 
 def test_images_and_texts_have_vectors_of_one_space(server: Any, client: Client, folders: dict[str, Path]) -> None:

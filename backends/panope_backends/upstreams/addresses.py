@@ -23,7 +23,7 @@ _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 #: A last label that resolvers may take for a part of a number: `127.1`, `0x7f.1`, `2130706433`.
 _NUMERIC = re.compile(r"(?:^|.*\.)(?:0x[0-9a-f]*|[0-9]+)")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 class Place(NamedTuple):
@@ -56,7 +56,7 @@ def place_of(url: str) -> Place:
     if len(url) > MAX_URL_CHARACTERS or not url.isascii() or not url.isprintable() or set(url) & set(' \\"<>'):
         raise ValueError("must be an address such as `https://HOST/v1`, in visible characters of ASCII")
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not url.startswith(f"{parts.scheme}://"):
+    if parts.scheme not in PORTS or not url.startswith(f"{parts.scheme}://"):
         raise ValueError("must begin with `https://` or `http://`")
     if "@" in parts.netloc:
         raise ValueError("must hold no name and no password: the setting `remote.api_keys` has the key")
@@ -64,15 +64,21 @@ def place_of(url: str) -> Place:
         raise ValueError("must have no query and no fragment")
     if not _PATH.fullmatch(parts.path.rstrip("/")):
         raise ValueError("has a path with characters that are not letters, digits, `.`, `_`, `~` and `-`")
-    host, port = _split(parts.netloc)
-    return Place(host, port or _PORTS[parts.scheme])
+    host, port = split_netloc(parts.netloc)
+    return Place(host, port or PORTS[parts.scheme])
 
 
-def is_listed(place: Place, allowed: Iterable[str]) -> bool:
-    """Whether a list of hosts has one: by name, with any port or one port, or by `*.` and the name of a domain."""
+def is_listed(place: Place, allowed: Iterable[str], *, usual_port: int = 0) -> bool:
+    """Whether a list of hosts has one: by name, or by `*.` and the name of a domain.
+
+    Args:
+        place: to look for.
+        allowed: the list.
+        usual_port: that entries without a port mean; 0 for any.
+    """
     for entry in allowed:
-        host, port = _split(entry.removeprefix("*."))
-        if port not in (0, place.port):
+        host, port = split_netloc(entry.removeprefix("*."))
+        if (port or usual_port) not in (0, place.port):
             continue
         if place.host.endswith(f".{host}") if entry.startswith("*.") else host == place.host:
             return True
@@ -81,9 +87,9 @@ def is_listed(place: Place, allowed: Iterable[str]) -> bool:
 
 def check_entry(entry: str) -> None:
     """Refuses what is no entry of a list of hosts, with a ValueError that says why."""
-    if entry.startswith("*.") and _literal(entry.removeprefix("*.")) is not None:
+    if entry.startswith("*.") and literal_of(entry.removeprefix("*.")) is not None:
         raise ValueError(f"`{entry}`: `*.` stands before the name of a domain")
-    _split(entry.removeprefix("*."))
+    split_netloc(entry.removeprefix("*."))
 
 
 def may_connect(address: str, host: str, *, private: bool) -> bool:
@@ -93,7 +99,7 @@ def may_connect(address: str, host: str, *, private: bool) -> bool:
     settings say so to private ones; to link-local ones and others where clouds keep their credentials, and to those of
     no single machine it never may.
     """
-    if _literal(host) is not None:
+    if literal_of(host) is not None:
         return True
     return is_public(address) or (private and not _is_never_called(_reached(address)))
 
@@ -104,22 +110,27 @@ def is_public(address: str) -> bool:
     return found.is_global and not _is_never_called(found)
 
 
-def _split(netloc: str) -> tuple[str, int]:
-    """Host and port of what stands between `//` and the path; 0 for no port."""
+def split_netloc(netloc: str) -> tuple[str, int]:
+    """Host and port of what stands between `//` and the path; 0 for no port.
+
+    Raises:
+        ValueError: it is no host, written as it is here; the text says why.
+    """
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?", netloc)
     if match is None:
         raise ValueError("names no host")
     host, port = match[1].strip("[]").lower(), int(match[2]) if match[2] is not None else 0
     if match[2] is not None and not 1 <= port <= 65535:
         raise ValueError("has a port that is none: 1 to 65535")
-    if (literal := _literal(host)) is not None:
+    if (literal := literal_of(host)) is not None:
         return str(literal), port
     if match[1].startswith("[") or not _HOST.fullmatch(host) or _NUMERIC.fullmatch(host):
         raise ValueError("names no host")
     return host, port
 
 
-def _literal(host: str) -> IpAddress | None:
+def literal_of(host: str) -> IpAddress | None:
+    """The address that a host is written as; None for a name."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:

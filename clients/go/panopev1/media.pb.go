@@ -103,7 +103,8 @@ type Image_Content struct {
 }
 
 type Image_Uri struct {
-	// A URL that holds the file, in base64: `data:image/png;base64,…`. Others are refused.
+	// A URL that holds the file, in base64: `data:image/png;base64,…`. Or one of https or http: the server fetches the file
+	// where the setting `media_urls.allowed_hosts` has its host.
 	Uri string `protobuf:"bytes,2,opt,name=uri,proto3,oneof"`
 }
 
@@ -244,8 +245,13 @@ func (x *BoundingBox) GetYMax() float32 {
 // decoded.
 type Audio struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The file.
-	Content       []byte `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	// Where its bytes are; exactly one is required.
+	//
+	// Types that are valid to be assigned to Source:
+	//
+	//	*Audio_Content
+	//	*Audio_Uri
+	Source        isAudio_Source `protobuf_oneof:"source"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,12 +286,49 @@ func (*Audio) Descriptor() ([]byte, []int) {
 	return file_panope_v1_media_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *Audio) GetContent() []byte {
+func (x *Audio) GetSource() isAudio_Source {
 	if x != nil {
-		return x.Content
+		return x.Source
 	}
 	return nil
 }
+
+func (x *Audio) GetContent() []byte {
+	if x != nil {
+		if x, ok := x.Source.(*Audio_Content); ok {
+			return x.Content
+		}
+	}
+	return nil
+}
+
+func (x *Audio) GetUri() string {
+	if x != nil {
+		if x, ok := x.Source.(*Audio_Uri); ok {
+			return x.Uri
+		}
+	}
+	return ""
+}
+
+type isAudio_Source interface {
+	isAudio_Source()
+}
+
+type Audio_Content struct {
+	// The file.
+	Content []byte `protobuf:"bytes,1,opt,name=content,proto3,oneof"`
+}
+
+type Audio_Uri struct {
+	// Its URL, of https or http: the server fetches it where the setting `media_urls.allowed_hosts` has its host. In
+	// answers, never.
+	Uri string `protobuf:"bytes,2,opt,name=uri,proto3,oneof"`
+}
+
+func (*Audio_Content) isAudio_Source() {}
+
+func (*Audio_Uri) isAudio_Source() {}
 
 var File_panope_v1_media_proto protoreflect.FileDescriptor
 
@@ -303,9 +346,11 @@ const file_panope_v1_media_proto_rawDesc = "" +
 	"\x05x_min\x18\x01 \x01(\x02R\x04xMin\x12\x13\n" +
 	"\x05y_min\x18\x02 \x01(\x02R\x04yMin\x12\x13\n" +
 	"\x05x_max\x18\x03 \x01(\x02R\x04xMax\x12\x13\n" +
-	"\x05y_max\x18\x04 \x01(\x02R\x04yMax\"!\n" +
-	"\x05Audio\x12\x18\n" +
-	"\acontent\x18\x01 \x01(\fR\acontentB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x05y_max\x18\x04 \x01(\x02R\x04yMax\"A\n" +
+	"\x05Audio\x12\x1a\n" +
+	"\acontent\x18\x01 \x01(\fH\x00R\acontent\x12\x12\n" +
+	"\x03uri\x18\x02 \x01(\tH\x00R\x03uriB\b\n" +
+	"\x06sourceB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_media_proto_rawDescOnce sync.Once
@@ -342,6 +387,10 @@ func file_panope_v1_media_proto_init() {
 	file_panope_v1_media_proto_msgTypes[0].OneofWrappers = []any{
 		(*Image_Content)(nil),
 		(*Image_Uri)(nil),
+	}
+	file_panope_v1_media_proto_msgTypes[3].OneofWrappers = []any{
+		(*Audio_Content)(nil),
+		(*Audio_Uri)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

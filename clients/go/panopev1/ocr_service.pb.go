@@ -26,8 +26,13 @@ const (
 // `limits.media.max_page_seconds` of processor time. A file that asks for a password is refused.
 type Document struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The file.
-	Content []byte `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	// Where its bytes are; exactly one is required.
+	//
+	// Types that are valid to be assigned to Source:
+	//
+	//	*Document_Content
+	//	*Document_Uri
+	Source isDocument_Source `protobuf_oneof:"source"`
 	// Which pages, from 1, in ascending order, such as `1-3,7`; `5-` goes to the last one. Default: all.
 	Pages string `protobuf:"bytes,2,opt,name=pages,proto3" json:"pages,omitempty"`
 	// In how many pixels of an inch pages are drawn, 36 to 600. Default: 150.
@@ -68,11 +73,29 @@ func (*Document) Descriptor() ([]byte, []int) {
 	return file_panope_v1_ocr_service_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *Document) GetContent() []byte {
+func (x *Document) GetSource() isDocument_Source {
 	if x != nil {
-		return x.Content
+		return x.Source
 	}
 	return nil
+}
+
+func (x *Document) GetContent() []byte {
+	if x != nil {
+		if x, ok := x.Source.(*Document_Content); ok {
+			return x.Content
+		}
+	}
+	return nil
+}
+
+func (x *Document) GetUri() string {
+	if x != nil {
+		if x, ok := x.Source.(*Document_Uri); ok {
+			return x.Uri
+		}
+	}
+	return ""
 }
 
 func (x *Document) GetPages() string {
@@ -95,6 +118,24 @@ func (x *Document) GetTextLayer() bool {
 	}
 	return false
 }
+
+type isDocument_Source interface {
+	isDocument_Source()
+}
+
+type Document_Content struct {
+	// The file.
+	Content []byte `protobuf:"bytes,1,opt,name=content,proto3,oneof"`
+}
+
+type Document_Uri struct {
+	// Its URL, of https or http: the server fetches it where the setting `media_urls.allowed_hosts` has its host.
+	Uri string `protobuf:"bytes,5,opt,name=uri,proto3,oneof"`
+}
+
+func (*Document_Content) isDocument_Source() {}
+
+func (*Document_Uri) isDocument_Source() {}
 
 // What to read.
 type RecognizeRequest struct {
@@ -467,13 +508,15 @@ var File_panope_v1_ocr_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_ocr_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1bpanope/v1/ocr_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"k\n" +
-	"\bDocument\x12\x18\n" +
-	"\acontent\x18\x01 \x01(\fR\acontent\x12\x14\n" +
+	"\x1bpanope/v1/ocr_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"\x8b\x01\n" +
+	"\bDocument\x12\x1a\n" +
+	"\acontent\x18\x01 \x01(\fH\x00R\acontent\x12\x12\n" +
+	"\x03uri\x18\x05 \x01(\tH\x00R\x03uri\x12\x14\n" +
 	"\x05pages\x18\x02 \x01(\tR\x05pages\x12\x10\n" +
 	"\x03dpi\x18\x03 \x01(\rR\x03dpi\x12\x1d\n" +
 	"\n" +
-	"text_layer\x18\x04 \x01(\bR\ttextLayer\"\xca\x01\n" +
+	"text_layer\x18\x04 \x01(\bR\ttextLayerB\b\n" +
+	"\x06source\"\xca\x01\n" +
 	"\x10RecognizeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12(\n" +
 	"\x06images\x18\x02 \x03(\v2\x10.panope.v1.ImageR\x06images\x12!\n" +
@@ -551,6 +594,10 @@ func file_panope_v1_ocr_service_proto_init() {
 		return
 	}
 	file_panope_v1_media_proto_init()
+	file_panope_v1_ocr_service_proto_msgTypes[0].OneofWrappers = []any{
+		(*Document_Content)(nil),
+		(*Document_Uri)(nil),
+	}
 	file_panope_v1_ocr_service_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -124,6 +124,7 @@ class App:
         stack.push_async_callback(parts.audit.stop)
         await parts.limits.start()
         stack.push_async_callback(parts.limits.stop)
+        stack.push_async_callback(asyncio.to_thread, parts.media.close)
         await self._start_models(stack, parts)
         tls = await self._start_tls(stack)
         grpc_server = await self._start_grpc(stack, parts, run_folder, tls)

@@ -23,6 +23,7 @@ from panope_server.pipeline.concurrency import Concurrency
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
+from panope_server.pipeline.fetch_media import FetchMedia
 from panope_server.pipeline.prioritize import Prioritize
 from panope_server.pipeline.rate import Rate
 from panope_server.pipeline.read_value import ReadValue
@@ -48,6 +49,7 @@ from panope_server.runtime.authorized.models import AuthorizedModelAdmin, Author
 from panope_server.runtime.authorized.usage import AuthorizedUsage
 from panope_server.runtime.authorized.visibility import AuthorizedDirectory, Visibility
 from panope_server.runtime.hardware.hardware import Hardware
+from panope_server.runtime.media_files.fetcher import MediaFetcher
 from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
@@ -76,6 +78,7 @@ class Parts:
         audit: records what they change.
         files: the store's, as callers may fetch them.
         limits: let calls in.
+        media: fetches files that calls name by URL.
     """
 
     models: ModelManager
@@ -89,6 +92,7 @@ class Parts:
     audit: AuditTrail
     files: AuthorizedFiles
     limits: AsyncLimits
+    media: MediaFetcher
 
     def on_denied(self, principal: Principal, permission: Permission) -> None:
         """Records that somebody was refused what would have changed something, or told of who may and did what."""
@@ -111,9 +115,13 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
     limits = AsyncLimits(session.budgets, session.model_limits)
     usage = _usage(settings, session, metrics)
     cache = build_cache(settings, models, metrics, session.cache_flushes)
+    media = MediaFetcher(settings.media_urls)
+    pipeline = build_pipeline(
+        settings, models, visibility, authenticator, limits, metrics, call_log, usage, cache, media
+    )
     services = Services(
         settings=settings,
-        pipeline=build_pipeline(settings, models, visibility, authenticator, limits, metrics, call_log, usage, cache),
+        pipeline=pipeline,
         models=AuthorizedModels(models, visibility, audit),
         model_admin=AuthorizedModelAdmin(ModelAdmin(session.retention, session.registry, models), visibility, audit),
         acquisition=AuthorizedAcquisition(_acquisition(settings, session, hardware), visibility, audit),
@@ -128,7 +136,7 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
         calls=calls,
     )
     files = AuthorizedFiles(session.published_files, visibility)
-    return Parts(models, heartbeat, jobs, call_log, usage, cache, services, authenticator, audit, files, limits)
+    return Parts(models, heartbeat, jobs, call_log, usage, cache, services, authenticator, audit, files, limits, media)
 
 
 def build_pipeline(
@@ -141,9 +149,11 @@ def build_pipeline(
     call_log: CallLog | None,
     usage: UsageWriter,
     cache: ResponseCache | None = None,
+    media: MediaFetcher | None = None,
 ) -> Pipeline:
     """The steps of a call, in their order."""
-    validate = Validate(settings.limits)
+    media = media or MediaFetcher(settings.media_urls)
+    validate = Validate(settings.limits, media.check)
     steps: list[Step] = [
         Accounting(
             metrics,
@@ -164,6 +174,7 @@ def build_pipeline(
         *([] if cache is None else [cache.step]),
         Concurrency(settings.limits),
         Download(models.dispatcher),
+        FetchMedia(media, settings.limits.media, settings.media_urls.max_call_bytes, validate.check),
     ]
     return Pipeline(steps, Dispatch(models.dispatcher))
 

@@ -10,6 +10,7 @@ from panope_server.config.sections.access import Grants
 from panope_server.config.sections.generation import Generation
 from panope_server.config.sections.limits import Limits
 from panope_server.config.sections.media import MediaLimits
+from panope_server.config.sections.media_urls import MediaUrlSettings
 from panope_server.config.sections.openai import OpenAiSettings
 from panope_server.config.sections.records import InferenceLogSettings, JobSettings, UsageSettings
 from panope_server.config.sections.remote import RemoteSettings
@@ -26,6 +27,7 @@ __all__ = [
     "JobSettings",
     "Limits",
     "MediaLimits",
+    "MediaUrlSettings",
     "OpenAiSettings",
     "RemoteSettings",
     "ResponseCacheSettings",

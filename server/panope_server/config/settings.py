@@ -13,6 +13,7 @@ from panope_server.config.sections.access import AccessSettings, Grants
 from panope_server.config.sections.generation import Generation
 from panope_server.config.sections.hardware import HardwareSettings
 from panope_server.config.sections.limits import Limits
+from panope_server.config.sections.media_urls import MediaUrlSettings
 from panope_server.config.sections.models import ModelsSettings
 from panope_server.config.sections.openai import OpenAiSettings
 from panope_server.config.sections.records import InferenceLogSettings, JobSettings, UsageSettings
@@ -141,6 +142,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     grants: Grants = Grants()
     openai: OpenAiSettings = OpenAiSettings()
     remote: RemoteSettings = RemoteSettings()
+    media_urls: MediaUrlSettings = MediaUrlSettings()
     jobs: JobSettings = JobSettings()
     inference_log: InferenceLogSettings = InferenceLogSettings()
     usage: UsageSettings = UsageSettings()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from panope_server.config import Limits
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
@@ -10,10 +12,16 @@ from panope_server.tasks.validation import check_length
 
 
 class Validate:
-    """The step that checks a call against the limits."""
+    """The step that checks a call against the limits.
 
-    def __init__(self, limits: Limits) -> None:
+    Args:
+        limits: of the settings.
+        check_url: refuses a URL, with the field that holds it, from which nothing is fetched; None for any URL.
+    """
+
+    def __init__(self, limits: Limits, check_url: Callable[[str, str], object] | None = None) -> None:
         self._limits = limits
+        self._check_url = check_url
 
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards a call that is within the limits."""
@@ -23,4 +31,8 @@ class Validate:
     def check(self, call: Call) -> None:
         """Refuses a call that is past them, with InvalidInputError."""
         check_length(call.requested_model, "model")
-        task_of(call.input).validate(call.input, self._limits)
+        task = task_of(call.input)
+        task.validate(call.input, self._limits)
+        if self._check_url is not None:
+            for link in task.links(call.input):
+                self._check_url(link.url, link.field)

@@ -15,6 +15,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError
 from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.tasks.links import Link
 
 #: A token of English text has about so many.
 BYTES_OF_UNIT = 4
@@ -258,6 +259,11 @@ class Task(ABC, Generic[I, O]):
 
     def validate(self, task_input: I, limits: Limits) -> None:
         """Refuses what no model could run, with InvalidInputError. Default: refuses nothing."""
+
+    def links(self, task_input: I) -> Sequence[Link]:
+        """The files that an input names by URL, until each was put in its place. Default: none."""
+        del task_input
+        return ()
 
     def check(self, task_input: I, facts: object) -> None:
         """Refuses early what the loaded model's worker would refuse, with InvalidInputError. Default: nothing.

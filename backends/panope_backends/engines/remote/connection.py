@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import httpcore2
 
 from panope_backends.engines.remote.breaker import UpstreamBreaker
-from panope_backends.engines.remote.network import CheckedNetwork, tls_context
 from panope_backends.engines.remote.refusals import (
     NOT_TAKEN,
     broke_off,
@@ -32,6 +31,7 @@ from panope_backends.errors import AvailabilityError, PanopeError
 from panope_backends.retry import RetryPolicy
 from panope_backends.upstreams.access import UpstreamAccess
 from panope_backends.upstreams.description import Upstream
+from panope_backends.upstreams.network import CheckedNetwork, tls_context
 
 #: Of an answer that is read whole, such as many vectors.
 MAX_BODY_BYTES = 256 << 20

@@ -26,7 +26,7 @@ class AsyncSpeechCalls(AsyncConnection):
     """The calls of `AsyncClient` on models of speech."""
 
     async def transcribe(
-        self, audio: bytes, model: str, *, timeout: float | None = None, **options: Unpack[TranscribeOptions]
+        self, audio: bytes | str, model: str, *, timeout: float | None = None, **options: Unpack[TranscribeOptions]
     ) -> pb.TranscribeResponse:
         """Transcribes audio.
 
@@ -39,7 +39,7 @@ class AsyncSpeechCalls(AsyncConnection):
         return await self._call(self._speech.Transcribe, transcribe_request(audio, model, options), timeout)
 
     async def stream_transcribe(
-        self, audio: bytes, model: str, *, timeout: float = math.inf, **options: Unpack[TranscribeOptions]
+        self, audio: bytes | str, model: str, *, timeout: float = math.inf, **options: Unpack[TranscribeOptions]
     ) -> Stream[pb.StreamTranscribeResponse]:
         """As `transcribe`, with the segments of each window of 30 seconds when they are known. Nothing is retried.
 
@@ -92,7 +92,7 @@ class AsyncSpeechCalls(AsyncConnection):
         source.raise_failure()
 
     async def detect_speech(
-        self, audio: bytes, model: str, *, timeout: float | None = None, **options: Unpack[SpeechDetectionOptions]
+        self, audio: bytes | str, model: str, *, timeout: float | None = None, **options: Unpack[SpeechDetectionOptions]
     ) -> pb.DetectSpeechResponse:
         """Says which parts of audio are speech.
 

@@ -20,12 +20,13 @@ from panope_client.errors import InvalidArgumentError
 from panope_client.messages.classify import Function, function_of
 
 ImageSource: TypeAlias = bytes | str | PathLike[str]
-"""A file as bytes, its path, or a `data:` URL."""
+"""A file as bytes, its path, a `data:` URL, or its URL of https or http, which the server must be set to fetch."""
 
 DocumentSource: TypeAlias = bytes | str | PathLike[str]
-"""A file as bytes, or its path."""
+"""A file as bytes, its path, or its URL as above."""
 
-_DATA = "data:"
+_FETCHED = ("https://", "http://")
+_URIS = ("data:", *_FETCHED)
 
 Subtask = Literal["semantic", "instance", "panoptic"]
 MaskFormat = Literal["png", "run_lengths"]
@@ -355,10 +356,10 @@ def _images(images: Iterable[ImageSource]) -> list[Image]:
 def _image(image: object, field: str) -> Image:
     if isinstance(image, bytes):
         return Image(content=image)
-    if isinstance(image, str) and image.startswith(_DATA):
+    if isinstance(image, str) and image.startswith(_URIS):
         return Image(uri=image)
     if not isinstance(image, str | PathLike):
-        raise InvalidArgumentError(f"`{field}` must be bytes, a path or a `data:` URL", field=field)
+        raise InvalidArgumentError(f"`{field}` must be bytes, a path or a URL", field=field)
     return Image(content=_file(image, field))
 
 

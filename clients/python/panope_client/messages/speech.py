@@ -41,7 +41,9 @@ class TranscribeOptions(TypedDict, total=False):
     words: bool
 
 
-def transcribe_request(audio: bytes, model: str, options: TranscribeOptions) -> speech_service_pb2.TranscribeRequest:
+def transcribe_request(
+    audio: bytes | str, model: str, options: TranscribeOptions
+) -> speech_service_pb2.TranscribeRequest:
     """Makes the request to transcribe audio.
 
     Raises:
@@ -51,7 +53,7 @@ def transcribe_request(audio: bytes, model: str, options: TranscribeOptions) -> 
     return request_of(
         speech_service_pb2.TranscribeRequest,
         model=model,
-        audio=request_of(media_pb2.Audio, content=audio),
+        audio=_audio(audio),
         options=request_of(speech_service_pb2.TranscriptionOptions, **options),
     )
 
@@ -73,7 +75,7 @@ class SpeechDetectionOptions(TypedDict, total=False):
 
 
 def detect_speech_request(
-    audio: bytes, model: str, options: SpeechDetectionOptions
+    audio: bytes | str, model: str, options: SpeechDetectionOptions
 ) -> speech_service_pb2.DetectSpeechRequest:
     """Makes the request to find speech.
 
@@ -84,7 +86,7 @@ def detect_speech_request(
     return request_of(
         speech_service_pb2.DetectSpeechRequest,
         model=model,
-        audio=request_of(media_pb2.Audio, content=audio),
+        audio=_audio(audio),
         options=request_of(speech_service_pb2.SpeechDetectionOptions, **options),
     )
 
@@ -131,3 +133,10 @@ def speak_request(text: str, model: str, options: SpeakOptions) -> speech_servic
         seed=options.get("seed"),
         input_format=speech_service_pb2.SpeechInputFormat.Value(f"SPEECH_INPUT_FORMAT_{str(spoken).upper()}"),
     )
+
+
+def _audio(audio: bytes | str) -> media_pb2.Audio:
+    """A file, or where it is."""
+    if isinstance(audio, str):
+        return request_of(media_pb2.Audio, uri=audio)
+    return request_of(media_pb2.Audio, content=audio)

@@ -25,7 +25,7 @@ class SpeechCalls(Connection):
     """The calls of `Client` on models of speech."""
 
     def transcribe(
-        self, audio: bytes, model: str, *, timeout: float | None = None, **options: Unpack[TranscribeOptions]
+        self, audio: bytes | str, model: str, *, timeout: float | None = None, **options: Unpack[TranscribeOptions]
     ) -> pb.TranscribeResponse:
         """Transcribes audio.
 
@@ -38,7 +38,7 @@ class SpeechCalls(Connection):
         return self._call(self._speech.Transcribe, transcribe_request(audio, model, options), timeout)
 
     def stream_transcribe(
-        self, audio: bytes, model: str, *, timeout: float = math.inf, **options: Unpack[TranscribeOptions]
+        self, audio: bytes | str, model: str, *, timeout: float = math.inf, **options: Unpack[TranscribeOptions]
     ) -> Stream[pb.StreamTranscribeResponse]:
         """As `transcribe`, with the segments of each window of 30 seconds when they are known. Nothing is retried.
 
@@ -91,7 +91,7 @@ class SpeechCalls(Connection):
         source.raise_failure()
 
     def detect_speech(
-        self, audio: bytes, model: str, *, timeout: float | None = None, **options: Unpack[SpeechDetectionOptions]
+        self, audio: bytes | str, model: str, *, timeout: float | None = None, **options: Unpack[SpeechDetectionOptions]
     ) -> pb.DetectSpeechResponse:
         """Says which parts of audio are speech.
 

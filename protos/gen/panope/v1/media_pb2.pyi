@@ -31,7 +31,9 @@ class Image(google.protobuf.message.Message):
     content: builtins.bytes
     """The file."""
     uri: builtins.str
-    """A URL that holds the file, in base64: `data:image/png;base64,…`. Others are refused."""
+    """A URL that holds the file, in base64: `data:image/png;base64,…`. Or one of https or http: the server fetches the file
+    where the setting `media_urls.allowed_hosts` has its host.
+    """
     def __init__(
         self,
         *,
@@ -106,13 +108,21 @@ class Audio(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CONTENT_FIELD_NUMBER: builtins.int
+    URI_FIELD_NUMBER: builtins.int
     content: builtins.bytes
     """The file."""
+    uri: builtins.str
+    """Its URL, of https or http: the server fetches it where the setting `media_urls.allowed_hosts` has its host. In
+    answers, never.
+    """
     def __init__(
         self,
         *,
         content: builtins.bytes = ...,
+        uri: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["content", b"content"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["content", b"content", "source", b"source", "uri", b"uri"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "source", b"source", "uri", b"uri"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["content", "uri"] | None: ...
 
 Global___Audio: typing_extensions.TypeAlias = Audio

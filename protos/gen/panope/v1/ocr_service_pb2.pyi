@@ -29,11 +29,14 @@ class Document(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CONTENT_FIELD_NUMBER: builtins.int
+    URI_FIELD_NUMBER: builtins.int
     PAGES_FIELD_NUMBER: builtins.int
     DPI_FIELD_NUMBER: builtins.int
     TEXT_LAYER_FIELD_NUMBER: builtins.int
     content: builtins.bytes
     """The file."""
+    uri: builtins.str
+    """Its URL, of https or http: the server fetches it where the setting `media_urls.allowed_hosts` has its host."""
     pages: builtins.str
     """Which pages, from 1, in ascending order, such as `1-3,7`; `5-` goes to the last one. Default: all."""
     dpi: builtins.int
@@ -44,11 +47,14 @@ class Document(google.protobuf.message.Message):
         self,
         *,
         content: builtins.bytes = ...,
+        uri: builtins.str = ...,
         pages: builtins.str = ...,
         dpi: builtins.int = ...,
         text_layer: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["content", b"content", "dpi", b"dpi", "pages", b"pages", "text_layer", b"text_layer"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["content", b"content", "source", b"source", "uri", b"uri"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "dpi", b"dpi", "pages", b"pages", "source", b"source", "text_layer", b"text_layer", "uri", b"uri"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["content", "uri"] | None: ...
 
 Global___Document: typing_extensions.TypeAlias = Document
 

@@ -104,8 +104,8 @@ class Cache:
         return await self._kept.forget()
 
     def _canonical(self, task: AnyTask, call: Call, model: ResolvedModel) -> Canonical | None:
-        """What the answer depends on; None where it is not kept."""
-        if not call.cache_control.may_keep or task.output_type is None:
+        """What the answer depends on; None where it is not kept, as where it depends on files that are elsewhere."""
+        if not call.cache_control.may_keep or task.output_type is None or task.links(call.input):
             return None
         if not task.is_pure and not self._settings.keeps_tensors_of(call.requested_model, model.name.model):
             return None

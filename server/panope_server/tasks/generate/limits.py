@@ -120,10 +120,10 @@ def _check_images(conversation: Conversation, limits: Limits) -> None:
         try:
             check_image(image, limits.media, "")
         except InvalidInputError:
-            check_image(image, limits.media, _image_path(conversation.messages, index))
+            check_image(image, limits.media, image_path(conversation.messages, index))
 
 
-def _image_path(messages: bytes, number: int) -> str:
+def image_path(messages: bytes, number: int) -> str:
     """Where an image of a conversation is."""
     paths = (
         f"messages[{index}].content[{place}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from panope.worker.v1 import generate_pb2 as messages
@@ -15,11 +16,12 @@ from panope_server.tasks.generate.cache_estimate import useful_cache_bytes
 from panope_server.tasks.generate.canonical import canonical_form
 from panope_server.tasks.generate.joining import join_parts
 from panope_server.tasks.generate.json_form import GenerateJsonForm
-from panope_server.tasks.generate.limits import check_input
+from panope_server.tasks.generate.limits import check_input, image_path
 from panope_server.tasks.generate.messages import input_message, output_of, spec_of
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec
+from panope_server.tasks.links import Link
 from panope_server.tasks.task import Canonical, Task, Usage
-from panope_server.tasks.vision.images import image_work
+from panope_server.tasks.vision.images import image_links, image_work
 
 #: Of the memory that is free, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4
@@ -99,6 +101,13 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
     def validate(self, task_input: GenerateInput, limits: Limits) -> None:
         """Checks every field."""
         check_input(task_input, limits)
+
+    def links(self, task_input: GenerateInput) -> Sequence[Link]:
+        """Those of the conversation's images."""
+        conversation = task_input.conversation
+        if conversation is None or not any(image.url for image in conversation.images):
+            return ()
+        return image_links(conversation.images, partial(image_path, conversation.messages))
 
     def check(self, task_input: GenerateInput, facts: object) -> None:
         """Refuses more answers to a prompt than the model generates at once."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from panope.worker.v1 import detect_speech_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.tasks.speech.transcribe import MAX_MIN_SILENCE, MAX_PADDING, check_audio
+from panope_server.tasks.links import Link
+from panope_server.tasks.speech.transcribe import MAX_MIN_SILENCE, MAX_PADDING, audio_links, check_audio
 from panope_server.tasks.task import Input, Output, Task, Usage
 
 MAX_MIN_SPEECH = 60.0
@@ -42,10 +43,12 @@ class DetectSpeechInput(Input):
     Attributes:
         audio: the file.
         options: what counts as speech.
+        url: where the file is, until it was fetched; empty where the file itself came.
     """
 
     audio: bytes
     options: SpeechDetectionOptions = field(default_factory=SpeechDetectionOptions)
+    url: str = ""
 
 
 @dataclass(slots=True)
@@ -99,7 +102,7 @@ class DetectSpeechTask(Task[DetectSpeechInput, DetectSpeechOutput]):
 
     def validate(self, task_input: DetectSpeechInput, limits: Limits) -> None:
         """Checks every field; what the file holds, the worker sees."""
-        check_audio(task_input.audio, limits)
+        check_audio(task_input, limits)
         options = task_input.options
         if not 0 < options.threshold < 1:
             raise InvalidInputError.at("options.threshold", "{field} must be above 0 and below 1")
@@ -110,6 +113,10 @@ class DetectSpeechTask(Task[DetectSpeechInput, DetectSpeechOutput]):
         ):
             if not 0 <= value <= most:
                 raise InvalidInputError.at(f"options.{name}", "{field} must be from 0 to {limit:g}", limit=most)
+
+    def links(self, task_input: DetectSpeechInput) -> Sequence[Link]:
+        """That of the audio."""
+        return audio_links(task_input)
 
     def input_units(self, task_input: DetectSpeechInput) -> int:
         """The bytes of the file."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from panope.worker.v1 import transcribe_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits, Settings
+from panope_server.tasks.links import Link
 from panope_server.tasks.task import Input, Output, Task, Usage
 
 TRANSCRIBE = "transcribe"
@@ -67,6 +68,7 @@ class TranscribeInput(Input):
         vad: whether silence is left out; None for where the worker has the detector.
         vad_options: what counts as speech; None for the defaults.
         words: whether words are told with their times.
+        url: where the file is, until it was fetched; empty where the file itself came.
     """
 
     audio: bytes
@@ -80,6 +82,7 @@ class TranscribeInput(Input):
     vad: bool | None = None
     vad_options: VadOptions | None = None
     words: bool = False
+    url: str = ""
 
 
 @dataclass(slots=True)
@@ -196,7 +199,7 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
 
     def validate(self, task_input: TranscribeInput, limits: Limits) -> None:
         """Checks every field; what the file holds, the worker sees."""
-        check_audio(task_input.audio, limits)
+        check_audio(task_input, limits)
         if len(task_input.language) > MAX_LANGUAGE:
             raise InvalidInputError.at(
                 "language", "{field} has more than {limit} characters; give a code such as `en`", limit=MAX_LANGUAGE
@@ -207,6 +210,10 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
             raise InvalidInputError.at("temperature", "{field} must be from 0 to 1")
         if task_input.vad_options is not None:
             _check_vad(task_input.vad, task_input.vad_options)
+
+    def links(self, task_input: TranscribeInput) -> Sequence[Link]:
+        """That of the audio."""
+        return audio_links(task_input)
 
     def extra_bytes(self, config: Mapping[str, Any], settings: Settings, free_bytes: int | None) -> int:
         """What is kept of windows: as the settings say, else what is of use, at most a quarter of what is free.
@@ -245,17 +252,33 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
         return TranscribeOutput(segments, last.language, last.duration, sum(part.tokens for part in parts))
 
 
-def check_audio(audio: bytes, limits: Limits) -> None:
+class AudioInput(Protocol):
+    """An input with audio: the file, or until it was fetched where it is."""
+
+    audio: bytes
+    url: str
+
+
+def check_audio(task_input: AudioInput, limits: Limits) -> None:
     """Refuses a file that no worker would decode.
 
     Raises:
         InvalidInputError: it is empty or too large; the field is `audio`.
     """
-    size, most = len(audio), limits.media.max_audio_bytes
-    if not size:
+    size, most = len(task_input.audio), limits.media.max_audio_bytes
+    if not size and not task_input.url:
         raise InvalidInputError.at("audio", "{field} is empty")
     if size > most:
         raise InvalidInputError.at("audio", "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=most)
+
+
+def audio_links(task_input: AudioInput) -> Sequence[Link]:
+    """Where the audio of an input is; none where it is there."""
+
+    def put(content: bytes) -> None:
+        task_input.audio, task_input.url = content, ""
+
+    return (Link(task_input.url, "audio", "audio", put),) if task_input.url else ()
 
 
 def _check_vad(vad: bool | None, options: VadOptions) -> None:

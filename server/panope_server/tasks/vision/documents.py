@@ -85,7 +85,7 @@ def page_ranges(pages: str) -> list[tuple[int, int]]:
 def check_document(document: Document, limits: MediaLimits) -> None:
     """Refuses what the server sees of a document that cannot be read; what it holds, the worker sees."""
     size = document.file.size_bytes
-    if not size:
+    if not size and not document.file.url:
         raise InvalidInputError.at("document.content", "{field} is empty")
     if size > limits.max_document_bytes + 3:  # base64 may have told of two too many
         raise InvalidInputError.at(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableSequence, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from panope.worker.v1 import media_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import MediaLimits
+from panope_server.tasks.links import Link
 
 _DATA = "data:"
 _FETCHED = ("http://", "https://")
@@ -28,15 +30,17 @@ UNITS_OF_IMAGE = 256
 
 @dataclass(slots=True, frozen=True)
 class Image:
-    """An image as its caller sent it; exactly one of the two is filled.
+    """An image as its caller sent it; exactly one of the three is filled.
 
     Attributes:
         content: the file.
         data_url: a `data:` URL in base64.
+        url: where the file is, until it was fetched.
     """
 
     content: bytes = b""
     data_url: str = ""
+    url: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -46,23 +50,36 @@ class Image:
 
 
 def image_of_uri(uri: str, field: str) -> Image:
-    """The image that a URI holds.
+    """The image that a URI holds, or where it is.
 
     Args:
         uri: as the caller sent it.
         field: of the request that holds it.
 
     Raises:
-        InvalidInputError: it names a place where the image lies.
+        InvalidInputError: it is of another scheme than `data`, `http` and `https`.
     """
     start = uri[:_SCHEME_CHARACTERS].lower()
     if start.startswith(_DATA):
         return Image(data_url=uri)
     if start.startswith(_FETCHED):
-        raise InvalidInputError.at(
-            field, "{field} names an image elsewhere, which Panope does not fetch; send the file, or a `data:` URL"
-        )
-    raise InvalidInputError.at(field, "{field} must be a `data:` URL")
+        return Image(url=uri)
+    raise InvalidInputError.at(field, "{field} must be a `data:` URL, or one of https or http")
+
+
+def file_url(uri: str, field: str) -> str:
+    """Where a file is that no URL holds.
+
+    Args:
+        uri: as the caller sent it.
+        field: of the request that holds it.
+
+    Raises:
+        InvalidInputError: it is of another scheme than `http` and `https`.
+    """
+    if not uri[:_SCHEME_CHARACTERS].lower().startswith(_FETCHED):
+        raise InvalidInputError.at(field, "{field} must be a URL of https or http; send a file itself as `content`")
+    return uri
 
 
 def image_of_base64(text: str) -> Image:
@@ -71,7 +88,7 @@ def image_of_base64(text: str) -> Image:
 
 
 def image_in(text: str, field: str) -> Image:
-    """The image in a field of JSON: base64, or a `data:` URL.
+    """The image in a field of JSON: base64, a `data:` URL, or where it is.
 
     Args:
         text: of the field.
@@ -102,7 +119,7 @@ def check_count(images: Sequence[Image], limit: int, field: str = "images") -> N
 
 def check_image(image: Image, limits: MediaLimits, field: str) -> None:
     """Refuses an empty image and one of too many bytes."""
-    if not image.content and not image.data_url:
+    if not image.content and not image.data_url and not image.url:
         raise InvalidInputError.at(field, "{field} is empty")
     if image.size_bytes > limits.max_image_bytes + _BYTES:
         raise InvalidInputError.at(
@@ -111,6 +128,24 @@ def check_image(image: Image, limits: MediaLimits, field: str) -> None:
             size=image.size_bytes,
             limit=limits.max_image_bytes,
         )
+
+
+def image_links(images: MutableSequence[Image], field_of: Callable[[int], str]) -> list[Link]:
+    """The images that are elsewhere; each takes its place in the list once it was fetched.
+
+    Args:
+        images: of an input.
+        field_of: what that calls an image, by its position.
+    """
+
+    def put(index: int, content: bytes) -> None:
+        images[index] = Image(content=content)
+
+    return [
+        Link(image.url, field_of(index), "image", partial(put, index))
+        for index, image in enumerate(images)
+        if image.url
+    ]
 
 
 def image_messages(images: Iterable[Image]) -> list[messages.Image]:

@@ -9,8 +9,9 @@ from itertools import chain
 from typing import Any, ClassVar, TypeVar
 
 from panope_server.config import Limits
+from panope_server.tasks.links import Link
 from panope_server.tasks.task import Canonical, Input, Output, Task, Usage
-from panope_server.tasks.vision.images import Image, check_images, image_cost, image_work
+from panope_server.tasks.vision.images import Image, check_images, image_cost, image_links, image_work
 
 #: Images that go to a worker as one request: decoded, they wait for the device in its memory.
 MAX_REQUEST_IMAGES = 8
@@ -101,6 +102,10 @@ class ImagesTask(Task[I, O]):
     def validate(self, task_input: I, limits: Limits) -> None:
         """Checks the images as far as the server sees them; what they hold, the worker sees."""
         check_images(task_input.images, limits.media)
+
+    def links(self, task_input: I) -> Sequence[Link]:
+        """Those of images."""
+        return image_links(task_input.images, lambda index: f"images[{index}]")
 
     def usage(self, output: O) -> Usage:
         """Images."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from panope.worker.v1 import ocr_pb2 as messages
 from panope_backends.errors import Field, InvalidInputError
 from panope_backends.media.limits import MAX_TEXT_ANSWER_BYTES
 from panope_server.config import Limits
+from panope_server.tasks.links import Link
 from panope_server.tasks.task import Canonical
-from panope_server.tasks.vision.documents import Document, check_document, document_message
-from panope_server.tasks.vision.images import image_messages
+from panope_server.tasks.vision.documents import Document, check_document, document_message, holds_pdf
+from panope_server.tasks.vision.images import Image, image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
 
 #: Images that go to a worker as one request: they wait there as pixels until they are read.
@@ -45,11 +47,13 @@ class OcrInput(ImagesInput):
         threshold: lines are told whose scores are at least so high, 0 to 1; None for the default, 0.5.
         words: whether the words of lines are told.
         document: in the images' place; None for these.
+        may_be_image: whether the document, which is still to be fetched, may turn out to be an image.
     """
 
     threshold: float | None = None
     words: bool = False
     document: Document | None = None
+    may_be_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,13 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
         """As of images; what was read of a document is not kept."""
         return super().canonical(task_input, facts) if task_input.document is None else None
 
+    def links(self, task_input: OcrInput) -> Sequence[Link]:
+        """Those of images, or that of the document."""
+        document = task_input.document
+        if document is None or not document.file.url:
+            return super().links(task_input)
+        return (Link(document.file.url, "document.content", "document", partial(_put_document, task_input, document)),)
+
     def validate(self, task_input: OcrInput, limits: Limits) -> None:
         """Checks every field; what images and documents hold, the worker sees."""
         if task_input.document is None:
@@ -179,6 +190,20 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
         threshold = task_input.threshold
         if threshold is not None and not (math.isfinite(threshold) and 0 <= threshold <= 1):
             raise InvalidInputError.at("threshold", "{field} must be a number from 0 to 1")
+
+
+def _put_document(task_input: OcrInput, document: Document, content: bytes) -> None:
+    """Puts a file that was fetched in its place: as an image, where it is one and may be."""
+    file = Image(content=content)
+    if not task_input.may_be_image or holds_pdf(file):
+        task_input.document = replace(document, file=file)
+        return
+    options = ("pages", document.pages), ("dpi", document.dpi is not None), ("text_layer", document.text_layer)
+    if given := next((name for name, value in options if value), ""):
+        raise InvalidInputError.at(
+            f"document.{given}", "{field} is for PDF files, and {images} holds an image", images=Field("images")
+        )
+    task_input.images, task_input.document = [file], None
 
 
 def _page_of(page: messages.OcrPage) -> TextPage:

@@ -18,7 +18,9 @@ from panope_backends.upstreams.description import FILE, FORMAT, checked_upstream
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `remote_doubles`
 
-from remote_doubles import ACCESS, Script
+from remote_doubles import ACCESS
+
+from scripted_server import Script
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import time
 from typing import Any
 
 import pytest
-from remote_doubles import STREAM, Script, events, http, run
+from remote_doubles import STREAM, events, run
 
 from panope_backends.api import FinishReason, GenerationRequest
 from panope_backends.errors import AvailabilityError, InvalidInputError, OverloadedError, PanopeError, PreconditionError
+from scripted_server import Script, http
 
 COMPLETIONS = "/completions"
 SECRET = "host db-7 password hunter2"

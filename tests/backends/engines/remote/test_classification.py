@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from remote_doubles import Script, http
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import ClassificationRequest
 from panope_backends.errors import AvailabilityError, InvalidInputError, PreconditionError
 from panope_backends.tasks.classify.by_engine import engine_task
 from panope_backends.tasks.classify.functions import scores_of
+from scripted_server import Script, http
 
 NAMES = ["contradiction", "neutral", "entailment"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from remote_doubles import Script, http
 
 from panope.worker.v1 import embed_pb2 as messages
 from panope_backends.api import EmbeddingRequest
 from panope_backends.errors import AvailabilityError, InvalidInputError
 from panope_backends.tasks.embed.by_engine import EngineRequests, engine_task
+from scripted_server import Script, http
 
 VECTORS = [[0.6, 0.8, 0.0], [0.0, 0.6, 0.8]]
 

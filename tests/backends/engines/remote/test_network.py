@@ -17,13 +17,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from remote_doubles import Script, http
 
 from panope_backends.api import LoadOptions, ModelFacts
 from panope_backends.engines.remote.backend import DEVICE, RemoteBackend
-from panope_backends.engines.remote.network import CheckedNetwork
 from panope_backends.errors import AvailabilityError, PreconditionError
 from panope_backends.upstreams.description import FILE, FORMAT, checked_upstream
+from panope_backends.upstreams.network import CheckedNetwork
+from scripted_server import Script, http
 
 MODELS = b'{"data": [{"id": "m", "max_model_len": 77}]}'
 

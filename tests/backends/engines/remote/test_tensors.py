@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from remote_doubles import Script, http
 
 from panope_backends.errors import AvailabilityError, PanopeError, PreconditionError
+from scripted_server import Script, http
 
 INFER = "/v2/models/m/infer"
 METADATA = {

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from remote_doubles import Script, events, http, run
+from remote_doubles import events, run
 
 from panope_backends.api import FinishReason, GenerationRequest, Grammar, GrammarKind, SamplingParams
 from panope_backends.errors import AvailabilityError, InvalidInputError
+from scripted_server import Script, http
 
 STREAM = "/generate_stream"
 INFO = http(200, json.dumps({"model_id": "x", "max_total_tokens": 99, "max_concurrent_requests": 4}).encode())

@@ -32,7 +32,7 @@ def test_what_no_model_would_take_is_refused(images: list[Image], field: str, wh
         check_images(images, LIMITS)
 
 
-@pytest.mark.parametrize("uri", ["https://example.org/a.png", "HTTP://169.254.169.254/", "file:///etc/passwd", "a.png"])
+@pytest.mark.parametrize("uri", ["file:///etc/passwd", "ftp://example.org/a.png", "//example.org/a.png", "a.png"])
 def test_a_uri_that_holds_no_image_is_refused(uri: str) -> None:
     with pytest.raises(InvalidInputError, match="`images`") as error:
         image_of_uri(uri, "images")

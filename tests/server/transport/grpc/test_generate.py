@@ -251,7 +251,7 @@ async def test_images_go_apart_from_messages_in_their_order(served: Served) -> N
         (pb.ChatRequest(messages=[USER]), "model"),
         (pb.ChatRequest(model=MODEL), "messages"),
         (
-            pb.ChatRequest(model=MODEL, messages=[with_image(Image(uri="https://a.example/b.png"))]),
+            pb.ChatRequest(model=MODEL, messages=[with_image(Image(uri="file:///b.png"))]),
             "messages[0].content[1].image.uri",
         ),
         (pb.ChatRequest(model=MODEL, messages=[USER, pb.ChatMessage()]), "messages[1].role"),

@@ -24,6 +24,7 @@ from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
+from panope_server.runtime.media_files.fetcher import MediaFetcher
 from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.transport.grpc.server import GrpcServer
@@ -81,7 +82,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     )
 
     async def start() -> tuple[GrpcServer, AdminServer, EnvoyProcess]:
-        validate = Validate(settings.limits)
+        validate = Validate(settings.limits, MediaFetcher(settings.media_urls).check)
         token_ids = TokenIds(settings.openai, settings.limits, validate.check)
         pipeline = Pipeline([validate, Resolve(models), ReadValue(validate.check), token_ids], instances.answer)
         calls = RunningCalls()

@@ -45,7 +45,7 @@ def test_images_stand_in_the_place_of_texts(edge: Any) -> None:
     ("body", "field"),
     [
         ({"inputs": [{"image": BASE64}, "a text"]}, "inputs[1]"),
-        ({"inputs": {"image": "https://example.com/a.png"}}, "inputs.image"),
+        ({"inputs": {"image": "https://example.com/a.png"}}, "inputs"),
         ({"inputs": {"image": BASE64}, "truncate": True}, "truncate"),
         ({"inputs": {"image": BASE64}, "parameters": {"prompt_name": "query"}}, "parameters.prompt_name"),
         ({"inputs": "a text", "image_pooling": "cls"}, "image_pooling"),

@@ -8,7 +8,7 @@ from panope.v1 import media_pb2 as media_pb
 from panope.v1 import ocr_service_pb2 as pb
 from panope.v1 import ocr_service_pb2_grpc as pb_grpc
 from panope_server.tasks.vision.documents import Document
-from panope_server.tasks.vision.images import Image
+from panope_server.tasks.vision.images import Image, file_url
 from panope_server.tasks.vision.ocr import Corners, OcrInput, OcrOutput, TextLine, TextPage, TextWord
 from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.texts.calls import run
@@ -49,9 +49,11 @@ class OcrServicer(pb_grpc.OcrServiceServicer):
 
 
 def _document(document: pb.Document) -> Document:
-    return Document(
-        Image(content=document.content), document.pages, document.dpi or None, text_layer=document.text_layer
-    )
+    if document.WhichOneof("source") == "uri":
+        file = Image(url=file_url(document.uri, "document.uri"))
+    else:
+        file = Image(content=document.content)
+    return Document(file, document.pages, document.dpi or None, text_layer=document.text_layer)
 
 
 def _page(page: TextPage) -> pb.TextPage:

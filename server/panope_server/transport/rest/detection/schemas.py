@@ -42,7 +42,7 @@ class DetectBody(Struct, forbid_unknown_fields=True):
     """POST /v1/detect: what InferenceClient.object_detection sends, and `model`.
 
     Attributes:
-        inputs: An image in base64, or as a `data:` URL.
+        inputs: An image in base64, as a `data:` URL, or by its URL where the settings `media_urls` allow that.
         model: Absent for the model of the path, or for the only model of the task.
         parameters: How to look.
         options: How to treat the call.

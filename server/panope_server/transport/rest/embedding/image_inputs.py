@@ -20,7 +20,7 @@ class ImageInput(Struct, forbid_unknown_fields=True):
     """An image to embed.
 
     Attributes:
-        image: in base64, or as a `data:` URL.
+        image: in base64, as a `data:` URL, or by its URL where the settings `media_urls` allow that.
     """
 
     image: Annotated[str, Meta(min_length=1)]

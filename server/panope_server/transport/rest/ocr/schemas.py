@@ -34,7 +34,8 @@ class OcrBody(Struct, forbid_unknown_fields=True):
     """POST /v1/ocr.
 
     Attributes:
-        inputs: An image or a PDF file in base64, or as a `data:` URL.
+        inputs: An image or a PDF file in base64, as a `data:` URL, or by its URL where the settings `media_urls` allow
+            that.
         model: Absent for the model of the path, or for the only model of the task.
         parameters: How to read.
         options: How to treat the call.

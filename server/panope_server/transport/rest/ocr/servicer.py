@@ -40,9 +40,15 @@ def _name(path: str) -> str:
 
 def _input(file: Image, parameters: OcrParameters) -> OcrInput:
     """The input of a file, which is a document or an image; what is said of documents alone is refused of images."""
-    if holds_pdf(file):
+    if file.url or holds_pdf(file):
         document = Document(file, parameters.pages or "", parameters.dpi, text_layer=parameters.text_layer or False)
-        return OcrInput([], threshold=parameters.threshold, words=parameters.words, document=document)
+        return OcrInput(
+            [],
+            threshold=parameters.threshold,
+            words=parameters.words,
+            document=document,
+            may_be_image=bool(file.url),
+        )
     for name in ("pages", "dpi", "text_layer"):
         if getattr(parameters, name) is not None:
             raise InvalidInputError.at(f"parameters.{name}", "{field} is for PDF files, and `inputs` holds an image")

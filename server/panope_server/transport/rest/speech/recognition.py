@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.speech.transcribe import TranscribeInput
+from panope_server.tasks.vision.images import file_url
 from panope_server.transport.errors import HTTP_STATUS
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.requests import JSON, UNSUPPORTED_MEDIA_TYPE, RequestBody
@@ -18,6 +19,10 @@ from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
 #: Pages of other sites cannot send these without asking first.
 _FILES = ("audio/", "video/", "application/octet-stream", "application/ogg")
+
+
+#: Where URLs have their scheme.
+_SCHEME_CHARACTERS = 8
 
 
 class GenerationParameters(Struct, forbid_unknown_fields=True):
@@ -54,7 +59,7 @@ class RecognitionBody(Struct, forbid_unknown_fields=True):
     """What InferenceClient.automatic_speech_recognition sends where it has parameters, and `model`.
 
     Attributes:
-        inputs: The file in base64.
+        inputs: The file in base64, or by its URL where the settings `media_urls` allow that.
         model: Absent for the model of the path, or for the default model.
         parameters: How to transcribe it.
         options: How to treat the call.
@@ -102,8 +107,9 @@ def read_recognition(
             field="parameters.generate_kwargs",
         )
     how = parameters.generation_parameters or parameters.generate_kwargs or GenerationParameters()
+    url = told.inputs if ":" in told.inputs[:_SCHEME_CHARACTERS] else ""
     try:
-        audio = base64.b64decode(told.inputs, validate=True)
+        audio = b"" if url else base64.b64decode(told.inputs, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidInputError("`inputs` is no base64", field="inputs") from None
     task_input = TranscribeInput(
@@ -114,5 +120,6 @@ def read_recognition(
         timestamps=parameters.return_timestamps is True,
         vad=parameters.vad,
         words=parameters.return_timestamps == "word",
+        url=file_url(url, "inputs") if url else "",
     )
     return task_input, told

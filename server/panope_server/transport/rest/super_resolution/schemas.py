@@ -26,7 +26,7 @@ class SuperResolutionBody(Struct, forbid_unknown_fields=True):
     """POST /v1/superres.
 
     Attributes:
-        inputs: An image in base64, or as a `data:` URL.
+        inputs: An image in base64, as a `data:` URL, or by its URL where the settings `media_urls` allow that.
         model: Absent for the model of the path, or for the only model of the task.
         parameters: How the answer is written.
         options: How to treat the call.

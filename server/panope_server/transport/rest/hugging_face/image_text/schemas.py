@@ -16,7 +16,7 @@ class QuestionInputs(Struct, forbid_unknown_fields=True, kw_only=True):
     """An image and a question, as the Inference API's description has them.
 
     Attributes:
-        image: The image's file in base64, or a data URL.
+        image: The image's file in base64, as a data URL, or by its URL where the settings `media_urls` allow that.
         question: About it.
     """
 
@@ -70,7 +70,7 @@ class ImageBody(Struct, forbid_unknown_fields=True, kw_only=True):
     """POST /v1/image-to-text with options; InferenceClient.image_to_text sends the image's file alone.
 
     Attributes:
-        inputs: The image's file in base64, or a data URL.
+        inputs: The image's file in base64, as a data URL, or by its URL where the settings `media_urls` allow that.
         model: Absent for the model of the path, or for the default model.
         parameters: How the text is written.
         options: How to treat the call.

@@ -30,7 +30,7 @@ class ImageUrlBody(Struct, forbid_unknown_fields=True):
     """Where an image is.
 
     Attributes:
-        url: The file in base64: `data:image/png;base64,…`.
+        url: The file in base64: `data:image/png;base64,…`; or its URL, where the settings `media_urls` allow that.
         detail: Only `auto`: an image is read as the model's own processor is set.
     """
 

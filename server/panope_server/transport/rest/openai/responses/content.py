@@ -58,7 +58,8 @@ class InputImage(Struct, forbid_unknown_fields=True, tag_field="type", tag="inpu
     """An image, for models that see images.
 
     Attributes:
-        image_url: The file in base64: `data:image/png;base64,…`.
+        image_url: The file in base64: `data:image/png;base64,…`; or its URL, where `media_urls` of the settings has its
+            host.
         detail: Only `auto`: an image is read as the model's own processor is set.
         file_id: Only null: no files are stored.
     """

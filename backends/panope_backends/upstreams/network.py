@@ -33,11 +33,15 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
     Args:
         private: whether names may lead to addresses of this machine and of private networks.
         resolve: finds a host's addresses.
+        setting: that says so, for whoever is refused.
     """
 
-    def __init__(self, *, private: bool, resolve: Resolve = addresses_of) -> None:
+    def __init__(
+        self, *, private: bool, resolve: Resolve = addresses_of, setting: str = "remote.private_addresses"
+    ) -> None:
         self._private = private
         self._resolve = resolve
+        self._setting = setting
         self._network = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -64,8 +68,8 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
         allowed = [address for address in found if may_connect(address, host, private=self._private)]
         if found and not allowed:
             raise PreconditionError(
-                f"the name `{host}` leads to addresses that may not be called; the setting `remote.private_addresses` "
-                "lets names lead to private ones",
+                f"the name `{host}` leads to addresses that may not be called; the setting `{self._setting}` lets "
+                "names lead to private ones",
                 reason="address_not_allowed",
             )
         for number, address in enumerate(allowed, 1):

@@ -1,0 +1,1 @@
+"""Files that calls name by URL: whether they may be fetched, and how they come here."""
