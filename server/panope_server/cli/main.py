@@ -21,6 +21,7 @@ from panope_server.cli.server import (
     labels,
     models,
     ocr,
+    ps,
     serve,
     speech,
     superres,
@@ -76,7 +77,7 @@ app.add_typer(limits.limits, name="limits")
 app.command("audit")(audit.audit)
 app.add_typer(jobs.jobs, name="jobs")
 app.command("job-worker")(worker.worker)
-app.command("ps")(models.ps)
+app.command("ps")(ps.ps)
 app.command("load")(models.load)
 app.command("unload")(models.unload)
 app.command("embed")(embed.embed)

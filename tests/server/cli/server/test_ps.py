@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from panope.v1.model_pb2 import Model
 from panope_server.cli.main import app
-from panope_server.cli.server import models as commands
+from panope_server.cli.server.instances import instance_value
 
 FAILED = Model(name="acme/broken", state=Model.STATE_FAILED, state_reason="its weights are cut off")
 
@@ -48,4 +48,4 @@ def test_programs_are_told_the_same_with_every_key() -> None:
     (row,) = json.loads(CliRunner().invoke(app, ["ps", "--address", "localhost:1", "--json"]).stdout)
     assert (row["model"], row["state"], row["state_reason"]) == ("acme/broken", "failed", FAILED.state_reason)
     instance = Model.DESCRIPTOR.fields_by_name["instances"].message_type._concrete_class()
-    assert set(commands._instance("acme/x", instance)) <= set(row)
+    assert set(instance_value("acme/x", instance)) <= set(row)
