@@ -33,30 +33,35 @@ func (c *Client) StreamTranscribe(
 func (c *Client) LiveTranscribe(
 	ctx context.Context, config *panopev1.LiveTranscribeConfig, audio iter.Seq[[]byte],
 ) iter.Seq2[*panopev1.LiveTranscribeResponse, error] {
+	first := &panopev1.LiveTranscribeRequest{Message: &panopev1.LiveTranscribeRequest_Config{Config: config}}
+	next := func(piece []byte) *panopev1.LiveTranscribeRequest {
+		return &panopev1.LiveTranscribeRequest{Message: &panopev1.LiveTranscribeRequest_Audio{Audio: piece}}
+	}
 	open := func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.LiveTranscribeResponse], error) {
 		stream, err := c.speech.LiveTranscribe(ctx)
 		if err != nil {
 			return nil, err
 		}
-		go sendLive(stream, config, audio)
+		go sendAudio(stream, first, audio, next)
 		return stream, nil
 	}
 	// Audio without speech has no utterances: an end without an answer is a good one.
 	return receive(ctx, open, true, func(*panopev1.LiveTranscribeResponse) bool { return true })
 }
 
-// sendLive sends a stream's requests until its audio or the call ends; why it ended is told by the responses.
-func sendLive(
-	stream grpc.BidiStreamingClient[panopev1.LiveTranscribeRequest, panopev1.LiveTranscribeResponse],
-	config *panopev1.LiveTranscribeConfig, audio iter.Seq[[]byte],
+// sendAudio sends a stream's requests until its audio or the call ends; why it ended is told by the responses.
+func sendAudio[Request any](
+	stream interface {
+		Send(*Request) error
+		CloseSend() error
+	},
+	first *Request, audio iter.Seq[[]byte], next func([]byte) *Request,
 ) {
-	first := &panopev1.LiveTranscribeRequest{Message: &panopev1.LiveTranscribeRequest_Config{Config: config}}
 	if stream.Send(first) != nil {
 		return
 	}
 	for piece := range audio {
-		next := &panopev1.LiveTranscribeRequest{Message: &panopev1.LiveTranscribeRequest_Audio{Audio: piece}}
-		if stream.Send(next) != nil {
+		if stream.Send(next(piece)) != nil {
 			return
 		}
 	}
@@ -68,6 +73,27 @@ func (c *Client) DetectSpeech(
 	ctx context.Context, request *panopev1.DetectSpeechRequest,
 ) (*panopev1.DetectSpeechResponse, error) {
 	return c.speech.DetectSpeech(ctx, request)
+}
+
+// StreamDetectSpeech says which parts of audio are speech while it comes: audio brings samples of one channel without a
+// header, and parts are given when they are heard, and when they have ended. Leaving the loop ends the call. Nothing is
+// retried; an error is the last that comes.
+func (c *Client) StreamDetectSpeech(
+	ctx context.Context, config *panopev1.StreamDetectSpeechConfig, audio iter.Seq[[]byte],
+) iter.Seq2[*panopev1.StreamDetectSpeechResponse, error] {
+	first := &panopev1.StreamDetectSpeechRequest{Message: &panopev1.StreamDetectSpeechRequest_Config{Config: config}}
+	next := func(piece []byte) *panopev1.StreamDetectSpeechRequest {
+		return &panopev1.StreamDetectSpeechRequest{Message: &panopev1.StreamDetectSpeechRequest_Audio{Audio: piece}}
+	}
+	open := func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.StreamDetectSpeechResponse], error) {
+		stream, err := c.speech.StreamDetectSpeech(ctx)
+		if err != nil {
+			return nil, err
+		}
+		go sendAudio(stream, first, audio, next)
+		return stream, nil
+	}
+	return receive(ctx, open, true, func(*panopev1.StreamDetectSpeechResponse) bool { return true })
 }
 
 // Speak speaks a text, and gives the whole audio file.

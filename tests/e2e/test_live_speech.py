@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import LiveServer
 from tests.whisper_tiny import CLIPS, clip, write_whisper_tiny
 
+from panope.v1.speech_service_pb2 import VadOptions
 from panope_backends.media.audio import decode_audio
 from panope_backends.media.limits import MediaLimits
 from panope_client import Client, InvalidInputError, PreconditionError, UnavailableError
@@ -116,12 +117,45 @@ def test_speech_is_found_as_by_silero_itself(server: LiveServer, client: Client,
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [({"threshold": 1.5}, "options.threshold"), ({"padding_seconds": 11.0}, "options.padding_seconds")],
+    [({"threshold": 1.5}, "vad_options.threshold"), ({"padding_seconds": 11.0}, "vad_options.padding_seconds")],
 )
 def test_wrong_options_of_detection_are_refused_by_name(client: Client, options: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         client.detect_speech(wav(pcm(silence(1))), ENGLISH, **options)
     assert caught.value.field == field
+
+
+def test_speech_is_found_while_it_is_spoken_as_in_a_file(server: LiveServer, client: Client) -> None:
+    data = pcm(silence(1), samples_of(FOX), silence(1.5), samples_of(HELLO), silence(1), samples_of(HELLO))
+    for how in ({}, {"threshold": 0.3, "padding_seconds": 0.2, "min_silence_seconds": 0.5}):
+        right = client.detect_speech(wav(data), ENGLISH, **how).segments
+        for address in (server.grpc_address, f"127.0.0.1:{server.http_port}"):
+            with Client(address, timeout=120) as caller:
+                found = list(caller.stream_detect_speech(pieces(data), ENGLISH, **how))
+            finals = [each.segment for each in found if each.is_final]
+            assert [each.start_seconds for each in finals] == pytest.approx(
+                [each.start_seconds for each in right], abs=0.04
+            )
+            assert [each.end_seconds for each in finals] == pytest.approx(
+                [each.end_seconds for each in right], abs=0.04
+            )
+
+
+def test_a_command_tells_parts_and_that_there_are_none(server: LiveServer) -> None:
+    panope = [sys.executable, "-m", "panope_server"]
+    live = ["-", "--live", "--address", server.grpc_address]
+    data = pcm(silence(0.5), samples_of(HELLO), silence(1))
+    run = subprocess.run(
+        [*panope, "detect-speech", ENGLISH, *live, "--json"], input=data, check=True, capture_output=True
+    )
+    (told,) = map(json.loads, run.stdout.splitlines())
+    assert 0.4 < told["start"] < told["end"] < 2
+    for command, said in (("detect-speech", "no speech was found"), ("transcribe", "no words were heard")):
+        run = subprocess.run([*panope, command, ENGLISH, *live], input=pcm(silence(1)), check=True, capture_output=True)
+        assert said in run.stderr.decode()
+    run = subprocess.run([*panope, "transcribe", ENGLISH, *live], input=clip(HELLO), check=False, capture_output=True)
+    assert run.returncode == 1
+    assert "send raw PCM samples" in run.stderr.decode()
 
 
 def test_speech_is_transcribed_while_it_is_spoken(client: Client) -> None:
@@ -183,6 +217,8 @@ def test_a_reader_that_is_slow_gets_everything(client: Client) -> None:
         ({"partial_interval_seconds": 0.01}, "config.partial_interval_seconds"),
         ({"language": "xx"}, "config.options.language"),
         ({"vad": False}, "config.options.vad"),
+        ({"vad_options": VadOptions(padding_seconds=float("-inf"))}, "config.options.vad_options.padding_seconds"),
+        ({"vad_options": VadOptions(min_silence_seconds=11)}, "config.options.vad_options.min_silence_seconds"),
         ({"translate": True}, "config.options.translate"),
     ],
 )

@@ -41,6 +41,9 @@ _DECODERS = frozenset({"mp3", "mp3float", "flac", "opus", "libopus", "vorbis", "
 #: Sizes of chunks from here on are no sizes.
 _OPEN_SIZE = 0x7FFF_0000
 
+#: Of a sample: those of whole numbers of 32 bits that somebody wrote as floats. Sums of squares beyond it have no end.
+_LOUDEST = float(1 << 31)
+
 _RATES = (1_000, 768_000)
 _MOST_CHANNELS = 16
 
@@ -124,7 +127,7 @@ def _decode(av: Any, container: Any, kind: str, rate: int, limits: MediaLimits, 
     pieces += [_mean(made) for made in resampler.resample(None)]
     samples = np.concatenate(pieces).astype(np.float32, copy=False) if pieces else np.zeros(0, np.float32)
     if not samples.size:
-        raise InvalidInputError.at(field, "{field} has no samples")
+        raise InvalidInputError.at(field, "{field} has no samples, or too few to be brought to the model's rate")
     seconds = samples.size / rate
     if kind in _TELLS_LENGTH and seconds < min(declared * 0.98, declared - _SECONDS_MISSING):
         raise InvalidInputError.at(
@@ -133,7 +136,13 @@ def _decode(av: Any, container: Any, kind: str, rate: int, limits: MediaLimits, 
             declared=declared,
             seconds=seconds,
         )
-    return np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+    if not max(samples.max(), -samples.min()) <= _LOUDEST:  # which what is no number is not either
+        raise InvalidInputError.at(
+            field,
+            "{field} has samples that are no numbers, or louder than {limit:,.0f}; floats are about -1 to 1",
+            limit=_LOUDEST,
+        )
+    return samples
 
 
 def _mean(frame: Any) -> Samples:

@@ -35,6 +35,9 @@ _KINDS = {
     "aac": _Kind("adts", "aac", 24_000),
 }
 
+#: Of a file, at least: what is shorter ends in silence, for codecs write nothing of a few samples.
+_LEAST_SECONDS = 0.1
+
 #: Of a page of Ogg, which is told when it is full.
 _PAGE_MICROSECONDS = "200000"
 
@@ -96,11 +99,18 @@ class AudioWriter:
             self._container.mux(self._stream.encode(frame))
         return self._taken()
 
+    @property
+    def seconds(self) -> float:
+        """That were written."""
+        return self._written / self._rate
+
     def finish(self) -> bytes:
-        """The last bytes of a stream, or all of a file."""
+        """The last bytes of a stream, or all of a file, which is a tenth of a second long at least."""
+        missing = round(_LEAST_SECONDS * self._rate) - self._written
+        begun = self.write(np.zeros(max(0, missing), np.float32))
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        return self._sink.getvalue() if isinstance(self._sink, BytesIO) else self._taken()
+        return self._sink.getvalue() if isinstance(self._sink, BytesIO) else begun + self._taken()
 
     def _taken(self) -> bytes:
         return self._sink.taken() if isinstance(self._sink, _Pipe) else b""

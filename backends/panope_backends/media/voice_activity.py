@@ -49,11 +49,13 @@ class VadOptions:
         threshold: the probability from which a frame is speech.
         min_silence_seconds: shorter silence does not part speech.
         padding_seconds: kept before and after speech.
+        min_speech_seconds: shorter speech is none.
     """
 
     threshold: float
     min_silence_seconds: float
     padding_seconds: float
+    min_speech_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,9 @@ class VoiceDetector:
             samples: at `RATE`.
             options: what counts.
         """
-        return parts_of(self.probabilities(samples), samples.size, options)
+        least = options.min_speech_seconds * RATE
+        found = parts_of(self.probabilities(samples), samples.size, options)
+        return [each for each in found if each.end - each.start >= least]
 
 
 @cache

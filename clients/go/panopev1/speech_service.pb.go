@@ -264,11 +264,12 @@ func (x *TranscribeRequest) GetOptions() *TranscriptionOptions {
 // How audio is transcribed.
 type TranscriptionOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The language that is spoken, as a code such as `en`. Default: the one that the model hears.
+	// The language that is spoken, as a code such as `en`, of at most 16 characters. Default: the one that the model hears.
 	Language string `protobuf:"bytes,1,opt,name=language,proto3" json:"language,omitempty"`
 	// Whether English is written, whatever is spoken. Refused for a model that does not translate.
 	Translate bool `protobuf:"varint,2,opt,name=translate,proto3" json:"translate,omitempty"`
-	// What was said before, or names as they are written; the model goes on in this style. It keeps the last 223 tokens.
+	// What was said before, or names as they are written, of at most 16,384 bytes; the model goes on in this style. It
+	// keeps the last 223 tokens.
 	Prompt string `protobuf:"bytes,3,opt,name=prompt,proto3" json:"prompt,omitempty"`
 	// From 0, which takes the likeliest token each time, to 1. Default: 0.
 	Temperature float64 `protobuf:"fixed64,4,opt,name=temperature,proto3" json:"temperature,omitempty"`
@@ -280,7 +281,7 @@ type TranscriptionOptions struct {
 	// Whether silence is left out before anything is transcribed: models write words of their own into it. Times stay those
 	// of the file. Default: true where the server has the detector, Silero's (the extra `vad`); elsewhere true is refused.
 	Vad *bool `protobuf:"varint,7,opt,name=vad,proto3,oneof" json:"vad,omitempty"`
-	// What counts as speech. Refused where `vad` is false.
+	// What counts as speech. Where it is given, `vad` is true by default; refused where `vad` is false.
 	VadOptions *VadOptions `protobuf:"bytes,8,opt,name=vad_options,json=vadOptions,proto3" json:"vad_options,omitempty"`
 	// Whether words are told with their times, in `words` of each segment; audio of one window is then parted into
 	// segments by Whisper, as by `timestamps`. Refused for a model that cannot place them.
@@ -382,17 +383,23 @@ func (x *TranscriptionOptions) GetWords() bool {
 	return false
 }
 
-// What counts as speech, for the detector of voice activity.
+// What counts as speech, for the detector of voice activity. Where speech is looked for, the defaults are those of
+// silero-vad, without what it tells around speech.
 type VadOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The probability from which a moment of 32 milliseconds is speech, above 0 and below 1. Default: 0.5.
 	Threshold *float64 `protobuf:"fixed64,1,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
-	// Shorter silence does not part speech, in seconds from 0 to 60. Default: 2.
+	// Shorter silence does not part speech, in seconds from 0 to 60; of StreamDetectSpeech to 10, of LiveTranscribe from
+	// 0.2 to 10. Default: 2 of Transcribe, 0.7 of LiveTranscribe, 0.1 where speech is looked for.
 	MinSilenceSeconds *float64 `protobuf:"fixed64,2,opt,name=min_silence_seconds,json=minSilenceSeconds,proto3,oneof" json:"min_silence_seconds,omitempty"`
-	// What is kept before and after speech, in seconds from 0 to 10. Default: 0.4.
+	// What is kept, or told, before and after speech, in seconds from 0 to 10; on streams that come live to 1. Default: 0.4
+	// of Transcribe, 0.2 of LiveTranscribe, 0 where speech is looked for.
 	PaddingSeconds *float64 `protobuf:"fixed64,3,opt,name=padding_seconds,json=paddingSeconds,proto3,oneof" json:"padding_seconds,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Shorter speech is none, in seconds from 0 to 60; on streams that come live to 10. Default: 0 of Transcribe, 0.1 of
+	// LiveTranscribe, 0.25 where speech is looked for.
+	MinSpeechSeconds *float64 `protobuf:"fixed64,4,opt,name=min_speech_seconds,json=minSpeechSeconds,proto3,oneof" json:"min_speech_seconds,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *VadOptions) Reset() {
@@ -442,6 +449,13 @@ func (x *VadOptions) GetMinSilenceSeconds() float64 {
 func (x *VadOptions) GetPaddingSeconds() float64 {
 	if x != nil && x.PaddingSeconds != nil {
 		return *x.PaddingSeconds
+	}
+	return 0
+}
+
+func (x *VadOptions) GetMinSpeechSeconds() float64 {
+	if x != nil && x.MinSpeechSeconds != nil {
+		return *x.MinSpeechSeconds
 	}
 	return 0
 }
@@ -918,7 +932,7 @@ type LiveTranscribeRequest_Config struct {
 
 type LiveTranscribeRequest_Audio struct {
 	// The samples that follow those before, of one channel, 1 MiB of them at most; a sample may be cut between two
-	// messages.
+	// messages. What begins as a file, such as WAV or MP3, is refused.
 	Audio []byte `protobuf:"bytes,2,opt,name=audio,proto3,oneof"`
 }
 
@@ -935,8 +949,7 @@ type LiveTranscribeConfig struct {
 	SampleFormat SampleFormat `protobuf:"varint,2,opt,name=sample_format,json=sampleFormat,proto3,enum=panope.v1.SampleFormat" json:"sample_format,omitempty"`
 	// Samples in a second, from 8,000 to 48,000. Default: 16,000.
 	SampleRate uint32 `protobuf:"varint,3,opt,name=sample_rate,json=sampleRate,proto3" json:"sample_rate,omitempty"`
-	// As of Transcribe. `vad` cannot be false; of `vad_options` an utterance is ended by `min_silence_seconds`, 0.7 by
-	// default and at least 0.2, and `padding_seconds` are 0.2 by default and 1 at most.
+	// As of Transcribe. `vad` cannot be false; `min_silence_seconds` of `vad_options` end an utterance.
 	Options *TranscriptionOptions `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
 	// Seconds of new audio after which an utterance that goes on is told anew, from 0.2 to 30; 0 for never. Default: 1.
 	PartialIntervalSeconds *float64 `protobuf:"fixed64,5,opt,name=partial_interval_seconds,json=partialIntervalSeconds,proto3,oneof" json:"partial_interval_seconds,omitempty"`
@@ -1135,7 +1148,7 @@ type DetectSpeechRequest struct {
 	// The audio. Required.
 	Audio *Audio `protobuf:"bytes,2,opt,name=audio,proto3" json:"audio,omitempty"`
 	// What counts as speech.
-	Options       *SpeechDetectionOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
+	VadOptions    *VadOptions `protobuf:"bytes,3,opt,name=vad_options,json=vadOptions,proto3" json:"vad_options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1184,84 +1197,11 @@ func (x *DetectSpeechRequest) GetAudio() *Audio {
 	return nil
 }
 
-func (x *DetectSpeechRequest) GetOptions() *SpeechDetectionOptions {
+func (x *DetectSpeechRequest) GetVadOptions() *VadOptions {
 	if x != nil {
-		return x.Options
+		return x.VadOptions
 	}
 	return nil
-}
-
-// What counts as speech; the defaults are those of silero-vad, without what it tells around speech.
-type SpeechDetectionOptions struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The probability from which a moment of 32 milliseconds is speech, above 0 and below 1. Default: 0.5.
-	Threshold *float64 `protobuf:"fixed64,1,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
-	// Shorter silence does not part speech, in seconds from 0 to 60. Default: 0.1.
-	MinSilenceSeconds *float64 `protobuf:"fixed64,2,opt,name=min_silence_seconds,json=minSilenceSeconds,proto3,oneof" json:"min_silence_seconds,omitempty"`
-	// Shorter speech is not told, in seconds from 0 to 60. Default: 0.25.
-	MinSpeechSeconds *float64 `protobuf:"fixed64,3,opt,name=min_speech_seconds,json=minSpeechSeconds,proto3,oneof" json:"min_speech_seconds,omitempty"`
-	// What is told before and after speech, in seconds from 0 to 10. Default: 0.
-	PaddingSeconds *float64 `protobuf:"fixed64,4,opt,name=padding_seconds,json=paddingSeconds,proto3,oneof" json:"padding_seconds,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
-}
-
-func (x *SpeechDetectionOptions) Reset() {
-	*x = SpeechDetectionOptions{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SpeechDetectionOptions) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SpeechDetectionOptions) ProtoMessage() {}
-
-func (x *SpeechDetectionOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SpeechDetectionOptions.ProtoReflect.Descriptor instead.
-func (*SpeechDetectionOptions) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *SpeechDetectionOptions) GetThreshold() float64 {
-	if x != nil && x.Threshold != nil {
-		return *x.Threshold
-	}
-	return 0
-}
-
-func (x *SpeechDetectionOptions) GetMinSilenceSeconds() float64 {
-	if x != nil && x.MinSilenceSeconds != nil {
-		return *x.MinSilenceSeconds
-	}
-	return 0
-}
-
-func (x *SpeechDetectionOptions) GetMinSpeechSeconds() float64 {
-	if x != nil && x.MinSpeechSeconds != nil {
-		return *x.MinSpeechSeconds
-	}
-	return 0
-}
-
-func (x *SpeechDetectionOptions) GetPaddingSeconds() float64 {
-	if x != nil && x.PaddingSeconds != nil {
-		return *x.PaddingSeconds
-	}
-	return 0
 }
 
 // What was found.
@@ -1279,7 +1219,7 @@ type DetectSpeechResponse struct {
 
 func (x *DetectSpeechResponse) Reset() {
 	*x = DetectSpeechResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[13]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1231,7 @@ func (x *DetectSpeechResponse) String() string {
 func (*DetectSpeechResponse) ProtoMessage() {}
 
 func (x *DetectSpeechResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[13]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1244,7 @@ func (x *DetectSpeechResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DetectSpeechResponse.ProtoReflect.Descriptor instead.
 func (*DetectSpeechResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{13}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DetectSpeechResponse) GetModel() string {
@@ -1341,7 +1281,7 @@ type SpeechSegment struct {
 
 func (x *SpeechSegment) Reset() {
 	*x = SpeechSegment{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[14]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1353,7 +1293,7 @@ func (x *SpeechSegment) String() string {
 func (*SpeechSegment) ProtoMessage() {}
 
 func (x *SpeechSegment) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[14]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1366,7 +1306,7 @@ func (x *SpeechSegment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeechSegment.ProtoReflect.Descriptor instead.
 func (*SpeechSegment) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{14}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SpeechSegment) GetStartSeconds() float64 {
@@ -1381,6 +1321,239 @@ func (x *SpeechSegment) GetEndSeconds() float64 {
 		return x.EndSeconds
 	}
 	return 0
+}
+
+// The next message of a stream in which speech is looked for as it comes.
+type StreamDetectSpeechRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly one.
+	//
+	// Types that are valid to be assigned to Message:
+	//
+	//	*StreamDetectSpeechRequest_Config
+	//	*StreamDetectSpeechRequest_Audio
+	Message       isStreamDetectSpeechRequest_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamDetectSpeechRequest) Reset() {
+	*x = StreamDetectSpeechRequest{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamDetectSpeechRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamDetectSpeechRequest) ProtoMessage() {}
+
+func (x *StreamDetectSpeechRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamDetectSpeechRequest.ProtoReflect.Descriptor instead.
+func (*StreamDetectSpeechRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *StreamDetectSpeechRequest) GetMessage() isStreamDetectSpeechRequest_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *StreamDetectSpeechRequest) GetConfig() *StreamDetectSpeechConfig {
+	if x != nil {
+		if x, ok := x.Message.(*StreamDetectSpeechRequest_Config); ok {
+			return x.Config
+		}
+	}
+	return nil
+}
+
+func (x *StreamDetectSpeechRequest) GetAudio() []byte {
+	if x != nil {
+		if x, ok := x.Message.(*StreamDetectSpeechRequest_Audio); ok {
+			return x.Audio
+		}
+	}
+	return nil
+}
+
+type isStreamDetectSpeechRequest_Message interface {
+	isStreamDetectSpeechRequest_Message()
+}
+
+type StreamDetectSpeechRequest_Config struct {
+	// How. The first message, and no other.
+	Config *StreamDetectSpeechConfig `protobuf:"bytes,1,opt,name=config,proto3,oneof"`
+}
+
+type StreamDetectSpeechRequest_Audio struct {
+	// As in LiveTranscribeRequest.
+	Audio []byte `protobuf:"bytes,2,opt,name=audio,proto3,oneof"`
+}
+
+func (*StreamDetectSpeechRequest_Config) isStreamDetectSpeechRequest_Message() {}
+
+func (*StreamDetectSpeechRequest_Audio) isStreamDetectSpeechRequest_Message() {}
+
+// How speech is looked for in a stream.
+type StreamDetectSpeechConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name, `vendor/name`, of a model that transcribes, or an alias. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// How samples are written. Default: whole numbers of 16 bits.
+	SampleFormat SampleFormat `protobuf:"varint,2,opt,name=sample_format,json=sampleFormat,proto3,enum=panope.v1.SampleFormat" json:"sample_format,omitempty"`
+	// Samples in a second, from 8,000 to 48,000. Default: 16,000.
+	SampleRate uint32 `protobuf:"varint,3,opt,name=sample_rate,json=sampleRate,proto3" json:"sample_rate,omitempty"`
+	// What counts as speech.
+	VadOptions    *VadOptions `protobuf:"bytes,4,opt,name=vad_options,json=vadOptions,proto3" json:"vad_options,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamDetectSpeechConfig) Reset() {
+	*x = StreamDetectSpeechConfig{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamDetectSpeechConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamDetectSpeechConfig) ProtoMessage() {}
+
+func (x *StreamDetectSpeechConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamDetectSpeechConfig.ProtoReflect.Descriptor instead.
+func (*StreamDetectSpeechConfig) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *StreamDetectSpeechConfig) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *StreamDetectSpeechConfig) GetSampleFormat() SampleFormat {
+	if x != nil {
+		return x.SampleFormat
+	}
+	return SampleFormat_SAMPLE_FORMAT_UNSPECIFIED
+}
+
+func (x *StreamDetectSpeechConfig) GetSampleRate() uint32 {
+	if x != nil {
+		return x.SampleRate
+	}
+	return 0
+}
+
+func (x *StreamDetectSpeechConfig) GetVadOptions() *VadOptions {
+	if x != nil {
+		return x.VadOptions
+	}
+	return nil
+}
+
+// A part of a stream that is speech.
+type StreamDetectSpeechResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model whose worker looked.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The number of the part, from 0.
+	Index uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	// Whether it has ended. Each part is told once before, when its speech is heard, unless it has ended by then.
+	IsFinal bool `protobuf:"varint,3,opt,name=is_final,json=isFinal,proto3" json:"is_final,omitempty"`
+	// Where it starts and ends, in seconds from the start of the stream; of a part that goes on, where it was last heard.
+	Segment       *SpeechSegment `protobuf:"bytes,4,opt,name=segment,proto3" json:"segment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamDetectSpeechResponse) Reset() {
+	*x = StreamDetectSpeechResponse{}
+	mi := &file_panope_v1_speech_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamDetectSpeechResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamDetectSpeechResponse) ProtoMessage() {}
+
+func (x *StreamDetectSpeechResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_speech_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamDetectSpeechResponse.ProtoReflect.Descriptor instead.
+func (*StreamDetectSpeechResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *StreamDetectSpeechResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *StreamDetectSpeechResponse) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *StreamDetectSpeechResponse) GetIsFinal() bool {
+	if x != nil {
+		return x.IsFinal
+	}
+	return false
+}
+
+func (x *StreamDetectSpeechResponse) GetSegment() *SpeechSegment {
+	if x != nil {
+		return x.Segment
+	}
+	return nil
 }
 
 // A text to speak.
@@ -1408,7 +1581,7 @@ type SpeakRequest struct {
 
 func (x *SpeakRequest) Reset() {
 	*x = SpeakRequest{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[15]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +1593,7 @@ func (x *SpeakRequest) String() string {
 func (*SpeakRequest) ProtoMessage() {}
 
 func (x *SpeakRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[15]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +1606,7 @@ func (x *SpeakRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeakRequest.ProtoReflect.Descriptor instead.
 func (*SpeakRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{15}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SpeakRequest) GetModel() string {
@@ -1502,7 +1675,7 @@ type SpeakResponse struct {
 
 func (x *SpeakResponse) Reset() {
 	*x = SpeakResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[16]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1514,7 +1687,7 @@ func (x *SpeakResponse) String() string {
 func (*SpeakResponse) ProtoMessage() {}
 
 func (x *SpeakResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[16]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1527,7 +1700,7 @@ func (x *SpeakResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeakResponse.ProtoReflect.Descriptor instead.
 func (*SpeakResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{16}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SpeakResponse) GetModel() string {
@@ -1569,7 +1742,7 @@ type StreamSpeakRequest struct {
 
 func (x *StreamSpeakRequest) Reset() {
 	*x = StreamSpeakRequest{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[17]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1754,7 @@ func (x *StreamSpeakRequest) String() string {
 func (*StreamSpeakRequest) ProtoMessage() {}
 
 func (x *StreamSpeakRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[17]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1767,7 @@ func (x *StreamSpeakRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamSpeakRequest.ProtoReflect.Descriptor instead.
 func (*StreamSpeakRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{17}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StreamSpeakRequest) GetRequest() *SpeakRequest {
@@ -1621,7 +1794,7 @@ type StreamSpeakResponse struct {
 
 func (x *StreamSpeakResponse) Reset() {
 	*x = StreamSpeakResponse{}
-	mi := &file_panope_v1_speech_service_proto_msgTypes[18]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1633,7 +1806,7 @@ func (x *StreamSpeakResponse) String() string {
 func (*StreamSpeakResponse) ProtoMessage() {}
 
 func (x *StreamSpeakResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_speech_service_proto_msgTypes[18]
+	mi := &file_panope_v1_speech_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1646,7 +1819,7 @@ func (x *StreamSpeakResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamSpeakResponse.ProtoReflect.Descriptor instead.
 func (*StreamSpeakResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{18}
+	return file_panope_v1_speech_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StreamSpeakResponse) GetModel() string {
@@ -1700,16 +1873,18 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"vadOptions\x12\x14\n" +
 	"\x05words\x18\t \x01(\bR\x05wordsB\a\n" +
 	"\x05_seedB\x06\n" +
-	"\x04_vad\"\xcc\x01\n" +
+	"\x04_vad\"\x96\x02\n" +
 	"\n" +
 	"VadOptions\x12!\n" +
 	"\tthreshold\x18\x01 \x01(\x01H\x00R\tthreshold\x88\x01\x01\x123\n" +
 	"\x13min_silence_seconds\x18\x02 \x01(\x01H\x01R\x11minSilenceSeconds\x88\x01\x01\x12,\n" +
-	"\x0fpadding_seconds\x18\x03 \x01(\x01H\x02R\x0epaddingSeconds\x88\x01\x01B\f\n" +
+	"\x0fpadding_seconds\x18\x03 \x01(\x01H\x02R\x0epaddingSeconds\x88\x01\x01\x121\n" +
+	"\x12min_speech_seconds\x18\x04 \x01(\x01H\x03R\x10minSpeechSeconds\x88\x01\x01B\f\n" +
 	"\n" +
 	"_thresholdB\x16\n" +
 	"\x14_min_silence_secondsB\x12\n" +
-	"\x10_padding_seconds\"\xa5\x02\n" +
+	"\x10_padding_secondsB\x15\n" +
+	"\x13_min_speech_seconds\"\xa5\x02\n" +
 	"\x14TranscriptionSegment\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12#\n" +
 	"\rstart_seconds\x18\x02 \x01(\x01R\fstartSeconds\x12\x1f\n" +
@@ -1763,21 +1938,12 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\vend_seconds\x18\a \x01(\x01R\n" +
 	"endSeconds\x12\x1a\n" +
 	"\blanguage\x18\b \x01(\tR\blanguage\x12+\n" +
-	"\x11completion_tokens\x18\t \x01(\rR\x10completionTokens\"\x90\x01\n" +
+	"\x11completion_tokens\x18\t \x01(\rR\x10completionTokens\"\x8b\x01\n" +
 	"\x13DetectSpeechRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12&\n" +
-	"\x05audio\x18\x02 \x01(\v2\x10.panope.v1.AudioR\x05audio\x12;\n" +
-	"\aoptions\x18\x03 \x01(\v2!.panope.v1.SpeechDetectionOptionsR\aoptions\"\xa2\x02\n" +
-	"\x16SpeechDetectionOptions\x12!\n" +
-	"\tthreshold\x18\x01 \x01(\x01H\x00R\tthreshold\x88\x01\x01\x123\n" +
-	"\x13min_silence_seconds\x18\x02 \x01(\x01H\x01R\x11minSilenceSeconds\x88\x01\x01\x121\n" +
-	"\x12min_speech_seconds\x18\x03 \x01(\x01H\x02R\x10minSpeechSeconds\x88\x01\x01\x12,\n" +
-	"\x0fpadding_seconds\x18\x04 \x01(\x01H\x03R\x0epaddingSeconds\x88\x01\x01B\f\n" +
-	"\n" +
-	"_thresholdB\x16\n" +
-	"\x14_min_silence_secondsB\x15\n" +
-	"\x13_min_speech_secondsB\x12\n" +
-	"\x10_padding_seconds\"\x8d\x01\n" +
+	"\x05audio\x18\x02 \x01(\v2\x10.panope.v1.AudioR\x05audio\x126\n" +
+	"\vvad_options\x18\x03 \x01(\v2\x15.panope.v1.VadOptionsR\n" +
+	"vadOptions\"\x8d\x01\n" +
 	"\x14DetectSpeechResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x124\n" +
 	"\bsegments\x18\x02 \x03(\v2\x18.panope.v1.SpeechSegmentR\bsegments\x12)\n" +
@@ -1785,7 +1951,23 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\rSpeechSegment\x12#\n" +
 	"\rstart_seconds\x18\x01 \x01(\x01R\fstartSeconds\x12\x1f\n" +
 	"\vend_seconds\x18\x02 \x01(\x01R\n" +
-	"endSeconds\"\x86\x02\n" +
+	"endSeconds\"}\n" +
+	"\x19StreamDetectSpeechRequest\x12=\n" +
+	"\x06config\x18\x01 \x01(\v2#.panope.v1.StreamDetectSpeechConfigH\x00R\x06config\x12\x16\n" +
+	"\x05audio\x18\x02 \x01(\fH\x00R\x05audioB\t\n" +
+	"\amessage\"\xc7\x01\n" +
+	"\x18StreamDetectSpeechConfig\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12<\n" +
+	"\rsample_format\x18\x02 \x01(\x0e2\x17.panope.v1.SampleFormatR\fsampleFormat\x12\x1f\n" +
+	"\vsample_rate\x18\x03 \x01(\rR\n" +
+	"sampleRate\x126\n" +
+	"\vvad_options\x18\x04 \x01(\v2\x15.panope.v1.VadOptionsR\n" +
+	"vadOptions\"\x97\x01\n" +
+	"\x1aStreamDetectSpeechResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\rR\x05index\x12\x19\n" +
+	"\bis_final\x18\x03 \x01(\bR\aisFinal\x122\n" +
+	"\asegment\x18\x04 \x01(\v2\x18.panope.v1.SpeechSegmentR\asegment\"\x86\x02\n" +
 	"\fSpeakRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
@@ -1825,13 +2007,14 @@ const file_panope_v1_speech_service_proto_rawDesc = "" +
 	"\x10AUDIO_FORMAT_MP3\x10\x03\x12\x15\n" +
 	"\x11AUDIO_FORMAT_FLAC\x10\x04\x12\x15\n" +
 	"\x11AUDIO_FORMAT_OPUS\x10\x05\x12\x14\n" +
-	"\x10AUDIO_FORMAT_AAC\x10\x062\xf1\x03\n" +
+	"\x10AUDIO_FORMAT_AAC\x10\x062\xd8\x04\n" +
 	"\rSpeechService\x12I\n" +
 	"\n" +
 	"Transcribe\x12\x1c.panope.v1.TranscribeRequest\x1a\x1d.panope.v1.TranscribeResponse\x12]\n" +
 	"\x10StreamTranscribe\x12\".panope.v1.StreamTranscribeRequest\x1a#.panope.v1.StreamTranscribeResponse0\x01\x12Y\n" +
 	"\x0eLiveTranscribe\x12 .panope.v1.LiveTranscribeRequest\x1a!.panope.v1.LiveTranscribeResponse(\x010\x01\x12O\n" +
-	"\fDetectSpeech\x12\x1e.panope.v1.DetectSpeechRequest\x1a\x1f.panope.v1.DetectSpeechResponse\x12:\n" +
+	"\fDetectSpeech\x12\x1e.panope.v1.DetectSpeechRequest\x1a\x1f.panope.v1.DetectSpeechResponse\x12e\n" +
+	"\x12StreamDetectSpeech\x12$.panope.v1.StreamDetectSpeechRequest\x1a%.panope.v1.StreamDetectSpeechResponse(\x010\x01\x12:\n" +
 	"\x05Speak\x12\x17.panope.v1.SpeakRequest\x1a\x18.panope.v1.SpeakResponse\x12N\n" +
 	"\vStreamSpeak\x12\x1d.panope.v1.StreamSpeakRequest\x1a\x1e.panope.v1.StreamSpeakResponse0\x01B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
@@ -1848,34 +2031,36 @@ func file_panope_v1_speech_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_speech_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_panope_v1_speech_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_panope_v1_speech_service_proto_goTypes = []any{
-	(SampleFormat)(0),                // 0: panope.v1.SampleFormat
-	(SpeechInputFormat)(0),           // 1: panope.v1.SpeechInputFormat
-	(AudioFormat)(0),                 // 2: panope.v1.AudioFormat
-	(*TranscribeRequest)(nil),        // 3: panope.v1.TranscribeRequest
-	(*TranscriptionOptions)(nil),     // 4: panope.v1.TranscriptionOptions
-	(*VadOptions)(nil),               // 5: panope.v1.VadOptions
-	(*TranscriptionSegment)(nil),     // 6: panope.v1.TranscriptionSegment
-	(*TranscriptionWord)(nil),        // 7: panope.v1.TranscriptionWord
-	(*TranscribeResponse)(nil),       // 8: panope.v1.TranscribeResponse
-	(*StreamTranscribeRequest)(nil),  // 9: panope.v1.StreamTranscribeRequest
-	(*StreamTranscribeResponse)(nil), // 10: panope.v1.StreamTranscribeResponse
-	(*LiveTranscribeRequest)(nil),    // 11: panope.v1.LiveTranscribeRequest
-	(*LiveTranscribeConfig)(nil),     // 12: panope.v1.LiveTranscribeConfig
-	(*LiveTranscribeResponse)(nil),   // 13: panope.v1.LiveTranscribeResponse
-	(*DetectSpeechRequest)(nil),      // 14: panope.v1.DetectSpeechRequest
-	(*SpeechDetectionOptions)(nil),   // 15: panope.v1.SpeechDetectionOptions
-	(*DetectSpeechResponse)(nil),     // 16: panope.v1.DetectSpeechResponse
-	(*SpeechSegment)(nil),            // 17: panope.v1.SpeechSegment
-	(*SpeakRequest)(nil),             // 18: panope.v1.SpeakRequest
-	(*SpeakResponse)(nil),            // 19: panope.v1.SpeakResponse
-	(*StreamSpeakRequest)(nil),       // 20: panope.v1.StreamSpeakRequest
-	(*StreamSpeakResponse)(nil),      // 21: panope.v1.StreamSpeakResponse
-	(*Audio)(nil),                    // 22: panope.v1.Audio
+	(SampleFormat)(0),                  // 0: panope.v1.SampleFormat
+	(SpeechInputFormat)(0),             // 1: panope.v1.SpeechInputFormat
+	(AudioFormat)(0),                   // 2: panope.v1.AudioFormat
+	(*TranscribeRequest)(nil),          // 3: panope.v1.TranscribeRequest
+	(*TranscriptionOptions)(nil),       // 4: panope.v1.TranscriptionOptions
+	(*VadOptions)(nil),                 // 5: panope.v1.VadOptions
+	(*TranscriptionSegment)(nil),       // 6: panope.v1.TranscriptionSegment
+	(*TranscriptionWord)(nil),          // 7: panope.v1.TranscriptionWord
+	(*TranscribeResponse)(nil),         // 8: panope.v1.TranscribeResponse
+	(*StreamTranscribeRequest)(nil),    // 9: panope.v1.StreamTranscribeRequest
+	(*StreamTranscribeResponse)(nil),   // 10: panope.v1.StreamTranscribeResponse
+	(*LiveTranscribeRequest)(nil),      // 11: panope.v1.LiveTranscribeRequest
+	(*LiveTranscribeConfig)(nil),       // 12: panope.v1.LiveTranscribeConfig
+	(*LiveTranscribeResponse)(nil),     // 13: panope.v1.LiveTranscribeResponse
+	(*DetectSpeechRequest)(nil),        // 14: panope.v1.DetectSpeechRequest
+	(*DetectSpeechResponse)(nil),       // 15: panope.v1.DetectSpeechResponse
+	(*SpeechSegment)(nil),              // 16: panope.v1.SpeechSegment
+	(*StreamDetectSpeechRequest)(nil),  // 17: panope.v1.StreamDetectSpeechRequest
+	(*StreamDetectSpeechConfig)(nil),   // 18: panope.v1.StreamDetectSpeechConfig
+	(*StreamDetectSpeechResponse)(nil), // 19: panope.v1.StreamDetectSpeechResponse
+	(*SpeakRequest)(nil),               // 20: panope.v1.SpeakRequest
+	(*SpeakResponse)(nil),              // 21: panope.v1.SpeakResponse
+	(*StreamSpeakRequest)(nil),         // 22: panope.v1.StreamSpeakRequest
+	(*StreamSpeakResponse)(nil),        // 23: panope.v1.StreamSpeakResponse
+	(*Audio)(nil),                      // 24: panope.v1.Audio
 }
 var file_panope_v1_speech_service_proto_depIdxs = []int32{
-	22, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
+	24, // 0: panope.v1.TranscribeRequest.audio:type_name -> panope.v1.Audio
 	4,  // 1: panope.v1.TranscribeRequest.options:type_name -> panope.v1.TranscriptionOptions
 	5,  // 2: panope.v1.TranscriptionOptions.vad_options:type_name -> panope.v1.VadOptions
 	7,  // 3: panope.v1.TranscriptionSegment.words:type_name -> panope.v1.TranscriptionWord
@@ -1886,30 +2071,36 @@ var file_panope_v1_speech_service_proto_depIdxs = []int32{
 	0,  // 8: panope.v1.LiveTranscribeConfig.sample_format:type_name -> panope.v1.SampleFormat
 	4,  // 9: panope.v1.LiveTranscribeConfig.options:type_name -> panope.v1.TranscriptionOptions
 	6,  // 10: panope.v1.LiveTranscribeResponse.segments:type_name -> panope.v1.TranscriptionSegment
-	22, // 11: panope.v1.DetectSpeechRequest.audio:type_name -> panope.v1.Audio
-	15, // 12: panope.v1.DetectSpeechRequest.options:type_name -> panope.v1.SpeechDetectionOptions
-	17, // 13: panope.v1.DetectSpeechResponse.segments:type_name -> panope.v1.SpeechSegment
-	2,  // 14: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
-	1,  // 15: panope.v1.SpeakRequest.input_format:type_name -> panope.v1.SpeechInputFormat
-	22, // 16: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
-	18, // 17: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
-	3,  // 18: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
-	9,  // 19: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
-	11, // 20: panope.v1.SpeechService.LiveTranscribe:input_type -> panope.v1.LiveTranscribeRequest
-	14, // 21: panope.v1.SpeechService.DetectSpeech:input_type -> panope.v1.DetectSpeechRequest
-	18, // 22: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
-	20, // 23: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
-	8,  // 24: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
-	10, // 25: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
-	13, // 26: panope.v1.SpeechService.LiveTranscribe:output_type -> panope.v1.LiveTranscribeResponse
-	16, // 27: panope.v1.SpeechService.DetectSpeech:output_type -> panope.v1.DetectSpeechResponse
-	19, // 28: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
-	21, // 29: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
-	24, // [24:30] is the sub-list for method output_type
-	18, // [18:24] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	24, // 11: panope.v1.DetectSpeechRequest.audio:type_name -> panope.v1.Audio
+	5,  // 12: panope.v1.DetectSpeechRequest.vad_options:type_name -> panope.v1.VadOptions
+	16, // 13: panope.v1.DetectSpeechResponse.segments:type_name -> panope.v1.SpeechSegment
+	18, // 14: panope.v1.StreamDetectSpeechRequest.config:type_name -> panope.v1.StreamDetectSpeechConfig
+	0,  // 15: panope.v1.StreamDetectSpeechConfig.sample_format:type_name -> panope.v1.SampleFormat
+	5,  // 16: panope.v1.StreamDetectSpeechConfig.vad_options:type_name -> panope.v1.VadOptions
+	16, // 17: panope.v1.StreamDetectSpeechResponse.segment:type_name -> panope.v1.SpeechSegment
+	2,  // 18: panope.v1.SpeakRequest.format:type_name -> panope.v1.AudioFormat
+	1,  // 19: panope.v1.SpeakRequest.input_format:type_name -> panope.v1.SpeechInputFormat
+	24, // 20: panope.v1.SpeakResponse.audio:type_name -> panope.v1.Audio
+	20, // 21: panope.v1.StreamSpeakRequest.request:type_name -> panope.v1.SpeakRequest
+	3,  // 22: panope.v1.SpeechService.Transcribe:input_type -> panope.v1.TranscribeRequest
+	9,  // 23: panope.v1.SpeechService.StreamTranscribe:input_type -> panope.v1.StreamTranscribeRequest
+	11, // 24: panope.v1.SpeechService.LiveTranscribe:input_type -> panope.v1.LiveTranscribeRequest
+	14, // 25: panope.v1.SpeechService.DetectSpeech:input_type -> panope.v1.DetectSpeechRequest
+	17, // 26: panope.v1.SpeechService.StreamDetectSpeech:input_type -> panope.v1.StreamDetectSpeechRequest
+	20, // 27: panope.v1.SpeechService.Speak:input_type -> panope.v1.SpeakRequest
+	22, // 28: panope.v1.SpeechService.StreamSpeak:input_type -> panope.v1.StreamSpeakRequest
+	8,  // 29: panope.v1.SpeechService.Transcribe:output_type -> panope.v1.TranscribeResponse
+	10, // 30: panope.v1.SpeechService.StreamTranscribe:output_type -> panope.v1.StreamTranscribeResponse
+	13, // 31: panope.v1.SpeechService.LiveTranscribe:output_type -> panope.v1.LiveTranscribeResponse
+	15, // 32: panope.v1.SpeechService.DetectSpeech:output_type -> panope.v1.DetectSpeechResponse
+	19, // 33: panope.v1.SpeechService.StreamDetectSpeech:output_type -> panope.v1.StreamDetectSpeechResponse
+	21, // 34: panope.v1.SpeechService.Speak:output_type -> panope.v1.SpeakResponse
+	23, // 35: panope.v1.SpeechService.StreamSpeak:output_type -> panope.v1.StreamSpeakResponse
+	29, // [29:36] is the sub-list for method output_type
+	22, // [22:29] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_speech_service_proto_init() }
@@ -1925,15 +2116,18 @@ func file_panope_v1_speech_service_proto_init() {
 		(*LiveTranscribeRequest_Audio)(nil),
 	}
 	file_panope_v1_speech_service_proto_msgTypes[9].OneofWrappers = []any{}
-	file_panope_v1_speech_service_proto_msgTypes[12].OneofWrappers = []any{}
-	file_panope_v1_speech_service_proto_msgTypes[15].OneofWrappers = []any{}
+	file_panope_v1_speech_service_proto_msgTypes[14].OneofWrappers = []any{
+		(*StreamDetectSpeechRequest_Config)(nil),
+		(*StreamDetectSpeechRequest_Audio)(nil),
+	}
+	file_panope_v1_speech_service_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_speech_service_proto_rawDesc), len(file_panope_v1_speech_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

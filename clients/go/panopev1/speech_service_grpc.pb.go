@@ -19,12 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SpeechService_Transcribe_FullMethodName       = "/panope.v1.SpeechService/Transcribe"
-	SpeechService_StreamTranscribe_FullMethodName = "/panope.v1.SpeechService/StreamTranscribe"
-	SpeechService_LiveTranscribe_FullMethodName   = "/panope.v1.SpeechService/LiveTranscribe"
-	SpeechService_DetectSpeech_FullMethodName     = "/panope.v1.SpeechService/DetectSpeech"
-	SpeechService_Speak_FullMethodName            = "/panope.v1.SpeechService/Speak"
-	SpeechService_StreamSpeak_FullMethodName      = "/panope.v1.SpeechService/StreamSpeak"
+	SpeechService_Transcribe_FullMethodName         = "/panope.v1.SpeechService/Transcribe"
+	SpeechService_StreamTranscribe_FullMethodName   = "/panope.v1.SpeechService/StreamTranscribe"
+	SpeechService_LiveTranscribe_FullMethodName     = "/panope.v1.SpeechService/LiveTranscribe"
+	SpeechService_DetectSpeech_FullMethodName       = "/panope.v1.SpeechService/DetectSpeech"
+	SpeechService_StreamDetectSpeech_FullMethodName = "/panope.v1.SpeechService/StreamDetectSpeech"
+	SpeechService_Speak_FullMethodName              = "/panope.v1.SpeechService/Speak"
+	SpeechService_StreamSpeak_FullMethodName        = "/panope.v1.SpeechService/StreamSpeak"
 )
 
 // SpeechServiceClient is the client API for SpeechService service.
@@ -57,6 +58,13 @@ type SpeechServiceClient interface {
 	//
 	// Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
 	DetectSpeech(ctx context.Context, in *DetectSpeechRequest, opts ...grpc.CallOption) (*DetectSpeechResponse, error)
+	// Says which parts of audio are speech while it comes, as LiveTranscribe takes it: a part is told when its speech is
+	// heard, and again, with where it ends, when silence has ended it. The parts that have ended are those of DetectSpeech.
+	// The stream ends when the caller has ended its side and all is told. Each look at the audio, some three in a second,
+	// counts as a request.
+	//
+	// Errors: as LiveTranscribe.
+	StreamDetectSpeech(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamDetectSpeechRequest, StreamDetectSpeechResponse], error)
 	// Speaks a text, and answers with the whole audio file.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
@@ -128,6 +136,19 @@ func (c *speechServiceClient) DetectSpeech(ctx context.Context, in *DetectSpeech
 	return out, nil
 }
 
+func (c *speechServiceClient) StreamDetectSpeech(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamDetectSpeechRequest, StreamDetectSpeechResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SpeechService_ServiceDesc.Streams[2], SpeechService_StreamDetectSpeech_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamDetectSpeechRequest, StreamDetectSpeechResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SpeechService_StreamDetectSpeechClient = grpc.BidiStreamingClient[StreamDetectSpeechRequest, StreamDetectSpeechResponse]
+
 func (c *speechServiceClient) Speak(ctx context.Context, in *SpeakRequest, opts ...grpc.CallOption) (*SpeakResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SpeakResponse)
@@ -140,7 +161,7 @@ func (c *speechServiceClient) Speak(ctx context.Context, in *SpeakRequest, opts 
 
 func (c *speechServiceClient) StreamSpeak(ctx context.Context, in *StreamSpeakRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSpeakResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &SpeechService_ServiceDesc.Streams[2], SpeechService_StreamSpeak_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &SpeechService_ServiceDesc.Streams[3], SpeechService_StreamSpeak_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +208,13 @@ type SpeechServiceServer interface {
 	//
 	// Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
 	DetectSpeech(context.Context, *DetectSpeechRequest) (*DetectSpeechResponse, error)
+	// Says which parts of audio are speech while it comes, as LiveTranscribe takes it: a part is told when its speech is
+	// heard, and again, with where it ends, when silence has ended it. The parts that have ended are those of DetectSpeech.
+	// The stream ends when the caller has ended its side and all is told. Each look at the audio, some three in a second,
+	// counts as a request.
+	//
+	// Errors: as LiveTranscribe.
+	StreamDetectSpeech(grpc.BidiStreamingServer[StreamDetectSpeechRequest, StreamDetectSpeechResponse]) error
 	// Speaks a text, and answers with the whole audio file.
 	//
 	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a text that is empty or too long, a voice
@@ -217,6 +245,9 @@ func (UnimplementedSpeechServiceServer) LiveTranscribe(grpc.BidiStreamingServer[
 }
 func (UnimplementedSpeechServiceServer) DetectSpeech(context.Context, *DetectSpeechRequest) (*DetectSpeechResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method DetectSpeech not implemented")
+}
+func (UnimplementedSpeechServiceServer) StreamDetectSpeech(grpc.BidiStreamingServer[StreamDetectSpeechRequest, StreamDetectSpeechResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamDetectSpeech not implemented")
 }
 func (UnimplementedSpeechServiceServer) Speak(context.Context, *SpeakRequest) (*SpeakResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Speak not implemented")
@@ -299,6 +330,13 @@ func _SpeechService_DetectSpeech_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SpeechService_StreamDetectSpeech_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(SpeechServiceServer).StreamDetectSpeech(&grpc.GenericServerStream[StreamDetectSpeechRequest, StreamDetectSpeechResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SpeechService_StreamDetectSpeechServer = grpc.BidiStreamingServer[StreamDetectSpeechRequest, StreamDetectSpeechResponse]
+
 func _SpeechService_Speak_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SpeakRequest)
 	if err := dec(in); err != nil {
@@ -357,6 +395,12 @@ var SpeechService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "LiveTranscribe",
 			Handler:       _SpeechService_LiveTranscribe_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "StreamDetectSpeech",
+			Handler:       _SpeechService_StreamDetectSpeech_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

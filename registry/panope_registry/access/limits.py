@@ -11,7 +11,7 @@ from panope_registry.names import shown
 
 MAX_AMOUNT = 10**15
 
-_LIMIT = re.compile(r"(?P<number>[1-9]\d{0,14})(?P<prefix>[kMG]?)/(?P<period>[a-z]+)")
+_LIMIT = re.compile(r"(?P<number>[1-9]\d{0,14})(?P<prefix>[kMG]?)/(?P<period>[a-z]+)", re.ASCII)
 _PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?) ?(?P<prefix>[kKMGT])(?P<binary>i?)B?")
+_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?) ?(?P<prefix>[kKMGT])(?P<binary>i?)B?", re.ASCII)
 _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -16,7 +16,7 @@ def parse_size(size: str | int, name: str) -> int:
         ValueError: it is neither; the message names the setting.
     """
     text = str(size).strip()
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal():
         return int(text)
     found = _SIZE.fullmatch(text)
     if not found:

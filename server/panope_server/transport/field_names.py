@@ -12,7 +12,7 @@ class FieldNames:
     """The names that one body has, for `PanopeError.renamed`.
 
     Args:
-        names: the body's names of outermost fields, by Panope's; others keep theirs.
+        names: the body's names of fields, by Panope's: of whole paths, or of outermost fields; others keep theirs.
         single: whether the body gave one text or image by itself, so that its field has no position.
     """
 
@@ -22,6 +22,8 @@ class FieldNames:
 
     def __call__(self, path: str) -> str:
         """The body's path of a field."""
+        if path in self._names:
+            return self._names[path]
         name, rest = split(path)
         if self._single and name in _ITEMS:
             rest = ""

@@ -106,7 +106,16 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     },
     "panope.v1.RerankService": {"Rerank": INFERENCE},
     "panope.v1.SpeechService": dict.fromkeys(
-        ("Transcribe", "StreamTranscribe", "LiveTranscribe", "DetectSpeech", "Speak", "StreamSpeak"), INFERENCE
+        (
+            "Transcribe",
+            "StreamTranscribe",
+            "LiveTranscribe",
+            "DetectSpeech",
+            "StreamDetectSpeech",
+            "Speak",
+            "StreamSpeak",
+        ),
+        INFERENCE,
     ),
     "panope.v1.TextService": dict.fromkeys(("AnswerQuestion", "FillMask"), INFERENCE),
     "panope.v1.UsageService": {"ListUsage": USAGE_READ},

@@ -13,7 +13,7 @@ from panope_registry.tables.columns import now
 
 PeriodJson = Literal["day", "hour"]
 
-_AGO = re.compile(r"([1-9]\d{0,5})([hd])")
+_AGO = re.compile(r"([1-9]\d{0,5})([hd])", re.ASCII)
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1)}
 
 

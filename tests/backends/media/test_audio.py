@@ -123,3 +123,24 @@ def test_a_header_that_lies_about_rate_or_channels_is_refused(place, value):
     data[place : place + len(value)] = value
     with pytest.raises(InvalidInputError, match="channels at"):
         decode_audio(bytes(data), 16_000, LIMITS)
+
+
+def floats(*values: float) -> bytes:
+    """A WAV file of floats, of a tenth of a second and these."""
+    data = np.concatenate([np.zeros(1600, np.float32), np.array(values, np.float32)]).tobytes()
+    head = (
+        b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 3, 1, 16_000, 64_000, 4, 32) + b"data" + struct.pack("<I", len(data))
+    )
+    return b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -3e38, 3e10])
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+def test_samples_that_are_no_numbers_or_without_measure_are_refused(value, rate):
+    with pytest.raises(InvalidInputError, match="no numbers, or louder than 2,147,483,648") as error:
+        decode_audio(floats(0.5, value), rate, LIMITS, "file")
+    assert error.value.field == "file"
+
+
+def test_floats_that_are_whole_numbers_of_16_bits_are_read():
+    assert decode_audio(floats(-32768.0, 32767.0), 16_000, LIMITS)[-2:].tolist() == [-32768.0, 32767.0]

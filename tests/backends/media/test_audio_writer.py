@@ -35,5 +35,18 @@ def test_what_is_written_is_read_back(kind, stream):
 
 def test_what_is_too_loud_is_cut():
     writer = AudioWriter("wav", RATE, stream=False)
-    writer.write(np.array([2.0, -2.0], np.float32))
+    writer.write(np.tile(np.array([2.0, -2.0], np.float32), RATE))
     assert np.frombuffer(writer.finish()[-4:], "<i2").tolist() == [32767, -32768]
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 320])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("kind", AUDIO_KINDS)
+def test_what_is_very_short_is_a_file_that_can_be_played(kind, stream, count):
+    writer = AudioWriter(kind, RATE, stream=stream)
+    data = writer.write(np.full(count, 0.3, np.float32)) + writer.finish()
+    assert writer.seconds == pytest.approx(0.1, abs=0.001)
+    if kind == "pcm":
+        assert len(data) == pytest.approx(2 * 2400, abs=8)
+        return
+    assert 0.05 < decode_audio(data, 48_000, MediaLimits()).size / 48_000 < 0.2

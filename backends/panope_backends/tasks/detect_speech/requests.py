@@ -41,10 +41,7 @@ class DetectSpeechRequests:
         message = DetectSpeechInput.FromString(data)
         detector = voice_detector()
         samples = decode_audio(message.audio, RATE, self.limits)
-        options = VadOptions(message.threshold, message.min_silence, message.padding)
-        least = message.min_speech * RATE
-        found = [each for each in detector.speech(samples, options) if each.end - each.start >= least]
-        parts = [
-            SpeechPart(start=each.start / RATE, end=each.end / RATE) for each in padded(found, samples.size, options)
-        ]
+        options = VadOptions(message.threshold, message.min_silence, message.padding, message.min_speech)
+        found = padded(detector.speech(samples, options), samples.size, options)
+        parts = [SpeechPart(start=each.start / RATE, end=each.end / RATE) for each in found]
         return Answered(DetectSpeechOutput(parts=parts, duration=samples.size / RATE).SerializeToString())

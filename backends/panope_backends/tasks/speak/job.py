@@ -94,14 +94,15 @@ class SpeakJob(DeviceJob):
 
     def step(self) -> tuple[bytes, bool]:
         """The next piece of the file, and whether it is the last."""
-        made, seconds = b"", 0.0
+        made, before = b"", self._writer.seconds
         if self._rest is None:
             asked = self._message
             samples = self._voice.speak(self._tokens.pop(0), self._place, asked.speed, self._seed)
-            made, seconds = self._writer.write(samples), samples.size / self._voice.rate
+            made = self._writer.write(samples)
             if not self._tokens:
                 self._rest = made + self._writer.finish()
         if self._rest is not None:
             made, self._rest = self._rest[:_PIECE_BYTES], self._rest[_PIECE_BYTES:]
+        seconds = self._writer.seconds - before
         output = messages.SpeakOutput(audio=made, seconds=seconds, sample_rate=self._writer.rate)
         return output.SerializeToString(), self._rest == b""

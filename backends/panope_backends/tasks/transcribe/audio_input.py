@@ -62,7 +62,8 @@ def read_audio(message: TranscribeInput, rate: int, limits: MediaLimits) -> Audi
     duration = samples.size / rate
     if not _leaves_silence_out(message, rate):
         return AudioInput(samples, FileClock(duration))
-    speech = speech_only(samples, VadOptions(message.vad_threshold, message.vad_min_silence, message.vad_padding))
+    options = VadOptions(message.vad_threshold, message.vad_min_silence, message.vad_padding, message.vad_min_speech)
+    speech = speech_only(samples, options)
     if speech is None:
         return AudioInput(samples[:0], FileClock(duration))
     return AudioInput(speech.samples, FileClock(duration, speech))

@@ -11,10 +11,17 @@ from panope.v1 import speech_service_pb2 as pb
 from panope_client.aio.concurrency import Pieces, RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
 from panope_client.errors import InvalidResponseError
-from panope_client.messages.live import LiveOptions, checked_utterance, live_source
+from panope_client.messages.live import (
+    LiveDetectionOptions,
+    LiveOptions,
+    checked_part,
+    checked_utterance,
+    live_detection_source,
+    live_source,
+)
 from panope_client.messages.speech import (
+    DetectSpeechOptions,
     SpeakOptions,
-    SpeechDetectionOptions,
     TranscribeOptions,
     detect_speech_request,
     speak_request,
@@ -92,7 +99,7 @@ class AsyncSpeechCalls(AsyncConnection):
         source.raise_failure()
 
     async def detect_speech(
-        self, audio: bytes | str, model: str, *, timeout: float | None = None, **options: Unpack[SpeechDetectionOptions]
+        self, audio: bytes | str, model: str, *, timeout: float | None = None, **options: Unpack[DetectSpeechOptions]
     ) -> pb.DetectSpeechResponse:
         """Says which parts of audio are speech.
 
@@ -100,9 +107,36 @@ class AsyncSpeechCalls(AsyncConnection):
             audio: the file's bytes: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM.
             model: `vendor/name`, of the task `transcribe`.
             timeout: see the class.
-            options: see `SpeechDetectionOptions`.
+            options: see `DetectSpeechOptions`.
         """
         return await self._call(self._speech.DetectSpeech, detect_speech_request(audio, model, options), timeout)
+
+    async def stream_detect_speech(
+        self, audio: Pieces, model: str, *, timeout: float = math.inf, **options: Unpack[LiveDetectionOptions]
+    ) -> Stream[pb.StreamDetectSpeechResponse]:
+        """Says which parts of audio are speech while it comes: each when it is heard, and when it has ended.
+
+        Nothing is retried. What the pieces themselves raise is raised after what was told before.
+
+        Args:
+            audio: samples of one channel without a header, piece by piece as they come.
+            model: `vendor/name`, of the task `transcribe`.
+            timeout: seconds for the whole stream.
+            options: see `LiveDetectionOptions`.
+        """
+        source = live_detection_source(audio, model, options)
+        attempts = self._retries.start(timeout)
+        call = self._speech.StreamDetectSpeech(aiter(source), timeout=attempts.timeout(), metadata=self._metadata)
+        part = 0
+        try:
+            async for response in call:
+                part = checked_part(part, response)
+                yield response
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        source.raise_failure()
 
     async def speak(
         self, text: str, model: str, *, timeout: float | None = None, **options: Unpack[SpeakOptions]

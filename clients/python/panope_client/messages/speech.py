@@ -58,8 +58,8 @@ def transcribe_request(
     )
 
 
-class SpeechDetectionOptions(TypedDict, total=False):
-    """What counts as speech; what is left out is silero-vad's default.
+class DetectSpeechOptions(TypedDict, total=False):
+    """What counts as speech, as `VadOptions` has it; what is left out is silero-vad's default.
 
     Attributes:
         threshold: the probability from which a moment is speech, above 0 and below 1; 0.5 by default.
@@ -75,19 +75,19 @@ class SpeechDetectionOptions(TypedDict, total=False):
 
 
 def detect_speech_request(
-    audio: bytes | str, model: str, options: SpeechDetectionOptions
+    audio: bytes | str, model: str, options: DetectSpeechOptions
 ) -> speech_service_pb2.DetectSpeechRequest:
     """Makes the request to find speech.
 
     Raises:
         InvalidArgumentError: an argument is unknown or has a wrong value.
     """
-    check_options(options, SpeechDetectionOptions)
+    check_options(options, DetectSpeechOptions)
     return request_of(
         speech_service_pb2.DetectSpeechRequest,
         model=model,
         audio=_audio(audio),
-        options=request_of(speech_service_pb2.SpeechDetectionOptions, **options),
+        vad_options=request_of(speech_service_pb2.VadOptions, **options),
     )
 
 

@@ -159,11 +159,13 @@ class TranscriptionOptions(google.protobuf.message.Message):
     VAD_OPTIONS_FIELD_NUMBER: builtins.int
     WORDS_FIELD_NUMBER: builtins.int
     language: builtins.str
-    """The language that is spoken, as a code such as `en`. Default: the one that the model hears."""
+    """The language that is spoken, as a code such as `en`, of at most 16 characters. Default: the one that the model hears."""
     translate: builtins.bool
     """Whether English is written, whatever is spoken. Refused for a model that does not translate."""
     prompt: builtins.str
-    """What was said before, or names as they are written; the model goes on in this style. It keeps the last 223 tokens."""
+    """What was said before, or names as they are written, of at most 16,384 bytes; the model goes on in this style. It
+    keeps the last 223 tokens.
+    """
     temperature: builtins.float
     """From 0, which takes the likeliest token each time, to 1. Default: 0."""
     seed: builtins.int
@@ -182,7 +184,7 @@ class TranscriptionOptions(google.protobuf.message.Message):
     """
     @property
     def vad_options(self) -> Global___VadOptions:
-        """What counts as speech. Refused where `vad` is false."""
+        """What counts as speech. Where it is given, `vad` is true by default; refused where `vad` is false."""
 
     def __init__(
         self,
@@ -208,30 +210,44 @@ Global___TranscriptionOptions: typing_extensions.TypeAlias = TranscriptionOption
 
 @typing.final
 class VadOptions(google.protobuf.message.Message):
-    """What counts as speech, for the detector of voice activity."""
+    """What counts as speech, for the detector of voice activity. Where speech is looked for, the defaults are those of
+    silero-vad, without what it tells around speech.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     THRESHOLD_FIELD_NUMBER: builtins.int
     MIN_SILENCE_SECONDS_FIELD_NUMBER: builtins.int
     PADDING_SECONDS_FIELD_NUMBER: builtins.int
+    MIN_SPEECH_SECONDS_FIELD_NUMBER: builtins.int
     threshold: builtins.float
     """The probability from which a moment of 32 milliseconds is speech, above 0 and below 1. Default: 0.5."""
     min_silence_seconds: builtins.float
-    """Shorter silence does not part speech, in seconds from 0 to 60. Default: 2."""
+    """Shorter silence does not part speech, in seconds from 0 to 60; of StreamDetectSpeech to 10, of LiveTranscribe from
+    0.2 to 10. Default: 2 of Transcribe, 0.7 of LiveTranscribe, 0.1 where speech is looked for.
+    """
     padding_seconds: builtins.float
-    """What is kept before and after speech, in seconds from 0 to 10. Default: 0.4."""
+    """What is kept, or told, before and after speech, in seconds from 0 to 10; on streams that come live to 1. Default: 0.4
+    of Transcribe, 0.2 of LiveTranscribe, 0 where speech is looked for.
+    """
+    min_speech_seconds: builtins.float
+    """Shorter speech is none, in seconds from 0 to 60; on streams that come live to 10. Default: 0 of Transcribe, 0.1 of
+    LiveTranscribe, 0.25 where speech is looked for.
+    """
     def __init__(
         self,
         *,
         threshold: builtins.float | None = ...,
         min_silence_seconds: builtins.float | None = ...,
         padding_seconds: builtins.float | None = ...,
+        min_speech_seconds: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_min_speech_seconds", b"_min_speech_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "min_speech_seconds", b"min_speech_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_min_speech_seconds", b"_min_speech_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "min_speech_seconds", b"min_speech_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_min_silence_seconds", b"_min_silence_seconds"]) -> typing.Literal["min_silence_seconds"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_min_speech_seconds", b"_min_speech_seconds"]) -> typing.Literal["min_speech_seconds"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_padding_seconds", b"_padding_seconds"]) -> typing.Literal["padding_seconds"] | None: ...
     @typing.overload
@@ -422,7 +438,7 @@ class LiveTranscribeRequest(google.protobuf.message.Message):
     AUDIO_FIELD_NUMBER: builtins.int
     audio: builtins.bytes
     """The samples that follow those before, of one channel, 1 MiB of them at most; a sample may be cut between two
-    messages.
+    messages. What begins as a file, such as WAV or MP3, is refused.
     """
     @property
     def config(self) -> Global___LiveTranscribeConfig:
@@ -461,9 +477,7 @@ class LiveTranscribeConfig(google.protobuf.message.Message):
     """Seconds of new audio after which an utterance that goes on is told anew, from 0.2 to 30; 0 for never. Default: 1."""
     @property
     def options(self) -> Global___TranscriptionOptions:
-        """As of Transcribe. `vad` cannot be false; of `vad_options` an utterance is ended by `min_silence_seconds`, 0.7 by
-        default and at least 0.2, and `padding_seconds` are 0.2 by default and 1 at most.
-        """
+        """As of Transcribe. `vad` cannot be false; `min_silence_seconds` of `vad_options` end an utterance."""
 
     def __init__(
         self,
@@ -540,7 +554,7 @@ class DetectSpeechRequest(google.protobuf.message.Message):
 
     MODEL_FIELD_NUMBER: builtins.int
     AUDIO_FIELD_NUMBER: builtins.int
-    OPTIONS_FIELD_NUMBER: builtins.int
+    VAD_OPTIONS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The name, `vendor/name`, of a model that transcribes, or an alias. Required."""
     @property
@@ -548,7 +562,7 @@ class DetectSpeechRequest(google.protobuf.message.Message):
         """The audio. Required."""
 
     @property
-    def options(self) -> Global___SpeechDetectionOptions:
+    def vad_options(self) -> Global___VadOptions:
         """What counts as speech."""
 
     def __init__(
@@ -556,51 +570,12 @@ class DetectSpeechRequest(google.protobuf.message.Message):
         *,
         model: builtins.str = ...,
         audio: panope.v1.media_pb2.Audio | None = ...,
-        options: Global___SpeechDetectionOptions | None = ...,
+        vad_options: Global___VadOptions | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["audio", b"audio", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["audio", b"audio", "model", b"model", "options", b"options"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["audio", b"audio", "vad_options", b"vad_options"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audio", b"audio", "model", b"model", "vad_options", b"vad_options"]) -> None: ...
 
 Global___DetectSpeechRequest: typing_extensions.TypeAlias = DetectSpeechRequest
-
-@typing.final
-class SpeechDetectionOptions(google.protobuf.message.Message):
-    """What counts as speech; the defaults are those of silero-vad, without what it tells around speech."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    THRESHOLD_FIELD_NUMBER: builtins.int
-    MIN_SILENCE_SECONDS_FIELD_NUMBER: builtins.int
-    MIN_SPEECH_SECONDS_FIELD_NUMBER: builtins.int
-    PADDING_SECONDS_FIELD_NUMBER: builtins.int
-    threshold: builtins.float
-    """The probability from which a moment of 32 milliseconds is speech, above 0 and below 1. Default: 0.5."""
-    min_silence_seconds: builtins.float
-    """Shorter silence does not part speech, in seconds from 0 to 60. Default: 0.1."""
-    min_speech_seconds: builtins.float
-    """Shorter speech is not told, in seconds from 0 to 60. Default: 0.25."""
-    padding_seconds: builtins.float
-    """What is told before and after speech, in seconds from 0 to 10. Default: 0."""
-    def __init__(
-        self,
-        *,
-        threshold: builtins.float | None = ...,
-        min_silence_seconds: builtins.float | None = ...,
-        min_speech_seconds: builtins.float | None = ...,
-        padding_seconds: builtins.float | None = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_min_speech_seconds", b"_min_speech_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "min_speech_seconds", b"min_speech_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_min_silence_seconds", b"_min_silence_seconds", "_min_speech_seconds", b"_min_speech_seconds", "_padding_seconds", b"_padding_seconds", "_threshold", b"_threshold", "min_silence_seconds", b"min_silence_seconds", "min_speech_seconds", b"min_speech_seconds", "padding_seconds", b"padding_seconds", "threshold", b"threshold"]) -> None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_min_silence_seconds", b"_min_silence_seconds"]) -> typing.Literal["min_silence_seconds"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_min_speech_seconds", b"_min_speech_seconds"]) -> typing.Literal["min_speech_seconds"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_padding_seconds", b"_padding_seconds"]) -> typing.Literal["padding_seconds"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
-
-Global___SpeechDetectionOptions: typing_extensions.TypeAlias = SpeechDetectionOptions
 
 @typing.final
 class DetectSpeechResponse(google.protobuf.message.Message):
@@ -651,6 +626,98 @@ class SpeechSegment(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["end_seconds", b"end_seconds", "start_seconds", b"start_seconds"]) -> None: ...
 
 Global___SpeechSegment: typing_extensions.TypeAlias = SpeechSegment
+
+@typing.final
+class StreamDetectSpeechRequest(google.protobuf.message.Message):
+    """The next message of a stream in which speech is looked for as it comes."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: builtins.int
+    AUDIO_FIELD_NUMBER: builtins.int
+    audio: builtins.bytes
+    """As in LiveTranscribeRequest."""
+    @property
+    def config(self) -> Global___StreamDetectSpeechConfig:
+        """How. The first message, and no other."""
+
+    def __init__(
+        self,
+        *,
+        config: Global___StreamDetectSpeechConfig | None = ...,
+        audio: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["audio", b"audio", "config", b"config", "message", b"message"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audio", b"audio", "config", b"config", "message", b"message"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["message", b"message"]) -> typing.Literal["config", "audio"] | None: ...
+
+Global___StreamDetectSpeechRequest: typing_extensions.TypeAlias = StreamDetectSpeechRequest
+
+@typing.final
+class StreamDetectSpeechConfig(google.protobuf.message.Message):
+    """How speech is looked for in a stream."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    SAMPLE_FORMAT_FIELD_NUMBER: builtins.int
+    SAMPLE_RATE_FIELD_NUMBER: builtins.int
+    VAD_OPTIONS_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The name, `vendor/name`, of a model that transcribes, or an alias. Required."""
+    sample_format: Global___SampleFormat.ValueType
+    """How samples are written. Default: whole numbers of 16 bits."""
+    sample_rate: builtins.int
+    """Samples in a second, from 8,000 to 48,000. Default: 16,000."""
+    @property
+    def vad_options(self) -> Global___VadOptions:
+        """What counts as speech."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        sample_format: Global___SampleFormat.ValueType = ...,
+        sample_rate: builtins.int = ...,
+        vad_options: Global___VadOptions | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["vad_options", b"vad_options"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "sample_format", b"sample_format", "sample_rate", b"sample_rate", "vad_options", b"vad_options"]) -> None: ...
+
+Global___StreamDetectSpeechConfig: typing_extensions.TypeAlias = StreamDetectSpeechConfig
+
+@typing.final
+class StreamDetectSpeechResponse(google.protobuf.message.Message):
+    """A part of a stream that is speech."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
+    IS_FINAL_FIELD_NUMBER: builtins.int
+    SEGMENT_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model whose worker looked."""
+    index: builtins.int
+    """The number of the part, from 0."""
+    is_final: builtins.bool
+    """Whether it has ended. Each part is told once before, when its speech is heard, unless it has ended by then."""
+    @property
+    def segment(self) -> Global___SpeechSegment:
+        """Where it starts and ends, in seconds from the start of the stream; of a part that goes on, where it was last heard."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        index: builtins.int = ...,
+        is_final: builtins.bool = ...,
+        segment: Global___SpeechSegment | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["segment", b"segment"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["index", b"index", "is_final", b"is_final", "model", b"model", "segment", b"segment"]) -> None: ...
+
+Global___StreamDetectSpeechResponse: typing_extensions.TypeAlias = StreamDetectSpeechResponse
 
 @typing.final
 class SpeakRequest(google.protobuf.message.Message):

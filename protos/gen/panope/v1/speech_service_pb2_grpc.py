@@ -55,6 +55,11 @@ class SpeechServiceStub(object):
                 request_serializer=panope_dot_v1_dot_speech__service__pb2.DetectSpeechRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_speech__service__pb2.DetectSpeechResponse.FromString,
                 _registered_method=True)
+        self.StreamDetectSpeech = channel.stream_stream(
+                '/panope.v1.SpeechService/StreamDetectSpeech',
+                request_serializer=panope_dot_v1_dot_speech__service__pb2.StreamDetectSpeechRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_speech__service__pb2.StreamDetectSpeechResponse.FromString,
+                _registered_method=True)
         self.Speak = channel.unary_unary(
                 '/panope.v1.SpeechService/Speak',
                 request_serializer=panope_dot_v1_dot_speech__service__pb2.SpeakRequest.SerializeToString,
@@ -115,6 +120,18 @@ class SpeechServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamDetectSpeech(self, request_iterator, context):
+        """Says which parts of audio are speech while it comes, as LiveTranscribe takes it: a part is told when its speech is
+        heard, and again, with where it ends, when silence has ended it. The parts that have ended are those of DetectSpeech.
+        The stream ends when the caller has ended its side and all is told. Each look at the audio, some three in a second,
+        counts as a request.
+
+        Errors: as LiveTranscribe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Speak(self, request, context):
         """Speaks a text, and answers with the whole audio file.
 
@@ -156,6 +173,11 @@ def add_SpeechServiceServicer_to_server(servicer, server):
                     servicer.DetectSpeech,
                     request_deserializer=panope_dot_v1_dot_speech__service__pb2.DetectSpeechRequest.FromString,
                     response_serializer=panope_dot_v1_dot_speech__service__pb2.DetectSpeechResponse.SerializeToString,
+            ),
+            'StreamDetectSpeech': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamDetectSpeech,
+                    request_deserializer=panope_dot_v1_dot_speech__service__pb2.StreamDetectSpeechRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_speech__service__pb2.StreamDetectSpeechResponse.SerializeToString,
             ),
             'Speak': grpc.unary_unary_rpc_method_handler(
                     servicer.Speak,
@@ -277,6 +299,33 @@ class SpeechService(object):
             '/panope.v1.SpeechService/DetectSpeech',
             panope_dot_v1_dot_speech__service__pb2.DetectSpeechRequest.SerializeToString,
             panope_dot_v1_dot_speech__service__pb2.DetectSpeechResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamDetectSpeech(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/panope.v1.SpeechService/StreamDetectSpeech',
+            panope_dot_v1_dot_speech__service__pb2.StreamDetectSpeechRequest.SerializeToString,
+            panope_dot_v1_dot_speech__service__pb2.StreamDetectSpeechResponse.FromString,
             options,
             channel_credentials,
             insecure,

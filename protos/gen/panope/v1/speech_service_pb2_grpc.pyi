@@ -89,6 +89,22 @@ _SpeechServiceDetectSpeechType = typing_extensions.TypeVar(
     ],
 )
 
+_SpeechServiceStreamDetectSpeechType = typing_extensions.TypeVar(
+    '_SpeechServiceStreamDetectSpeechType',
+    grpc.StreamStreamMultiCallable[
+        panope.v1.speech_service_pb2.StreamDetectSpeechRequest,
+        panope.v1.speech_service_pb2.StreamDetectSpeechResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        panope.v1.speech_service_pb2.StreamDetectSpeechRequest,
+        panope.v1.speech_service_pb2.StreamDetectSpeechResponse,
+    ],
+    default=grpc.StreamStreamMultiCallable[
+        panope.v1.speech_service_pb2.StreamDetectSpeechRequest,
+        panope.v1.speech_service_pb2.StreamDetectSpeechResponse,
+    ],
+)
+
 _SpeechServiceSpeakType = typing_extensions.TypeVar(
     '_SpeechServiceSpeakType',
     grpc.UnaryUnaryMultiCallable[
@@ -121,7 +137,7 @@ _SpeechServiceStreamSpeakType = typing_extensions.TypeVar(
     ],
 )
 
-class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServiceStreamTranscribeType, _SpeechServiceLiveTranscribeType, _SpeechServiceDetectSpeechType, _SpeechServiceSpeakType, _SpeechServiceStreamSpeakType]):
+class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServiceStreamTranscribeType, _SpeechServiceLiveTranscribeType, _SpeechServiceDetectSpeechType, _SpeechServiceStreamDetectSpeechType, _SpeechServiceSpeakType, _SpeechServiceStreamSpeakType]):
     """Transcribes speech, finds it, and speaks."""
 
     @typing.overload
@@ -141,6 +157,10 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
         grpc.UnaryUnaryMultiCallable[
             panope.v1.speech_service_pb2.DetectSpeechRequest,
             panope.v1.speech_service_pb2.DetectSpeechResponse,
+        ],
+        grpc.StreamStreamMultiCallable[
+            panope.v1.speech_service_pb2.StreamDetectSpeechRequest,
+            panope.v1.speech_service_pb2.StreamDetectSpeechResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             panope.v1.speech_service_pb2.SpeakRequest,
@@ -169,6 +189,10 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.speech_service_pb2.DetectSpeechRequest,
             panope.v1.speech_service_pb2.DetectSpeechResponse,
+        ],
+        grpc.aio.StreamStreamMultiCallable[
+            panope.v1.speech_service_pb2.StreamDetectSpeechRequest,
+            panope.v1.speech_service_pb2.StreamDetectSpeechResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.speech_service_pb2.SpeakRequest,
@@ -212,6 +236,15 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceTranscribeType, _SpeechServ
     Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
     """
 
+    StreamDetectSpeech: _SpeechServiceStreamDetectSpeechType
+    """Says which parts of audio are speech while it comes, as LiveTranscribe takes it: a part is told when its speech is
+    heard, and again, with where it ends, when silence has ended it. The parts that have ended are those of DetectSpeech.
+    The stream ends when the caller has ended its side and all is told. Each look at the audio, some three in a second,
+    counts as a request.
+
+    Errors: as LiveTranscribe.
+    """
+
     Speak: _SpeechServiceSpeakType
     """Speaks a text, and answers with the whole audio file.
 
@@ -241,6 +274,10 @@ SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.speech_service_pb2.DetectSpeechRequest,
         panope.v1.speech_service_pb2.DetectSpeechResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        panope.v1.speech_service_pb2.StreamDetectSpeechRequest,
+        panope.v1.speech_service_pb2.StreamDetectSpeechResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.speech_service_pb2.SpeakRequest,
@@ -305,6 +342,20 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         """Says which parts of audio are speech, by Silero's detector, which lies beside every model that transcribes.
 
         Errors: as Transcribe, and FAILED_PRECONDITION where the server has no detector (the extra `vad`).
+        """
+
+    @abc.abstractmethod
+    def StreamDetectSpeech(
+        self,
+        request_iterator: _MaybeAsyncIterator[panope.v1.speech_service_pb2.StreamDetectSpeechRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[panope.v1.speech_service_pb2.StreamDetectSpeechResponse], collections.abc.AsyncIterator[panope.v1.speech_service_pb2.StreamDetectSpeechResponse]]:
+        """Says which parts of audio are speech while it comes, as LiveTranscribe takes it: a part is told when its speech is
+        heard, and again, with where it ends, when silence has ended it. The parts that have ended are those of DetectSpeech.
+        The stream ends when the caller has ended its side and all is told. Each look at the audio, some three in a second,
+        counts as a request.
+
+        Errors: as LiveTranscribe.
         """
 
     @abc.abstractmethod

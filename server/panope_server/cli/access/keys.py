@@ -25,7 +25,7 @@ keys = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_he
 Key = Annotated[str, typer.Argument(help="The key, by its name or its id.")]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
-_DURATION = re.compile(r"(\d{1,9})([smhdwy])")
+_DURATION = re.compile(r"(\d{1,9})([smhdwy])", re.ASCII)
 
 
 @keys.command("create")

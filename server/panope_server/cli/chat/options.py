@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
+
+from panope_server.config.numbers import read_integer, read_number
 
 
 @dataclass(frozen=True)
@@ -34,23 +35,16 @@ class ChatOptions:
             raise ValueError(f"there is no option `{name}`; there are: {', '.join(_READERS)}, system")
         if text == "default":
             return replace(self, **{name: None})
-        try:
-            return replace(self, **{name: read(text)})
-        except ValueError:
-            raise ValueError(f"`{name}` takes a number, or `default`") from None
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
+        value = read(text)
+        if value is None:
+            raise ValueError(f"`{name}` takes a number, or `default`")
+        return replace(self, **{name: value})
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
-    "temperature": _finite,
-    "top_p": _finite,
-    "top_k": int,
-    "max_tokens": int,
-    "seed": int,
+    "temperature": read_number,
+    "top_p": read_number,
+    "top_k": read_integer,
+    "max_tokens": read_integer,
+    "seed": read_integer,
 }

@@ -6,13 +6,15 @@ Typer's own errors quote the library that it reads values with, and draw a box a
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from panope_server.cli.output.console import fail
+from panope_server.config.numbers import read_integer, read_number
 
 #: Options and commands that had another name in an earlier version, each with the command that it belongs to.
 RENAMED: Mapping[tuple[str, str], str] = {
@@ -33,6 +35,7 @@ class PanopeGroup(TyperGroup):
         """Runs the command line, and ends the process unless the caller wants the result."""
         if not more.pop("standalone_mode", True):
             return super().main(*arguments, **dict(more, standalone_mode=False))
+        _read_numbers_strictly(self)
         try:
             result = super().main(*arguments, **dict(more, standalone_mode=False))
         except UsageError as error:
@@ -52,6 +55,39 @@ class PanopeGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+class _NoNumberError(typer.BadParameter):
+    """An option that takes a number has been given something else."""
+
+    def __init__(self, text: str, context: Any, parameter: Any) -> None:
+        super().__init__("is no number", ctx=context, param=parameter)
+        self.text = text
+
+
+def _read_numbers_strictly(command: Any) -> None:
+    """Lets a command and those below it take numbers as JSON writes them alone, where Python's readers take more."""
+    for parameter in command.params:
+        kind = _kind_of(parameter)
+        if kind in (int, float):
+            read = read_integer if kind is int else read_number
+            parameter.process_value = partial(_checked, parameter, read, parameter.process_value)
+    for below in getattr(command, "commands", {}).values():
+        _read_numbers_strictly(below)
+
+
+def _checked(
+    parameter: Any, read: Callable[[str], float | None], process: Callable[[Any, Any], Any], context: Any, value: Any
+) -> Any:
+    if isinstance(value, str) and read(value) is None:
+        raise _NoNumberError(value, context, parameter)
+    return process(context, value)
+
+
+def _kind_of(parameter: Any) -> Any:
+    """The type of an option's value, whether or not it may be left out."""
+    annotation: Any = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    return {int | None: int, float | None: float}.get(annotation, annotation)
+
+
 def _sentence(error: Any) -> str:
     command = error.ctx.command_path if error.ctx is not None else "panope"
     problem = _problem(error, command).rstrip(".")
@@ -67,6 +103,8 @@ def _problem(error: Any, command: str) -> str:
     parameter = getattr(error, "param", None)
     if parameter is None or not error.message:
         return str(error.format_message())
+    if isinstance(error, _NoNumberError):
+        return f"{_name(parameter)} is `{error.text}`; allowed: {_range_of(parameter)}"
     if errors is None:
         return f"{_name(parameter)}: {error.message}"
     return f"{_name(parameter)} is `{errors()[0]['input']}`; allowed: {_allowed(errors()[0], parameter)}"
@@ -81,8 +119,11 @@ def _allowed(detail: Mapping[str, Any], parameter: Any) -> str:
     """What a value may be: a number of the option's kind and range, else what the library says in its own words."""
     if str(detail["type"]).partition("_")[0] not in ("int", "float", "greater", "less"):
         return str(detail["msg"])
-    of_type = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
-    kind = "an integer" if of_type is int else "a number"
+    return _range_of(parameter)
+
+
+def _range_of(parameter: Any) -> str:
+    kind = "an integer" if _kind_of(parameter) is int else "a number"
     least, most = parameter.min, parameter.max
     if least is None or most is None:
         ends = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (most is not None)

@@ -9,16 +9,45 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.options import Address, Json, Model, finite
+from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_file
-from panope_server.cli.server.live_speech import Asked, opened, print_live, read_audio
+from panope_server.cli.server.live_speech import (
+    Asked,
+    opened,
+    part_line,
+    print_live,
+    print_live_parts,
+    read_audio,
+)
 from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from panope.v1.speech_service_pb2 import TranscribeResponse, TranscriptionSegment, TranscriptionWord
+    from panope_client.messages.speech import DetectSpeechOptions
+
+
+AudioFile = Annotated[
+    Path, typer.Argument(help="The audio file: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM; `-` for standard input.")
+]
+Threshold = Annotated[float | None, typer.Option(help="The probability from which a moment is speech; 0.5 by default.")]
+MinSilence = Annotated[
+    float | None,
+    typer.Option(
+        help="Shorter silence, in seconds, does not part speech; 2 by default, 0.7 live, 0.1 of detect-speech."
+    ),
+]
+MinSpeech = Annotated[
+    float | None,
+    typer.Option(help="Shorter speech, in seconds, is none; 0 by default, 0.1 live, 0.25 of detect-speech."),
+]
+Padding = Annotated[
+    float | None,
+    typer.Option(help="Seconds kept before and after speech; 0.4 by default, 0.2 live, 0 of detect-speech."),
+]
+Rate = Annotated[int, typer.Option(min=8000, max=48_000, help="Of the samples of `--live`, in a second.")]
 
 
 class Format(StrEnum):
@@ -31,9 +60,7 @@ class Format(StrEnum):
 
 def transcribe(
     model: Model,
-    file: Annotated[
-        Path, typer.Argument(help="The audio file: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM; `-` for standard input.")
-    ],
+    file: AudioFile,
     language: Annotated[str, typer.Option(help="That is spoken, such as `en`; by default what the model hears.")] = "",
     translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
     prompt: Annotated[str, typer.Option(help="What was said before, or names as they are written.")] = "",
@@ -41,6 +68,10 @@ def transcribe(
         bool | None,
         typer.Option("--vad/--no-vad", help="Leave silence out; by default where the server has the detector."),
     ] = None,
+    threshold: Threshold = None,
+    min_silence: MinSilence = None,
+    min_speech: MinSpeech = None,
+    padding: Padding = None,
     output: Annotated[Format, typer.Option("--format", help="`srt` and `vtt` are subtitles.")] = Format.TEXT,
     words: Annotated[
         bool, typer.Option("--words", help="Print when each word was said; of JSON, in `words` of segments.")
@@ -49,17 +80,20 @@ def transcribe(
         bool,
         typer.Option("--live", help="Print utterances while they come: samples of 16 bits, one channel, no header."),
     ] = False,
-    rate: Annotated[int, typer.Option(min=8000, max=48_000, help="Of the samples of `--live`, in a second.")] = 16_000,
+    rate: Rate = 16_000,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Transcribe an audio file, or speech while it is spoken."""
-    if words and output is not Format.TEXT:
-        fail("`--words` goes with no subtitles")
+    from panope.v1.speech_service_pb2 import VadOptions
+
+    speech = VadOptions(**_vad(threshold, min_silence, min_speech, padding))
+    if output is not Format.TEXT and (words or json):
+        fail(f"`--format {output}` has no {'words' if words else 'JSON'}: leave out one of both")
     if live:
         if output is not Format.TEXT or words or vad is not None:
             fail("`--live` prints plain text, or JSON by `--json`, and always leaves silence out")
-        asked = Asked(model, language, translate, prompt, rate, json)
+        asked = Asked(model, language, translate, prompt, speech, rate, json)
         with opened(file) as source, client_at(address) as client:
             print_live(client, source, asked)
         return
@@ -73,6 +107,7 @@ def transcribe(
             prompt=prompt,
             timestamps=json or output is not Format.TEXT,
             vad=vad,
+            vad_options=speech if speech.ListFields() else None,
             words=words,
         )
     if json:
@@ -89,33 +124,27 @@ def transcribe(
 
 def detect_speech(
     model: Model,
-    file: Annotated[
-        Path, typer.Argument(help="The audio file: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM; `-` for standard input.")
-    ],
-    threshold: Annotated[
-        float, typer.Option(min=0, max=1, callback=finite, help="The probability from which a moment is speech.")
-    ] = 0.5,
-    min_silence: Annotated[
-        float, typer.Option(min=0, callback=finite, help="Shorter silence, in seconds, does not part speech.")
-    ] = 0.1,
-    min_speech: Annotated[
-        float, typer.Option(min=0, callback=finite, help="Shorter speech, in seconds, is not told.")
-    ] = 0.25,
-    padding: Annotated[float, typer.Option(min=0, callback=finite, help="Seconds told before and after speech.")] = 0.0,
+    file: AudioFile,
+    threshold: Threshold = None,
+    min_silence: MinSilence = None,
+    min_speech: MinSpeech = None,
+    padding: Padding = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Print parts while they come: samples of 16 bits, one channel, no header.")
+    ] = False,
+    rate: Rate = 16_000,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Print which parts of an audio file are speech, in seconds."""
+    """Print which parts of an audio file are speech, in seconds, or of speech while it is spoken."""
+    vad = _vad(threshold, min_silence, min_speech, padding)
+    if live:
+        with opened(file) as source, client_at(address) as client:
+            print_live_parts(client, source, model, vad, rate, json_lines=json)
+        return
     audio = read_audio(file)
     with client_at(address) as client:
-        answer = client.detect_speech(
-            audio,
-            model,
-            threshold=threshold,
-            min_silence_seconds=min_silence,
-            min_speech_seconds=min_speech,
-            padding_seconds=padding,
-        )
+        answer = client.detect_speech(audio, model, **vad)
     if json:
         segments = [
             {"start": round(each.start_seconds, 3), "end": round(each.end_seconds, 3)} for each in answer.segments
@@ -125,7 +154,20 @@ def detect_speech(
     if not answer.segments:
         note("no speech was found")
     for each in answer.segments:
-        console.print(f"{each.start_seconds:8.2f} {each.end_seconds:8.2f}")
+        console.print(part_line(each.start_seconds, each.end_seconds))
+
+
+def _vad(
+    threshold: float | None, min_silence: float | None, min_speech: float | None, padding: float | None
+) -> DetectSpeechOptions:
+    """What counts as speech, as far as it was said."""
+    told: DetectSpeechOptions = {
+        "threshold": threshold,
+        "min_silence_seconds": min_silence,
+        "min_speech_seconds": min_speech,
+        "padding_seconds": padding,
+    }
+    return told
 
 
 class FileFormat(StrEnum):

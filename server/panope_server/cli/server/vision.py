@@ -15,6 +15,7 @@ from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_folder
 from panope_server.cli.server.drawing import COLOURS, canvas, check_drawn, colours
 from panope_server.cli.server.models import client_at
+from panope_server.config.numbers import read_number
 
 if TYPE_CHECKING:
     from panope.v1.detect_service_pb2 import Detection, ImageDetections
@@ -142,11 +143,11 @@ def segment(
 
 
 def _sides(text: str) -> list[float]:
-    try:
-        left, top, right, bottom = map(float, text.split(","))
-    except ValueError:
+    sides = [read_number(each.strip()) for each in text.split(",")]
+    known = [side for side in sides if side is not None]
+    if not len(known) == len(sides) == 4:
         fail(f"`--box`: `{text}` must be four numbers: left, top, right, bottom, as in 10,20,110,220")
-    return [left, top, right, bottom]
+    return known
 
 
 def _value(found: ImageDetections) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from panope_server.pipeline.live.pcm import Pcm
 
 #: That is kept at most: an utterance and as much again, which comes while it is transcribed.
 _KEPT_SECONDS = 60.0
+#: Between two looks, at least.
+_LOOK_SECONDS = 0.3
 
 
 class Incoming:
@@ -94,3 +96,18 @@ class Incoming:
             del self._kept[len(self._kept) // self._pcm.sample_bytes * self._pcm.sample_bytes :]
             self._has_ended = True
             self._changed.notify_all()
+
+
+async def looks(audio: Incoming) -> AsyncIterator[tuple[float, bool]]:
+    """Each time that there is more to look at: the seconds that are kept then, and whether no more comes.
+
+    What came while the last was looked at is told without waiting for more. Whoever looks cuts what it needs no more.
+    """
+    looked = 0.0
+    while True:
+        await audio.reached(looked + _LOOK_SECONDS)
+        is_last, seconds = audio.has_ended, audio.seconds
+        looked = audio.start + seconds
+        yield seconds, is_last
+        if is_last:
+            return

@@ -12,24 +12,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from panope_server.pipeline.live.incoming import Incoming
+from panope_server.pipeline.live.incoming import Incoming, looks
 from panope_server.pipeline.live.pcm import Pcm
-from panope_server.tasks.speech.detect_speech import (
-    DetectSpeechInput,
-    DetectSpeechOutput,
-    SpeechDetectionOptions,
-    SpeechPart,
-)
+from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechPart
 from panope_server.tasks.speech.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, TranscriptWord
+from panope_server.tasks.speech.vad import VadOptions
 from panope_server.tasks.task import Input, Output
 
 MAX_UTTERANCE_SECONDS = 28.0
 """Longer ones are cut: with what is around them they fit into a window of 30 seconds."""
 
-#: Between two looks, at least.
-_LOOK_SECONDS = 0.3
-#: Shorter speech is a knock or a breath.
-_LEAST_SPEECH_SECONDS = 0.1
+#: Kept before what may be the start of speech.
+_BEFORE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +33,13 @@ class LiveOptions:
     Attributes:
         pcm: how its samples are written.
         template: how utterances are transcribed; its audio is none.
-        threshold: the probability from which a moment is speech.
-        silence_seconds: that end an utterance.
-        padding_seconds: transcribed before and after an utterance.
+        vad: what counts as speech; its silence ends an utterance, its padding is transcribed around one.
         partial_seconds: of new audio after which an utterance that goes on is told anew; 0 for never.
     """
 
     pcm: Pcm
     template: TranscribeInput
-    threshold: float
-    silence_seconds: float
-    padding_seconds: float
+    vad: VadOptions
     partial_seconds: float
 
 
@@ -83,7 +73,8 @@ class LiveTranscription:
     def __init__(self, run: Callable[[Input], Awaitable[Output]], options: LiveOptions) -> None:
         self._run = run
         self._options = options
-        self._detection = SpeechDetectionOptions(options.threshold, options.silence_seconds, _LEAST_SPEECH_SECONDS, 0.0)
+        self._vad = options.vad
+        self._detection = replace(options.vad, padding_seconds=0.0)
         self._index = 0
         self._told = 0.0  # where the audio ended, in the stream, that the open utterance was last told from
 
@@ -106,15 +97,9 @@ class LiveTranscription:
             PanopeError: a call failed, or the stream of pieces did.
         """
         async with Incoming(pieces, self._options.pcm) as audio:
-            looked = 0.0  # at the stream up to there; what came meanwhile is looked at without waiting for more
-            while True:
-                await audio.reached(looked + _LOOK_SECONDS)
-                is_last, seconds = audio.has_ended, audio.seconds
-                looked = audio.start + seconds
+            async for seconds, is_last in looks(audio):
                 async for each in self._look(audio, seconds, is_last=is_last):
                     yield each
-                if is_last:
-                    return
 
     async def _look(self, audio: Incoming, seconds: float, *, is_last: bool) -> AsyncIterator[Utterance]:
         """Tells of the audio that is kept now."""
@@ -124,12 +109,12 @@ class LiveTranscription:
             part = SpeechPart(part.start - cut, part.end - cut)
             left = seconds - cut
             silence = left - part.end
-            if is_last or silence >= self._options.silence_seconds or part.end - part.start >= MAX_UTTERANCE_SECONDS:
+            if is_last or silence >= self._vad.min_silence_seconds or part.end - part.start >= MAX_UTTERANCE_SECONDS:
                 utterance = await self._transcribed(audio, part, left, is_final=True)
                 if utterance.output.text:
                     self._index += 1
                     yield utterance
-                gone = min(part.end + self._options.padding_seconds / 2, left)
+                gone = min(part.end + self._vad.padding_seconds / 2, left)
                 await audio.cut(gone)
                 cut += gone
                 continue
@@ -144,7 +129,7 @@ class LiveTranscription:
 
     def _silence_before(self, start: float) -> float:
         """What can be forgotten before an utterance; what may be its start stays."""
-        return start - self._options.padding_seconds - _LEAST_SPEECH_SECONDS
+        return start - self._vad.padding_seconds - max(_BEFORE_SECONDS, self._vad.min_speech_seconds)
 
     def _is_due(self, end: float) -> bool:
         return 0 < self._options.partial_seconds <= end - self._told
@@ -155,8 +140,8 @@ class LiveTranscription:
         return found.parts
 
     async def _transcribed(self, audio: Incoming, part: SpeechPart, seconds: float, *, is_final: bool) -> Utterance:
-        start = max(0.0, part.start - self._options.padding_seconds)
-        end = min(seconds, part.end + self._options.padding_seconds)
+        start = max(0.0, part.start - self._vad.padding_seconds)
+        end = min(seconds, part.end + self._vad.padding_seconds)
         origin = audio.start + start
         output = await self._run(replace(self._options.template, audio=audio.wav(start, end), vad=False))
         assert isinstance(output, TranscribeOutput)

@@ -6,34 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from panope.worker.v1 import detect_speech_pb2 as messages
-from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.links import Link
-from panope_server.tasks.speech.transcribe import MAX_MIN_SILENCE, MAX_PADDING, audio_links, check_audio
+from panope_server.tasks.speech.transcribe import audio_links, check_audio
+from panope_server.tasks.speech.vad import OF_DETECTION, VadOptions, check_vad
 from panope_server.tasks.task import Input, Output, Task, Usage
-
-MAX_MIN_SPEECH = 60.0
 
 #: What finding speech in a second of audio costs, in tokens, about; and the bytes of such a second.
 _WORK_OF_SECOND = 1
 _BYTES_OF_SECOND = 16_000
-
-
-@dataclass(slots=True)
-class SpeechDetectionOptions:
-    """What counts as speech; the defaults are those of silero-vad.
-
-    Attributes:
-        threshold: the probability from which a moment is speech.
-        min_silence_seconds: shorter silence does not part speech.
-        min_speech_seconds: shorter speech is not told.
-        padding_seconds: told before and after speech.
-    """
-
-    threshold: float = 0.5
-    min_silence_seconds: float = 0.1
-    min_speech_seconds: float = 0.25
-    padding_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -42,12 +23,12 @@ class DetectSpeechInput(Input):
 
     Attributes:
         audio: the file.
-        options: what counts as speech.
+        vad_options: what counts as speech.
         url: where the file is, until it was fetched; empty where the file itself came.
     """
 
     audio: bytes
-    options: SpeechDetectionOptions = field(default_factory=SpeechDetectionOptions)
+    vad_options: VadOptions = OF_DETECTION
     url: str = ""
 
 
@@ -81,7 +62,7 @@ class DetectSpeechTask(Task[DetectSpeechInput, DetectSpeechOutput]):
 
     def encode(self, task_input: DetectSpeechInput) -> bytes:
         """Everything."""
-        options = task_input.options
+        options = task_input.vad_options
         return messages.DetectSpeechInput(
             audio=task_input.audio,
             threshold=options.threshold,
@@ -103,16 +84,7 @@ class DetectSpeechTask(Task[DetectSpeechInput, DetectSpeechOutput]):
     def validate(self, task_input: DetectSpeechInput, limits: Limits) -> None:
         """Checks every field; what the file holds, the worker sees."""
         check_audio(task_input, limits)
-        options = task_input.options
-        if not 0 < options.threshold < 1:
-            raise InvalidInputError.at("options.threshold", "{field} must be above 0 and below 1")
-        for name, value, most in (
-            ("min_silence_seconds", options.min_silence_seconds, MAX_MIN_SILENCE),
-            ("min_speech_seconds", options.min_speech_seconds, MAX_MIN_SPEECH),
-            ("padding_seconds", options.padding_seconds, MAX_PADDING),
-        ):
-            if not 0 <= value <= most:
-                raise InvalidInputError.at(f"options.{name}", "{field} must be from 0 to {limit:g}", limit=most)
+        check_vad(task_input.vad_options)
 
     def links(self, task_input: DetectSpeechInput) -> Sequence[Link]:
         """That of the audio."""

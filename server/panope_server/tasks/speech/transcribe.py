@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits, Settings
 from panope_server.tasks.links import Link
+from panope_server.tasks.speech.vad import FIELD, VadOptions, check_vad
 from panope_server.tasks.task import Input, Output, Task, Usage
 
 TRANSCRIBE = "transcribe"
@@ -32,26 +32,6 @@ _MOST_SLOTS = 8
 _VALUE_BYTES, _KINDS = 4, 2
 
 
-#: As of silero-vad and of faster-whisper, which leaves silence out in the same way.
-DEFAULT_THRESHOLD, DEFAULT_MIN_SILENCE, DEFAULT_PADDING = 0.5, 2.0, 0.4
-MAX_MIN_SILENCE, MAX_PADDING = 60.0, 10.0
-
-
-@dataclass(slots=True)
-class VadOptions:
-    """What counts as speech.
-
-    Attributes:
-        threshold: the probability from which a moment is speech.
-        min_silence_seconds: shorter silence does not part speech.
-        padding_seconds: kept before and after speech.
-    """
-
-    threshold: float = DEFAULT_THRESHOLD
-    min_silence_seconds: float = DEFAULT_MIN_SILENCE
-    padding_seconds: float = DEFAULT_PADDING
-
-
 @dataclass(slots=True)
 class TranscribeInput(Input):
     """Audio to transcribe.
@@ -66,7 +46,7 @@ class TranscribeInput(Input):
         timestamps: whether audio of one window has segments with times.
         stream: whether segments are told when they are known.
         vad: whether silence is left out; None for where the worker has the detector.
-        vad_options: what counts as speech; None for the defaults.
+        vad_options: what counts as speech, and that silence is left out; None for the defaults.
         words: whether words are told with their times.
         url: where the file is, until it was fetched; empty where the file itself came.
     """
@@ -154,11 +134,12 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
             seed=task_input.seed,
             timestamps=task_input.timestamps,
             stream=task_input.stream,
-            vad=task_input.vad,
+            vad=True if task_input.vad is None and task_input.vad_options is not None else task_input.vad,
             vad_threshold=options.threshold,
             vad_min_silence=options.min_silence_seconds,
             vad_padding=options.padding_seconds,
             words=task_input.words,
+            vad_min_speech=options.min_speech_seconds,
         ).SerializeToString()
 
     def decode(self, data: bytes) -> TranscribeOutput:
@@ -206,10 +187,12 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
             )
         if len(task_input.prompt.encode(errors="replace")) > MAX_PROMPT_BYTES:
             raise InvalidInputError.at("prompt", "{field} has more than {limit:,} bytes", limit=MAX_PROMPT_BYTES)
-        if not (math.isfinite(task_input.temperature) and 0 <= task_input.temperature <= 1):
+        if not 0 <= task_input.temperature <= 1:
             raise InvalidInputError.at("temperature", "{field} must be from 0 to 1")
         if task_input.vad_options is not None:
-            _check_vad(task_input.vad, task_input.vad_options)
+            if task_input.vad is False:
+                raise InvalidInputError.at(FIELD, "{field} has no effect where {vad} is false", vad=Field("vad"))
+            check_vad(task_input.vad_options)
 
     def links(self, task_input: TranscribeInput) -> Sequence[Link]:
         """That of the audio."""
@@ -279,19 +262,6 @@ def audio_links(task_input: AudioInput) -> Sequence[Link]:
         task_input.audio, task_input.url = content, ""
 
     return (Link(task_input.url, "audio", "audio", put),) if task_input.url else ()
-
-
-def _check_vad(vad: bool | None, options: VadOptions) -> None:
-    if vad is False:
-        raise InvalidInputError.at("vad_options", "{field} has no effect where {vad} is false", vad=Field("vad"))
-    if not 0 < options.threshold < 1:
-        raise InvalidInputError.at("vad_options.threshold", "{field} must be above 0 and below 1")
-    for name, value, most in (
-        ("min_silence_seconds", options.min_silence_seconds, MAX_MIN_SILENCE),
-        ("padding_seconds", options.padding_seconds, MAX_PADDING),
-    ):
-        if not 0 <= value <= most:
-            raise InvalidInputError.at(f"vad_options.{name}", "{field} must be from 0 to {limit:g}", limit=most)
 
 
 def _slots(settings: Settings) -> int:

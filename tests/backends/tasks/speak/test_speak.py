@@ -39,6 +39,11 @@ def spoken(task: LoadedTask, text: str, **fields: object) -> list[messages.Speak
     return parts
 
 
+def samples_of(file: bytes) -> np.ndarray:
+    """Of a WAV file, the silence behind what is very short included."""
+    return np.frombuffer(file[file.index(b"data") + 8 :], "<i2") / 32767
+
+
 def by_transformers(model, folder: Path, text: str, seed: int = 7, **options: object) -> np.ndarray:
     inputs = VitsTokenizer.from_pretrained(folder)(text, return_tensors="pt")
     torch.manual_seed(seed)
@@ -63,9 +68,9 @@ def test_a_sentence_is_spoken_as_by_transformers(voice, folder):
     task, model = voice
     right = by_transformers(model, folder, "hello world")
     (part,) = spoken(task, "Hello, world!", format="wav")  # the tokenizer leaves marks out
-    samples = np.frombuffer(part.audio[-2 * right.size :], "<i2") / 32767
+    samples = samples_of(part.audio)[: right.size]
     np.testing.assert_allclose(samples, np.clip(right, -1, 1), atol=1e-4)
-    assert part.seconds == pytest.approx(right.size / 16_000)
+    assert part.seconds == pytest.approx(max(right.size / 16_000, 0.1))
     assert part.sample_rate == 16_000
 
 
@@ -103,7 +108,7 @@ def test_each_voice_of_a_model_speaks(tmp_path):
     for name in ("0", "1"):
         right = by_transformers(model, tmp_path, "hello", speaker_id=int(name))
         (part,) = spoken(task, "hello", voice=name, format="wav")
-        samples = np.frombuffer(part.audio[-2 * right.size :], "<i2") / 32767
+        samples = samples_of(part.audio)[: right.size]
         np.testing.assert_allclose(samples, np.clip(right, -1, 1), atol=1e-4)
     task.close()
 

@@ -16,6 +16,7 @@ from panope_server.pipeline.live.pcm import Pcm
 from panope_server.pipeline.live.transcription import LiveOptions, LiveTranscription, Utterance
 from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechPart
 from panope_server.tasks.speech.transcribe import TranscribeInput, TranscribeOutput, TranscriptSegment, TranscriptWord
+from panope_server.tasks.speech.vad import VadOptions
 from panope_server.tasks.task import Input, Output
 
 RATE = 8_000
@@ -58,7 +59,7 @@ class Model:
 
     def _found(self, task_input: DetectSpeechInput) -> DetectSpeechOutput:
         samples = samples_of(task_input.audio)
-        gap = task_input.options.min_silence_seconds
+        gap = task_input.vad_options.min_silence_seconds
         loud = np.flatnonzero(samples)
         groups = np.split(loud, np.flatnonzero(np.diff(loud) >= gap * RATE) + 1) if loud.size else []
         parts = [SpeechPart(float(each[0]) / RATE, float(each[-1] + 1) / RATE) for each in groups]
@@ -67,7 +68,7 @@ class Model:
 
 def live(model: Model, partial_seconds: float = 0.0) -> LiveTranscription:
     template = TranscribeInput(b"", language="en", words=True)
-    return LiveTranscription(model.run, LiveOptions(PCM, template, 0.5, 0.5, 0.2, partial_seconds))
+    return LiveTranscription(model.run, LiveOptions(PCM, template, VadOptions(0.5, 0.5, 0.2, 0.1), partial_seconds))
 
 
 def audio_of(*parts: tuple[int, float]) -> bytes:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!panope/worker/v1/transcribe.proto\x12\x10panope.worker.v1\"\x98\x02\n\x0fTranscribeInput\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x11\n\ttranslate\x18\x03 \x01(\x08\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12\x13\n\x0btemperature\x18\x05 \x01(\x01\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\ntimestamps\x18\x07 \x01(\x08\x12\x0e\n\x06stream\x18\x08 \x01(\x08\x12\x10\n\x03vad\x18\t \x01(\x08H\x01\x88\x01\x01\x12\x15\n\rvad_threshold\x18\n \x01(\x01\x12\x17\n\x0fvad_min_silence\x18\x0b \x01(\x01\x12\x13\n\x0bvad_padding\x18\x0c \x01(\x01\x12\r\n\x05words\x18\r \x01(\x08\x42\x07\n\x05_seedB\x06\n\x04_vad\"\xc0\x01\n\x11TranscribeSegment\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x11\n\ttoken_ids\x18\x05 \x03(\r\x12\x13\n\x0b\x61vg_logprob\x18\x06 \x01(\x01\x12\x19\n\x11\x63ompression_ratio\x18\x07 \x01(\x01\x12/\n\x05words\x18\x08 \x03(\x0b\x32 .panope.worker.v1.TranscribeWord\":\n\x0eTranscribeWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\"}\n\x10TranscribeOutput\x12\x35\n\x08segments\x18\x01 \x03(\x0b\x32#.panope.worker.v1.TranscribeSegment\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x10\n\x08\x64uration\x18\x03 \x01(\x01\x12\x0e\n\x06tokens\x18\x04 \x01(\r\"8\n\x12TranscribeSettings\x12\r\n\x05slots\x18\x01 \x01(\r\x12\x13\n\x0b\x63\x61\x63he_bytes\x18\x02 \x01(\x04\"\x86\x01\n\x0fTranscribeFacts\x12\x11\n\tlanguages\x18\x01 \x03(\t\x12\x12\n\ntranslates\x18\x02 \x01(\x08\x12\x16\n\x0ehas_timestamps\x18\x03 \x01(\x08\x12\r\n\x05slots\x18\x04 \x01(\r\x12\x12\n\nhas_prompt\x18\x05 \x01(\x08\x12\x11\n\thas_words\x18\x06 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!panope/worker/v1/transcribe.proto\x12\x10panope.worker.v1\"\xb0\x02\n\x0fTranscribeInput\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x11\n\ttranslate\x18\x03 \x01(\x08\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12\x13\n\x0btemperature\x18\x05 \x01(\x01\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\ntimestamps\x18\x07 \x01(\x08\x12\x0e\n\x06stream\x18\x08 \x01(\x08\x12\x10\n\x03vad\x18\t \x01(\x08H\x01\x88\x01\x01\x12\x15\n\rvad_threshold\x18\n \x01(\x01\x12\x17\n\x0fvad_min_silence\x18\x0b \x01(\x01\x12\x13\n\x0bvad_padding\x18\x0c \x01(\x01\x12\r\n\x05words\x18\r \x01(\x08\x12\x16\n\x0evad_min_speech\x18\x0e \x01(\x01\x42\x07\n\x05_seedB\x06\n\x04_vad\"\xc0\x01\n\x11TranscribeSegment\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x11\n\ttoken_ids\x18\x05 \x03(\r\x12\x13\n\x0b\x61vg_logprob\x18\x06 \x01(\x01\x12\x19\n\x11\x63ompression_ratio\x18\x07 \x01(\x01\x12/\n\x05words\x18\x08 \x03(\x0b\x32 .panope.worker.v1.TranscribeWord\":\n\x0eTranscribeWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\"}\n\x10TranscribeOutput\x12\x35\n\x08segments\x18\x01 \x03(\x0b\x32#.panope.worker.v1.TranscribeSegment\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x10\n\x08\x64uration\x18\x03 \x01(\x01\x12\x0e\n\x06tokens\x18\x04 \x01(\r\"8\n\x12TranscribeSettings\x12\r\n\x05slots\x18\x01 \x01(\r\x12\x13\n\x0b\x63\x61\x63he_bytes\x18\x02 \x01(\x04\"\x86\x01\n\x0fTranscribeFacts\x12\x11\n\tlanguages\x18\x01 \x03(\t\x12\x12\n\ntranslates\x18\x02 \x01(\x08\x12\x16\n\x0ehas_timestamps\x18\x03 \x01(\x08\x12\r\n\x05slots\x18\x04 \x01(\r\x12\x12\n\nhas_prompt\x18\x05 \x01(\x08\x12\x11\n\thas_words\x18\x06 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,15 +32,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.worker.v1.transcribe
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRANSCRIBEINPUT']._serialized_start=56
-  _globals['_TRANSCRIBEINPUT']._serialized_end=336
-  _globals['_TRANSCRIBESEGMENT']._serialized_start=339
-  _globals['_TRANSCRIBESEGMENT']._serialized_end=531
-  _globals['_TRANSCRIBEWORD']._serialized_start=533
-  _globals['_TRANSCRIBEWORD']._serialized_end=591
-  _globals['_TRANSCRIBEOUTPUT']._serialized_start=593
-  _globals['_TRANSCRIBEOUTPUT']._serialized_end=718
-  _globals['_TRANSCRIBESETTINGS']._serialized_start=720
-  _globals['_TRANSCRIBESETTINGS']._serialized_end=776
-  _globals['_TRANSCRIBEFACTS']._serialized_start=779
-  _globals['_TRANSCRIBEFACTS']._serialized_end=913
+  _globals['_TRANSCRIBEINPUT']._serialized_end=360
+  _globals['_TRANSCRIBESEGMENT']._serialized_start=363
+  _globals['_TRANSCRIBESEGMENT']._serialized_end=555
+  _globals['_TRANSCRIBEWORD']._serialized_start=557
+  _globals['_TRANSCRIBEWORD']._serialized_end=615
+  _globals['_TRANSCRIBEOUTPUT']._serialized_start=617
+  _globals['_TRANSCRIBEOUTPUT']._serialized_end=742
+  _globals['_TRANSCRIBESETTINGS']._serialized_start=744
+  _globals['_TRANSCRIBESETTINGS']._serialized_end=800
+  _globals['_TRANSCRIBEFACTS']._serialized_start=803
+  _globals['_TRANSCRIBEFACTS']._serialized_end=937
 # @@protoc_insertion_point(module_scope)

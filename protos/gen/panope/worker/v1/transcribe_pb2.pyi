@@ -40,6 +40,7 @@ class TranscribeInput(google.protobuf.message.Message):
     VAD_MIN_SILENCE_FIELD_NUMBER: builtins.int
     VAD_PADDING_FIELD_NUMBER: builtins.int
     WORDS_FIELD_NUMBER: builtins.int
+    VAD_MIN_SPEECH_FIELD_NUMBER: builtins.int
     audio: builtins.bytes
     """The file."""
     language: builtins.str
@@ -66,6 +67,8 @@ class TranscribeInput(google.protobuf.message.Message):
     """Seconds kept before and after speech."""
     words: builtins.bool
     """Whether words are told with their times."""
+    vad_min_speech: builtins.float
+    """Seconds that speech has at least."""
     def __init__(
         self,
         *,
@@ -82,9 +85,10 @@ class TranscribeInput(google.protobuf.message.Message):
         vad_min_silence: builtins.float = ...,
         vad_padding: builtins.float = ...,
         words: builtins.bool = ...,
+        vad_min_speech: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "seed", b"seed", "vad", b"vad"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "audio", b"audio", "language", b"language", "prompt", b"prompt", "seed", b"seed", "stream", b"stream", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate", "vad", b"vad", "vad_min_silence", b"vad_min_silence", "vad_padding", b"vad_padding", "vad_threshold", b"vad_threshold", "words", b"words"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_seed", b"_seed", "_vad", b"_vad", "audio", b"audio", "language", b"language", "prompt", b"prompt", "seed", b"seed", "stream", b"stream", "temperature", b"temperature", "timestamps", b"timestamps", "translate", b"translate", "vad", b"vad", "vad_min_silence", b"vad_min_silence", "vad_min_speech", b"vad_min_speech", "vad_padding", b"vad_padding", "vad_threshold", b"vad_threshold", "words", b"words"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
     @typing.overload

@@ -1,15 +1,19 @@
-"""The messages of streams that are transcribed as they are spoken."""
+"""The messages of streams of audio that comes as it is spoken."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from panope.v1 import speech_service_pb2 as pb
 from panope_backends.errors import InvalidInputError
+from panope_server.pipeline.live.detection import DetectionOptions, SpokenPart
+from panope_server.pipeline.live.file_heads import file_kind
 from panope_server.pipeline.live.pcm import Pcm
 from panope_server.pipeline.live.transcription import LiveOptions, Utterance
-from panope_server.tasks.speech.transcribe import TranscribeInput, VadOptions
+from panope_server.tasks.speech.transcribe import TranscribeInput
+from panope_server.tasks.speech.vad import OF_DETECTION, VadLimits, VadOptions, check_vad
 from panope_server.transport.grpc.fields import known
 
 _RATES = (8_000, 48_000)
@@ -22,8 +26,11 @@ _IS_FLOAT: Mapping[int, bool] = {
 }
 
 #: By which utterances end, unless the caller says otherwise.
-_SILENCE_SECONDS, _LEAST_SILENCE_SECONDS = 0.7, 0.2
-_PADDING_SECONDS, _MOST_PADDING_SECONDS = 0.2, 1.0
+_OF_UTTERANCES = VadOptions(0.5, 0.7, 0.2, 0.1)
+#: An utterance, the silence that ends it and what is around it are less than the audio that is kept.
+_UTTERANCE_LIMITS = VadLimits(min_silence=0.2, max_silence=10.0, max_padding=1.0, max_speech=10.0)
+_DETECTION_LIMITS = VadLimits(max_silence=10.0, max_padding=1.0, max_speech=10.0)
+
 _PARTIAL_SECONDS = 1.0
 _PARTIAL_BOUNDS = (0.2, 30.0)
 
@@ -31,24 +38,40 @@ _PARTIAL_BOUNDS = (0.2, 30.0)
 _MAX_PIECE_BYTES = 1 << 20
 
 
-async def read_config(messages: AsyncIterator[pb.LiveTranscribeRequest]) -> pb.LiveTranscribeConfig:
-    """What the first message of a stream says.
+Request = TypeVar("Request", pb.LiveTranscribeRequest, pb.StreamDetectSpeechRequest)
+
+
+class _Sampled(Protocol):
+    """What says how samples are written."""
+
+    @property
+    def sample_format(self) -> int: ...
+
+    @property
+    def sample_rate(self) -> int: ...
+
+
+async def first_config(messages: AsyncIterator[Request]) -> Request:
+    """The first message of a stream, which says how.
 
     Raises:
-        InvalidInputError: it says nothing of how.
+        InvalidInputError: it does not.
     """
     first = await anext(messages, None)
     if first is None or first.WhichOneof("message") != "config":
         raise InvalidInputError.at("config", "{field} must be in the first message of the stream")
-    return first.config
+    return first
 
 
-async def audio_of(messages: AsyncIterator[pb.LiveTranscribeRequest]) -> AsyncIterator[bytes]:
+async def audio_of(
+    messages: AsyncIterator[pb.LiveTranscribeRequest] | AsyncIterator[pb.StreamDetectSpeechRequest],
+) -> AsyncIterator[bytes]:
     """The audio of the messages behind the first.
 
     Raises:
-        InvalidInputError: one has none, or too much of it.
+        InvalidInputError: one has none, too much of it, or what begins as a file.
     """
+    is_first = True
     async for message in messages:
         if message.WhichOneof("message") != "audio":
             raise InvalidInputError.at("audio", "{field} is what every message behind the first has")
@@ -59,6 +82,13 @@ async def audio_of(messages: AsyncIterator[pb.LiveTranscribeRequest]) -> AsyncIt
                 size=len(message.audio),
                 limit=_MAX_PIECE_BYTES,
             )
+        if kind := file_kind(message.audio, is_first=is_first):
+            raise InvalidInputError.at(
+                "audio",
+                "{field} begins as a file ({kind}); send raw PCM samples, without a header",
+                kind=kind,
+            )
+        is_first = False
         yield message.audio
 
 
@@ -72,28 +102,37 @@ def live_options(config: pb.LiveTranscribeConfig, template: TranscribeInput) -> 
     Raises:
         InvalidInputError: a field is out of its bounds.
     """
+    pcm = _pcm_of(config)
+    if template.vad is False:
+        raise InvalidInputError.at("vad", "{field} cannot be false: silence is what parts utterances")
+    vad = vad_options(config.options.vad_options, _OF_UTTERANCES)
+    check_vad(vad, _UTTERANCE_LIMITS)
+    return LiveOptions(pcm, replace(template, vad_options=None), vad, _partial_interval(config))
+
+
+def detection_options(config: pb.StreamDetectSpeechConfig) -> DetectionOptions:
+    """How speech is looked for in a stream.
+
+    Raises:
+        InvalidInputError: a field is out of its bounds.
+    """
+    pcm, vad = _pcm_of(config), vad_options(config.vad_options, OF_DETECTION)
+    check_vad(vad, _DETECTION_LIMITS)
+    return DetectionOptions(pcm, vad)
+
+
+def vad_options(told: pb.VadOptions, default: VadOptions) -> VadOptions:
+    """What counts as speech; what is not told is as the default has it."""
+    return replace(default, **{field.name: value for field, value in told.ListFields()})
+
+
+def _pcm_of(config: _Sampled) -> Pcm:
     rate = config.sample_rate or _DEFAULT_RATE
     if not _RATES[0] <= rate <= _RATES[1]:
         raise InvalidInputError.at(
             "config.sample_rate", "{field} must be from {low:,} to {high:,}", low=_RATES[0], high=_RATES[1]
         )
-    if template.vad is False:
-        raise InvalidInputError.at("vad", "{field} cannot be false: silence is what parts utterances")
-    told = {field.name for field, _ in config.options.vad_options.ListFields()}
-    vad = template.vad_options or VadOptions()
-    silence = vad.min_silence_seconds if "min_silence_seconds" in told else _SILENCE_SECONDS
-    padding = vad.padding_seconds if "padding_seconds" in told else _PADDING_SECONDS
-    if silence < _LEAST_SILENCE_SECONDS:
-        raise InvalidInputError.at(
-            "vad_options.min_silence_seconds", "{field} must be at least {limit:g}", limit=_LEAST_SILENCE_SECONDS
-        )
-    if padding > _MOST_PADDING_SECONDS:
-        raise InvalidInputError.at(
-            "vad_options.padding_seconds", "{field} must be at most {limit:g}", limit=_MOST_PADDING_SECONDS
-        )
-    pcm = Pcm(rate, known(_IS_FLOAT, config.sample_format, "config.sample_format"))
-    interval = _partial_interval(config)
-    return LiveOptions(pcm, replace(template, vad_options=None), vad.threshold, silence, padding, interval)
+    return Pcm(rate, known(_IS_FLOAT, config.sample_format, "config.sample_format"))
 
 
 def _partial_interval(config: pb.LiveTranscribeConfig) -> float:
@@ -123,3 +162,9 @@ def live_response(
         language=output.language,
         completion_tokens=output.tokens,
     )
+
+
+def part_response(model: str, part: SpokenPart) -> pb.StreamDetectSpeechResponse:
+    """The message of a part that is speech."""
+    segment = pb.SpeechSegment(start_seconds=part.start, end_seconds=part.end)
+    return pb.StreamDetectSpeechResponse(model=model, index=part.index, is_final=part.is_final, segment=segment)

@@ -11,20 +11,24 @@ from panope.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.v1.media_pb2 import Audio
 from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
+from panope_server.pipeline.live.detection import LiveDetection
 from panope_server.pipeline.live.transcription import LiveTranscription
-from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechDetectionOptions
+from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput
 from panope_server.tasks.speech.speak import AudioFormat, InputFormat, SpeakInput, SpeakOutput
-from panope_server.tasks.speech.transcribe import (
-    TRANSCRIBE,
-    TranscribeInput,
-    TranscribeOutput,
-    TranscriptSegment,
-    VadOptions,
-)
+from panope_server.tasks.speech.transcribe import TRANSCRIBE, TranscribeInput, TranscribeOutput, TranscriptSegment
+from panope_server.tasks.speech.vad import FIELD, OF_DETECTION, VadOptions
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.vision.images import file_url
 from panope_server.transport.grpc.fields import known, named_model
-from panope_server.transport.grpc.speech.live import audio_of, live_options, live_response, read_config
+from panope_server.transport.grpc.speech.live import (
+    audio_of,
+    detection_options,
+    first_config,
+    live_options,
+    live_response,
+    part_response,
+    vad_options,
+)
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
@@ -103,7 +107,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
         self, request_iterator: AsyncIterator[pb.LiveTranscribeRequest], context: Context
     ) -> AsyncIterator[pb.LiveTranscribeResponse]:
         """Transcribes speech while it is spoken."""
-        config = await read_config(request_iterator)
+        config = (await first_config(request_iterator)).config
         model = ""
 
         async def run(task_input: Input) -> Output:
@@ -123,16 +127,38 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
 
     async def DetectSpeech(self, request: pb.DetectSpeechRequest, context: Context) -> pb.DetectSpeechResponse:
         """Finds speech."""
-        options = SpeechDetectionOptions(**{field.name: value for field, value in request.options.ListFields()})
+        options = vad_options(request.vad_options, OF_DETECTION)
         task_input = DetectSpeechInput(request.audio.content, options, url=_url_of(request.audio))
         call = _call_of(context, request.model, task_input, "DetectSpeech")
         try:
             answer = await self._pipeline.run(call)
         except CallerError as error:
-            raise error.renamed(_field) from None
+            raise error.renamed(_detection_field) from None
         assert isinstance(answer, DetectSpeechOutput)
         segments = [pb.SpeechSegment(start_seconds=each.start, end_seconds=each.end) for each in answer.parts]
         return pb.DetectSpeechResponse(model=call.model, segments=segments, duration_seconds=answer.duration)
+
+    async def StreamDetectSpeech(
+        self, request_iterator: AsyncIterator[pb.StreamDetectSpeechRequest], context: Context
+    ) -> AsyncIterator[pb.StreamDetectSpeechResponse]:
+        """Finds speech while it is spoken."""
+        config = (await first_config(request_iterator)).config
+        model = ""
+
+        async def run(task_input: Input) -> Output:
+            nonlocal model
+            call = _call_of(context, config.model, task_input, "StreamDetectSpeech")
+            answer = await self._pipeline.run(call)
+            model = call.model
+            return answer
+
+        try:
+            live = LiveDetection(run, detection_options(config))
+            await live.check()
+            async for each in live.parts(audio_of(request_iterator)):
+                yield part_response(model, each)
+        except CallerError as error:
+            raise error.renamed(_live_detection_field) from None
 
     async def Speak(self, request: pb.SpeakRequest, context: Context) -> pb.SpeakResponse:
         """Speaks a text."""
@@ -204,13 +230,9 @@ def _input_of(audio: bytes, options: pb.TranscriptionOptions, *, stream: bool) -
         options.timestamps,
         stream,
         options.vad if options.HasField("vad") else None,
-        _vad_options(options.vad_options) if options.HasField("vad_options") else None,
+        vad_options(options.vad_options, VadOptions()) if options.HasField("vad_options") else None,
         options.words,
     )
-
-
-def _vad_options(options: pb.VadOptions) -> VadOptions:
-    return VadOptions(**{field.name: value for field, value in options.ListFields()})
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -245,3 +267,13 @@ def _field(name: str) -> str:
 def _live_field(name: str) -> str:
     """As `_field`, on a stream whose first message has them."""
     return f"config.options.{name}" if name.partition(".")[0] in _OPTIONS else name
+
+
+def _detection_field(name: str) -> str:
+    """As `_field`, where speech is looked for."""
+    return "audio.content" if name == "audio" else name
+
+
+def _live_detection_field(name: str) -> str:
+    """As `_detection_field`, on a stream whose first message has the options."""
+    return f"config.{name}" if name.startswith(FIELD) else name

@@ -9,17 +9,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.speech.transcribe import (
-    DEFAULT_MIN_SILENCE,
-    DEFAULT_PADDING,
-    DEFAULT_THRESHOLD,
-    MAX_MIN_SILENCE,
-    MAX_PADDING,
-    VadOptions,
-)
+from panope_server.tasks.speech.vad import OF_FILES, VadOptions
 
 _NAME = "chunking_strategy"
 _SECOND = 1000
+_DEFAULT = VadOptions()
+_MOST_SILENCE, _MOST_PADDING = (round(each * _SECOND) for each in (OF_FILES.max_silence, OF_FILES.max_padding))
 
 
 class ServerVad(Struct, forbid_unknown_fields=True):
@@ -33,11 +28,9 @@ class ServerVad(Struct, forbid_unknown_fields=True):
     """
 
     type: Literal["server_vad"]
-    threshold: Annotated[float, Meta(gt=0, lt=1)] = DEFAULT_THRESHOLD
-    silence_duration_ms: Annotated[int, Meta(ge=0, le=int(MAX_MIN_SILENCE * _SECOND))] = round(
-        DEFAULT_MIN_SILENCE * _SECOND
-    )
-    prefix_padding_ms: Annotated[int, Meta(ge=0, le=int(MAX_PADDING * _SECOND))] = round(DEFAULT_PADDING * _SECOND)
+    threshold: Annotated[float, Meta(gt=0, lt=1)] = _DEFAULT.threshold
+    silence_duration_ms: Annotated[int, Meta(ge=0, le=_MOST_SILENCE)] = round(_DEFAULT.min_silence_seconds * _SECOND)
+    prefix_padding_ms: Annotated[int, Meta(ge=0, le=_MOST_PADDING)] = round(_DEFAULT.padding_seconds * _SECOND)
 
 
 def read_chunking(texts: dict[str, list[str]]) -> VadOptions | None:
@@ -70,8 +63,8 @@ def _options(read: Callable[[], ServerVad]) -> VadOptions:
     except msgspec.MsgspecError:
         raise InvalidInputError(
             f"`{_NAME}` is `auto`, or an object of the type `server_vad` with `threshold` (above 0, below 1),"
-            f" `silence_duration_ms` (0 to {MAX_MIN_SILENCE * _SECOND:.0f}) and `prefix_padding_ms`"
-            f" (0 to {MAX_PADDING * _SECOND:.0f})",
+            f" `silence_duration_ms` (0 to {_MOST_SILENCE}) and `prefix_padding_ms`"
+            f" (0 to {_MOST_PADDING})",
             field=_NAME,
         ) from None
     return VadOptions(told.threshold, told.silence_duration_ms / _SECOND, told.prefix_padding_ms / _SECOND)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
+from panope_server.config.numbers import read_integer, read_number
 from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.chunking import ServerVad, read_chunking
@@ -219,11 +219,8 @@ def _boolean(name: str, text: str) -> bool:
 
 
 def _temperature(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
+    value = read_number(text)
+    if value is None or not 0 <= value <= 1:
         raise InvalidInputError("`temperature` must be a number from 0 to 1", field="temperature")
     return value
 
@@ -231,6 +228,7 @@ def _temperature(text: str) -> float:
 def _seed(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal()) or len(text) > 19 or int(text) >= 1 << 63:
+    value = read_integer(text)
+    if value is None or not 0 <= value < 1 << 63:
         raise InvalidInputError("`seed` must be a whole number from 0 to 2**63 - 1", field="seed")
-    return int(text)
+    return value

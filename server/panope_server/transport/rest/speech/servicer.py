@@ -15,6 +15,7 @@ from panope_server.pipeline.call import Call
 from panope_server.tasks.speech.detect_speech import DetectSpeechOutput
 from panope_server.tasks.speech.speak import MEDIA_TYPES, SpeakInput, SpeakOutput
 from panope_server.tasks.speech.transcribe import TRANSCRIBE, TranscribeOutput
+from panope_server.tasks.speech.vad import FIELD
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for, metadata_of
 from panope_server.transport.interfaces import Pipeline
@@ -29,21 +30,23 @@ from panope_server.transport.rest.speech.formats import Shown, recognition, usag
 from panope_server.transport.rest.speech.multipart import read_form
 from panope_server.transport.rest.speech.recognition import read_recognition
 from panope_server.transport.rest.speech.speaking import read_speak, read_speech
-from panope_server.transport.rest.speech.voice_activity import read_voice_activity, voice_activity
+from panope_server.transport.rest.speech.voice_activity import NUMBERS, read_voice_activity, voice_activity
 from panope_server.transport.services import Services
 
 #: Azure's clients say the version that they speak.
 _NEUTRAL = ("api-version",)
-_NAMES = FieldNames({"audio": "file", "timestamps": "response_format", "words": "timestamp_granularities"})
-_ACTIVITY_NAMES = FieldNames(
+_NAMES = FieldNames(
     {
         "audio": "file",
-        "options.threshold": "threshold",
-        "options.min_silence_seconds": "min_silence_seconds",
-        "options.min_speech_seconds": "min_speech_seconds",
-        "options.padding_seconds": "padding_seconds",
+        "timestamps": "response_format",
+        "words": "timestamp_granularities",
+        "vad_options": "chunking_strategy",
+        "vad_options.threshold": "chunking_strategy[threshold]",
+        "vad_options.min_silence_seconds": "chunking_strategy[silence_duration_ms]",
+        "vad_options.padding_seconds": "chunking_strategy[prefix_padding_ms]",
     }
 )
+_ACTIVITY_NAMES = FieldNames({"audio": "file"} | {f"{FIELD}.{name}": name for name in NUMBERS})
 _SPEECH_NAMES = FieldNames({"text": "input", "format": "response_format"})
 _SPEAK_NAMES = FieldNames(
     {"text": "inputs"} | {name: f"parameters.{name}" for name in ("voice", "speed", "seed", "input_format")}

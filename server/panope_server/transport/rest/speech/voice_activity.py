@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Annotated, TypedDict
 
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.speech.detect_speech import (
-    MAX_MIN_SPEECH,
-    DetectSpeechInput,
-    DetectSpeechOutput,
-    SpeechDetectionOptions,
-)
-from panope_server.tasks.speech.transcribe import MAX_MIN_SILENCE, MAX_PADDING
+from panope_server.config.numbers import read_number
+from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput
+from panope_server.tasks.speech.vad import OF_DETECTION, OF_FILES
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import single_texts, the_file
 from panope_server.transport.rest.speech.multipart import Form
@@ -36,10 +32,10 @@ class VoiceActivityForm(Struct, forbid_unknown_fields=True):
 
     file: _File
     model: str | None = None
-    threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.5
-    min_silence_seconds: Annotated[float, Meta(ge=0, le=MAX_MIN_SILENCE)] = 0.1
-    min_speech_seconds: Annotated[float, Meta(ge=0, le=MAX_MIN_SPEECH)] = 0.25
-    padding_seconds: Annotated[float, Meta(ge=0, le=MAX_PADDING)] = 0.0
+    threshold: Annotated[float, Meta(gt=0, lt=1)] = OF_DETECTION.threshold
+    min_silence_seconds: Annotated[float, Meta(ge=0, le=OF_FILES.max_silence)] = OF_DETECTION.min_silence_seconds
+    min_speech_seconds: Annotated[float, Meta(ge=0, le=OF_FILES.max_speech)] = OF_DETECTION.min_speech_seconds
+    padding_seconds: Annotated[float, Meta(ge=0, le=OF_FILES.max_padding)] = OF_DETECTION.padding_seconds
 
 
 class SpeechSegmentJson(TypedDict):
@@ -68,7 +64,8 @@ class VoiceActivityJson(TypedDict):
     segments: list[SpeechSegmentJson]
 
 
-_NUMBERS = ("threshold", "min_silence_seconds", "min_speech_seconds", "padding_seconds")
+NUMBERS = ("threshold", "min_silence_seconds", "min_speech_seconds", "padding_seconds")
+"""The fields of the form that are numbers."""
 
 
 def read_voice_activity(form: Form, unknown: UnknownFields) -> tuple[DetectSpeechInput, str]:
@@ -77,9 +74,9 @@ def read_voice_activity(form: Form, unknown: UnknownFields) -> tuple[DetectSpeec
     Raises:
         InvalidInputError: a field is missing, given twice, unknown, or no number.
     """
-    given = single_texts(form.texts, ("model", *_NUMBERS), unknown)
-    numbers = {name: _number(name, given[name]) for name in _NUMBERS if name in given}
-    return DetectSpeechInput(the_file(form, unknown), SpeechDetectionOptions(**numbers)), given.get("model", "")
+    given = single_texts(form.texts, ("model", *NUMBERS), unknown)
+    numbers = {name: _number(name, given[name]) for name in NUMBERS if name in given}
+    return DetectSpeechInput(the_file(form, unknown), replace(OF_DETECTION, **numbers)), given.get("model", "")
 
 
 def voice_activity(model: str, output: DetectSpeechOutput) -> VoiceActivityJson:
@@ -91,10 +88,7 @@ def voice_activity(model: str, output: DetectSpeechOutput) -> VoiceActivityJson:
 
 
 def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = read_number(text)
+    if value is None:
         raise InvalidInputError(f"`{name}` must be a number", field=name)
     return value

@@ -11,8 +11,8 @@ from panope_server.tasks.speech.transcribe import (
     TranscribeOutput,
     TranscriptSegment,
     TranscriptWord,
-    VadOptions,
 )
+from panope_server.tasks.speech.vad import VadOptions
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import asked
 from panope_server.transport.rest.speech.formats import Shown, recognition, written
@@ -72,6 +72,9 @@ def test_what_is_no_form_is_refused(sent, reason):
     [
         ({"temperature": ["warm"]}, "temperature"),
         ({"temperature": ["1.5"]}, "temperature"),
+        ({"temperature": ["0_1"]}, "temperature"),
+        ({"temperature": ["\uff10"]}, "temperature"),
+        ({"temperature": ["nan"]}, "temperature"),
         ({"response_format": ["diarized_json"]}, "response_format"),
         ({"response_format": ["srt"], "stream": ["true"]}, "response_format"),
         ({"stream": ["maybe"]}, "stream"),
@@ -87,6 +90,16 @@ def test_what_is_no_form_is_refused(sent, reason):
         ({"language": ["en", "de"]}, "language"),
         ({"nonsense": ["1"]}, "nonsense"),
         ({"seed": ["-1"]}, "seed"),
+        ({"seed": ["1_0"]}, "seed"),
+        ({"seed": ["\uff11\uff12"]}, "seed"),
+        ({"seed": [" 1"]}, "seed"),
+        ({"seed": [str(1 << 63)]}, "seed"),
+        ({"chunking_strategy[type]": ["server_vad"], "chunking_strategy[threshold]": ["nan"]}, "chunking_strategy"),
+        ({"chunking_strategy[type]": ["server_vad"], "chunking_strategy[threshold]": ["0_1"]}, "chunking_strategy"),
+        (
+            {"chunking_strategy[type]": ["server_vad"], "chunking_strategy[silence_duration_ms]": ["2_0"]},
+            "chunking_strategy",
+        ),
     ],
 )
 def test_fields_that_cannot_be_honoured_are_refused_by_name(texts, field_name):
