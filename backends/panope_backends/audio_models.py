@@ -8,6 +8,15 @@ from typing import Any
 
 from panope_backends.errors import PreconditionError
 
+SPEECHT5 = "speecht5"
+"""The type of models whose spectra a vocoder makes waveforms of, and whose voices are vectors."""
+
+VOCODER = "vocoder"
+"""The folder of the part of SpeechT5 that makes a waveform of a spectrum."""
+
+SPEAKERS = "speaker_embeddings.safetensors"
+"""The file beside SpeechT5 that holds a vector for each voice, by its name."""
+
 
 @dataclass(frozen=True)
 class FrameGrid:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from panope_backends.audio_models import SPEAKERS, SPEECHT5, VOCODER
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.description import AnyDescription, read_description
 from panope_backends.graphs.ocr_description import OcrDescription
@@ -109,8 +110,9 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     config_file = str(PurePosixPath(folder) / "config.json")
     config = read_object(files[config_file], config_file) if config_file in files else {}
     graphs = _graphs(description, files)
-    pipeline = frozenset(markers.get("model_index.json", ()))
-    parts = Parts(folder, step_folders(modules), pipeline, graphs, _beside(description, files))
+    pipeline = frozenset(markers.get("model_index.json", ())) | _spoken_parts(config)
+    beside = _beside(description, files) | _speakers(config, files)
+    parts = Parts(folder, step_folders(modules), pipeline, graphs, beside)
     weight_sets = find_weights(files, kinds, parts)
     if not weight_sets:
         raise _no_weights(kinds)
@@ -195,6 +197,16 @@ def _beside(description: AnyDescription | None, files: Collection[str]) -> froze
     if description.styles not in files:
         raise broken(DESCRIPTION, f"`styles` is `{shown(description.styles)}`, which is not in the folder")
     return frozenset({description.styles})
+
+
+def _spoken_parts(config: Mapping[str, Any]) -> frozenset[str]:
+    """Returns the folders of what a model that speaks is run with."""
+    return frozenset({VOCODER}) if config.get("model_type") == SPEECHT5 else frozenset()
+
+
+def _speakers(config: Mapping[str, Any], files: Collection[str]) -> frozenset[str]:
+    """Returns the files that hold the voices of such a model."""
+    return frozenset({SPEAKERS}) & frozenset(files) if config.get("model_type") == SPEECHT5 else frozenset()
 
 
 def _graphs(description: AnyDescription | None, files: Collection[str]) -> Mapping[str, str]:

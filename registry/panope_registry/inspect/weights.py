@@ -42,7 +42,7 @@ class Parts:
         pipeline: of a pipeline's parts, such as `unet`.
         graphs: the ONNX files that one model runs together, by the folders that a backend finds them in; {} where each
             is a model.
-        beside: files in safetensors that every graph is run with, such as the styles of voices.
+        beside: files in safetensors that are no weights, and every set is run with, such as the styles of voices.
     """
 
     transformer: str = ""
@@ -134,7 +134,9 @@ def _safetensors(files: Mapping[str, Header], weights: list[str], parts: Parts) 
     # A pickled transformer beside a later module's safetensors is a set of the other format.
     if used and not {str(PurePosixPath(path).parent) for path in used} <= parts.steps:
         facts = merged([read_safetensors(files[path], path) for path in used])
-        yield _set("safetensors", facts, {path: path for path in used} | _pickled_steps(weights, parts), tuple(used))
+        beside = {path: path for path in sorted(parts.beside)}
+        placed = {path: path for path in used} | _pickled_steps(weights, parts) | beside
+        yield _set("safetensors", facts, placed, tuple(used))
 
 
 def _pickled_steps(weights: Collection[str], parts: Parts) -> dict[str, str]:

@@ -42,8 +42,8 @@ from panope_backends.engines.torch.ctc import ctc_support, is_ctc
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
+from panope_backends.engines.torch.speaking import SPEAK
 from panope_backends.engines.torch.vision.heads import vision_head
-from panope_backends.engines.torch.vits import SPEAK
 from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"

@@ -20,9 +20,9 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
     is_transcriber,
 )
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
+from panope_backends.engines.torch.speaking import SPEAK, load_speaker, speech_support
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.engines.torch.vision.heads import vision_head, vision_support
-from panope_backends.engines.torch.vits import SPEAK, load_vits, speech_support
 from panope_backends.errors import PreconditionError
 
 GENERATE = "generate"
@@ -77,7 +77,7 @@ class TorchBackend(Backend):
             )
             return _load_step_model(model, folder, precision, threads, options, opened)
         if model.task == SPEAK:
-            return load_vits(model, folder, precision, threads, opened)
+            return load_speaker(model, folder, precision, threads, opened)
         if is_ctc(model):
             return load_ctc(model, folder, precision, threads, opened)
         if (head := vision_head(model)) is not None:

@@ -20,26 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel, TensorSpec
+from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.out_of_memory import refusing
-from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
+from panope_backends.engines.torch.pretrained import load_pretrained
 
-SPEAK = "speak"
-"""The task of models that speak."""
-
-_AUTO_CLASS = "AutoModelForTextToWaveform"
-_TYPE = "vits"
-
-
-def speech_support(model: ModelFacts) -> Support:
-    """Says from facts alone whether `load_vits` can work."""
-    kind = model.config.get("model_type")
-    if kind != _TYPE:
-        return Support(Level.NONE, f"models of the type {str(kind)[:64]!r} do not speak here; those are: {_TYPE}")
-    if refusal := files_refusal(model, _AUTO_CLASS):
-        return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
-    return Support(Level.FULL, "transformers runs the model")
+AUTO_CLASS = "AutoModelForTextToWaveform"
 
 
 def load_vits(model: ModelFacts, folder: Path, precision: str, threads: int, device: TorchDevice = HOST) -> TensorModel:
@@ -52,7 +38,7 @@ def load_vits(model: ModelFacts, folder: Path, precision: str, threads: int, dev
 
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
-    return VitsModel(device.place(load_pretrained(model, folder, precision, _AUTO_CLASS)), precision, device)
+    return VitsModel(device.place(load_pretrained(model, folder, precision, AUTO_CLASS)), precision, device)
 
 
 class VitsModel(TensorModel):
