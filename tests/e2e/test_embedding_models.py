@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from panope_backends.testing.models import tiny_classifier
+from panope_backends.testing.models import ENCODER_WORDS, tiny_classifier, tiny_gguf_encoder
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 
@@ -22,6 +22,7 @@ from panope_registry.session import RegistrySession
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TABLE, SPARSE = "acme/table", "acme/splade"
+GGUF, GGUF_RERANKER = "acme/gguf", "acme/gguf-reranker"
 TEXTS = ["the quick fox runs over the river bank", "a dog sleeps"]
 
 
@@ -66,6 +67,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, write in ((TABLE, _table), (SPARSE, _sparse)):
         made[name] = tmp_path_factory.mktemp("model")
         write(made[name])
+    for name, pooling in ((GGUF, 1), (GGUF_RERANKER, 4)):
+        made[name] = tmp_path_factory.mktemp("gguf")
+        tiny_gguf_encoder(made[name], pooling)
     return made
 
 
@@ -136,3 +140,21 @@ def test_what_sparse_vectors_do_not_have_is_refused_by_name(server: Any, client:
         client.embed(TEXTS, SPARSE, dimensions=8)
     with pytest.raises(InvalidInputError, match="tokens"):
         client.embed(["fox " * 200], SPARSE)
+
+
+def test_a_gguf_file_embeds_and_reranks_by_every_way_in(server: Any, client: Client, folders: dict[str, Path]) -> None:
+    texts = ["a man is eating", "quiet river"]
+    ids = [[2, *(ENCODER_WORDS.index(word) for word in text.split()), 3] for text in texts]
+    found = client.embed(texts, GGUF)
+    assert (found.vectors.shape, list(found.token_counts)) == ((2, 64), [6, 4])
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(client.embed(ids, GGUF).vectors, found.vectors, atol=1e-5)
+    reply = httpx.post(f"{server.http_url}/v1/embeddings", json={"model": GGUF, "input": texts}, timeout=60).json()
+    np.testing.assert_allclose([each["embedding"] for each in reply["data"]], found.vectors, atol=1e-5)
+    ranked = client.rerank("man", ["quiet river", "a man", "food"], GGUF_RERANKER)
+    reply = httpx.post(
+        f"{server.http_url}/v1/rerank",
+        json={"model": GGUF_RERANKER, "query": "man", "documents": ["quiet river", "a man", "food"]},
+        timeout=60,
+    ).json()
+    assert [each["index"] for each in reply["results"]] == [each.index for each in ranked.results]

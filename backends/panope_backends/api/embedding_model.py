@@ -44,10 +44,14 @@ class Embeddings:
     Attributes:
         vectors: float32, texts × dimensions, finite.
         tokens: of all texts together; 0 when unknown.
+        token_counts: of each text; empty where they are known together alone.
+        truncated: the positions of texts that were cut, ascending; empty where the engine does not say.
     """
 
     vectors: NDArray[np.float32]
     tokens: int = 0
+    token_counts: tuple[int, ...] = ()
+    truncated: tuple[int, ...] = ()
 
 
 class EmbeddingModel(LoadedModel):

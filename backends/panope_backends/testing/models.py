@@ -135,6 +135,74 @@ def tiny_gguf_decoder(folder: Path, positions: int = 256) -> ModelFacts:
     return ModelFacts("test/tiny-gguf-decoder", "gguf", "generate", "llama")
 
 
+ENCODER_WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] a man is eating food river engine window quiet copper . , the".split()
+
+
+def tiny_gguf_encoder(
+    folder: Path, pooling: int | None = 1, positions: int = 64
+) -> tuple[ModelFacts, Mapping[str, np.ndarray[Any, Any]]]:
+    """Writes a seeded GGUF file of a BERT of two blocks, which llama.cpp runs. Needs the package `gguf`.
+
+    Args:
+        folder: where to.
+        pooling: llama.cpp's number: 0 none, 1 mean, 2 first, 3 last, 4 a score; None for a file that names none.
+        positions: tokens of one text.
+
+    Returns:
+        What it is, and its weights by GGUF's names.
+    """
+    import gguf
+
+    width, inner, blocks, words = 64, 128, 2, ENCODER_WORDS
+    random = np.random.default_rng(2)
+    writer = gguf.GGUFWriter(folder / "tiny-encoder.gguf", "bert")
+    writer.add_name("tiny encoder")
+    writer.add_context_length(positions)
+    writer.add_embedding_length(width)
+    writer.add_block_count(blocks)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(4)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    if pooling is not None:
+        writer.add_pooling_type(gguf.PoolingType(pooling))
+    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list([word if word.startswith("[") else f"▁{word}" for word in words])
+    writer.add_token_types([3 if word.startswith("[") else 1 for word in words])
+    writer.add_token_type_count(2)
+    for add, word in (
+        (writer.add_pad_token_id, "[PAD]"),
+        (writer.add_unk_token_id, "[UNK]"),
+        (writer.add_bos_token_id, "[CLS]"),
+        (writer.add_eos_token_id, "[SEP]"),
+        (writer.add_sep_token_id, "[SEP]"),
+    ):
+        add(words.index(word))
+    shapes: dict[str, tuple[int, ...]] = {"token_embd": (len(words), width), "position_embd": (positions, width)}
+    shapes |= {"token_types": (2, width), "token_embd_norm": (width,)}
+    for block in range(blocks):
+        made = dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_output"), (width, width))
+        made |= {"ffn_up": (inner, width), "ffn_down": (width, inner)}
+        norms = dict.fromkeys(("attn_output_norm", "layer_output_norm"), (width,))
+        shapes |= {f"blk.{block}.{name}": shape for name, shape in (made | norms).items()}
+    if pooling == gguf.PoolingType.RANK:
+        shapes |= {"cls": (width, width), "cls.output": (1, width)}
+    weights: dict[str, np.ndarray[Any, Any]] = {}
+    for name, shape in shapes.items():
+        scale = np.float32(0.5 if "token" in name or "position" in name else 0.2)
+        weights[f"{name}.weight"] = random.standard_normal(shape, dtype=np.float32) * scale + (len(shape) == 1)
+        if not name.endswith(("token_embd", "position_embd", "token_types")):
+            weights[f"{name}.bias"] = random.standard_normal(shape[:1], dtype=np.float32) * np.float32(0.1)
+    for name, values in weights.items():
+        writer.add_tensor(name, values.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return ModelFacts("test/tiny-gguf-encoder", "gguf", "rerank" if pooling == 4 else "embed", "bert"), weights
+
+
 def tiny_transformer(folder: Path, kind: str = "bert", **changes: Any) -> ModelFacts:
     """Writes a seeded model of any transformers type that AutoModel knows, as safetensors. Needs transformers.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panope_backends.api import API_VERSION, Backend, Device, Level, LoadOptions, ModelFacts, Support
 from panope_backends.engines.host import memory_bytes, processor_name, threads_to_use
-from panope_backends.engines.llama_cpp.gguf_header import read_header
+from panope_backends.engines.llama_cpp.gguf_header import GgufHeader, read_header
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.errors import PreconditionError
@@ -16,12 +17,28 @@ from panope_backends.lora import FOLDER, GGUF_WEIGHTS
 
 if TYPE_CHECKING:
     from panope_backends.engines.llama_cpp.model import LlamaCppModel
+    from panope_backends.engines.llama_cpp.texts import GgufEmbeddingModel, GgufReranker
 
 #: Memory for keys and values of all slots together, where the server does not say.
 CACHE_BYTES = 1 << 30
 
 #: Where the server does not say.
 MAX_SLOTS = 8
+
+#: Texts that a model which embeds has at once, and the memory for keys and values of theirs.
+TEXT_SLOTS = 4
+TEXT_CACHE_BYTES = 1 << 29
+
+#: Of one text: it runs whole, and what a batch takes grows with its tokens.
+MAX_TEXT_TOKENS = 8192
+
+#: Tasks of models of texts that do not generate.
+_OF_TEXTS = ("embed", "rerank")
+
+#: Architectures that see a whole text at once.
+_ENCODERS = frozenset(
+    {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "neo-bert", "modern-bert", "t5encoder"}
+)
 
 #: Of keys and values; llama.cpp has smaller ones, for which it rounds each block of values on its own.
 CACHE_PRECISIONS = ("fp16", "fp32")
@@ -54,22 +71,25 @@ class LlamaCppBackend(Backend):
         )
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
-        """FULL for GGUF files of models that generate."""
+        """FULL for GGUF files of models that generate, embed texts or rerank."""
         if not device.available:
             return Support(Level.NONE, device.reason)
         if model.format != "gguf":
             return Support(Level.NONE, f"llama.cpp runs GGUF files, and this is `{model.format}`")
-        if model.task != "generate":
-            return Support(Level.NONE, f"llama.cpp generates, and the model's task is `{model.task or 'unknown'}`")
-        return Support(Level.FULL, "llama.cpp runs GGUF files that generate")
+        if model.task not in ("generate", *_OF_TEXTS):
+            reason = f"llama.cpp generates, embeds and reranks, and the model's task is `{model.task or 'unknown'}`"
+            return Support(Level.NONE, reason)
+        return Support(Level.FULL, "llama.cpp runs GGUF files that generate, embed and rerank")
 
-    def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LlamaCppModel:
+    def load(
+        self, model: ModelFacts, folder: Path, device: str, options: LoadOptions
+    ) -> LlamaCppModel | GgufEmbeddingModel | GgufReranker:
         """Loads the folder's GGUF file, the first where it is in parts, with the adapter that lies beside it.
 
         Raises:
-            PreconditionError: a file or the device is missing, or llama.cpp refuses the model.
+            PreconditionError: a file or the device is missing, the file names no pooling though the task needs one, or
+                llama.cpp refuses the model.
         """
-        del model  # the file tells everything
         known = [known.name for known in self.devices()]
         if device not in known:
             raise PreconditionError(f"llama.cpp has no device `{device}`; it has: {', '.join(known)}")
@@ -81,6 +101,8 @@ class LlamaCppBackend(Backend):
         cache_precision = choose_precision(
             options.cache_precision, CACHE_PRECISIONS, f"{self.name}'s cache beside {precision} on {device}"
         )
+        if model.task in _OF_TEXTS:
+            return _load_for_texts(model.task, files[0], header, precision, options)
         token_bytes = header.cached_values_per_token * (4 if cache_precision == "fp32" else 2)
         slots, positions = _geometry(header.number("context_length"), token_bytes, options)
         from panope_backends.engines.llama_cpp.local_server import LocalServer  # it brings the package
@@ -98,6 +120,33 @@ class LlamaCppBackend(Backend):
             precision=precision,
             prefix_cache=options.prefix_cache,
         )
+
+
+def _load_for_texts(
+    task: str, file: Path, header: GgufHeader, precision: str, options: LoadOptions
+) -> GgufEmbeddingModel | GgufReranker:
+    """Loads a model that embeds or reranks: a text runs whole, in one batch."""
+    from panope_backends.engines.llama_cpp.local_server import LocalServer  # it brings the package
+    from panope_backends.engines.llama_cpp.model import parameters_of
+    from panope_backends.engines.llama_cpp.texts import GgufEmbeddingModel, GgufReranker, pooling_of
+
+    pooling = pooling_of(header, task)
+    trained = header.number("context_length") or 512
+    # Encoders keep nothing of a text; decoders that embed do, while it runs.
+    kept = header.cached_values_per_token * 2 if header.architecture not in _ENCODERS else 0
+    own = replace(options, slots=min(options.slots or TEXT_SLOTS, TEXT_SLOTS), cache_bytes=TEXT_CACHE_BYTES)
+    slots, positions = _geometry(min(trained, MAX_TEXT_TOKENS), kept, own)
+    parameters = parameters_of(file, slots, positions, threads_to_use(options.threads), "fp16")
+    parameters.embedding = True
+    parameters.n_batch = parameters.n_ubatch = positions
+    if pooling == "rank":
+        import xllamacpp
+
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+    server, most = LocalServer(parameters), min(trained, positions)
+    if task == "rerank":
+        return GgufReranker(server, slots, most, precision)
+    return GgufEmbeddingModel(server, slots, most, header.vocab_size, precision)
 
 
 def _geometry(trained: int, token_bytes: int, options: LoadOptions) -> tuple[int, int]:

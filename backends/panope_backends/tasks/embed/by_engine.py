@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from panope_backends.tasks.embed.images.requests import TASK, refuse_images
 from panope_backends.tasks.task import DeviceJob, LoadedTask
 from panope_backends.tasks.token_shares import token_shares
 from panope_backends.tasks.tokenize.requests import without_tokenizer
+
+_POSITION = re.compile(r"(?P<name>texts|token_sequences)\[(?P<index>\d+)\]")
 
 #: How far from 1 the length of a vector is that was scaled to it.
 _LENGTH_TOLERANCE = 1e-2
@@ -28,25 +31,36 @@ class EngineJob(DeviceJob):
         count: of texts.
         dimensions: to keep; 0 for all.
         normalize: whether vectors are scaled to length 1 here.
+        first_index: the position in the call of the first text.
     """
 
     found: Future[Embeddings]
     count: int
     dimensions: int
     normalize: bool
+    first_index: int = 0
 
     def step(self) -> tuple[bytes, bool]:
         """Waits for the vectors."""
-        found = self.found.result()
+        try:
+            found = self.found.result()
+        except InvalidInputError as error:
+            raise error.renamed(self._in_call) from error
         vectors = found.vectors[:, : self.dimensions] if self.dimensions else found.vectors
         if self.normalize:
             vectors = normalize(vectors)
         message = messages.EmbedOutput(
             vectors=vectors.astype("<f4", copy=False).tobytes(),
             dimensions=vectors.shape[1],
-            token_counts=token_shares(found.tokens, self.count),
+            token_counts=found.token_counts or token_shares(found.tokens, self.count),
+            truncated_indices=[self.first_index + index for index in found.truncated],
         )
         return message.SerializeToString(), True
+
+    def _in_call(self, path: str) -> str:
+        """A field with the position that a text has in the call."""
+        found = _POSITION.fullmatch(path)
+        return path if found is None else f"{found['name']}[{int(found['index']) + self.first_index}]"
 
 
 class EngineRequests:
@@ -86,7 +100,7 @@ class EngineRequests:
         count = len(request.texts) + len(request.token_sequences)
         is_cut = message.HasField("dimensions")
         scales = request.normalize is True or (request.normalize is None and self.unit_length and is_cut)
-        return EngineJob(self._model.embed(request), count, message.dimensions, scales)
+        return EngineJob(self._model.embed(request), count, message.dimensions, scales, message.first_index)
 
     def _check(self, message: messages.EmbedInput, request: EmbeddingRequest) -> None:
         if bool(request.texts) == bool(request.token_sequences):
