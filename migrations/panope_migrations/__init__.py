@@ -1,4 +1,4 @@
 """The registry's schema, step by step."""
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest version; a test compares it with the versions folder."""

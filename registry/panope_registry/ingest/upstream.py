@@ -6,6 +6,7 @@ makes Panope call anybody.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from panope_backends.upstreams.description import FILE, FORMAT, Upstream
@@ -40,7 +41,8 @@ def upstream_revision(store: Store, staging: Path, space: StoreSpace, upstream: 
         "upstream": upstream.words,
     }
     inspection = Inspection(upstream.task, "", {}, reasons, kinds, (found,))
-    blob = blobs[FILE]
+    # Servers that share the database have no other source of it.
+    blob = replace(blobs[FILE], content=upstream.to_json())
     commit = listing_digest([(FILE, listed.size_bytes, blob.sha256)])
     files = (RevisionFile(FILE, FileKind.WEIGHTS, listed.size_bytes, blob),)
     return ImportedRevision(commit, files, inspection, (manifest_of(found, kinds, blobs),))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from panope_backends.errors import DataLossError, NotFoundError, PreconditionError
+from panope_backends.upstreams.description import FORMAT as UPSTREAM
 from panope_registry.models import queries, writes
 from panope_registry.models.queries import StoredVariant
 from panope_registry.models.types import MissingFile, StoreIds
@@ -51,6 +52,9 @@ class VariantFiles:
     def check_out(self, digest: str) -> Path:
         """Returns the folder of a variant's verified files; as `Registry.materialize`."""
         variant = self.stored(digest)
+        if any(file.sha256 in variant.contents for file in variant.absent):
+            self._restore(variant)
+            variant = self.stored(digest)
         if variant.absent and (wanted := self.missing_files(digest)):
             raise _not_downloaded(wanted)
         hashed = self._verified(variant)
@@ -58,7 +62,29 @@ class VariantFiles:
             with self._database.write() as connection:
                 writes.record_hashed(connection, hashed, self._store.id)
         with disk_errors("the model's folder"):
-            return check_out(self._store, digest, variant.files)
+            folder = check_out(self._store, digest, variant.files)
+        self._tell_others(variant, folder)
+        return folder
+
+    def _restore(self, variant: StoredVariant) -> None:
+        """Brings the small files here whose contents the database has."""
+        with disk_errors("a file of the model"), self._store.staging() as staging:
+            blobs = []
+            for file in variant.absent:
+                if (content := variant.contents.get(file.sha256)) is not None:
+                    source = staging / "content"
+                    source.write_bytes(content)
+                    blobs.append(self._store.add(source, staging))
+            with self._database.write() as connection:  # before the staging folder goes, which holds the blobs
+                writes.record_blobs(connection, blobs, self._store.id)
+
+    def _tell_others(self, variant: StoredVariant, folder: Path) -> None:
+        """Gives the database what it lacks of a description of a server elsewhere, as earlier versions made them."""
+        if variant.format != UPSTREAM or len(variant.contents) == len(variant.files):
+            return
+        with self._database.write() as connection:
+            for file in variant.files:
+                writes.record_content(connection, file.sha256, (folder / file.path).read_bytes())
 
     def _verified(self, variant: StoredVariant) -> Mapping[str, str]:
         """sha256 -> fingerprint of the blobs that had to be hashed."""

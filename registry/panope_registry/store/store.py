@@ -54,11 +54,17 @@ class BlobError(Exception):
 
 @dataclass(frozen=True)
 class Blob:
-    """Bytes that the store holds; `fingerprint` is that of the file when it was hashed."""
+    """Bytes that the store holds.
+
+    Attributes:
+        fingerprint: of the file when it was hashed.
+        content: the bytes, of a small file that no source has, for other stores; None where they need not be told.
+    """
 
     sha256: str
     size_bytes: int
     fingerprint: str
+    content: bytes | None = None
 
 
 #: What each store has, and hardly any other folder.

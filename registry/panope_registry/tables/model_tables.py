@@ -27,6 +27,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -114,6 +115,7 @@ blob = Table(
     Column("sha256", Text, primary_key=True, doc="64 hexadecimal digits"),
     Column("size_bytes", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("content", LargeBinary, doc="of a small file that was made here and that no source has; null for others"),
 )
 
 #: A blob's presence in one store. Several machines may share a database, and each trusts its own disk alone.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, update
 
-from panope_backends.errors import AlreadyExistsError, InvalidInputError, PreconditionError
+from panope_backends.errors import AlreadyExistsError, DataLossError, InvalidInputError, PreconditionError
 from panope_backends.upstreams.description import FILE, Upstream, read_upstream
 from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync, upstream_of
 from panope_registry.registry import Registry
+from panope_registry.session import RegistrySession
 from panope_registry.sources.hub import HubSource
+from panope_registry.tables.model_tables import blob
 from panope_registry.testing import HubStandIn
 
 UPSTREAM = Upstream("https://api.example.org/v1", "openai", "gpt", "generate")
@@ -35,6 +39,49 @@ def test_the_same_again_changes_nothing_and_another_is_a_new_revision(registry: 
     assert moved.task == "embed"
     assert moved.commit != first.commit
     assert [variant.digest for variant in moved.variants] != [variant.digest for variant in first.variants]
+
+
+@pytest.fixture
+def other(database_url: str, tmp_path: Path) -> Iterator[RegistrySession]:
+    """Another server of the same database, with a store of its own."""
+    with RegistrySession.open(database_url, tmp_path / "other") as session:
+        yield session
+
+
+def test_a_server_that_shares_the_database_has_the_description_too(
+    registry: Registry, other: RegistrySession, tmp_path: Path
+) -> None:
+    registry.register_upstream("acme/far", UPSTREAM)
+    (variant,) = other.registry.model("acme/far").variants
+    assert variant.is_local
+    folder = other.registry.materialize(variant.digest)
+    assert folder.is_relative_to(tmp_path / "other")
+    assert read_upstream((folder / FILE).read_bytes()) == UPSTREAM
+    other.retention.lease(variant.digest, "server-2", 60)
+    assert read_upstream((registry.materialize(variant.digest) / FILE).read_bytes()) == UPSTREAM
+
+
+def test_a_description_that_a_store_lost_comes_back(registry: Registry) -> None:
+    (variant,) = registry.register_upstream("acme/far", UPSTREAM).variants
+    folder = registry.materialize(variant.digest)
+    (file,) = folder.iterdir()
+    file.resolve().unlink()
+    file.unlink(missing_ok=True)
+    with suppress(DataLossError):  # it is found missing
+        registry.materialize(variant.digest)
+    assert read_upstream((registry.materialize(variant.digest) / FILE).read_bytes()) == UPSTREAM
+
+
+def test_a_description_of_an_earlier_version_is_told_by_the_server_that_has_it(
+    session: RegistrySession, other: RegistrySession, engine: Engine
+) -> None:
+    (variant,) = session.registry.register_upstream("acme/far", UPSTREAM).variants
+    with engine.begin() as connection:
+        connection.execute(update(blob).values(content=None))
+    with pytest.raises(DataLossError):
+        other.registry.materialize(variant.digest)
+    session.registry.materialize(variant.digest)
+    assert read_upstream((other.registry.materialize(variant.digest) / FILE).read_bytes()) == UPSTREAM
 
 
 def test_it_does_not_take_the_place_of_a_hubs_model(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select
 
 from panope_registry.inspect.file_kinds import SUPPORTING
 from panope_registry.models.memory_estimate import memory_bytes
@@ -93,7 +93,8 @@ def _files_statement() -> Select[Any]:
             variant_file.c.sha256,
             blob.c.size_bytes,
             component.c.name.label("part"),
-            (blob_location.c.state == "present").label("is_local"),
+            # What the database holds is as good as here.
+            or_(blob_location.c.state == "present", blob.c.content.is_not(None)).label("is_local"),
         )
         .join(blob, blob.c.sha256 == variant_file.c.sha256)
         .join(component, component.c.id == variant_file.c.component_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, and_, select
 
@@ -27,6 +27,7 @@ class StoredVariant:
     Attributes:
         fingerprints: sha256 -> fingerprint when this store last hashed it; those it never hashed are missing.
         absent: the files that are not in this store, or damaged there.
+        contents: sha256 -> what small files hold that no source has.
     """
 
     id: int
@@ -37,6 +38,7 @@ class StoredVariant:
     files: tuple[ManifestFile, ...]
     fingerprints: Mapping[str, str]
     absent: tuple[ManifestFile, ...]
+    contents: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def find_variant(connection: Connection, digest: str, store: str) -> StoredVariant | None:
@@ -51,6 +53,7 @@ def find_variant(connection: Connection, digest: str, store: str) -> StoredVaria
             variant_file.c.path,
             blob.c.sha256,
             blob.c.size_bytes,
+            blob.c.content,
             blob_location.c.state,
             blob_location.c.fingerprint,
         )
@@ -64,8 +67,17 @@ def find_variant(connection: Connection, digest: str, store: str) -> StoredVaria
     files = tuple(ManifestFile(row.name, row.path, row.sha256, row.size_bytes) for row in rows)
     fingerprints = {row.sha256: row.fingerprint for row in rows if row.fingerprint}
     absent = tuple(file for file, row in zip(files, rows, strict=True) if row.state != "present")
+    contents = {row.sha256: row.content for row in rows if row.content is not None}
     return StoredVariant(
-        stored.id, stored.digest, stored.format, stored.precision, stored.parameter_count, files, fingerprints, absent
+        stored.id,
+        stored.digest,
+        stored.format,
+        stored.precision,
+        stored.parameter_count,
+        files,
+        fingerprints,
+        absent,
+        contents,
     )
 
 

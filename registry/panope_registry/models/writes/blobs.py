@@ -22,7 +22,14 @@ def record_blobs(connection: Connection, blobs: Iterable[Blob], store: str) -> N
     for sha256, stored in {stored.sha256: stored for stored in blobs}.items():
         if not connection.execute(select(blob.c.sha256).where(blob.c.sha256 == sha256)).first():
             connection.execute(insert(blob).values(sha256=sha256, size_bytes=stored.size_bytes, created_at=now()))
+        if stored.content is not None:
+            record_content(connection, sha256, stored.content)
         record_hashed(connection, {sha256: stored.fingerprint}, store)
+
+
+def record_content(connection: Connection, sha256: str, content: bytes) -> None:
+    """Records what a small file holds, so that every store of the database can have it."""
+    connection.execute(update(blob).where(blob.c.sha256 == sha256, blob.c.content.is_(None)).values(content=content))
 
 
 def record_hashed(connection: Connection, fingerprints: Mapping[str, str], store: str) -> None:
