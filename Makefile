@@ -23,16 +23,16 @@ $(UV):
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-# PyPI's Linux wheel of torch carries CUDA. TORCH_BACKEND=cpu (or cu130, rocm6.4, …) takes another build of the same
-# version instead; its hashes are those of another index, so they are not in the lock.
+# PyPI's Linux wheels of torch and torchvision are built for CUDA. TORCH_BACKEND=cpu (or cu130, rocm6.4, …) takes other
+# builds of the same versions instead; its hashes are those of another index, so they are not in the lock.
 define install_lock
 	@if [ -z "$(TORCH_BACKEND)" ]; then \
 		$(UV) pip install --quiet --require-hashes -r $(1); \
 	else \
-		version=$$(sed -n 's/^torch==\([^ ;]*\).*/\1/p' $(1)); \
-		$(BIN)/python locks/without.py $(1) torch 'nvidia-*' 'cuda-*' triton > $(VENV)/lock.txt && \
+		versions=$$(sed -nE 's/^((torch|torchvision)==[^ ;]*).*/\1/p' $(1)); \
+		$(BIN)/python locks/without.py $(1) torch torchvision 'nvidia-*' 'cuda-*' triton > $(VENV)/lock.txt && \
 		$(UV) pip install --quiet --require-hashes --no-deps -r $(VENV)/lock.txt && \
-		$(UV) pip install --quiet --torch-backend $(TORCH_BACKEND) torch==$$version; \
+		$(UV) pip install --quiet --torch-backend $(TORCH_BACKEND) $$versions; \
 	fi
 	$(UV) pip install --quiet --no-deps --editable .
 	@touch $(2)

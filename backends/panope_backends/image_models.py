@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 #: Which config.json has of models of images; those of texts and images together have them in a part of it.
-_SIZES = ("image_size", "num_channels")
+_SIZES = ("image_size", "num_channels", "pretrained_cfg")  # the last is timm's
 
 
 def architecture_of(config: Mapping[str, Any]) -> str:

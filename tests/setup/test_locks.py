@@ -38,6 +38,7 @@ def test_another_build_of_torch_leaves_out_torch_and_what_comes_with_its_cuda_bu
         str(LOCKS / "without.py"),
         str(LOCKS / "serve.txt"),
         "torch",
+        "torchvision",
         "nvidia-*",
         "cuda-*",
         "triton",
@@ -45,5 +46,7 @@ def test_another_build_of_torch_leaves_out_torch_and_what_comes_with_its_cuda_bu
     rest = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     names = set(re.findall(r"^([a-z0-9._-]+)==", rest, re.MULTILINE))
     assert {"numpy", "openvino", "transformers"} <= names
-    assert not any(name in ("torch", "triton") or name.startswith(("nvidia-", "cuda-")) for name in names)
+    assert not any(
+        name in ("torch", "torchvision", "triton") or name.startswith(("nvidia-", "cuda-")) for name in names
+    )
     assert rest.count("\n") == len(rest.splitlines())

@@ -7,6 +7,7 @@ is hidden from a process whose engine has not imported it before: a model is loa
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 
 FILES = ("preprocessor_config.json", "processor_config.json")
 """Either says how images become arrays."""
+
+_TIMM = "pretrained_cfg"
+"""In config.json, where timm's models say it."""
 
 
 class ImageProcessor:
@@ -33,6 +37,8 @@ class ImageProcessor:
 
     def __init__(self, processor: Any) -> None:
         self.processor = processor
+        # That of timm's models makes PyTorch's tensors and nothing else.
+        self._tensors = "pt" if type(processor).__name__.startswith("Timm") else "np"
 
     def arrays(self, image: Image.Image, field: str) -> dict[str, NDArray[Any]]:
         """The model's inputs by their names, without the batch's axis.
@@ -61,7 +67,7 @@ class ImageProcessor:
 
     def _made(self, image: Image.Image, field: str, **options: Any) -> list[dict[str, NDArray[Any]]]:
         try:
-            made = self.processor(images=[image], return_tensors="np", **options)
+            made = self.processor(images=[image], return_tensors=self._tensors, **options)
         except MemoryError:
             raise
         except Exception:  # sizes that come to nothing, such as one pixel, fail anywhere in it
@@ -72,7 +78,7 @@ class ImageProcessor:
                 width=width,
                 height=height,
             ) from None
-        arrays = {name: array for name, array in made.items() if isinstance(array, np.ndarray)}
+        arrays = {name: np.asarray(array) for name, array in made.items() if hasattr(array, "__array__")}
         count = min(map(len, arrays.values()), default=0)
         return [{name: np.ascontiguousarray(array[at]) for name, array in arrays.items()} for at in range(count)]
 
@@ -97,7 +103,7 @@ def load_image_processor(folder: Path, **changes: Any) -> ImageProcessor:
     Raises:
         PreconditionError: there is no such file, or it asks for what is not here.
     """
-    if not any((folder / name).is_file() for name in FILES):
+    if not any((folder / name).is_file() for name in FILES) and not _is_timm(folder):
         raise PreconditionError(f"the model has no file `{FILES[0]}`", reason="missing_file")
     try:
         loaded = import_transformers().AutoImageProcessor.from_pretrained(
@@ -108,6 +114,13 @@ def load_image_processor(folder: Path, **changes: Any) -> ImageProcessor:
     except Exception as error:  # files are checked by errors of no family
         raise PreconditionError(f"`{FILES[0]}` asks for a processor that is not here", reason="load_failed") from error
     return ImageProcessor(loaded)
+
+
+def _is_timm(folder: Path) -> bool:
+    """Whether config.json says what timm's models are given."""
+    file = folder / "config.json"
+    content = json.loads(file.read_bytes()) if file.is_file() else {}
+    return isinstance(content, dict) and isinstance(content.get(_TIMM), dict)
 
 
 def import_transformers() -> Any:

@@ -76,6 +76,8 @@ def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
         PreconditionError: `id2label` names them in another way.
     """
     named, count = config.get("id2label"), config.get("num_labels", _DEFAULT_LABELS)
+    if named is None and isinstance(own := config.get("label_names"), list) and own:  # timm's models
+        named = {str(index): label for index, label in enumerate(own)}
     if named is None and type(count) is int and 0 < count <= MAX_LABELS:
         return tuple(f"LABEL_{index}" for index in range(count))
     if not isinstance(named, Mapping) or not named or len(named) > MAX_LABELS:

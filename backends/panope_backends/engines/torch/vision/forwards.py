@@ -24,6 +24,12 @@ def _as_named(module: Any, tensors: Tensors) -> Tensors:
     return given
 
 
+def _labels(module: Any, tensors: Tensors) -> Tensors:
+    """Some of PaddlePaddle's classes have another name for their scores, which are all that they give."""
+    given = module(**tensors)
+    return {"logits": given["logits"] if "logits" in given else given[0]}
+
+
 def compared(module: Any, tensors: Tensors) -> Tensors:
     """The scores of each image beside its own texts; the module scores every image of a batch beside every text."""
     batch, texts = tensors["input_ids"].shape[:2]
@@ -69,7 +75,7 @@ def _found_one_by_one(module: Any, tensors: Tensors) -> Tensors:
 
 def _poses(module: Any, tensors: Tensors) -> Tensors:
     """By the experts of the first data set, which is COCO's for all that are published with several."""
-    if getattr(module.config.backbone_config, "num_experts", 1) > 1:
+    if getattr(getattr(module.config, "backbone_config", None), "num_experts", 1) > 1:
         given: Tensors = module(**tensors, dataset_index=torch.zeros(len(tensors[PIXELS]), dtype=torch.int64))
         return given
     return _as_named(module, tensors)
@@ -81,7 +87,7 @@ def _flat(tensors: Tensors) -> Tensors:
 
 
 FORWARDS: Mapping[str, Forward] = {
-    "logits": _as_named,
+    "logits": _labels,
     "detect": _as_named,
     "poses": _poses,
     "segment": _as_named,

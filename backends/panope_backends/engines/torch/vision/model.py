@@ -64,8 +64,7 @@ def load_module(
 
 def _of_encoder(module: Any, head: VisionHead, lacks: bool) -> VisionHead:
     """The head with the outputs that a first run gives; weights that are missing are random numbers."""
-    side, channels = getattr(module.config, "image_size", _SIDE), getattr(module.config, "num_channels", 3)
-    height, width = side if isinstance(side, list | tuple) else (side, side)
+    channels, height, width = _sizes(module.config)
     try:
         with torch.inference_mode():
             pixels = torch.zeros(1, channels, height, width, dtype=module.dtype)
@@ -74,6 +73,16 @@ def _of_encoder(module: Any, head: VisionHead, lacks: bool) -> VisionHead:
         raise PreconditionError("the model takes no single images", reason="unsupported_model") from error
     left_out = {"pooler_output"} if lacks or "pooler_output" not in given else set()
     return replace(head, outputs={name: axes for name, axes in head.outputs.items() if name not in left_out})
+
+
+def _sizes(config: Any) -> tuple[int, int, int]:
+    """Channels, height and width of an image that a model takes."""
+    if own := (getattr(config, "pretrained_cfg", None) or {}).get("input_size"):  # timm's
+        channels, height, width = own
+        return channels, height, width
+    side, channels = getattr(config, "image_size", _SIDE), getattr(config, "num_channels", 3)
+    height, width = side if isinstance(side, list | tuple) else (side, side)
+    return channels, height, width
 
 
 def _keep_one_tower(module: Any, method: str, *, of_texts: bool) -> None:

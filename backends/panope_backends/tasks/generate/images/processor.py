@@ -105,7 +105,7 @@ def load_processor(folder: Path, config: Mapping[str, Any]) -> PromptImageProces
     try:
         with quiet(transformers):
             made = _of_images(getattr(transformers, name)).from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
+                folder, backend="pil", local_files_only=True, trust_remote_code=False
             )
             return PromptImageProcessor(made)
     except Exception as error:  # files are checked by errors of no family
@@ -115,7 +115,7 @@ def load_processor(folder: Path, config: Mapping[str, Any]) -> PromptImageProces
 
 
 def _of_images(kind: Any) -> Any:
-    """A processor's class without what reads videos, which needs torchvision."""
+    """A processor's class without what reads videos, which no request has."""
 
     class OfImages(kind):  # type: ignore[misc]  # a class of transformers, whichever
         @classmethod
