@@ -66,6 +66,8 @@ _STATES: Mapping[str, Any] = {"mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_s
 UNPAGED_FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "mamba": ("mamba", {}),
     "mamba2": ("mamba2", {"num_heads": 8, "head_dim": 16, "n_groups": 1, "state_size": 16}),
+    "rwkv": ("rwkv", {"attention_hidden_size": 64, "context_length": POSITIONS}),
+    "recurrent-gemma": ("recurrent_gemma", {**_GROUPED, "lru_width": 64, "attention_window_size": 16}),
     "falcon-mamba": ("falcon_mamba", {}),
     "bloom": ("bloom", {"n_layer": 2, "n_head": 4}),
     "falcon": ("falcon", {"num_kv_heads": 4}),

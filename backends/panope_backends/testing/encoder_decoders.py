@@ -45,11 +45,16 @@ ENCODER_DECODERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "nllb-moe": ("nllb-moe", {**_LAYERS, "num_experts": 4, "encoder_sparse_step": 2, "decoder_sparse_step": 2}),
 }
 
-#: As `ENCODER_DECODERS`, of those that are refused by their type.
-REFUSED_ENCODER_DECODERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+#: As `ENCODER_DECODERS`, of those whose decoders run each text anew at each step.
+RERUN_ENCODER_DECODERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "led": ("led", {**_LAYERS, "attention_window": [4, 4], "max_encoder_position_embeddings": POSITIONS}),
     "mvp": ("mvp", _LAYERS),
+    "longt5": ("longt5", _T5),
     "switch-transformers": ("switch_transformers", _T5),
+}
+
+#: As `ENCODER_DECODERS`, of those that are refused by their type.
+REFUSED_ENCODER_DECODERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "prophetnet": ("prophetnet", {"num_encoder_layers": 2, "num_decoder_layers": 2, "hidden_size": 64}),
 }
 
@@ -74,7 +79,7 @@ def tiny_encoder_decoder(
 
     Args:
         folder: where to.
-        family: one of `ENCODER_DECODERS` or `REFUSED_ENCODER_DECODERS`.
+        family: one of `ENCODER_DECODERS`, `RERUN_ENCODER_DECODERS` or `REFUSED_ENCODER_DECODERS`.
         sharpness: by which weights are multiplied; with 3 a T5 bears no weights of 8 bits, as trained ones do.
         changes: to its configuration.
     """
@@ -82,7 +87,7 @@ def tiny_encoder_decoder(
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
     from transformers.utils import logging
 
-    kind, own = {**ENCODER_DECODERS, **REFUSED_ENCODER_DECODERS}[family]
+    kind, own = {**ENCODER_DECODERS, **RERUN_ENCODER_DECODERS, **REFUSED_ENCODER_DECODERS}[family]
     config = AutoConfig.for_model(kind, **{**_SIZES, **own, **changes})
     torch.manual_seed(0)
     model = AutoModelForSeq2SeqLM.from_config(config)

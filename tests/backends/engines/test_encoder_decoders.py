@@ -38,6 +38,7 @@ from panope_backends.testing.encoder_decoders import (
     ENCODER_DECODERS,
     POSITIONS,
     REFUSED_ENCODER_DECODERS,
+    RERUN_ENCODER_DECODERS,
     VOCABULARY,
     reference_answer_logits,
     tiny_encoder_decoder,
@@ -53,6 +54,8 @@ EVERY = [
     for family in ENCODER_DECODERS
     if (engine, family) not in SAMPLE and (engine, family) != ("openvino", "nllb-moe")
 ]
+
+RERUN = [("cpu", family) for family in RERUN_ENCODER_DECODERS if family != "mvp"]
 
 ANSWER = 24
 SEQUENCES = 16
@@ -134,9 +137,15 @@ class TestSomeFamilies(OfFamily):
         return request.param
 
 
+class TestTextsRunAnew(OfFamily):
+    @pytest.fixture(params=[("cpu", "mvp")], ids="-".join)
+    def case(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+
 @pytest.mark.slow
 class TestEveryFamily(OfFamily):
-    @pytest.fixture(params=[SAMPLE[1], SAMPLE[3], *EVERY], ids="-".join)
+    @pytest.fixture(params=[SAMPLE[1], SAMPLE[3], *EVERY, *RERUN], ids="-".join)
     def case(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
@@ -246,12 +255,12 @@ def test_openvino_computes_alike_in_what_it_is_fastest_in(write: Callable[[str, 
     model.close()
 
 
-@pytest.mark.parametrize("family", [*REFUSED_ENCODER_DECODERS, "nllb-moe"])
+@pytest.mark.parametrize("family", [*REFUSED_ENCODER_DECODERS, *RERUN_ENCODER_DECODERS, "nllb-moe"])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_type_that_does_not_run_in_steps_is_refused_with_the_reason(engine: str, family: str) -> None:
-    if (engine, family) == ("cpu", "nllb-moe"):
+    if engine == "cpu" and family not in REFUSED_ENCODER_DECODERS:
         pytest.skip("PyTorch runs it")
-    kind, _ = {**ENCODER_DECODERS, **REFUSED_ENCODER_DECODERS}[family]
+    kind, _ = {**ENCODER_DECODERS, **RERUN_ENCODER_DECODERS, **REFUSED_ENCODER_DECODERS}[family]
     formats = {"cpu": "safetensors", "openvino": "openvino"}
     facts = ModelFacts(
         "test/refused", formats[engine], "generate", "", {"model_type": kind, "is_encoder_decoder": True}

@@ -14,8 +14,9 @@ from panope_backends.testing.decoders import FAMILIES, UNPAGED_FAMILIES, referen
 #: Grouped heads; a window, sinks and experts; keys and values of different sizes.
 PAGED = ("llama", "gpt-oss", "deepseek-v3")
 
-#: A state that goes on by single tokens alone; attention of its own; a soft cap of scores, with a window.
-UNPAGED = ("mamba", "bloom", "gemma2")
+#: A state that goes on by single tokens alone; attention of its own; a soft cap of scores, with a window; a state that
+#: no cache holds, so that each text runs anew.
+UNPAGED = ("mamba", "bloom", "gemma2", "rwkv")
 
 
 class OfFamily(StepModelContract):

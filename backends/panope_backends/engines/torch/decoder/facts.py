@@ -16,7 +16,7 @@ MULTIMODAL_CLASS = "AutoModelForMultimodalLM"
 SOUND_CLASS = "AutoModelForSeq2SeqLM"
 """Of some decoders that hear, too."""
 
-#: Types whose sequences cannot go on by themselves.
+#: Types that keep their state outside of the cache that transformers gives sequences.
 _STATE_ELSEWHERE = frozenset({"recurrent_gemma", "rwkv", "xlstm"})
 
 
@@ -26,7 +26,12 @@ def decoder_refusal(model: ModelFacts) -> str:
         return refusal
     if model.config.get("is_encoder_decoder"):
         return "it has an encoder, and is no decoder alone"
-    kind = model.config.get("model_type")
+    return ""
+
+
+def rerun_reason(config: Mapping[str, Any]) -> str:
+    """Why a decoder runs the whole text anew at each step, as far as that is known before; empty where it need not."""
+    kind = config.get("model_type")
     if kind in _STATE_ELSEWHERE:
         return f"models of the type `{kind}` keep their state outside of the cache that transformers gives sequences"
     return ""
@@ -55,6 +60,8 @@ def decoder_support(model: ModelFacts) -> Support:
     """Says from facts alone whether PyTorch runs a decoder, and how."""
     if refusal := decoder_refusal(model):
         return Support(Level.NONE, refusal)
+    if reason := rerun_reason(model.config):
+        return Support(Level.PARTIAL, f"PyTorch runs each text anew for each token: {reason}")
     if paging := paging_refusal(model.config):
         return Support(Level.PARTIAL, f"PyTorch runs its sequences one after another: {paging}")
     return Support(Level.FULL, "PyTorch runs the decoder with paged attention")

@@ -16,6 +16,7 @@ from panope_backends.engines.torch.decoder.facts import (
 )
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
+from panope_backends.image_models import architecture_of
 
 LOGITS_TOLERANCE = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.05}
 """How far logits of the same tokens may differ from each other in a trial at loading, as a part of the largest."""
@@ -46,16 +47,22 @@ def load_decoder(
 
 
 def _auto_class(model: ModelFacts) -> str:
-    """The one of transformers' auto classes that loads a model to answer texts, which it may do beside other inputs."""
+    """The one of transformers' auto classes that loads a model to answer texts, which it may do beside other inputs.
+
+    Where a type has classes of several, it is that of the class that config.json names.
+    """
     from transformers.models.auto import modeling_auto
 
     kind = model.config.get("model_type")
     known = {
         AUTO_CLASS: modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        IMAGE_TEXT_CLASS: modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
         MULTIMODAL_CLASS: modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
         SOUND_CLASS: modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     }
-    return next((auto_class for auto_class, names in known.items() if kind in names), AUTO_CLASS)
+    having = {auto_class: names[kind] for auto_class, names in known.items() if kind in names}
+    named = architecture_of(model.config)
+    return next((each for each, name in having.items() if name == named), next(iter(having), AUTO_CLASS))
 
 
 def sees_images(model: ModelFacts) -> bool:

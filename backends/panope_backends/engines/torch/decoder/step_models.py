@@ -9,6 +9,7 @@ import torch
 from panope_backends.api import LoadOptions, ModelFacts, StepModel
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.torch.decoder.attention import ATTENTION
+from panope_backends.engines.torch.decoder.facts import rerun_reason
 from panope_backends.engines.torch.decoder.image_text.model import TorchImageTextModel, image_token_id_of
 from panope_backends.engines.torch.decoder.loading import load_decoder, sees_images
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel, paged_layers
@@ -16,6 +17,7 @@ from panope_backends.engines.torch.decoder.positions import usable_positions
 from panope_backends.engines.torch.decoder.state_model import TorchStateModel
 from panope_backends.engines.torch.decoder.trial import answers_alike, expected_logits
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
+from panope_backends.engines.torch.rerun.decoder import TorchRerunDecoder
 from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.memory_limit import is_out_of_memory
 
@@ -54,8 +56,14 @@ def load_step_model(
         if paged is not None:
             return paged
     module = device.place(load_decoder(model, folder, precision, None, vision=True))
+    if not rerun_reason(model.config):
+        try:
+            return TorchStateModel(module, precision, usable_positions(module), device)
+        except BUILT_OTHERWISE as error:
+            if is_out_of_memory(error) or (isinstance(error, PreconditionError) and error.reason not in _OF_TYPES):
+                raise
     try:
-        return TorchStateModel(module, precision, usable_positions(module), device)
+        return TorchRerunDecoder(module, precision, usable_positions(module), device)
     except BUILT_OTHERWISE as error:
         if isinstance(error, PanopeError) or is_out_of_memory(error):
             raise

@@ -21,39 +21,63 @@ TRANSCRIBE = "transcribe"
 """The task whose encoders read audio."""
 
 #: Types whose decoders, or encoders, compute attention by themselves, which transformers' other ways do not reach.
-_OWN_ATTENTION = frozenset({"bigbird_pegasus", "fsmt", "led", "longt5", "mvp", "pegasus_x", "prophetnet"})
+_OWN_ATTENTION = frozenset({"bigbird_pegasus", "fsmt", "led", "longt5", "mvp", "pegasus_x"})
 
-#: Types that are two models of other types, with vocabularies and configurations of their own.
+#: Types that are two models of other types, each with a configuration of its own; the second reads no texts.
 _COMPOSED = frozenset({"encoder-decoder", "speech-encoder-decoder", "vision-encoder-decoder"})
+_READS_OTHERS = frozenset({"speech-encoder-decoder", "vision-encoder-decoder"})
 
 #: Where the configuration names no end and positions are distances alone: what mT5 was trained on.
 _USUAL = 1024
 
 
 def encoder_decoder_refusal(model: ModelFacts) -> str:
-    """Why a model is not loaded as an encoder-decoder; empty when it may be, which its layers and a trial then show."""
+    """Why a model does not run as an encoder with a paged decoder; empty when it may, which a trial then shows."""
+    return loading_refusal(model) or rerun_reason(model.config)
+
+
+def loading_refusal(model: ModelFacts) -> str:
+    """Why a model is not loaded as an encoder-decoder at all; empty when it may be."""
     kind = model.config.get("model_type")
     if refusal := files_refusal(model, auto_class(kind)):
         return refusal
     if model.task == TRANSCRIBE and not is_speech(kind):
         return f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {', '.join(sorted(_SPEECH))}"
-    if kind in _OWN_ATTENTION:
-        return f"models of the type `{kind}` compute attention by themselves, without pages"
-    if kind in _COMPOSED:
-        return f"models of the type `{kind}` are composed of two others, which are not run together"
-    if kind == "switch_transformers":
-        return (
-            "its experts pass over tokens where a step has many, so that answers would depend on what runs beside them"
-        )
-    if model.config.get("share_encoder_decoder_embeddings") is False:
+    if kind == "prophetnet":
+        return "models of the type `prophetnet` say of a text what changes with what comes after it"
+    if kind in _READS_OTHERS:
+        return f"models of the type `{kind}` are composed of two others, of which the first reads no texts"
+    if model.config.get("share_encoder_decoder_embeddings") is False or len(_vocabularies(model.config)) > 1:
         return "its encoder and its decoder have vocabularies of their own"
     return ""
 
 
+def rerun_reason(config: Mapping[str, Any]) -> str:
+    """Why the decoder runs the whole text anew at each step; empty where it need not."""
+    kind = config.get("model_type")
+    if kind in _OWN_ATTENTION:
+        return f"models of the type `{kind}` compute attention by themselves, without pages"
+    if kind in _COMPOSED:
+        return f"models of the type `{kind}` are composed of two others"
+    if kind == "switch_transformers":
+        return (
+            "its experts pass over tokens where a step has many, so that answers would depend on what runs beside them"
+        )
+    return ""
+
+
+def _vocabularies(config: Mapping[str, Any]) -> set[object]:
+    """Their sizes, where the parts of a model say them."""
+    parts = [config.get(name) for name in ("encoder", "decoder")]
+    return {part.get("vocab_size") for part in parts if isinstance(part, Mapping)}
+
+
 def encoder_decoder_support(model: ModelFacts) -> Support:
     """Says from facts alone whether PyTorch runs an encoder-decoder."""
-    if refusal := encoder_decoder_refusal(model):
+    if refusal := loading_refusal(model):
         return Support(Level.NONE, refusal)
+    if reason := rerun_reason(model.config):
+        return Support(Level.PARTIAL, f"PyTorch runs each text anew for each token: {reason}")
     return Support(Level.FULL, "PyTorch runs the encoder, and the decoder with paged attention")
 
 
@@ -63,6 +87,9 @@ def max_length(config: Any) -> int:
     Args:
         config: the configuration as transformers has it.
     """
+    parts = [part for name in ("encoder", "decoder") if hasattr(part := getattr(config, name, None), "model_type")]
+    if parts:
+        return min(map(max_length, parts))
     values = (getattr(config, name, 0) for name in ("max_target_positions", "max_position_embeddings", "n_positions"))
     return next((value for value in values if type(value) is int and value > 0), _USUAL)
 

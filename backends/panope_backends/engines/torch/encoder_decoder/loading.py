@@ -9,13 +9,17 @@ import torch
 from panope_backends.api import EncoderDecoderModel, ModelFacts
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
-from panope_backends.engines.torch.encoder_decoder.facts import auto_class, encoder_decoder_refusal, max_length
+from panope_backends.engines.torch.encoder_decoder.facts import auto_class, loading_refusal, max_length, rerun_reason
 from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.reader import reader_of
 from panope_backends.engines.torch.encoder_decoder.trial import compare, expected_logits
 from panope_backends.engines.torch.pretrained import load_pretrained
+from panope_backends.engines.torch.rerun.encoder_decoder import TorchRerunEncoderDecoder
 from panope_backends.errors import PreconditionError
+
+#: What transformers' modules raise that are built otherwise than what this package takes over.
+BUILT_OTHERWISE = (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError)
 
 
 def load_encoder_decoder(
@@ -26,10 +30,12 @@ def load_encoder_decoder(
     Raises:
         PreconditionError: as `load_pretrained`, or the model is of a type that does not run in steps.
     """
-    if refusal := encoder_decoder_refusal(model):
+    if refusal := loading_refusal(model):
         raise PreconditionError(f"the model cannot be loaded: {refusal}", reason="unsupported_model")
     if threads:
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
+    if rerun_reason(model.config):
+        return _rerun(model, folder, precision, device)
     kind = auto_class(model.config.get("model_type"))
     module = device.place(load_pretrained(model, folder, precision, kind, ATTENTION))
     try:
@@ -38,7 +44,14 @@ def load_encoder_decoder(
         layers, length = decoder_layers(module), max_length(module.config)
         made = TorchEncoderDecoder(module, layers, precision, length, reader, device)
         compare(made, module.config, expected, reader)
-    except (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
-        # A type that is built otherwise than what this package takes over.
+    except BUILT_OTHERWISE as error:
         raise PreconditionError("the model's type does not run in steps", reason="unsupported_model") from error
     return made
+
+
+def _rerun(model: ModelFacts, folder: Path, precision: str, device: TorchDevice) -> EncoderDecoderModel:
+    module = device.place(load_pretrained(model, folder, precision, auto_class(model.config.get("model_type"))))
+    try:
+        return TorchRerunEncoderDecoder(module, precision, max_length(module.config), device)
+    except BUILT_OTHERWISE as error:
+        raise PreconditionError("the model's type does not read texts alone", reason="unsupported_model") from error
