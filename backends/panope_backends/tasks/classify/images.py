@@ -10,7 +10,7 @@ import numpy as np
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import Arrays, TensorModel
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.decoders import LabelScores
 from panope_backends.image_models import compares, sees_padding
 from panope_backends.media.processors import load_image_processor
@@ -48,8 +48,20 @@ def _loaded(model: TensorModel, outputs: TensorModel, made: ImageRequests, confi
     """The task of a model, whose outputs may have other names than its own."""
     runs = StackedArrays(outputs, (_LOGITS,), made.sample)
     runs.trial()
+    _check_labels(runs, made)
     facts = messages.ClassifyFacts(labels=made.labels, function=made.function, takes_images=True)
     return LoadedTask(model, config, {TASK: made.classify}, facts=facts.SerializeToString(), arrays=runs)
+
+
+def _check_labels(runs: StackedArrays, made: ImageRequests) -> None:
+    """Of a model with labels of its own.
+
+    Raises:
+        PreconditionError: it gives more values, or fewer, than its files name labels.
+    """
+    count = runs.run([made.sample(0)])[0][_LOGITS].size
+    if made.labels and count != len(made.labels):
+        raise PreconditionError(f"the model gives {count:,} values, and its files name {len(made.labels):,} labels")
 
 
 def load_described_classifier(source: ModelSource) -> LoadedTask:

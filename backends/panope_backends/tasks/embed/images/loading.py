@@ -55,8 +55,8 @@ def _loaded(source: ModelSource, config: Mapping[str, Any], model: TensorModel) 
     if any(np.abs(given[name] - again[name]).max() > _SAME * np.abs(given[name]).max() for name in given):
         raise PreconditionError("the model gives another answer to the same image each time, as it hides parts of it")
     pooling = ImagePooling(config, given, sample.arrays[PIXELS].shape)
-    dimensions = len(pooling.vector(given, pooling.modes[0]))
-    requests: dict[str, Prepare] = {TASK: ImageRequests(images, pooling, dimensions).embed}
+    dimensions = pooling.dimensions[pooling.modes[0]]
+    requests: dict[str, Prepare] = {TASK: ImageRequests(images, pooling).embed}
     facts = messages.EmbedFacts(
         dimensions=dimensions, pooling=pooling.modes[0], image_poolings=pooling.choices, inputs=["images"]
     )

@@ -38,6 +38,7 @@ class ImagePooling:
 
     Attributes:
         modes: those that the model has; the first is the default.
+        dimensions: of the vectors of each.
 
     Raises:
         PreconditionError: none of its outputs is known to hold vectors of images.
@@ -45,14 +46,17 @@ class ImagePooling:
 
     def __init__(self, config: Mapping[str, Any], given: Arrays, pixels: tuple[int, ...]) -> None:
         self._before = 0
+        self.modes = self._modes(config, given, pixels)
+        self.dimensions = {mode: len(self.vector(given, mode)) for mode in self.modes}
+
+    def _modes(self, config: Mapping[str, Any], given: Arrays, pixels: tuple[int, ...]) -> tuple[str, ...]:
         if _PROJECTED in given:
-            self.modes: tuple[str, ...] = (PROJECTION,)
-            return
+            return (PROJECTION,)
         if _HIDDEN not in given:
             raise PreconditionError(f"the graph gives {', '.join(given)[:200]}, and not `{_HIDDEN}`")
         self._before = max(0, len(_tokens(given)) - _patches(config, pixels)) if _patches(config, pixels) else 0
         has = {"pooler": _POOLED in given, "cls": self._before > 0, "patch_mean": True}
-        self.modes = tuple(mode for mode, there in has.items() if there)
+        return tuple(mode for mode, there in has.items() if there)
 
     @property
     def choices(self) -> tuple[str, ...]:

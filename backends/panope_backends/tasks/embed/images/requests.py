@@ -45,12 +45,10 @@ class ImageRequests:
     Attributes:
         images: decodes and scales.
         pooling: of the model.
-        dimensions: of its vectors.
     """
 
     images: ImagePreparer
     pooling: ImagePooling
-    dimensions: int
 
     def embed(self, data: bytes) -> EmbedImagesJob:
         """A job of task `embed-images`.
@@ -60,13 +58,14 @@ class ImageRequests:
         """
         message = messages.EmbedImagesInput.FromString(data)
         mode = self.pooling.mode_of(message.image_pooling)
-        dimensions = message.dimensions if message.HasField("dimensions") else self.dimensions
-        if not 1 <= dimensions <= self.dimensions:
+        limit = self.pooling.dimensions[mode]
+        dimensions = message.dimensions if message.HasField("dimensions") else limit
+        if not 1 <= dimensions <= limit:
             raise InvalidInputError.at(
                 "dimensions",
                 "{field} is {value:,}; the model has 1 to {limit:,}",
                 value=dimensions,
-                limit=self.dimensions,
+                limit=limit,
             )
         prepared = self.images.prepared(message.images, message.first_index)
         return EmbedImagesJob(
