@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import transformers
 from PIL import Image
 
-from panope.worker.v1 import classify_pb2, depth_pb2, detect_pb2, embed_pb2, media_pb2, segment_pb2
+from panope.worker.v1 import (
+    classify_pb2,
+    depth_pb2,
+    detect_pb2,
+    embed_pb2,
+    media_pb2,
+    segment_pb2,
+    super_resolution_pb2,
+)
 from panope_backends.worker.loading import ServedModel
 from sweeping.library import TEXTS, Library, first, image_of, photograph, probabilities, same
 from sweeping.serving import answer
@@ -17,6 +26,9 @@ from sweeping.serving import answer
 Array = np.ndarray[Any, Any]
 
 FILES = (photograph(0), photograph(1, (60, 80)))
+
+#: The least score of what is detected: models with random weights are sure of nothing.
+_SURE = 0.01
 
 
 def _sent() -> list[media_pb2.Image]:
@@ -33,7 +45,8 @@ def embed(model: ServedModel, library: Library) -> str:
         message = embed_pb2.EmbedImagesInput(images=_sent(), image_pooling=mode)
         wanted = []
         for file in FILES:
-            given = library(**library.pixels(file))
+            pixels = library.pixels(file)
+            given = library(**pixels)
             hidden = given.last_hidden_state
             rows = (hidden.flatten(2).transpose(1, 2) if hidden.ndim > 3 else hidden)[0]
             if mode == "pooler":
@@ -41,18 +54,19 @@ def embed(model: ServedModel, library: Library) -> str:
             elif mode == "cls":
                 wanted.append(rows[0].numpy())
             else:
-                wanted.append(rows[-_patches(library, rows) :].mean(0).numpy())
+                wanted.append(rows[-_patches(library, pixels, len(rows)) :].mean(0).numpy())
         told.append(same(_vectors(answer(model, "embed-images", message)), np.stack(wanted)))
     return first(told) if told else "the model says of no pooling that it has it"
 
 
-def _patches(library: Library, rows: object) -> int:
-    """Rows of the model's patches, behind what else it has: as many as fit a square, or all."""
-    count = len(rows)  # type: ignore[arg-type]
-    side, patch = getattr(library.config, "image_size", 0), getattr(library.config, "patch_size", 0)
-    if type(side) is int and type(patch) is int and patch and (side // patch) ** 2 <= count:
-        return (side // patch) ** 2
-    return count
+def _patches(library: Library, pixels: Mapping[str, Any], count: int) -> int:
+    """Rows of the model's patches, behind what else it has: as many as fit the image, or all."""
+    patch = getattr(library.config, "patch_size", 0)
+    high, wide = patch if isinstance(patch, list | tuple) else (patch, patch)
+    if type(high) is not int or not high:
+        return count
+    height, width = pixels["pixel_values"].shape[-2:]
+    return min(count, (height // high) * (width // wide))
 
 
 def _towers(model: ServedModel, library: Library) -> str:
@@ -61,7 +75,8 @@ def _towers(model: ServedModel, library: Library) -> str:
     message = embed_pb2.EmbedInput(texts=TEXTS, truncation="refuse")
     texts = embed_pb2.EmbedOutput.FromString(answer(model, "embed", message))
     made = np.frombuffer(texts.vectors, "<f4").reshape(len(TEXTS), -1)
-    wanted = [library.model.get_text_features(**library.tokens(text)) for text in TEXTS]
+    options = {"padding": "max_length"} if library.sees_padding else {}
+    wanted = [library.model.get_text_features(**library.tokens(text, **options)) for text in TEXTS]
     pooled = [[each.pooler_output.detach()[0].numpy() for each in part] for part in (images, wanted)]
     return first([same(found, np.stack(pooled[0])), same(made, np.stack(pooled[1]))])
 
@@ -85,11 +100,11 @@ def classify(model: ServedModel, library: Library) -> str:
     for file in FILES:
         pixels = library.pixels(file)
         if labels:
-            tokens = library.tokens(labels, padding=True)
+            tokens = library.tokens(labels, padding="max_length" if library.sees_padding else True)
             tokens.pop("token_type_ids", None)
             wanted.append(probabilities(library(**pixels, **tokens).logits_per_image[0]))
         else:
-            wanted.append(probabilities(library(**pixels).logits[0]))
+            wanted.append(probabilities(library(**pixels)[0][0]))
     return same(scores, np.stack(wanted))
 
 
@@ -97,12 +112,14 @@ def detect(model: ServedModel, library: Library) -> str:
     """Boxes with labels and scores, by the library's own post-processing."""
     if detect_pb2.DetectFacts.FromString(model.ready.facts).reads_labels:
         return _found_by_texts(model, library)
-    message = detect_pb2.DetectInput(images=_sent(), threshold=0.05)
-    found = detect_pb2.DetectOutput.FromString(answer(model, "detect", message))
+    if library.model.__class__.__name__.endswith("ForPoseEstimation"):
+        return _poses(model, library)
     processor, told = library.processor(), []
+    message = detect_pb2.DetectInput(images=_sent(), threshold=_SURE)
+    found = detect_pb2.DetectOutput.FromString(answer(model, "detect", message))
     for file, image in zip(FILES, found.images, strict=True):
         given = library(**library.pixels(file))
-        (wanted,) = processor.post_process_object_detection(given, 0.05, [image_of(file).size[::-1]])
+        (wanted,) = processor.post_process_object_detection(given, _SURE, [image_of(file).size[::-1]])
         # Some of the library's ways tell more than one label of a box: as many are compared as there are boxes.
         order = np.argsort(-wanted["scores"].numpy(), kind="stable")[: given.logits.shape[1]]
         if not len(order):
@@ -135,6 +152,34 @@ def _found_by_texts(model: ServedModel, library: Library) -> str:
         corners = [[one["box"][side] for side in ("xmin", "ymin", "xmax", "ymax")] for one in wanted]
         scores = np.array([one["score"] for one in wanted])
         told.append(_alike(image, scores, [one["label"] for one in wanted], np.array(corners)))
+    return first(told)
+
+
+def _poses(model: ServedModel, library: Library) -> str:
+    """The points of whoever fills an image, and how sure each is."""
+    message = detect_pb2.DetectInput(images=_sent(), threshold=0.0)
+    found = detect_pb2.DetectOutput.FromString(answer(model, "detect", message))
+    processor, told = library.processor(), []
+    for file, image in zip(FILES, found.images, strict=True):
+        boxes = [[[0.0, 0.0, *map(float, image_of(file).size)]]]  # as COCO has it: left, top, width and height
+        given = library(**processor(images=[image_of(file)], boxes=boxes, return_tensors="pt"))
+        ((wanted,),) = processor.post_process_pose_estimation(given, boxes=boxes)
+        points = np.asarray(image.keypoints).reshape(-1, 3)
+        told.append(same(points[:, :2], wanted["keypoints"].numpy()))
+        told.append(same(points[:, 2], wanted["scores"].numpy()))
+    return first(told)
+
+
+def super_resolution(model: ServedModel, library: Library) -> str:
+    """Each pixel of the larger images, of which the library makes what its frame of padding leaves too."""
+    message = super_resolution_pb2.SuperResolutionInput(images=_sent(), output_format="png")
+    found = super_resolution_pb2.SuperResolutionOutput.FromString(answer(model, "super-resolution", message))
+    told = []
+    for file, image in zip(FILES, found.images, strict=True):
+        pixels = np.asarray(Image.open(io.BytesIO(image.content)), np.float64)
+        wanted = library(**library.pixels(file)).reconstruction[0].clamp(0, 1).numpy().transpose(1, 2, 0)
+        # A pixel has 256 values: half of one is what rounding takes.
+        told.append(same(pixels / 255, wanted[: image.height, : image.width], tolerance=4e-3))
     return first(told)
 
 

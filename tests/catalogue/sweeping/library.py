@@ -30,6 +30,8 @@ class Library:
         self.folder = folder
         self.model = getattr(transformers, class_name).from_pretrained(folder, dtype=torch.float32).eval()
         self.config = self.model.config
+        #: Of SigLIP's kin, whose texts are all of one length in which padding counts.
+        self.sees_padding = str(self.config.model_type).startswith("siglip")
 
     def tokens(self, *texts: str, **options: Any) -> Any:
         """Of one text, or of two together, as the folder's tokenizer makes them and the model takes them."""

@@ -36,11 +36,26 @@ COMPARISONS: Mapping[str, Compare] = {
     "detect": images.detect,
     "segment": images.segment,
     "depth": images.depth,
+    "super-resolution": images.super_resolution,
     "transcribe": speech.transcribe,
     "speak": speech.speak,
 }
 
 _REASON_CHARACTERS = 200
+
+#: Of a reason that sends its reader to a log, which nobody has: what the library said stands in its place.
+_OF_THE_LOG = re.compile(r"the log has more")
+
+#: What says nothing to a reader, and what stands for it.
+_LEFT_OUT = (
+    (re.compile(r"(?:in|for|of|at|from) (?<!\w)/[\w./-]+"), ""),  # the folder of this run
+    (re.compile(r"https?://\S+"), ""),
+    (re.compile(r"<class '[\w.]*?(\w+)'>"), r"`\1`"),
+    (re.compile(r" You can install (?:it|them) .*?(?=\)|$)"), ""),
+    (re.compile(r" (?:Model type should be one of|Check out the instructions) .*?(?=\)|$)"), ""),
+    (re.compile(r"StrictDataclassClassValidationError: Class validation error for validator '\w+': "), ""),
+    (re.compile(r"  +"), " "),
+)
 
 
 @dataclass
@@ -115,9 +130,19 @@ def _comparison(model: ServedModel, task: str) -> Compare:
 
 
 def _told(error: BaseException) -> str:
-    """On one line, without the folder's name, which is another each time."""
+    """On one line: what is wrong, and what the library said of it, without what is of this machine or of this run."""
     text = getattr(error, "message", "") or f"{type(error).__name__}: {error}"
     cause = error.__cause__ or error.__context__
     if isinstance(error, PanopeError) and cause is not None and not isinstance(cause, PanopeError):
-        text = f"{text} ({type(cause).__name__}: {cause})"
-    return re.sub(r"(?<!\w)/[\w./-]+/", "…/", " ".join(str(text).split()))[:_REASON_CHARACTERS]
+        said = f"{type(cause).__name__}: {cause}"
+        text = said if _OF_THE_LOG.search(text) else f"{text} ({said})"
+    return _short(" ".join(str(text).split()))
+
+
+def _short(text: str) -> str:
+    for pattern, instead in _LEFT_OUT:
+        text = pattern.sub(instead, text)
+    if len(text) <= _REASON_CHARACTERS:
+        return text
+    cut = text[:_REASON_CHARACTERS].rsplit(" ", 1)[0].rstrip(" ,.;:(")
+    return f"{cut} …{')' * (cut.count('(') > cut.count(')'))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ MOST_TOKENS = 64
 """Of a text, as tokenizers say."""
 
 _MARKS = {"pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]", "unk": "[UNK]", "mask": "[MASK]"}
+
+#: Processors of types that are published with another type's.
+_PROCESSORS = {
+    "d_fine": "RTDetrImageProcessorPil",
+    "dab-detr": "ConditionalDetrImageProcessorPil",
+    "rt_detr_v2": "RTDetrImageProcessorPil",
+}
 
 #: Sides of images for models that look for things in large ones.
 _LARGE = 64
@@ -42,8 +50,8 @@ def write_files(folder: Path, config: Any, class_name: str, task: str) -> None:
 
 
 def _has_texts(config: Any) -> bool:
-    text = getattr(config, "text_config", None)
-    return any(getattr(each, "vocab_size", None) for each in (config, text) if each is not None)
+    parts = (config, *(getattr(config, name, None) for name in ("text_config", "encoder")))
+    return any(getattr(each, "vocab_size", None) for each in parts if each is not None)
 
 
 def _side(config: Any) -> int:
@@ -54,7 +62,7 @@ def _side(config: Any) -> int:
             size = size[0]
         if type(size) is int:
             return size
-    if getattr(config, "num_channels", None) and not _has_texts(config):
+    if not _has_texts(config) and (getattr(config, "num_channels", None) or _processor_of(config.model_type)):
         return _LARGE
     return SIDE if getattr(config, "vision_config", None) is not None else 0
 
@@ -86,18 +94,27 @@ def write_tokenizer(folder: Path, *, closed: bool) -> None:
     )
 
 
+def _processor_of(model_type: str) -> Mapping[str, Any]:
+    """The processors of images of a type, by what computes them; none of a type that has none of its own."""
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+    if model_type in _PROCESSORS:
+        return {"pil": _PROCESSORS[model_type]}
+    return dict(IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type) or {})
+
+
 def _write_image_processor(folder: Path, config: Any, side: int) -> None:
     import transformers
-    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
 
     vision = getattr(config, "vision_config", None)
     kinds = [config.model_type, getattr(vision, "model_type", "")]
-    named = next((IMAGE_PROCESSOR_MAPPING_NAMES[kind] for kind in kinds if kind in IMAGE_PROCESSOR_MAPPING_NAMES), None)
-    named = named or {"pil": "ViTImageProcessorPil"}
+    named = next((found for kind in kinds if (found := _processor_of(kind))), {"pil": "ViTImageProcessorPil"})
     if not named.get("pil"):  # which says what the folder of a real one says
         size = {"height": side, "width": side}
         _write(folder / "preprocessor_config.json", {"image_processor_type": next(iter(named.values())), "size": size})
         return
+    if named["pil"].startswith("Timm"):
+        return  # config.json says it
     kind = getattr(transformers, named["pil"])
     made = kind(
         **{

@@ -41,25 +41,34 @@ def tiny_config(model_type: str, **changes: Any) -> Any:
     kept = {name: value for name, value in own.items() if not name.startswith("_alone")}
     made = AutoConfig.for_model(model_type, **_merged(usual, {**kept, **changes}))
     if hasattr(made, "vision_config") and hasattr(made, "text_config"):
-        _turn_by_sections(made.text_config)
+        _turn_by_sections(made.text_config, own.get("text_config", {}).get("mrope_section"))
     return made
 
 
-def _turn_by_sections(config: Any) -> None:
+def _turn_by_sections(config: Any, sections: list[int] | None) -> None:
     """Positions in time, height and width each turn a part of a head, in types that tell them apart."""
     told = getattr(config, "rope_parameters", None)
     if not isinstance(told, dict) or "rope_type" not in told:
         return
     factor = told.get("partial_rotary_factor", getattr(config, "partial_rotary_factor", None)) or 1
     half = int(WIDTH // HEADS // 2 * factor)
-    config.rope_parameters = {**told, "mrope_section": [half - 2 * (half * 3 // 8), half * 3 // 8, half * 3 // 8]}
+    usual = [half - 2 * (half * 3 // 8), half * 3 // 8, half * 3 // 8]
+    config.rope_parameters = {**told, "mrope_section": sections or usual}
 
 
 def _usual(model_type: str) -> dict[str, Any]:
     from transformers import AutoConfig
 
     made = AutoConfig.for_model(model_type).to_dict()
-    return _with_ids(sized({name: value for name, value in made.items() if name not in _LEFT_OUT}))
+    values = sized({name: value for name, value in made.items() if name not in _LEFT_OUT})
+    return _with_ids({name: _part(value) for name, value in values.items()})
+
+
+def _part(value: Any) -> Any:
+    """A configuration within another: with what its own type needs, if it is one."""
+    if not isinstance(value, Mapping):
+        return value
+    return _merged({name: _part(each) for name, each in value.items()}, OVERRIDES.get(value.get("model_type", ""), {}))
 
 
 def _with_ids(values: dict[str, Any]) -> dict[str, Any]:

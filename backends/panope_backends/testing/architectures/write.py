@@ -27,6 +27,11 @@ WHOLE: Mapping[tuple[str, str], Callable[[Path], Any]] = {
     ("owlvit", "detect"): partial(tiny_vision_model, kind="owlvit"),
     ("owlv2", "detect"): partial(tiny_vision_model, kind="owlv2"),
     ("grounding-dino", "detect"): partial(tiny_vision_model, kind="grounding_dino"),
+    ("vitpose", "detect"): partial(tiny_vision_model, kind="vitpose"),
+    ("mask2former", "segment"): partial(tiny_vision_model, kind="mask2former"),
+    ("glpn", "depth"): partial(tiny_vision_model, kind="glpn"),
+    ("zoedepth", "depth"): partial(tiny_vision_model, kind="zoedepth"),
+    ("swin2sr", "super-resolution"): partial(tiny_vision_model, kind="swin2sr"),
 }
 
 #: Weights are so many times those of a fresh model, whose answers to all inputs are about alike.
