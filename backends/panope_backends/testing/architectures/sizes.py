@@ -93,8 +93,7 @@ _STAGED = ("depths", "stage_out_channels", "layers", "stage_num_blocks")
 def sized(values: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration's values, small; parts of it that are configurations themselves too."""
     gone = _LEFT_OUT if any(isinstance(values.get(name), list | tuple) for name in _STAGED) else (*_LEFT_OUT, *_STAGES)
-    kept = {name: value for name, value in values.items() if name not in gone}
-    return {name: _sized(name, value, values) if isinstance(name, str) else value for name, value in kept.items()}
+    return {name: _sized(str(name), value, values) for name, value in values.items() if name not in gone}
 
 
 def _sized(name: str, value: Any, beside: Mapping[str, Any]) -> Any:
