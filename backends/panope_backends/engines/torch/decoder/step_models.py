@@ -14,10 +14,10 @@ from panope_backends.engines.torch.decoder.image_text.model import TorchImageTex
 from panope_backends.engines.torch.decoder.loading import load_decoder, sees_images
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel, paged_layers
 from panope_backends.engines.torch.decoder.positions import usable_positions
+from panope_backends.engines.torch.decoder.rerun_model import TorchRerunDecoder
 from panope_backends.engines.torch.decoder.state_model import TorchStateModel
 from panope_backends.engines.torch.decoder.trial import answers_alike, expected_logits
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
-from panope_backends.engines.torch.rerun.decoder import TorchRerunDecoder
 from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.memory_limit import is_out_of_memory
 

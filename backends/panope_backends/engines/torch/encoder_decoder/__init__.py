@@ -9,5 +9,6 @@ passing_cache  no cache of transformers' own
 states         what an encoder gives
 model          the step model
 trial          its comparison with transformers when it is loaded
+rerun_model    the step model of those of which nothing can be kept: each step runs the whole text
 loading        all of these, in their order
 """

@@ -13,9 +13,9 @@ from panope_backends.engines.torch.encoder_decoder.facts import auto_class, load
 from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.reader import reader_of
+from panope_backends.engines.torch.encoder_decoder.rerun_model import TorchRerunEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.trial import compare, expected_logits
 from panope_backends.engines.torch.pretrained import load_pretrained
-from panope_backends.engines.torch.rerun.encoder_decoder import TorchRerunEncoderDecoder
 from panope_backends.errors import PreconditionError
 
 #: What transformers' modules raise that are built otherwise than what this package takes over.

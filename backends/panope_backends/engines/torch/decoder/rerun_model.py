@@ -11,9 +11,9 @@ import torch
 
 from panope_backends.api import StepBatch, StepModel
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE, vocab_size_of
+from panope_backends.engines.torch.decoder.rerun_texts import Texts, texts_cache
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.out_of_memory import refusing
-from panope_backends.engines.torch.rerun.texts import Texts, texts_cache
 from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]

@@ -12,9 +12,9 @@ from panope_backends.api import EncoderDecoderModel, SourceSpec, StepBatch
 from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
+from panope_backends.engines.torch.decoder.rerun_texts import Texts, texts_cache
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.out_of_memory import refusing
-from panope_backends.engines.torch.rerun.texts import Texts, texts_cache
 from panope_backends.errors import InvalidInputError, PreconditionError
 
 Array = np.ndarray[Any, Any]
