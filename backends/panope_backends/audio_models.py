@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,61 @@ VOCODER = "vocoder"
 
 SPEAKERS = "speaker_embeddings.safetensors"
 """The file beside SpeechT5 that holds a vector for each voice, by its name."""
+
+
+WAVEFORMS = frozenset(
+    {"data2vec-audio", "hubert", "sew", "sew-d", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-conformer"}
+    | {"wavlm"}
+)
+"""Types of transformers' that read waveforms; others that hear read spectra."""
+
+MASK = "attention_mask"
+"""The input that says which frames are of audio, not of what it is padded with."""
+
+
+@dataclass(frozen=True)
+class AudioInput:
+    """What a model that classifies audio reads.
+
+    Attributes:
+        name: of its input.
+        axes: of that, the batch's included; 2 for waveforms.
+        time_axis: of spectra.
+        is_window: whether it reads a window of fixed length, the rest of which is padded.
+        has_mask: whether it reads `MASK` beside.
+    """
+
+    name: str
+    axes: int
+    time_axis: int = 1
+    is_window: bool = False
+    has_mask: bool = False
+
+    @property
+    def is_waveform(self) -> bool:
+        """Whether it reads samples."""
+        return self.axes == 2
+
+
+_CLASSIFIERS = {
+    **dict.fromkeys(WAVEFORMS, AudioInput("input_values", 2)),
+    "audio-spectrogram-transformer": AudioInput("input_values", 3, is_window=True),
+    "whisper": AudioInput("input_features", 3, time_axis=2, is_window=True),
+    "wav2vec2-bert": AudioInput("input_features", 3, has_mask=True),
+}
+_CLASSIFYING_HEADS = ("ForAudioClassification", "ForSequenceClassification")
+
+
+def classifies_audio(config: Mapping[str, Any]) -> bool:
+    """Whether a model that classifies does it with audio, told from config.json."""
+    named = config.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else ""
+    return config.get("model_type") in _CLASSIFIERS and architecture.endswith(_CLASSIFYING_HEADS)
+
+
+def audio_input(config: Mapping[str, Any]) -> AudioInput:
+    """What such a model reads."""
+    return _CLASSIFIERS[str(config.get("model_type"))]
 
 
 @dataclass(frozen=True)
@@ -50,3 +106,8 @@ def frame_grid(config: Any) -> FrameGrid:
     for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
         least = (least - 1) * stride + kernel
     return FrameGrid(math.prod(strides), least)
+
+
+def least_samples(config: Any) -> int:
+    """Of the shortest audio that has a frame; raises as `frame_grid`."""
+    return frame_grid(config).least

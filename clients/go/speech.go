@@ -75,6 +75,13 @@ func (c *Client) DetectSpeech(
 	return c.speech.DetectSpeech(ctx, request)
 }
 
+// ClassifyAudio says which of a model's labels fit audio, the highest score first.
+func (c *Client) ClassifyAudio(
+	ctx context.Context, request *panopev1.ClassifyAudioRequest,
+) (*panopev1.ClassifyAudioResponse, error) {
+	return c.classify.ClassifyAudio(ctx, request)
+}
+
 // StreamDetectSpeech says which parts of audio are speech while it comes: audio brings samples of one channel without a
 // header, and parts are given when they are heard, and when they have ended. Leaving the loop ends the call. Nothing is
 // retried; an error is the last that comes.

@@ -64,6 +64,7 @@ from panope_server.transport.rest.panope.usage_servicer import MAX_OFFSET
 from panope_server.transport.rest.segmentation import schemas as segmentation
 from panope_server.transport.rest.speech import fields as speech_fields
 from panope_server.transport.rest.speech import formats as speech
+from panope_server.transport.rest.speech.audio_labels import AudioLabelJson, AudioLabelsBody
 from panope_server.transport.rest.speech.recognition import RecognitionBody
 from panope_server.transport.rest.speech.speaking import SpeakBody, SpeechBody
 from panope_server.transport.rest.speech.voice_activity import VoiceActivityForm, VoiceActivityJson
@@ -204,6 +205,8 @@ METHODS: Mapping[str, Operation] = {
         waits=True,
     ),
     "SpeechService.DetectVoiceActivity": Operation(VoiceActivityJson, VoiceActivityForm, body_media=FORM, waits=True),
+    "SpeechService.ClassifyAudio": Operation(list[AudioLabelJson], AudioLabelsBody, waits=True),
+    "SpeechService.ClassifyAudioModel": Operation(list[AudioLabelJson], AudioLabelsBody, waits=True),
     "SpeechService.RecognizeSpeech": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
     "SpeechService.RecognizeSpeechModel": Operation(speech.RecognitionJson, RecognitionBody, waits=True),
     "SpeechService.CreateSpeech": Operation(

@@ -21,6 +21,7 @@ from tests.whisper_tiny import CLIPS, clip, write_whisper_tiny
 
 from panope_backends.media.audio import decode_audio
 from panope_backends.media.limits import MediaLimits
+from panope_backends.testing.audio_labels import tiny_audio_classifier
 from panope_backends.testing.speaking import tiny_vits
 from panope_backends.testing.speech import tiny_ctc, tiny_whisper
 from panope_client import Client, InvalidInputError, UnavailableError
@@ -30,7 +31,7 @@ from panope_registry.session import RegistrySession
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ENGLISH, TWO_LANGUAGES, VOICE = "acme/whisper-tiny.en", "acme/whisper-seeded", "acme/voice"
-LETTERS = "acme/wav2vec2-seeded"
+LETTERS, EARS = "acme/wav2vec2-seeded", "acme/ears"
 TEXT = "Good morning. It rains!"
 FOX = "quick_brown_fox.wav"
 RATE = 16_000
@@ -75,8 +76,15 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def ears(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("ears")
+    tiny_audio_classifier(made, "wav2vec2")
+    return made
+
+
+@pytest.fixture(scope="module")
 def server(
-    make_servers: Any, folder: Path, letters: Path, tmp_path_factory: pytest.TempPathFactory
+    make_servers: Any, folder: Path, letters: Path, ears: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     place = tmp_path_factory.mktemp("speech")
     home, seeded = place / "home", place / "seeded"
@@ -86,6 +94,7 @@ def server(
     session.registry.import_folder(folder, ENGLISH)
     session.registry.import_folder(seeded, TWO_LANGUAGES)
     session.registry.import_folder(letters, LETTERS)
+    session.registry.import_folder(ears, EARS)
     speaking = place / "voice"
     speaking.mkdir()
     tiny_vits(speaking)
@@ -95,7 +104,7 @@ def server(
     try:
         started = servers.start(home=home, demo=False)
         with Client(started.grpc_address, timeout=300) as client:
-            for name in (ENGLISH, TWO_LANGUAGES, LETTERS, VOICE):
+            for name in (ENGLISH, TWO_LANGUAGES, LETTERS, EARS, VOICE):
                 client.load(name, backend="cpu", precision="fp32")
         yield started
     finally:
@@ -294,6 +303,32 @@ def test_a_ctc_model_is_heard_every_way_in(
     run = subprocess.run([*panope, server.grpc_address], check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == told.text
+
+
+def test_audio_is_classified_every_way_in(
+    server: LiveServer, client: Client, ears: Path, fox: bytes, tmp_path: Path
+) -> None:
+    import transformers
+
+    pipeline = transformers.pipeline("audio-classification", model=str(ears), device="cpu")
+    right = pipeline({"raw": samples_of(fox), "sampling_rate": RATE}, top_k=None)
+    told = client.classify_audio(fox, EARS)
+    assert [each.label for each in told.classification.labels] == [each["label"] for each in right]
+    scores = [each["score"] for each in right]
+    assert [each.score for each in told.classification.labels] == pytest.approx(scores, abs=1e-4)
+    assert told.duration_seconds == told.heard_seconds == pytest.approx(samples_of(fox).size / RATE, abs=0.01)
+    over_http = InferenceClient(f"{server.http_url}/v1/audio-classification/{EARS}")
+    for options, count in (({}, 4), ({"top_k": 2}, 2)):
+        found = over_http.audio_classification(fox, **options)  # type: ignore[arg-type]
+        assert [each.label for each in found] == [each["label"] for each in right][:count]
+    file = tmp_path / FOX
+    file.write_bytes(fox)
+    panope = [sys.executable, "-m", "panope_server", "classify", EARS, "--audio", str(file), "--json", "--address"]
+    run = subprocess.run([*panope, server.grpc_address], check=True, capture_output=True, text=True)
+    assert [each["label"] for each in json.loads(run.stdout)["labels"]] == [each["label"] for each in right]
+    with pytest.raises(InvalidInputError) as caught:
+        client.classify_audio(b"no sound", EARS)
+    assert caught.value.field == "audio.content"
 
 
 def test_openai_s_client_speaks_every_format(openai_client: openai.OpenAI, client: Client) -> None:

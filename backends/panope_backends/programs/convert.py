@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from panope_backends.api import Conversion, Converter, ModelFacts
+from panope_backends.audio_models import classifies_audio
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError, kind_of
 from panope_backends.image_models import classifies_images
 from panope_backends.lora import FOLDER
@@ -90,7 +91,8 @@ def convert(job: Job) -> Converted:
         raise PreconditionError(f"backend `{job.backend}` applies no adapters", reason="unsupported_adapter")
     # First, because it is quick and refuses what no conversion makes right.
     task = job.model.task
-    reads_texts = task in TEXTS and not (task == "classify" and classifies_images(job.model.config))
+    other = classifies_images(job.model.config) or classifies_audio(job.model.config)
+    reads_texts = task in TEXTS and not (task == "classify" and other)
     tokenizer = tokenizer_to_add(task, folder) if reads_texts else None
     place, head = _transformer_of(folder) if task == "embed" else (Path(), "")
     (out / place).mkdir(parents=True, exist_ok=True)

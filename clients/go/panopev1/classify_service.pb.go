@@ -1068,6 +1068,153 @@ func (x *ClassifyImagesResponse) GetClassifications() []*Classification {
 	return nil
 }
 
+// Audio and how to classify it.
+type ClassifyAudioRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name, `vendor/name`. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The audio. Required.
+	Audio *Audio `protobuf:"bytes,2,opt,name=audio,proto3" json:"audio,omitempty"`
+	// What makes scores of the model's values. Default: as the model's files say.
+	Function ScoreFunction `protobuf:"varint,3,opt,name=function,proto3,enum=panope.v1.ScoreFunction" json:"function,omitempty"`
+	// How many labels to tell, those of the highest scores; at least 1. Default: all.
+	TopK          *uint32 `protobuf:"varint,4,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClassifyAudioRequest) Reset() {
+	*x = ClassifyAudioRequest{}
+	mi := &file_panope_v1_classify_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassifyAudioRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassifyAudioRequest) ProtoMessage() {}
+
+func (x *ClassifyAudioRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_classify_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassifyAudioRequest.ProtoReflect.Descriptor instead.
+func (*ClassifyAudioRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_classify_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ClassifyAudioRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ClassifyAudioRequest) GetAudio() *Audio {
+	if x != nil {
+		return x.Audio
+	}
+	return nil
+}
+
+func (x *ClassifyAudioRequest) GetFunction() ScoreFunction {
+	if x != nil {
+		return x.Function
+	}
+	return ScoreFunction_SCORE_FUNCTION_UNSPECIFIED
+}
+
+func (x *ClassifyAudioRequest) GetTopK() uint32 {
+	if x != nil && x.TopK != nil {
+		return *x.TopK
+	}
+	return 0
+}
+
+// The labels of audio.
+type ClassifyAudioResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answered.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Labels with their scores, the highest first.
+	Classification *Classification `protobuf:"bytes,2,opt,name=classification,proto3" json:"classification,omitempty"`
+	// The seconds of the audio.
+	DurationSeconds float64 `protobuf:"fixed64,3,opt,name=duration_seconds,json=durationSeconds,proto3" json:"duration_seconds,omitempty"`
+	// The seconds of it, from its beginning on, that the model heard: models of spectra read a window of fixed length, as
+	// transformers' pipeline has it (AST most often 10.24 seconds, Whisper 30).
+	HeardSeconds  float64 `protobuf:"fixed64,4,opt,name=heard_seconds,json=heardSeconds,proto3" json:"heard_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClassifyAudioResponse) Reset() {
+	*x = ClassifyAudioResponse{}
+	mi := &file_panope_v1_classify_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassifyAudioResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassifyAudioResponse) ProtoMessage() {}
+
+func (x *ClassifyAudioResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_classify_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassifyAudioResponse.ProtoReflect.Descriptor instead.
+func (*ClassifyAudioResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_classify_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ClassifyAudioResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ClassifyAudioResponse) GetClassification() *Classification {
+	if x != nil {
+		return x.Classification
+	}
+	return nil
+}
+
+func (x *ClassifyAudioResponse) GetDurationSeconds() float64 {
+	if x != nil {
+		return x.DurationSeconds
+	}
+	return 0
+}
+
+func (x *ClassifyAudioResponse) GetHeardSeconds() float64 {
+	if x != nil {
+		return x.HeardSeconds
+	}
+	return 0
+}
+
 var File_panope_v1_classify_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_classify_service_proto_rawDesc = "" +
@@ -1149,7 +1296,18 @@ const file_panope_v1_classify_service_proto_rawDesc = "" +
 	"\x06_top_k\"s\n" +
 	"\x16ClassifyImagesResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12C\n" +
-	"\x0fclassifications\x18\x02 \x03(\v2\x19.panope.v1.ClassificationR\x0fclassifications*\x80\x01\n" +
+	"\x0fclassifications\x18\x02 \x03(\v2\x19.panope.v1.ClassificationR\x0fclassifications\"\xae\x01\n" +
+	"\x14ClassifyAudioRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12&\n" +
+	"\x05audio\x18\x02 \x01(\v2\x10.panope.v1.AudioR\x05audio\x124\n" +
+	"\bfunction\x18\x03 \x01(\x0e2\x18.panope.v1.ScoreFunctionR\bfunction\x12\x18\n" +
+	"\x05top_k\x18\x04 \x01(\rH\x00R\x04topK\x88\x01\x01B\b\n" +
+	"\x06_top_k\"\xc0\x01\n" +
+	"\x15ClassifyAudioResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12A\n" +
+	"\x0eclassification\x18\x02 \x01(\v2\x19.panope.v1.ClassificationR\x0eclassification\x12)\n" +
+	"\x10duration_seconds\x18\x03 \x01(\x01R\x0fdurationSeconds\x12#\n" +
+	"\rheard_seconds\x18\x04 \x01(\x01R\fheardSeconds*\x80\x01\n" +
 	"\rScoreFunction\x12\x1e\n" +
 	"\x1aSCORE_FUNCTION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SCORE_FUNCTION_SOFTMAX\x10\x01\x12\x1a\n" +
@@ -1161,12 +1319,13 @@ const file_panope_v1_classify_service_proto_rawDesc = "" +
 	"\x12AGGREGATION_SIMPLE\x10\x02\x12\x15\n" +
 	"\x11AGGREGATION_FIRST\x10\x03\x12\x17\n" +
 	"\x13AGGREGATION_AVERAGE\x10\x04\x12\x13\n" +
-	"\x0fAGGREGATION_MAX\x10\x052\xe1\x02\n" +
+	"\x0fAGGREGATION_MAX\x10\x052\xb5\x03\n" +
 	"\x0fClassifyService\x12C\n" +
 	"\bClassify\x12\x1a.panope.v1.ClassifyRequest\x1a\x1b.panope.v1.ClassifyResponse\x12U\n" +
 	"\x0eClassifyTokens\x12 .panope.v1.ClassifyTokensRequest\x1a!.panope.v1.ClassifyTokensResponse\x12[\n" +
 	"\x10ClassifyZeroShot\x12\".panope.v1.ClassifyZeroShotRequest\x1a#.panope.v1.ClassifyZeroShotResponse\x12U\n" +
-	"\x0eClassifyImages\x12 .panope.v1.ClassifyImagesRequest\x1a!.panope.v1.ClassifyImagesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x0eClassifyImages\x12 .panope.v1.ClassifyImagesRequest\x1a!.panope.v1.ClassifyImagesResponse\x12R\n" +
+	"\rClassifyAudio\x12\x1f.panope.v1.ClassifyAudioRequest\x1a .panope.v1.ClassifyAudioResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_classify_service_proto_rawDescOnce sync.Once
@@ -1181,7 +1340,7 @@ func file_panope_v1_classify_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_classify_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_classify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_panope_v1_classify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_panope_v1_classify_service_proto_goTypes = []any{
 	(ScoreFunction)(0),               // 0: panope.v1.ScoreFunction
 	(Aggregation)(0),                 // 1: panope.v1.Aggregation
@@ -1198,37 +1357,45 @@ var file_panope_v1_classify_service_proto_goTypes = []any{
 	(*ClassifyZeroShotResponse)(nil), // 12: panope.v1.ClassifyZeroShotResponse
 	(*ClassifyImagesRequest)(nil),    // 13: panope.v1.ClassifyImagesRequest
 	(*ClassifyImagesResponse)(nil),   // 14: panope.v1.ClassifyImagesResponse
-	(Truncation)(0),                  // 15: panope.v1.Truncation
-	(*Image)(nil),                    // 16: panope.v1.Image
+	(*ClassifyAudioRequest)(nil),     // 15: panope.v1.ClassifyAudioRequest
+	(*ClassifyAudioResponse)(nil),    // 16: panope.v1.ClassifyAudioResponse
+	(Truncation)(0),                  // 17: panope.v1.Truncation
+	(*Image)(nil),                    // 18: panope.v1.Image
+	(*Audio)(nil),                    // 19: panope.v1.Audio
 }
 var file_panope_v1_classify_service_proto_depIdxs = []int32{
-	15, // 0: panope.v1.ClassifyRequest.truncation:type_name -> panope.v1.Truncation
+	17, // 0: panope.v1.ClassifyRequest.truncation:type_name -> panope.v1.Truncation
 	0,  // 1: panope.v1.ClassifyRequest.function:type_name -> panope.v1.ScoreFunction
 	3,  // 2: panope.v1.Classification.labels:type_name -> panope.v1.LabelScore
 	4,  // 3: panope.v1.ClassifyResponse.classifications:type_name -> panope.v1.Classification
 	1,  // 4: panope.v1.ClassifyTokensRequest.aggregation:type_name -> panope.v1.Aggregation
 	6,  // 5: panope.v1.ClassifyTokensRequest.ignored:type_name -> panope.v1.IgnoredLabels
-	15, // 6: panope.v1.ClassifyTokensRequest.truncation:type_name -> panope.v1.Truncation
+	17, // 6: panope.v1.ClassifyTokensRequest.truncation:type_name -> panope.v1.Truncation
 	8,  // 7: panope.v1.TextEntities.entities:type_name -> panope.v1.TextEntity
 	9,  // 8: panope.v1.ClassifyTokensResponse.texts:type_name -> panope.v1.TextEntities
-	15, // 9: panope.v1.ClassifyZeroShotRequest.truncation:type_name -> panope.v1.Truncation
+	17, // 9: panope.v1.ClassifyZeroShotRequest.truncation:type_name -> panope.v1.Truncation
 	4,  // 10: panope.v1.ClassifyZeroShotResponse.classifications:type_name -> panope.v1.Classification
-	16, // 11: panope.v1.ClassifyImagesRequest.images:type_name -> panope.v1.Image
+	18, // 11: panope.v1.ClassifyImagesRequest.images:type_name -> panope.v1.Image
 	0,  // 12: panope.v1.ClassifyImagesRequest.function:type_name -> panope.v1.ScoreFunction
 	4,  // 13: panope.v1.ClassifyImagesResponse.classifications:type_name -> panope.v1.Classification
-	2,  // 14: panope.v1.ClassifyService.Classify:input_type -> panope.v1.ClassifyRequest
-	7,  // 15: panope.v1.ClassifyService.ClassifyTokens:input_type -> panope.v1.ClassifyTokensRequest
-	11, // 16: panope.v1.ClassifyService.ClassifyZeroShot:input_type -> panope.v1.ClassifyZeroShotRequest
-	13, // 17: panope.v1.ClassifyService.ClassifyImages:input_type -> panope.v1.ClassifyImagesRequest
-	5,  // 18: panope.v1.ClassifyService.Classify:output_type -> panope.v1.ClassifyResponse
-	10, // 19: panope.v1.ClassifyService.ClassifyTokens:output_type -> panope.v1.ClassifyTokensResponse
-	12, // 20: panope.v1.ClassifyService.ClassifyZeroShot:output_type -> panope.v1.ClassifyZeroShotResponse
-	14, // 21: panope.v1.ClassifyService.ClassifyImages:output_type -> panope.v1.ClassifyImagesResponse
-	18, // [18:22] is the sub-list for method output_type
-	14, // [14:18] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	19, // 14: panope.v1.ClassifyAudioRequest.audio:type_name -> panope.v1.Audio
+	0,  // 15: panope.v1.ClassifyAudioRequest.function:type_name -> panope.v1.ScoreFunction
+	4,  // 16: panope.v1.ClassifyAudioResponse.classification:type_name -> panope.v1.Classification
+	2,  // 17: panope.v1.ClassifyService.Classify:input_type -> panope.v1.ClassifyRequest
+	7,  // 18: panope.v1.ClassifyService.ClassifyTokens:input_type -> panope.v1.ClassifyTokensRequest
+	11, // 19: panope.v1.ClassifyService.ClassifyZeroShot:input_type -> panope.v1.ClassifyZeroShotRequest
+	13, // 20: panope.v1.ClassifyService.ClassifyImages:input_type -> panope.v1.ClassifyImagesRequest
+	15, // 21: panope.v1.ClassifyService.ClassifyAudio:input_type -> panope.v1.ClassifyAudioRequest
+	5,  // 22: panope.v1.ClassifyService.Classify:output_type -> panope.v1.ClassifyResponse
+	10, // 23: panope.v1.ClassifyService.ClassifyTokens:output_type -> panope.v1.ClassifyTokensResponse
+	12, // 24: panope.v1.ClassifyService.ClassifyZeroShot:output_type -> panope.v1.ClassifyZeroShotResponse
+	14, // 25: panope.v1.ClassifyService.ClassifyImages:output_type -> panope.v1.ClassifyImagesResponse
+	16, // 26: panope.v1.ClassifyService.ClassifyAudio:output_type -> panope.v1.ClassifyAudioResponse
+	22, // [22:27] is the sub-list for method output_type
+	17, // [17:22] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_classify_service_proto_init() }
@@ -1243,13 +1410,14 @@ func file_panope_v1_classify_service_proto_init() {
 	file_panope_v1_classify_service_proto_msgTypes[6].OneofWrappers = []any{}
 	file_panope_v1_classify_service_proto_msgTypes[9].OneofWrappers = []any{}
 	file_panope_v1_classify_service_proto_msgTypes[11].OneofWrappers = []any{}
+	file_panope_v1_classify_service_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_classify_service_proto_rawDesc), len(file_panope_v1_classify_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,13 +23,14 @@ const (
 	ClassifyService_ClassifyTokens_FullMethodName   = "/panope.v1.ClassifyService/ClassifyTokens"
 	ClassifyService_ClassifyZeroShot_FullMethodName = "/panope.v1.ClassifyService/ClassifyZeroShot"
 	ClassifyService_ClassifyImages_FullMethodName   = "/panope.v1.ClassifyService/ClassifyImages"
+	ClassifyService_ClassifyAudio_FullMethodName    = "/panope.v1.ClassifyService/ClassifyAudio"
 )
 
 // ClassifyServiceClient is the client API for ClassifyService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Says which labels fit texts, pairs of texts, parts of texts, and images.
+// Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
 type ClassifyServiceClient interface {
 	// Classifies texts, or pairs of texts, by the model's own labels.
 	//
@@ -50,6 +51,11 @@ type ClassifyServiceClient interface {
 	// Errors: as Classify; INVALID_ARGUMENT for an image that is no file of a known format, broken, or past the limits of
 	// `limits.media`.
 	ClassifyImages(ctx context.Context, in *ClassifyImagesRequest, opts ...grpc.CallOption) (*ClassifyImagesResponse, error)
+	// Classifies audio by the model's own labels: what sounds there are, who feels how, which word is said.
+	//
+	// Errors: as Classify; INVALID_ARGUMENT for audio that is no file of a known format, broken, past the limits of
+	// `limits.media`, or longer than a minute where the model reads all of it at once.
+	ClassifyAudio(ctx context.Context, in *ClassifyAudioRequest, opts ...grpc.CallOption) (*ClassifyAudioResponse, error)
 }
 
 type classifyServiceClient struct {
@@ -100,11 +106,21 @@ func (c *classifyServiceClient) ClassifyImages(ctx context.Context, in *Classify
 	return out, nil
 }
 
+func (c *classifyServiceClient) ClassifyAudio(ctx context.Context, in *ClassifyAudioRequest, opts ...grpc.CallOption) (*ClassifyAudioResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClassifyAudioResponse)
+	err := c.cc.Invoke(ctx, ClassifyService_ClassifyAudio_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClassifyServiceServer is the server API for ClassifyService service.
 // All implementations must embed UnimplementedClassifyServiceServer
 // for forward compatibility.
 //
-// Says which labels fit texts, pairs of texts, parts of texts, and images.
+// Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
 type ClassifyServiceServer interface {
 	// Classifies texts, or pairs of texts, by the model's own labels.
 	//
@@ -125,6 +141,11 @@ type ClassifyServiceServer interface {
 	// Errors: as Classify; INVALID_ARGUMENT for an image that is no file of a known format, broken, or past the limits of
 	// `limits.media`.
 	ClassifyImages(context.Context, *ClassifyImagesRequest) (*ClassifyImagesResponse, error)
+	// Classifies audio by the model's own labels: what sounds there are, who feels how, which word is said.
+	//
+	// Errors: as Classify; INVALID_ARGUMENT for audio that is no file of a known format, broken, past the limits of
+	// `limits.media`, or longer than a minute where the model reads all of it at once.
+	ClassifyAudio(context.Context, *ClassifyAudioRequest) (*ClassifyAudioResponse, error)
 	mustEmbedUnimplementedClassifyServiceServer()
 }
 
@@ -146,6 +167,9 @@ func (UnimplementedClassifyServiceServer) ClassifyZeroShot(context.Context, *Cla
 }
 func (UnimplementedClassifyServiceServer) ClassifyImages(context.Context, *ClassifyImagesRequest) (*ClassifyImagesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ClassifyImages not implemented")
+}
+func (UnimplementedClassifyServiceServer) ClassifyAudio(context.Context, *ClassifyAudioRequest) (*ClassifyAudioResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ClassifyAudio not implemented")
 }
 func (UnimplementedClassifyServiceServer) mustEmbedUnimplementedClassifyServiceServer() {}
 func (UnimplementedClassifyServiceServer) testEmbeddedByValue()                         {}
@@ -240,6 +264,24 @@ func _ClassifyService_ClassifyImages_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClassifyService_ClassifyAudio_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClassifyAudioRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifyServiceServer).ClassifyAudio(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifyService_ClassifyAudio_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifyServiceServer).ClassifyAudio(ctx, req.(*ClassifyAudioRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClassifyService_ServiceDesc is the grpc.ServiceDesc for ClassifyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -262,6 +304,10 @@ var ClassifyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ClassifyImages",
 			Handler:    _ClassifyService_ClassifyImages_Handler,
+		},
+		{
+			MethodName: "ClassifyAudio",
+			Handler:    _ClassifyService_ClassifyAudio_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

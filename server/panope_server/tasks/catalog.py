@@ -18,6 +18,7 @@ from panope_server.tasks.fill_mask import FillMaskTask
 from panope_server.tasks.generate.task import GenerateTask
 from panope_server.tasks.question_answer import QuestionAnswerTask
 from panope_server.tasks.rerank import RerankTask
+from panope_server.tasks.speech.classify_audio import ClassifyAudioTask
 from panope_server.tasks.speech.detect_speech import DetectSpeechTask
 from panope_server.tasks.speech.speak import SpeakTask
 from panope_server.tasks.speech.transcribe import TranscribeTask
@@ -59,7 +60,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask, SuperResolutionTask),
-    *(TranscribeTask, DetectSpeechTask, SpeakTask),
+    *(TranscribeTask, ClassifyAudioTask, DetectSpeechTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),
 ):

@@ -84,7 +84,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.v1.AliasService": _ALIASES,
     "panope.v1.CacheService": {"GetCacheStatistics": CACHE_READ, "FlushCache": CACHE_WRITE},
     "panope.v1.ClassifyService": dict.fromkeys(
-        ("Classify", "ClassifyTokens", "ClassifyZeroShot", "ClassifyImages"), INFERENCE
+        ("Classify", "ClassifyTokens", "ClassifyZeroShot", "ClassifyImages", "ClassifyAudio"), INFERENCE
     ),
     "panope.v1.DetectService": dict.fromkeys(("Detect", "StreamDetect"), INFERENCE),
     "panope.v1.SegmentService": {"Segment": INFERENCE},
@@ -154,6 +154,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         (
             *("CreateTranscription", "CreateTranslation", "RecognizeSpeech", "RecognizeSpeechModel"),
             *("CreateSpeech", "SpeakText", "SpeakTextModel", "DetectVoiceActivity"),
+            *("ClassifyAudio", "ClassifyAudioModel"),
         ),
         INFERENCE,
     ),

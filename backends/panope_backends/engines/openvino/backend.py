@@ -24,6 +24,7 @@ from panope_backends.api import (
     ModelFacts,
     Support,
 )
+from panope_backends.audio_models import audio_input
 from panope_backends.engines.host import is_one_thread, memory_bytes, threads_to_use
 from panope_backends.engines.openvino.encoder_decoder.load import load_encoder_decoder
 from panope_backends.engines.openvino.encoder_decoder.model import CACHE_PRECISION
@@ -38,6 +39,7 @@ from panope_backends.engines.openvino.vision.files import NOT_CONVERTED, heads_o
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.audio_classifier import is_audio_classifier
 from panope_backends.engines.torch.ctc import ctc_support, is_ctc
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
@@ -148,15 +150,15 @@ class OpenVinoBackend(Backend):
         return (exact, half, *(replace(smaller, precision=precision) for precision in ("int8", "int4")))
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes `openvino_model.xml` and `.bin`; see `convert`, `compress`, `ctc`, `paged` and `vision.convert`."""
+        """Writes `openvino_model.xml` and `.bin`; see `audio`, `convert`, `compress`, `paged` and `vision.convert`."""
         if model.task == GENERATE or is_transcriber(model):
             kind = "encoder_decoder" if is_encoder_decoder(model.config) else "paged"
             made = importlib.import_module(f"panope_backends.engines.openvino.{kind}.convert")  # it brings torch
             made.convert(model, conversion.precision, folder, out / MODEL_FILE)
-        elif is_ctc(model):
-            from panope_backends.engines.openvino.ctc import convert_ctc  # it brings torch
+        elif is_ctc(model) or is_audio_classifier(model):
+            from panope_backends.engines.openvino.audio import convert_audio  # it brings torch
 
-            convert_ctc(model, conversion.precision, folder, out / MODEL_FILE)
+            convert_audio(model, conversion.precision, folder, out / MODEL_FILE)
         elif vision_head(model) is not None:
             from panope_backends.engines.openvino.vision.convert import convert_vision  # it brings torch
 
@@ -239,6 +241,8 @@ def _conversion_refusal(model: ModelFacts) -> str:
         return support.reason
     if model.task == SPEAK:
         return "models that speak are not converted to OpenVINO's format"
+    if is_audio_classifier(model) and audio_input(model.config).has_mask:
+        return "models of audio whose extractor pads are not converted to OpenVINO's format"
     return ""
 
 

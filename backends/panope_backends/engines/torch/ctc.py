@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel, TensorSpec
-from panope_backends.audio_models import frame_grid
+from panope_backends.audio_models import WAVEFORMS, frame_grid
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.facts import TRANSCRIBE, is_transcriber
 from panope_backends.engines.torch.out_of_memory import run_within_memory
@@ -27,12 +27,6 @@ from panope_backends.errors import InvalidInputError
 
 AUTO_CLASS = "AutoModelForCTC"
 INPUT, OUTPUT = "input_values", "logits"
-
-#: Types of transformers' that read waveforms; the other types with such a head read spectra.
-_TYPES = frozenset(
-    {"data2vec-audio", "hubert", "sew", "sew-d", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-conformer"}
-    | {"wavlm"}
-)
 
 
 def is_ctc(model: ModelFacts) -> bool:
@@ -43,8 +37,8 @@ def is_ctc(model: ModelFacts) -> bool:
 def ctc_support(model: ModelFacts) -> Support:
     """Says from facts alone whether `load_ctc` can work."""
     kind = model.config.get("model_type")
-    if kind not in _TYPES:
-        known = ", ".join(sorted(_TYPES))
+    if kind not in WAVEFORMS:
+        known = ", ".join(sorted(WAVEFORMS))
         return Support(Level.NONE, f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {known}")
     if model.config.get("add_adapter"):
         return Support(Level.NONE, "the model has an adapter of convolutions (`add_adapter`), which changes its times")

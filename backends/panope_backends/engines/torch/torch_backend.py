@@ -10,6 +10,11 @@ from panope_backends.api import API_VERSION, Backend, Device, Level, LoadedModel
 from panope_backends.engines.host import threads_to_use
 from panope_backends.engines.packages import missing_reason
 from panope_backends.engines.precision import choose_precision
+from panope_backends.engines.torch.audio_classifier import (
+    audio_classifier_support,
+    is_audio_classifier,
+    load_audio_classifier,
+)
 from panope_backends.engines.torch.ctc import ctc_support, is_ctc, load_ctc
 from panope_backends.engines.torch.decoder.facts import decoder_support
 from panope_backends.engines.torch.devices.rule import DeviceRule
@@ -55,6 +60,8 @@ class TorchBackend(Backend):
             return speech_support(model)
         if is_ctc(model):
             return ctc_support(model)
+        if is_audio_classifier(model):
+            return audio_classifier_support(model)
         head = vision_head(model)
         return transformer_support(model) if head is None else vision_support(model, head)
 
@@ -80,6 +87,8 @@ class TorchBackend(Backend):
             return load_speaker(model, folder, precision, threads, opened)
         if is_ctc(model):
             return load_ctc(model, folder, precision, threads, opened)
+        if is_audio_classifier(model):
+            return load_audio_classifier(model, folder, precision, threads, opened)
         if (head := vision_head(model)) is not None:
             from panope_backends.engines.torch.vision.model import load_vision_model  # it brings torch
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import ClassificationModel
+from panope_backends.audio_models import classifies_audio
 from panope_backends.graphs.terms import FILE as DESCRIPTION
 from panope_backends.image_models import classifies_images
 from panope_backends.tasks.classify.by_engine import engine_task
@@ -24,7 +25,7 @@ class ClassifyModule(TaskModule):
     name = "classify"
 
     def load(self, source: ModelSource) -> LoadedTask:
-        """Loads the model and classifies a short text, or an image where it is a model of images."""
+        """Loads the model and classifies a short text, or an image or a sound where it is a model of those."""
         if (source.folder / DESCRIPTION).is_file():
             from panope_backends.tasks.classify.images import load_described_classifier  # it brings Pillow
 
@@ -38,6 +39,10 @@ class ClassifyModule(TaskModule):
             from panope_backends.tasks.classify.images import load_image_classifier  # it brings Pillow
 
             return load_image_classifier(source)
+        if classifies_audio(read_json(source.folder / "config.json")):
+            from panope_backends.tasks.classify.audio import load_audio_classifier  # it brings PyAV
+
+            return load_audio_classifier(source)
         files = read_classify_files(source.folder)
         model = source.load(files.config)
         tokenizer, max_tokens = load_tokenizer(files.text, source)

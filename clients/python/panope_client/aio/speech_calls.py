@@ -8,6 +8,7 @@ import math
 from typing import Unpack
 
 from panope.v1 import speech_service_pb2 as pb
+from panope.v1.classify_service_pb2 import ClassifyAudioResponse
 from panope_client.aio.concurrency import Pieces, RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
 from panope_client.errors import InvalidResponseError
@@ -20,9 +21,11 @@ from panope_client.messages.live import (
     live_source,
 )
 from panope_client.messages.speech import (
+    ClassifyAudioOptions,
     DetectSpeechOptions,
     SpeakOptions,
     TranscribeOptions,
+    classify_audio_request,
     detect_speech_request,
     speak_request,
     transcribe_request,
@@ -110,6 +113,19 @@ class AsyncSpeechCalls(AsyncConnection):
             options: see `DetectSpeechOptions`.
         """
         return await self._call(self._speech.DetectSpeech, detect_speech_request(audio, model, options), timeout)
+
+    async def classify_audio(
+        self, audio: bytes | str, model: str, *, timeout: float | None = None, **options: Unpack[ClassifyAudioOptions]
+    ) -> ClassifyAudioResponse:
+        """Says which of a model's labels fit audio.
+
+        Args:
+            audio: as of `transcribe`.
+            model: `vendor/name`, of the task `classify`, of audio.
+            timeout: see the class.
+            options: see `ClassifyAudioOptions`.
+        """
+        return await self._call(self._classify.ClassifyAudio, classify_audio_request(audio, model, options), timeout)
 
     async def stream_detect_speech(
         self, audio: Pieces, model: str, *, timeout: float = math.inf, **options: Unpack[LiveDetectionOptions]

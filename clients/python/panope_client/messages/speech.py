@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict, get_args
 
-from panope.v1 import media_pb2, speech_service_pb2
+from panope.v1 import classify_service_pb2, media_pb2, speech_service_pb2
 from panope_client.arguments import check_options, request_of
 from panope_client.errors import InvalidArgumentError
+from panope_client.messages.classify import Function, function_of
 
 AudioFormat = Literal["wav", "pcm", "mp3", "flac", "opus", "aac"]
 """A kind of audio file."""
@@ -88,6 +89,36 @@ def detect_speech_request(
         model=model,
         audio=_audio(audio),
         vad_options=request_of(speech_service_pb2.VadOptions, **options),
+    )
+
+
+class ClassifyAudioOptions(TypedDict, total=False):
+    """How to classify audio.
+
+    Attributes:
+        function: what makes scores of the model's values; as the model's files say by default.
+        top_k: how many labels to tell; default all.
+    """
+
+    function: Function | None
+    top_k: int | None
+
+
+def classify_audio_request(
+    audio: bytes | str, model: str, options: ClassifyAudioOptions
+) -> classify_service_pb2.ClassifyAudioRequest:
+    """Makes the request to classify audio.
+
+    Raises:
+        InvalidArgumentError: an argument is unknown or has a wrong value.
+    """
+    check_options(options, ClassifyAudioOptions)
+    return request_of(
+        classify_service_pb2.ClassifyAudioRequest,
+        model=model,
+        audio=_audio(audio),
+        function=function_of(options.get("function")),
+        top_k=options.get("top_k"),
     )
 
 

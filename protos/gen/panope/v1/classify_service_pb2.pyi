@@ -525,3 +525,72 @@ class ClassifyImagesResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["classifications", b"classifications", "model", b"model"]) -> None: ...
 
 Global___ClassifyImagesResponse: typing_extensions.TypeAlias = ClassifyImagesResponse
+
+@typing.final
+class ClassifyAudioRequest(google.protobuf.message.Message):
+    """Audio and how to classify it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    AUDIO_FIELD_NUMBER: builtins.int
+    FUNCTION_FIELD_NUMBER: builtins.int
+    TOP_K_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name, `vendor/name`. Required."""
+    function: Global___ScoreFunction.ValueType
+    """What makes scores of the model's values. Default: as the model's files say."""
+    top_k: builtins.int
+    """How many labels to tell, those of the highest scores; at least 1. Default: all."""
+    @property
+    def audio(self) -> panope.v1.media_pb2.Audio:
+        """The audio. Required."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        audio: panope.v1.media_pb2.Audio | None = ...,
+        function: Global___ScoreFunction.ValueType = ...,
+        top_k: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_top_k", b"_top_k", "audio", b"audio", "top_k", b"top_k"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_top_k", b"_top_k", "audio", b"audio", "function", b"function", "model", b"model", "top_k", b"top_k"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_top_k", b"_top_k"]) -> typing.Literal["top_k"] | None: ...
+
+Global___ClassifyAudioRequest: typing_extensions.TypeAlias = ClassifyAudioRequest
+
+@typing.final
+class ClassifyAudioResponse(google.protobuf.message.Message):
+    """The labels of audio."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    CLASSIFICATION_FIELD_NUMBER: builtins.int
+    DURATION_SECONDS_FIELD_NUMBER: builtins.int
+    HEARD_SECONDS_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answered."""
+    duration_seconds: builtins.float
+    """The seconds of the audio."""
+    heard_seconds: builtins.float
+    """The seconds of it, from its beginning on, that the model heard: models of spectra read a window of fixed length, as
+    transformers' pipeline has it (AST most often 10.24 seconds, Whisper 30).
+    """
+    @property
+    def classification(self) -> Global___Classification:
+        """Labels with their scores, the highest first."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        classification: Global___Classification | None = ...,
+        duration_seconds: builtins.float = ...,
+        heard_seconds: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["classification", b"classification"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["classification", b"classification", "duration_seconds", b"duration_seconds", "heard_seconds", b"heard_seconds", "model", b"model"]) -> None: ...
+
+Global___ClassifyAudioResponse: typing_extensions.TypeAlias = ClassifyAudioResponse

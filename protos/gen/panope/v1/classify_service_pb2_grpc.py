@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClassifyServiceStub(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, and images.
+    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
     """
 
     def __init__(self, channel):
@@ -55,10 +55,15 @@ class ClassifyServiceStub(object):
                 request_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyImagesRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyImagesResponse.FromString,
                 _registered_method=True)
+        self.ClassifyAudio = channel.unary_unary(
+                '/panope.v1.ClassifyService/ClassifyAudio',
+                request_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyAudioRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyAudioResponse.FromString,
+                _registered_method=True)
 
 
 class ClassifyServiceServicer(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, and images.
+    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
     """
 
     def Classify(self, request, context):
@@ -100,6 +105,16 @@ class ClassifyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ClassifyAudio(self, request, context):
+        """Classifies audio by the model's own labels: what sounds there are, who feels how, which word is said.
+
+        Errors: as Classify; INVALID_ARGUMENT for audio that is no file of a known format, broken, past the limits of
+        `limits.media`, or longer than a minute where the model reads all of it at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClassifyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -123,6 +138,11 @@ def add_ClassifyServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyImagesRequest.FromString,
                     response_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyImagesResponse.SerializeToString,
             ),
+            'ClassifyAudio': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClassifyAudio,
+                    request_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyAudioRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyAudioResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'panope.v1.ClassifyService', rpc_method_handlers)
@@ -132,7 +152,7 @@ def add_ClassifyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClassifyService(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, and images.
+    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
     """
 
     @staticmethod
@@ -233,6 +253,33 @@ class ClassifyService(object):
             '/panope.v1.ClassifyService/ClassifyImages',
             panope_dot_v1_dot_classify__service__pb2.ClassifyImagesRequest.SerializeToString,
             panope_dot_v1_dot_classify__service__pb2.ClassifyImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClassifyAudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.ClassifyService/ClassifyAudio',
+            panope_dot_v1_dot_classify__service__pb2.ClassifyAudioRequest.SerializeToString,
+            panope_dot_v1_dot_classify__service__pb2.ClassifyAudioResponse.FromString,
             options,
             channel_credentials,
             insecure,

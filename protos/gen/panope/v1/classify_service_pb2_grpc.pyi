@@ -89,8 +89,24 @@ _ClassifyServiceClassifyImagesType = typing_extensions.TypeVar(
     ],
 )
 
-class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _ClassifyServiceClassifyTokensType, _ClassifyServiceClassifyZeroShotType, _ClassifyServiceClassifyImagesType]):
-    """Says which labels fit texts, pairs of texts, parts of texts, and images."""
+_ClassifyServiceClassifyAudioType = typing_extensions.TypeVar(
+    '_ClassifyServiceClassifyAudioType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyAudioRequest,
+        panope.v1.classify_service_pb2.ClassifyAudioResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyAudioRequest,
+        panope.v1.classify_service_pb2.ClassifyAudioResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyAudioRequest,
+        panope.v1.classify_service_pb2.ClassifyAudioResponse,
+    ],
+)
+
+class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _ClassifyServiceClassifyTokensType, _ClassifyServiceClassifyZeroShotType, _ClassifyServiceClassifyImagesType, _ClassifyServiceClassifyAudioType]):
+    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio."""
 
     @typing.overload
     def __init__(self: ClassifyServiceStub[
@@ -109,6 +125,10 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
         grpc.UnaryUnaryMultiCallable[
             panope.v1.classify_service_pb2.ClassifyImagesRequest,
             panope.v1.classify_service_pb2.ClassifyImagesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.classify_service_pb2.ClassifyAudioRequest,
+            panope.v1.classify_service_pb2.ClassifyAudioResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -129,6 +149,10 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.classify_service_pb2.ClassifyImagesRequest,
             panope.v1.classify_service_pb2.ClassifyImagesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.classify_service_pb2.ClassifyAudioRequest,
+            panope.v1.classify_service_pb2.ClassifyAudioResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -158,6 +182,13 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
     `limits.media`.
     """
 
+    ClassifyAudio: _ClassifyServiceClassifyAudioType
+    """Classifies audio by the model's own labels: what sounds there are, who feels how, which word is said.
+
+    Errors: as Classify; INVALID_ARGUMENT for audio that is no file of a known format, broken, past the limits of
+    `limits.media`, or longer than a minute where the model reads all of it at once.
+    """
+
 ClassifyServiceAsyncStub: typing_extensions.TypeAlias = ClassifyServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.classify_service_pb2.ClassifyRequest,
@@ -175,10 +206,14 @@ ClassifyServiceAsyncStub: typing_extensions.TypeAlias = ClassifyServiceStub[
         panope.v1.classify_service_pb2.ClassifyImagesRequest,
         panope.v1.classify_service_pb2.ClassifyImagesResponse,
     ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyAudioRequest,
+        panope.v1.classify_service_pb2.ClassifyAudioResponse,
+    ],
 ]
 
 class ClassifyServiceServicer(metaclass=abc.ABCMeta):
-    """Says which labels fit texts, pairs of texts, parts of texts, and images."""
+    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio."""
 
     @abc.abstractmethod
     def Classify(
@@ -224,6 +259,18 @@ class ClassifyServiceServicer(metaclass=abc.ABCMeta):
 
         Errors: as Classify; INVALID_ARGUMENT for an image that is no file of a known format, broken, or past the limits of
         `limits.media`.
+        """
+
+    @abc.abstractmethod
+    def ClassifyAudio(
+        self,
+        request: panope.v1.classify_service_pb2.ClassifyAudioRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.classify_service_pb2.ClassifyAudioResponse, collections.abc.Awaitable[panope.v1.classify_service_pb2.ClassifyAudioResponse]]:
+        """Classifies audio by the model's own labels: what sounds there are, who feels how, which word is said.
+
+        Errors: as Classify; INVALID_ARGUMENT for audio that is no file of a known format, broken, past the limits of
+        `limits.media`, or longer than a minute where the model reads all of it at once.
         """
 
 def add_ClassifyServiceServicer_to_server(servicer: ClassifyServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

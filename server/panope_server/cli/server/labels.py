@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panope_server.cli.options import Address, Images, Json, Model, check_either
-from panope_server.cli.output.console import console, print_json
+from panope_server.cli.output.console import console, note, print_json
+from panope_server.cli.server.live_speech import read_audio
 from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ def classify(
     model: Model,
     texts: Annotated[list[str] | None, typer.Argument(help="The texts to classify.")] = None,
     image: Images = None,
+    audio: Annotated[
+        Path | None, typer.Option("--audio", help="An audio file, in the place of texts; `-` for standard input.")
+    ] = None,
     second: Annotated[list[str] | None, typer.Option("--second", help="The second text of each, for pairs.")] = None,
     label: Annotated[
         list[str] | None,
@@ -34,7 +38,12 @@ def classify(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Classify texts or images by the model's labels or by yours, or find names, places and the like in texts."""
+    """Classify texts, images or audio by the model's labels or yours, or find names, places and the like in texts."""
+    if audio is not None:
+        if texts or image or second or label or multi_label:
+            raise typer.BadParameter("goes with --top-k alone", param_hint="--audio")
+        _print_audio_labels(address, model, audio, top_k, json=json)
+        return
     check_either(texts, image)
     if image:
         if second or multi_label:
@@ -97,6 +106,20 @@ def _print_image_labels(
         return
     for image, each in found:
         console.print(f"{image}: {_joined(f'{one.label} {one.score:.4f}' for one in each.labels)}")
+
+
+def _print_audio_labels(address: str | None, model: str, audio: Path, top_k: int | None, *, json: bool) -> None:
+    data = read_audio(audio)
+    with client_at(address) as client:
+        answer = client.classify_audio(data, model, top_k=top_k)
+    labels = answer.classification.labels
+    if json:
+        told = [{"label": one.label, "score": one.score} for one in labels]
+        print_json({"audio": str(audio), "duration": answer.duration_seconds, "labels": told})
+        return
+    if answer.heard_seconds < answer.duration_seconds - 0.1:
+        note(f"the model hears the first {answer.heard_seconds:.1f} of {answer.duration_seconds:.1f} seconds")
+    console.print(f"{audio}: {_joined(f'{one.label} {one.score:.4f}' for one in labels)}")
 
 
 def _print_labels(texts: Sequence[str], answer: Any, *, json: bool) -> None:

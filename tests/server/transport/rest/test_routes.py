@@ -100,6 +100,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/fill-mask/{model=**}"): {"inputs": "a [MASK]"},
     ("POST", "/v1/speech-recognition"): {"inputs": "YQ=="},
     ("POST", "/v1/speech-recognition/{model=**}"): {"inputs": "YQ=="},
+    ("POST", "/v1/audio-classification"): {"inputs": "YQ=="},
+    ("POST", "/v1/audio-classification/{model=**}"): {"inputs": "YQ==", "parameters": {"top_k": 1}},
     ("POST", "/v1/audio/speech"): {"input": "a", "voice": "default"},
     ("POST", "/v1/text-to-speech"): {"inputs": "a"},
     ("POST", "/v1/text-to-speech/{model=**}"): {"inputs": "a"},
@@ -119,7 +121,7 @@ SPEAK = ("/v1/text-to-speech/{model=**}",)
 #: Marks paths with one segment for the model; none of the models here has such a name, so the façade says so.
 ONE_SEGMENT = "{model=*}"
 #: These are of models with labels.
-LABELLED = ("/v1/classify/{model=**}",)
+LABELLED = ("/v1/classify/{model=**}", "/v1/audio-classification/{model=**}")
 #: Models that these name look at images.
 LOOK = {
     "/v1/detect/{model=**}": DETECTOR,

@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#panope/rest/v1/speech_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xe1\x06\n\rSpeechService\x12h\n\x13\x43reateTranscription\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/audio/transcriptions:\x01*0\x01\x12\x64\n\x11\x43reateTranslation\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/audio/translations:\x01*0\x01\x12\x62\n\x0fRecognizeSpeech\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/speech-recognition:\x01*0\x01\x12h\n\x13\x44\x65tectVoiceActivity\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/audio/voice-activity:\x01*0\x01\x12Y\n\x0c\x43reateSpeech\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/audio/speech:\x01*0\x01\x12X\n\tSpeakText\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/text-to-speech:\x01*0\x01\x12x\n\x0eSpeakTextModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\"\x1d/v1/text-to-speech/{model=**}:\x04\x62ody0\x01\x12\x82\x01\n\x14RecognizeSpeechModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"/\x82\xd3\xe4\x93\x02)\"!/v1/speech-recognition/{model=**}:\x04\x62ody0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#panope/rest/v1/speech_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xca\x08\n\rSpeechService\x12h\n\x13\x43reateTranscription\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/audio/transcriptions:\x01*0\x01\x12\x64\n\x11\x43reateTranslation\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/audio/translations:\x01*0\x01\x12\x62\n\x0fRecognizeSpeech\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/speech-recognition:\x01*0\x01\x12h\n\x13\x44\x65tectVoiceActivity\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/audio/voice-activity:\x01*0\x01\x12\x62\n\rClassifyAudio\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/audio-classification:\x01*0\x01\x12\x82\x01\n\x12\x43lassifyAudioModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"1\x82\xd3\xe4\x93\x02+\"#/v1/audio-classification/{model=**}:\x04\x62ody0\x01\x12Y\n\x0c\x43reateSpeech\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/audio/speech:\x01*0\x01\x12X\n\tSpeakText\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/text-to-speech:\x01*0\x01\x12x\n\x0eSpeakTextModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\"\x1d/v1/text-to-speech/{model=**}:\x04\x62ody0\x01\x12\x82\x01\n\x14RecognizeSpeechModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"/\x82\xd3\xe4\x93\x02)\"!/v1/speech-recognition/{model=**}:\x04\x62ody0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPEECHSERVICE'].methods_by_name['RecognizeSpeech']._serialized_options = b'\202\323\344\223\002\033\"\026/v1/speech-recognition:\001*'
   _globals['_SPEECHSERVICE'].methods_by_name['DetectVoiceActivity']._loaded_options = None
   _globals['_SPEECHSERVICE'].methods_by_name['DetectVoiceActivity']._serialized_options = b'\202\323\344\223\002\035\"\030/v1/audio/voice-activity:\001*'
+  _globals['_SPEECHSERVICE'].methods_by_name['ClassifyAudio']._loaded_options = None
+  _globals['_SPEECHSERVICE'].methods_by_name['ClassifyAudio']._serialized_options = b'\202\323\344\223\002\035\"\030/v1/audio-classification:\001*'
+  _globals['_SPEECHSERVICE'].methods_by_name['ClassifyAudioModel']._loaded_options = None
+  _globals['_SPEECHSERVICE'].methods_by_name['ClassifyAudioModel']._serialized_options = b'\202\323\344\223\002+\"#/v1/audio-classification/{model=**}:\004body'
   _globals['_SPEECHSERVICE'].methods_by_name['CreateSpeech']._loaded_options = None
   _globals['_SPEECHSERVICE'].methods_by_name['CreateSpeech']._serialized_options = b'\202\323\344\223\002\025\"\020/v1/audio/speech:\001*'
   _globals['_SPEECHSERVICE'].methods_by_name['SpeakText']._loaded_options = None
@@ -51,5 +55,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPEECHSERVICE'].methods_by_name['RecognizeSpeechModel']._loaded_options = None
   _globals['_SPEECHSERVICE'].methods_by_name['RecognizeSpeechModel']._serialized_options = b'\202\323\344\223\002)\"!/v1/speech-recognition/{model=**}:\004body'
   _globals['_SPEECHSERVICE']._serialized_start=140
-  _globals['_SPEECHSERVICE']._serialized_end=1005
+  _globals['_SPEECHSERVICE']._serialized_end=1238
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,16 @@ class SpeechServiceStub(object):
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.ClassifyAudio = channel.unary_stream(
+                '/panope.rest.v1.SpeechService/ClassifyAudio',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.ClassifyAudioModel = channel.unary_stream(
+                '/panope.rest.v1.SpeechService/ClassifyAudioModel',
+                request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.CreateSpeech = channel.unary_stream(
                 '/panope.rest.v1.SpeechService/CreateSpeech',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -111,6 +121,21 @@ class SpeechServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ClassifyAudio(self, request, context):
+        """Says which labels fit audio: the body of InferenceClient.audio_classification, the file itself or JSON with it in
+        base64.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClassifyAudioModel(self, request, context):
+        """As ClassifyAudio, with the model in the path.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSpeech(self, request, context):
         """Speaks a text: OpenAI's body. The audio file back.
         """
@@ -160,6 +185,16 @@ def add_SpeechServiceServicer_to_server(servicer, server):
             'DetectVoiceActivity': grpc.unary_stream_rpc_method_handler(
                     servicer.DetectVoiceActivity,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'ClassifyAudio': grpc.unary_stream_rpc_method_handler(
+                    servicer.ClassifyAudio,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'ClassifyAudioModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.ClassifyAudioModel,
+                    request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'CreateSpeech': grpc.unary_stream_rpc_method_handler(
@@ -291,6 +326,60 @@ class SpeechService(object):
             target,
             '/panope.rest.v1.SpeechService/DetectVoiceActivity',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClassifyAudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/panope.rest.v1.SpeechService/ClassifyAudio',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClassifyAudioModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/panope.rest.v1.SpeechService/ClassifyAudioModel',
+            panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

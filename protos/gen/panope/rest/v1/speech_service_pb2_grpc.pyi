@@ -90,6 +90,38 @@ _SpeechServiceDetectVoiceActivityType = typing_extensions.TypeVar(
     ],
 )
 
+_SpeechServiceClassifyAudioType = typing_extensions.TypeVar(
+    '_SpeechServiceClassifyAudioType',
+    grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_SpeechServiceClassifyAudioModelType = typing_extensions.TypeVar(
+    '_SpeechServiceClassifyAudioModelType',
+    grpc.UnaryStreamMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _SpeechServiceCreateSpeechType = typing_extensions.TypeVar(
     '_SpeechServiceCreateSpeechType',
     grpc.UnaryStreamMultiCallable[
@@ -154,7 +186,7 @@ _SpeechServiceRecognizeSpeechModelType = typing_extensions.TypeVar(
     ],
 )
 
-class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _SpeechServiceCreateTranslationType, _SpeechServiceRecognizeSpeechType, _SpeechServiceDetectVoiceActivityType, _SpeechServiceCreateSpeechType, _SpeechServiceSpeakTextType, _SpeechServiceSpeakTextModelType, _SpeechServiceRecognizeSpeechModelType]):
+class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _SpeechServiceCreateTranslationType, _SpeechServiceRecognizeSpeechType, _SpeechServiceDetectVoiceActivityType, _SpeechServiceClassifyAudioType, _SpeechServiceClassifyAudioModelType, _SpeechServiceCreateSpeechType, _SpeechServiceSpeakTextType, _SpeechServiceSpeakTextModelType, _SpeechServiceRecognizeSpeechModelType]):
     """OpenAI's and Hugging Face's REST bodies of speech."""
 
     @typing.overload
@@ -173,6 +205,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
         ],
         grpc.UnaryStreamMultiCallable[
             google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.UnaryStreamMultiCallable[
@@ -216,6 +256,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.aio.UnaryStreamMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -242,6 +290,14 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
 
     DetectVoiceActivity: _SpeechServiceDetectVoiceActivityType
     """Says which parts of audio are speech: a form with `file` and `model`."""
+
+    ClassifyAudio: _SpeechServiceClassifyAudioType
+    """Says which labels fit audio: the body of InferenceClient.audio_classification, the file itself or JSON with it in
+    base64.
+    """
+
+    ClassifyAudioModel: _SpeechServiceClassifyAudioModelType
+    """As ClassifyAudio, with the model in the path."""
 
     CreateSpeech: _SpeechServiceCreateSpeechType
     """Speaks a text: OpenAI's body. The audio file back."""
@@ -270,6 +326,14 @@ SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
     ],
     grpc.aio.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
     ],
     grpc.aio.UnaryStreamMultiCallable[
@@ -326,6 +390,24 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
         """Says which parts of audio are speech: a form with `file` and `model`."""
+
+    @abc.abstractmethod
+    def ClassifyAudio(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """Says which labels fit audio: the body of InferenceClient.audio_classification, the file itself or JSON with it in
+        base64.
+        """
+
+    @abc.abstractmethod
+    def ClassifyAudioModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """As ClassifyAudio, with the model in the path."""
 
     @abc.abstractmethod
     def CreateSpeech(

@@ -481,6 +481,68 @@ class ClassifyImagesInput(google.protobuf.message.Message):
 Global___ClassifyImagesInput: typing_extensions.TypeAlias = ClassifyImagesInput
 
 @typing.final
+class ClassifyAudioInput(google.protobuf.message.Message):
+    """Audio to classify, of task `classify-audio`."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    AUDIO_FIELD_NUMBER: builtins.int
+    FUNCTION_FIELD_NUMBER: builtins.int
+    TOP_K_FIELD_NUMBER: builtins.int
+    audio: builtins.bytes
+    """The file."""
+    function: builtins.str
+    """What makes scores of the model's values; empty for what the model's files say."""
+    top_k: builtins.int
+    """How many labels to tell. Default: all."""
+    def __init__(
+        self,
+        *,
+        audio: builtins.bytes = ...,
+        function: builtins.str = ...,
+        top_k: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_top_k", b"_top_k", "top_k", b"top_k"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_top_k", b"_top_k", "audio", b"audio", "function", b"function", "top_k", b"top_k"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_top_k", b"_top_k"]) -> typing.Literal["top_k"] | None: ...
+
+Global___ClassifyAudioInput: typing_extensions.TypeAlias = ClassifyAudioInput
+
+@typing.final
+class ClassifyAudioOutput(google.protobuf.message.Message):
+    """The labels of audio."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: builtins.int
+    SCORES_FIELD_NUMBER: builtins.int
+    DURATION_FIELD_NUMBER: builtins.int
+    HEARD_FIELD_NUMBER: builtins.int
+    duration: builtins.float
+    """Seconds of audio."""
+    heard: builtins.float
+    """Seconds of it, from its beginning on, that the model read."""
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those that are told, that of the highest score first."""
+
+    @property
+    def scores(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """The scores of those."""
+
+    def __init__(
+        self,
+        *,
+        labels: collections.abc.Iterable[builtins.str] | None = ...,
+        scores: collections.abc.Iterable[builtins.float] | None = ...,
+        duration: builtins.float = ...,
+        heard: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["duration", b"duration", "heard", b"heard", "labels", b"labels", "scores", b"scores"]) -> None: ...
+
+Global___ClassifyAudioOutput: typing_extensions.TypeAlias = ClassifyAudioOutput
+
+@typing.final
 class ClassifyImagesOutput(google.protobuf.message.Message):
     """The labels of each image."""
 

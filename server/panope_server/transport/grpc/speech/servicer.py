@@ -18,7 +18,7 @@ from panope_server.tasks.speech.speak import AudioFormat, InputFormat, SpeakInpu
 from panope_server.tasks.speech.transcribe import TRANSCRIBE, TranscribeInput, TranscribeOutput, TranscriptSegment
 from panope_server.tasks.speech.vad import FIELD, OF_DETECTION, VadOptions
 from panope_server.tasks.task import Input, Output
-from panope_server.tasks.vision.images import file_url
+from panope_server.transport.grpc.audio import audio_url
 from panope_server.transport.grpc.fields import known, named_model
 from panope_server.transport.grpc.speech.live import (
     audio_of,
@@ -128,7 +128,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
     async def DetectSpeech(self, request: pb.DetectSpeechRequest, context: Context) -> pb.DetectSpeechResponse:
         """Finds speech."""
         options = vad_options(request.vad_options, OF_DETECTION)
-        task_input = DetectSpeechInput(request.audio.content, options, url=_url_of(request.audio))
+        task_input = DetectSpeechInput(request.audio.content, options, url=audio_url(request.audio))
         call = _call_of(context, request.model, task_input, "DetectSpeech")
         try:
             answer = await self._pipeline.run(call)
@@ -204,13 +204,8 @@ def _speak_call(context: Context, request: pb.SpeakRequest, method: str, *, stre
 
 def _call(context: Context, request: pb.TranscribeRequest, method: str, *, stream: bool) -> Call:
     task_input = _input_of(request.audio.content, request.options, stream=stream)
-    task_input.url = _url_of(request.audio)
+    task_input.url = audio_url(request.audio)
     return _call_of(context, request.model, task_input, method)
-
-
-def _url_of(audio: Audio) -> str:
-    """Where audio is; empty where it came itself."""
-    return file_url(audio.uri, "audio.uri") if audio.WhichOneof("source") == "uri" else ""
 
 
 def _call_of(context: Context, model: str, task_input: Input, method: str) -> Call:

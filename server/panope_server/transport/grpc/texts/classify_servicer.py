@@ -9,11 +9,14 @@ import grpc
 
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import classify_service_pb2_grpc as pb_grpc
+from panope_backends.errors import CallerError
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, Function, LabelScore
+from panope_server.tasks.speech.classify_audio import ClassifyAudioInput, ClassifyAudioOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Aggregation, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.classify_images import ClassifyImagesInput, ClassifyImagesOutput
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
+from panope_server.transport.grpc.audio import audio_url
 from panope_server.transport.grpc.fields import known
 from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
@@ -120,11 +123,35 @@ class ClassifyServicer(pb_grpc.ClassifyServiceServicer):
         answer, model = await self._run(request.model, context, task_input, ClassifyImagesOutput, "ClassifyImages")
         return pb.ClassifyImagesResponse(model=model, classifications=map(_classification, answer.images))
 
+    async def ClassifyAudio(self, request: pb.ClassifyAudioRequest, context: Context) -> pb.ClassifyAudioResponse:
+        """Classifies audio."""
+        task_input = ClassifyAudioInput(
+            request.audio.content,
+            known(_FUNCTIONS, request.function, "function"),
+            request.top_k if request.HasField("top_k") else None,
+            audio_url(request.audio),
+        )
+        try:
+            answer, model = await self._run(request.model, context, task_input, ClassifyAudioOutput, "ClassifyAudio")
+        except CallerError as error:
+            raise error.renamed(_audio_field) from None
+        return pb.ClassifyAudioResponse(
+            model=model,
+            classification=_classification(answer.labels),
+            duration_seconds=answer.duration,
+            heard_seconds=answer.heard,
+        )
+
     async def _run(
         self, model: str, context: Context, task_input: Input, kind: type[T], method: str, task: str = "classify"
     ) -> tuple[T, str]:
         interface = f"ClassifyService/{method}"
         return await run(self._pipeline, context, model, task_input, kind, task=task, interface=interface)
+
+
+def _audio_field(name: str) -> str:
+    """What the request calls a field of the input."""
+    return "audio.content" if name == "audio" else name
 
 
 def _classification(labels: Sequence[LabelScore]) -> pb.Classification:

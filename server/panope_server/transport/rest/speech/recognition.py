@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Literal
 
 from google.api.httpbody_pb2 import HttpBody
@@ -11,18 +9,10 @@ from msgspec import Struct
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.speech.transcribe import TranscribeInput
-from panope_server.tasks.vision.images import file_url
-from panope_server.transport.errors import HTTP_STATUS
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
-from panope_server.transport.rest.json.requests import JSON, UNSUPPORTED_MEDIA_TYPE, RequestBody
+from panope_server.transport.rest.json.requests import RequestBody
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-
-#: Pages of other sites cannot send these without asking first.
-_FILES = ("audio/", "video/", "application/octet-stream", "application/ogg")
-
-
-#: Where URLs have their scheme.
-_SCHEME_CHARACTERS = 8
+from panope_server.transport.rest.speech.audio_bodies import audio_in, audio_of
 
 
 class GenerationParameters(Struct, forbid_unknown_fields=True):
@@ -82,23 +72,14 @@ def read_recognition(
     Args:
         body: as it was sent.
         unknown: takes the fields that the schema does not have.
-        from_page: whether a page sent it: those of other sites can send bodies without a type unasked, while
-            Hugging Face's client sends bytes so.
+        from_page: as of `audio_of`.
 
     Raises:
         InvalidInputError: another content type, or a field with a wrong value.
     """
-    kind = body.content_type.partition(";")[0].strip().lower()
-    if kind.startswith(_FILES) or not (kind or from_page):
-        if not body.data:
-            raise InvalidInputError("the body is empty; send an audio file", field="inputs")
-        return TranscribeInput(body.data), RecognitionBody("")
-    if kind != JSON:
-        raise InvalidInputError(
-            f"send the file, with the header `content-type: audio/wav` or of its kind, or `{JSON}`",
-            reason="unsupported_content_type",
-            details={HTTP_STATUS: str(UNSUPPORTED_MEDIA_TYPE)},
-        )
+    sent = audio_of(body, from_page=from_page)
+    if sent is not None:
+        return TranscribeInput(sent), RecognitionBody("")
     told = _BODY.read(body, unknown)
     parameters = told.parameters or RecognitionParameters()
     if parameters.generation_parameters is not None and parameters.generate_kwargs is not None:
@@ -107,11 +88,7 @@ def read_recognition(
             field="parameters.generate_kwargs",
         )
     how = parameters.generation_parameters or parameters.generate_kwargs or GenerationParameters()
-    url = told.inputs if ":" in told.inputs[:_SCHEME_CHARACTERS] else ""
-    try:
-        audio = b"" if url else base64.b64decode(told.inputs, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidInputError("`inputs` is no base64", field="inputs") from None
+    audio, url = audio_in(told.inputs)
     task_input = TranscribeInput(
         audio,
         language=how.language,
@@ -120,6 +97,6 @@ def read_recognition(
         timestamps=parameters.return_timestamps is True,
         vad=parameters.vad,
         words=parameters.return_timestamps == "word",
-        url=file_url(url, "inputs") if url else "",
+        url=url,
     )
     return task_input, told

@@ -12,6 +12,7 @@ from panope.rest.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import CallerError, PermissionDeniedError
 from panope_server.pipeline.call import Call
+from panope_server.tasks.speech.classify_audio import ClassifyAudioOutput
 from panope_server.tasks.speech.detect_speech import DetectSpeechOutput
 from panope_server.tasks.speech.speak import MEDIA_TYPES, SpeakInput, SpeakOutput
 from panope_server.tasks.speech.transcribe import TRANSCRIBE, TranscribeOutput
@@ -25,6 +26,7 @@ from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import off_loop
 from panope_server.transport.rest.json.responses import in_pieces, json_response, messages_of
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.speech.audio_labels import audio_labels, read_audio_labels
 from panope_server.transport.rest.speech.fields import asked
 from panope_server.transport.rest.speech.formats import Shown, recognition, usage_of, written
 from panope_server.transport.rest.speech.multipart import read_form
@@ -47,6 +49,7 @@ _NAMES = FieldNames(
     }
 )
 _ACTIVITY_NAMES = FieldNames({"audio": "file"} | {f"{FIELD}.{name}": name for name in NUMBERS})
+_LABELS_NAMES = FieldNames({"audio": "inputs", "function": "parameters.function_to_apply", "top_k": "parameters.top_k"})
 _SPEECH_NAMES = FieldNames({"text": "input", "format": "response_format"})
 _SPEAK_NAMES = FieldNames(
     {"text": "inputs"} | {name: f"parameters.{name}" for name in ("voice", "speed", "seed", "input_format")}
@@ -106,6 +109,39 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
     async def RecognizeSpeechModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
         """Transcribes audio, with the model of the path."""
         async for message in self._recognized(request.model, request.body, context, "RecognizeSpeechModel"):
+            yield message
+
+    async def ClassifyAudio(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Classifies audio, with the model of the body."""
+        async for message in self._labels("", request, context, "ClassifyAudio"):
+            yield message
+
+    async def ClassifyAudioModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Classifies audio, with the model of the path."""
+        async for message in self._labels(request.model, request.body, context, "ClassifyAudioModel"):
+            yield message
+
+    async def _labels(
+        self, path_model: str, request: HttpBody, context: Context, method: str
+    ) -> AsyncIterator[HttpBody]:
+        unknown = unknown_of(context, report=self._report_unknown)
+        read = partial(read_audio_labels, from_page="origin" in metadata_of(context))
+        task_input, body = await off_loop(len(request.data), read, request, unknown)
+        call = call_with(
+            body.options,
+            context,
+            model=model_of(body.model, path_model),
+            task_input=task_input,
+            task="classify",
+            interface=f"SpeechService/{method}",
+        )
+        try:
+            output = await self._pipeline.run(call)
+        except CallerError as error:
+            raise error.renamed(_LABELS_NAMES) from None
+        assert isinstance(output, ClassifyAudioOutput)
+        unknown.tell(context)
+        for message in in_pieces(json_response(audio_labels(output))):
             yield message
 
     async def DetectVoiceActivity(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:

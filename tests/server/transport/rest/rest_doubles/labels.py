@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, LabelScore
 from panope_server.tasks.rerank import RerankInput, RerankOutput
+from panope_server.tasks.speech.classify_audio import ClassifyAudioInput, ClassifyAudioOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.depth import DepthInput, DepthMap, DepthOutput
@@ -16,6 +17,7 @@ from panope_server.tasks.zero_shot import ZeroShotInput, ZeroShotOutput
 LABELLED = (
     *(ClassifyInput, RerankInput, TokenClassifyInput, ZeroShotInput),
     *(DetectInput, SegmentInput, DepthInput, OcrInput, SuperResolutionInput),
+    ClassifyAudioInput,
 )
 SCORES = (("entailment", 0.5), ("neutral", 0.375), ("contradiction", 0.125))
 IDS = (1, 2, 0)
@@ -29,6 +31,8 @@ def labelled(task_input: Input) -> Output:
             labels = [LabelScore(*found) for found in SCORES[:top_k]]
             ids = list(IDS[:top_k])
             return ClassifyOutput([labels for _ in texts], [3] * len(texts), [], [ids for _ in texts])
+        case ClassifyAudioInput(top_k=top_k):
+            return ClassifyAudioOutput([LabelScore(*found) for found in SCORES[:top_k]], 2.0, 1.0)
         case RerankInput(documents=documents, queries=queries):
             own = queries or [""] * len(documents)
             scores = [len(query + document) / 16 for query, document in zip(own, documents, strict=True)]
