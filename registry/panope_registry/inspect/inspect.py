@@ -42,6 +42,9 @@ from panope_registry.names import parse_model_name, shown
 TEXT_DETECTOR_SIDE = "text_detector_max_side"
 """The key of a configuration with the longest side, in pixels, of what a detector of text sees."""
 
+PIPELINE = "model_index.json"
+"""Where a pipeline's parts are named."""
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -50,7 +53,8 @@ class Inspection:
     Attributes:
         task: empty when it is open or unknown.
         candidates: the tasks among which somebody must decide; empty when one is decided, or nothing is known.
-        config: the parsed config.json, and what a description says of the memory of a run; {} without either.
+        config: the parsed config.json, or of a pipeline model_index.json, and what a description says of the memory of a
+            run; {} without any.
         reasons: what was concluded -> from what.
         kinds: of every file.
         used_grants: of `grants.pickles` and `grants.remote_code`, those without which it would have been refused.
@@ -110,9 +114,12 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     config_file = str(PurePosixPath(folder) / "config.json")
     config = read_object(files[config_file], config_file) if config_file in files else {}
     graphs = _graphs(description, files)
-    pipeline = frozenset(markers.get("model_index.json", ())) | _spoken_parts(config)
+    index = markers.get(PIPELINE, {})
+    pipeline = frozenset(name for name in index if not name.startswith("_"))
+    if pipeline and description is None and not modules:
+        config = index  # a pipeline has no config.json, its parts have
     beside = _beside(description, files) | _speakers(config, files)
-    parts = Parts(folder, step_folders(modules), pipeline, graphs, beside)
+    parts = Parts(folder, step_folders(modules), pipeline, graphs, beside, _spoken_parts(config))
     weight_sets = find_weights(files, kinds, parts)
     if not weight_sets:
         raise _no_weights(kinds)
@@ -135,6 +142,8 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
             refuse_undescribed(files, pickles=PICKLES in evidence.grants)
     _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
+    if config is index and index:
+        architecture = Conclusion(shown(str(index.get("_class_name", ""))), f"{PIPELINE} names it")
     if description is not None:
         architecture = Conclusion(description.architecture, f"{DESCRIPTION} names its decoder")
     if own := own_class(modules):

@@ -1,6 +1,7 @@
 """Groups weights files into sets that run by themselves.
 
-All safetensors files are one set; every ONNX file, OpenVINO IR and GGUF file (or its shards) is one.
+All safetensors files are one set; every ONNX file, OpenVINO IR and GGUF file (or its shards) is one. The safetensors
+files of a pipeline's parts are one for each precision that they are there in.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ OPENVINO_FILE = "openvino_model.xml"
 
 INDEX = "model.safetensors.index.json"
 PICKLED_INDEX = "pytorch_model.bin.index.json"
+#: What the classes of parts of pipelines find their weights by; `fp16` and `bf16` name other precisions of the same.
+_OF_PART = re.compile(
+    r"(?P<stem>model|diffusion_pytorch_model)(\.(?P<precision>fp16|bf16))?(?P<shard>-\d{5}-of-\d{5})?\.safetensors"
+)
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})(?P<suffix>\.\w+)")
 
 
@@ -43,6 +48,7 @@ class Parts:
         graphs: the ONNX files that one model runs together, by the folders that a backend finds them in; {} where each
             is a model.
         beside: files in safetensors that are no weights, and every set is run with, such as the styles of voices.
+        others: of models that it runs beside itself, such as `vocoder`.
     """
 
     transformer: str = ""
@@ -50,6 +56,7 @@ class Parts:
     pipeline: frozenset[str] = frozenset()
     graphs: Mapping[str, str] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,8 @@ def find_weights(
     if parts.graphs:
         return (_graphs_together(files, parts.graphs),)
     weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS and path not in parts.beside)
+    if parts.pipeline:
+        return tuple(_pipelines(files, weights, parts.pipeline))
     plainest = sorted(weights, key=lambda path: (len(path), path))
     found = [
         *_safetensors(files, weights, parts),
@@ -125,7 +134,7 @@ def _graph(found: WeightSet, weights: Collection[str], parts: Parts) -> WeightSe
 def _safetensors(files: Mapping[str, Header], weights: list[str], parts: Parts) -> Iterator[WeightSet]:
     """Yields the sets at the root and those of parts; others, such as earlier checkpoints, are other models."""
     paths = [path for path in weights if path.endswith(".safetensors")]
-    part_folders = {parts.transformer, *parts.steps, *parts.pipeline} - {""}
+    part_folders = {parts.transformer, *parts.steps, *parts.others} - {""}
     at_root = [path for path in paths if "/" not in path]
     if INDEX in files:
         # Beside an index some repos carry the same weights again, in one file, for other programs.
@@ -137,6 +146,27 @@ def _safetensors(files: Mapping[str, Header], weights: list[str], parts: Parts) 
         beside = {path: path for path in sorted(parts.beside)}
         placed = {path: path for path in used} | _pickled_steps(weights, parts) | beside
         yield _set("safetensors", facts, placed, tuple(used))
+
+
+def _pipelines(files: Mapping[str, Header], weights: Collection[str], folders: Collection[str]) -> Iterator[WeightSet]:
+    """Yields a pipeline's sets: of its parts' own weights, and of those that are there in another precision too.
+
+    What lies beside the folders of parts, such as the same weights in one file for other programs, is left out, and so
+    is a part's ONNX file, which runs nothing by itself. A part without weights of a precision has its own ones.
+    """
+    found: dict[str, dict[str, dict[str, str]]] = {}  # folder -> precision -> path -> place
+    for path in weights:
+        folder, named = str(PurePosixPath(path).parent), _OF_PART.fullmatch(PurePosixPath(path).name)
+        # The index of another precision's shards names files that the part's class would not look for.
+        if folder in folders and named and not (named["precision"] and named["shard"]):
+            place = f"{folder}/{named['stem']}{named['shard'] or ''}.safetensors"
+            found.setdefault(folder, {}).setdefault(named["precision"] or "", {})[path] = place
+    for precision in sorted({each for of_folder in found.values() for each in of_folder}):
+        chosen = [of_folder.get(precision) or of_folder.get("") for of_folder in found.values()]
+        if all(chosen):
+            placed = {path: place for part in chosen for path, place in (part or {}).items()}
+            facts = merged([read_safetensors(files[path], path) for path in placed])
+            yield _set("safetensors", facts, placed, tuple(placed))
 
 
 def _pickled_steps(weights: Collection[str], parts: Parts) -> dict[str, str]:
