@@ -2,7 +2,7 @@
 
 A backend runs tensors or tokens; a task adapter (`panope_backends.tasks`) turns typed requests into them and back. A
 backend therefore knows nothing of requests or the network, and every task works on every backend. What `Backend.load`
-returns is one of five kinds of model:
+returns is one of six kinds of model:
 
     TensorModel   named arrays to named arrays, once a call: encoders, detectors, …
     StepModel     tokens to logits, one step of a decoder over a paged cache; the generation core samples; with an
@@ -12,6 +12,7 @@ returns is one of five kinds of model:
     TokenModel    prompts, or conversations, to tokens or texts: an engine that samples itself, or a server elsewhere
     EmbeddingModel  texts to vectors: an engine that tokenizes itself, or a server elsewhere
     ClassificationModel  texts, or pairs of them, to values of labels: a server elsewhere
+    DiffusionModel  texts, and perhaps images, to images or videos, step by step
 
 Lifetimes. A `Backend` is created with no arguments, in a worker process and, to ask `devices()` and `supports()`, in a
 short-lived probe process. A worker loads one model once and calls `LoadedModel.close()` before it ends.
@@ -45,6 +46,7 @@ from panope_backends.api.backend import (
 from panope_backends.api.classification_model import ClassificationModel, ClassificationRequest, Classifications
 from panope_backends.api.conversation import Conversation, ToolCallDelta
 from panope_backends.api.conversion import Conversion, Converter
+from panope_backends.api.diffusion_model import DiffusionFacts, DiffusionModel, DiffusionRequest, DiffusionRun, Drawn
 from panope_backends.api.embedding_model import EmbeddingModel, EmbeddingRequest, Embeddings
 from panope_backends.api.generation import (
     FinishReason,
@@ -88,6 +90,11 @@ __all__ = [
     "Conversion",
     "Converter",
     "Device",
+    "DiffusionFacts",
+    "DiffusionModel",
+    "DiffusionRequest",
+    "DiffusionRun",
+    "Drawn",
     "EmbeddingModel",
     "EmbeddingRequest",
     "Embeddings",

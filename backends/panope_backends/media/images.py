@@ -33,6 +33,22 @@ def decode_image(data: bytes, field: str, limits: MediaLimits) -> Image.Image:
     Raises:
         InvalidInputError: it is empty, too large, of another format, truncated or broken.
     """
+    return _opened(data, field, limits).convert("RGB")
+
+
+def decode_transparency(data: bytes, field: str, limits: MediaLimits) -> Image.Image:
+    """How transparent each pixel of an image is, from 0 to 255, upright; raises as `decode_image` does.
+
+    Raises:
+        InvalidInputError: it has no transparency.
+    """
+    image = _opened(data, field, limits)
+    if not image.has_transparency_data:
+        raise InvalidInputError.at(field, "{field} has no transparency, which says what is to be drawn")
+    return ImageOps.invert(image.convert("RGBA").getchannel("A"))
+
+
+def _opened(data: bytes, field: str, limits: MediaLimits) -> Image.Image:
     if not data:
         raise InvalidInputError.at(field, "{field} is empty")
     if len(data) > limits.max_image_bytes:
@@ -54,7 +70,9 @@ def _decoded(data: bytes, name: str, field: str, limits: MediaLimits) -> Image.I
         opened.load()
         # A frame of an animation may be larger than its header says.
         check_size(opened.size, field, limits.max_image_pixels)
-        return _upright(opened).convert("RGB")
+        image = _upright(opened)
+        # Pixels are copied, and what is odd about them shows, while the file is open.
+        return image if image.has_transparency_data else image.convert("RGB")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from panope.worker.v1 import media_pb2 as messages
 from panope_backends.api import Arrays
 from panope_backends.errors import InternalError
 from panope_backends.media.data_urls import read_data_url
-from panope_backends.media.images import decode_image
+from panope_backends.media.images import decode_image, decode_transparency
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import trial_image
 from panope_backends.tasks.stacked_arrays import tokens_of
@@ -91,9 +91,18 @@ def read_image(image: messages.Image, field: str, limits: MediaLimits) -> Image.
     Raises:
         InvalidInputError: it is not read.
     """
+    return decode_image(_file_of(image, field, limits), field, limits)
+
+
+def read_transparency(image: messages.Image, field: str, limits: MediaLimits) -> Image.Image:
+    """As `read_image`, how transparent each pixel is, from 0 to 255; an image without transparency is refused."""
+    return decode_transparency(_file_of(image, field, limits), field, limits)
+
+
+def _file_of(image: messages.Image, field: str, limits: MediaLimits) -> bytes:
     match image.WhichOneof("source"):
         case "content":
-            return decode_image(image.content, field, limits)
+            return image.content
         case "data_url":
-            return decode_image(read_data_url(image.data_url, field, limits.max_image_bytes), field, limits)
+            return read_data_url(image.data_url, field, limits.max_image_bytes)
     raise InternalError("the server sent an image without a source")

@@ -20,6 +20,7 @@ _BUILT_IN = {
     "embed": "panope_backends.tasks.embed.module:EmbedModule",
     "fill-mask": "panope_backends.tasks.fill_mask.module:FillMaskModule",
     "generate": "panope_backends.tasks.generate.module:GenerateModule",
+    "image-generation": "panope_backends.tasks.image_generation.module:ImageGenerationModule",
     "ocr": "panope_backends.tasks.ocr.module:OcrModule",
     "question-answer": "panope_backends.tasks.question_answer.module:QuestionAnswerModule",
     "rerank": "panope_backends.tasks.classify.module:RerankModule",

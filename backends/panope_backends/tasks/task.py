@@ -119,6 +119,13 @@ class DeviceJob(ABC):
     def step(self) -> tuple[bytes, bool]:
         """Runs one step: the next part of the answer as the task's message, and whether it is the last."""
 
+    def close(self) -> None:  # noqa: B027 - optional: most jobs hold nothing but memory
+        """Frees what the job holds, however its request ended: answered, failed, cancelled or late.
+
+        It is called once, from any thread, and must be quick. A step that runs then ends when it ends; what it gives is
+        dropped. Default: nothing.
+        """
+
 
 class TokenJob(ABC):
     """A request to a model that generates; its answer comes in as many parts as there is something to tell.

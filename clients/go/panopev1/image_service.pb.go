@@ -74,6 +74,63 @@ func (OutputFormat) EnumDescriptor() ([]byte, []int) {
 	return file_panope_v1_image_service_proto_rawDescGZIP(), []int{0}
 }
 
+// How an image that was drawn is written.
+type ImageFormat int32
+
+const (
+	// PNG.
+	ImageFormat_IMAGE_FORMAT_UNSPECIFIED ImageFormat = 0
+	// A PNG file: nothing is lost.
+	ImageFormat_IMAGE_FORMAT_PNG ImageFormat = 1
+	// A JPEG file.
+	ImageFormat_IMAGE_FORMAT_JPEG ImageFormat = 2
+	// A WebP file.
+	ImageFormat_IMAGE_FORMAT_WEBP ImageFormat = 3
+)
+
+// Enum value maps for ImageFormat.
+var (
+	ImageFormat_name = map[int32]string{
+		0: "IMAGE_FORMAT_UNSPECIFIED",
+		1: "IMAGE_FORMAT_PNG",
+		2: "IMAGE_FORMAT_JPEG",
+		3: "IMAGE_FORMAT_WEBP",
+	}
+	ImageFormat_value = map[string]int32{
+		"IMAGE_FORMAT_UNSPECIFIED": 0,
+		"IMAGE_FORMAT_PNG":         1,
+		"IMAGE_FORMAT_JPEG":        2,
+		"IMAGE_FORMAT_WEBP":        3,
+	}
+)
+
+func (x ImageFormat) Enum() *ImageFormat {
+	p := new(ImageFormat)
+	*p = x
+	return p
+}
+
+func (x ImageFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ImageFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_image_service_proto_enumTypes[1].Descriptor()
+}
+
+func (ImageFormat) Type() protoreflect.EnumType {
+	return &file_panope_v1_image_service_proto_enumTypes[1]
+}
+
+func (x ImageFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ImageFormat.Descriptor instead.
+func (ImageFormat) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_image_service_proto_rawDescGZIP(), []int{1}
+}
+
 // Images to make larger.
 type UpscaleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -257,6 +314,422 @@ func (x *UpscaleResponse) GetImages() []*UpscaledImage {
 	return nil
 }
 
+// What to draw. What a model takes and honours is told by `diffusion` of its Model; fields that change nothing with it are
+// refused.
+type GenerateImagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name, `vendor/name`, or an alias. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// What is to be seen, of at most 32,000 characters; the model may read fewer. Required.
+	Prompt string `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// What is not. Default: the model's own. Changes nothing without a guidance scale above 1, and is refused then.
+	NegativePrompt *string `protobuf:"bytes,3,opt,name=negative_prompt,json=negativePrompt,proto3,oneof" json:"negative_prompt,omitempty"`
+	// In pixels, a multiple of `size_multiple`; with `height` at most 4,194,304 pixels. Default: the model's own, or that
+	// of `image` rounded down to a multiple.
+	Width uint32 `protobuf:"varint,4,opt,name=width,proto3" json:"width,omitempty"`
+	// As `width`.
+	Height uint32 `protobuf:"varint,5,opt,name=height,proto3" json:"height,omitempty"`
+	// To draw in, at most 250. Default: the model's own.
+	Steps uint32 `protobuf:"varint,6,opt,name=steps,proto3" json:"steps,omitempty"`
+	// How closely to keep to the prompt, from 0 to 100. Default: the model's own.
+	GuidanceScale *float64 `protobuf:"fixed64,7,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`
+	// How much of `image` may change, above 0 and at most 1; so much of the steps is done. Default: the model's own.
+	Strength *float64 `protobuf:"fixed64,8,opt,name=strength,proto3,oneof" json:"strength,omitempty"`
+	// Of the first image, below 2**63; each that follows has the next number. Default: any, which the answer tells.
+	Seed *uint64 `protobuf:"varint,9,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// How many images, at most 10; each has noise of its own. Default: 1.
+	Count *uint32 `protobuf:"varint,10,opt,name=count,proto3,oneof" json:"count,omitempty"`
+	// How images are written. Default: PNG.
+	Format ImageFormat `protobuf:"varint,11,opt,name=format,proto3,enum=panope.v1.ImageFormat" json:"format,omitempty"`
+	// Of JPEG and WebP files, from 1 to 100. Default: 95. Refused for PNG.
+	Quality uint32 `protobuf:"varint,12,opt,name=quality,proto3" json:"quality,omitempty"`
+	// To begin from, for models that do; it is scaled to `width` and `height`.
+	Image *Image `protobuf:"bytes,13,opt,name=image,proto3" json:"image,omitempty"`
+	// What of `image` is drawn anew, for models that do: what is white, in an image of any size.
+	Mask          *Image `protobuf:"bytes,14,opt,name=mask,proto3" json:"mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateImagesRequest) Reset() {
+	*x = GenerateImagesRequest{}
+	mi := &file_panope_v1_image_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateImagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateImagesRequest) ProtoMessage() {}
+
+func (x *GenerateImagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_image_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateImagesRequest.ProtoReflect.Descriptor instead.
+func (*GenerateImagesRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_image_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GenerateImagesRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *GenerateImagesRequest) GetPrompt() string {
+	if x != nil {
+		return x.Prompt
+	}
+	return ""
+}
+
+func (x *GenerateImagesRequest) GetNegativePrompt() string {
+	if x != nil && x.NegativePrompt != nil {
+		return *x.NegativePrompt
+	}
+	return ""
+}
+
+func (x *GenerateImagesRequest) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *GenerateImagesRequest) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *GenerateImagesRequest) GetSteps() uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *GenerateImagesRequest) GetGuidanceScale() float64 {
+	if x != nil && x.GuidanceScale != nil {
+		return *x.GuidanceScale
+	}
+	return 0
+}
+
+func (x *GenerateImagesRequest) GetStrength() float64 {
+	if x != nil && x.Strength != nil {
+		return *x.Strength
+	}
+	return 0
+}
+
+func (x *GenerateImagesRequest) GetSeed() uint64 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *GenerateImagesRequest) GetCount() uint32 {
+	if x != nil && x.Count != nil {
+		return *x.Count
+	}
+	return 0
+}
+
+func (x *GenerateImagesRequest) GetFormat() ImageFormat {
+	if x != nil {
+		return x.Format
+	}
+	return ImageFormat_IMAGE_FORMAT_UNSPECIFIED
+}
+
+func (x *GenerateImagesRequest) GetQuality() uint32 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+func (x *GenerateImagesRequest) GetImage() *Image {
+	if x != nil {
+		return x.Image
+	}
+	return nil
+}
+
+func (x *GenerateImagesRequest) GetMask() *Image {
+	if x != nil {
+		return x.Mask
+	}
+	return nil
+}
+
+// What there is more of the answer.
+type GenerateImagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answers.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// One of the two.
+	//
+	// Types that are valid to be assigned to Part:
+	//
+	//	*GenerateImagesResponse_Progress
+	//	*GenerateImagesResponse_Image
+	Part          isGenerateImagesResponse_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateImagesResponse) Reset() {
+	*x = GenerateImagesResponse{}
+	mi := &file_panope_v1_image_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateImagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateImagesResponse) ProtoMessage() {}
+
+func (x *GenerateImagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_image_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateImagesResponse.ProtoReflect.Descriptor instead.
+func (*GenerateImagesResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_image_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GenerateImagesResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *GenerateImagesResponse) GetPart() isGenerateImagesResponse_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *GenerateImagesResponse) GetProgress() *GenerationProgress {
+	if x != nil {
+		if x, ok := x.Part.(*GenerateImagesResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *GenerateImagesResponse) GetImage() *GeneratedImage {
+	if x != nil {
+		if x, ok := x.Part.(*GenerateImagesResponse_Image); ok {
+			return x.Image
+		}
+	}
+	return nil
+}
+
+type isGenerateImagesResponse_Part interface {
+	isGenerateImagesResponse_Part()
+}
+
+type GenerateImagesResponse_Progress struct {
+	// A step that is done.
+	Progress *GenerationProgress `protobuf:"bytes,2,opt,name=progress,proto3,oneof"`
+}
+
+type GenerateImagesResponse_Image struct {
+	// An image.
+	Image *GeneratedImage `protobuf:"bytes,3,opt,name=image,proto3,oneof"`
+}
+
+func (*GenerateImagesResponse_Progress) isGenerateImagesResponse_Part() {}
+
+func (*GenerateImagesResponse_Image) isGenerateImagesResponse_Part() {}
+
+// How far it is.
+type GenerationProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The position of what is drawn, from 0.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// The steps of it that are done.
+	Step uint32 `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
+	// That there are; fewer than were asked for where an image is begun from.
+	Steps         uint32 `protobuf:"varint,3,opt,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerationProgress) Reset() {
+	*x = GenerationProgress{}
+	mi := &file_panope_v1_image_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerationProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerationProgress) ProtoMessage() {}
+
+func (x *GenerationProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_image_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerationProgress.ProtoReflect.Descriptor instead.
+func (*GenerationProgress) Descriptor() ([]byte, []int) {
+	return file_panope_v1_image_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GenerationProgress) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *GenerationProgress) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *GenerationProgress) GetSteps() uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+// An image that was drawn.
+type GeneratedImage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its position, from 0.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Its width in pixels.
+	Width uint32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	// Its height in pixels.
+	Height uint32 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+	// The file.
+	Content []byte `protobuf:"bytes,4,opt,name=content,proto3" json:"content,omitempty"`
+	// By which the same request draws it again.
+	Seed uint64 `protobuf:"varint,5,opt,name=seed,proto3" json:"seed,omitempty"`
+	// Whether the model's safety checker took offence; the image is black.
+	Flagged       bool `protobuf:"varint,6,opt,name=flagged,proto3" json:"flagged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GeneratedImage) Reset() {
+	*x = GeneratedImage{}
+	mi := &file_panope_v1_image_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GeneratedImage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GeneratedImage) ProtoMessage() {}
+
+func (x *GeneratedImage) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_image_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GeneratedImage.ProtoReflect.Descriptor instead.
+func (*GeneratedImage) Descriptor() ([]byte, []int) {
+	return file_panope_v1_image_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GeneratedImage) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *GeneratedImage) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *GeneratedImage) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *GeneratedImage) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *GeneratedImage) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+func (x *GeneratedImage) GetFlagged() bool {
+	if x != nil {
+		return x.Flagged
+	}
+	return false
+}
+
 var File_panope_v1_image_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_image_service_proto_rawDesc = "" +
@@ -272,13 +745,56 @@ const file_panope_v1_image_service_proto_rawDesc = "" +
 	"\acontent\x18\x03 \x01(\fR\acontent\"Y\n" +
 	"\x0fUpscaleResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x120\n" +
-	"\x06images\x18\x02 \x03(\v2\x18.panope.v1.UpscaledImageR\x06images*\\\n" +
+	"\x06images\x18\x02 \x03(\v2\x18.panope.v1.UpscaledImageR\x06images\"\x97\x04\n" +
+	"\x15GenerateImagesRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n" +
+	"\x06prompt\x18\x02 \x01(\tR\x06prompt\x12,\n" +
+	"\x0fnegative_prompt\x18\x03 \x01(\tH\x00R\x0enegativePrompt\x88\x01\x01\x12\x14\n" +
+	"\x05width\x18\x04 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x05 \x01(\rR\x06height\x12\x14\n" +
+	"\x05steps\x18\x06 \x01(\rR\x05steps\x12*\n" +
+	"\x0eguidance_scale\x18\a \x01(\x01H\x01R\rguidanceScale\x88\x01\x01\x12\x1f\n" +
+	"\bstrength\x18\b \x01(\x01H\x02R\bstrength\x88\x01\x01\x12\x17\n" +
+	"\x04seed\x18\t \x01(\x04H\x03R\x04seed\x88\x01\x01\x12\x19\n" +
+	"\x05count\x18\n" +
+	" \x01(\rH\x04R\x05count\x88\x01\x01\x12.\n" +
+	"\x06format\x18\v \x01(\x0e2\x16.panope.v1.ImageFormatR\x06format\x12\x18\n" +
+	"\aquality\x18\f \x01(\rR\aquality\x12&\n" +
+	"\x05image\x18\r \x01(\v2\x10.panope.v1.ImageR\x05image\x12$\n" +
+	"\x04mask\x18\x0e \x01(\v2\x10.panope.v1.ImageR\x04maskB\x12\n" +
+	"\x10_negative_promptB\x11\n" +
+	"\x0f_guidance_scaleB\v\n" +
+	"\t_strengthB\a\n" +
+	"\x05_seedB\b\n" +
+	"\x06_count\"\xa6\x01\n" +
+	"\x16GenerateImagesResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12;\n" +
+	"\bprogress\x18\x02 \x01(\v2\x1d.panope.v1.GenerationProgressH\x00R\bprogress\x121\n" +
+	"\x05image\x18\x03 \x01(\v2\x19.panope.v1.GeneratedImageH\x00R\x05imageB\x06\n" +
+	"\x04part\"T\n" +
+	"\x12GenerationProgress\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\rR\x04step\x12\x14\n" +
+	"\x05steps\x18\x03 \x01(\rR\x05steps\"\x9c\x01\n" +
+	"\x0eGeneratedImage\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x03 \x01(\rR\x06height\x12\x18\n" +
+	"\acontent\x18\x04 \x01(\fR\acontent\x12\x12\n" +
+	"\x04seed\x18\x05 \x01(\x04R\x04seed\x12\x18\n" +
+	"\aflagged\x18\x06 \x01(\bR\aflagged*\\\n" +
 	"\fOutputFormat\x12\x1d\n" +
 	"\x19OUTPUT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OUTPUT_FORMAT_PNG\x10\x01\x12\x16\n" +
-	"\x12OUTPUT_FORMAT_JPEG\x10\x022P\n" +
+	"\x12OUTPUT_FORMAT_JPEG\x10\x02*o\n" +
+	"\vImageFormat\x12\x1c\n" +
+	"\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10IMAGE_FORMAT_PNG\x10\x01\x12\x15\n" +
+	"\x11IMAGE_FORMAT_JPEG\x10\x02\x12\x15\n" +
+	"\x11IMAGE_FORMAT_WEBP\x10\x032\xa9\x01\n" +
 	"\fImageService\x12@\n" +
-	"\aUpscale\x12\x19.panope.v1.UpscaleRequest\x1a\x1a.panope.v1.UpscaleResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\aUpscale\x12\x19.panope.v1.UpscaleRequest\x1a\x1a.panope.v1.UpscaleResponse\x12W\n" +
+	"\x0eGenerateImages\x12 .panope.v1.GenerateImagesRequest\x1a!.panope.v1.GenerateImagesResponse0\x01B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_image_service_proto_rawDescOnce sync.Once
@@ -292,26 +808,38 @@ func file_panope_v1_image_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_image_service_proto_rawDescData
 }
 
-var file_panope_v1_image_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_image_service_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_panope_v1_image_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_panope_v1_image_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_panope_v1_image_service_proto_goTypes = []any{
-	(OutputFormat)(0),       // 0: panope.v1.OutputFormat
-	(*UpscaleRequest)(nil),  // 1: panope.v1.UpscaleRequest
-	(*UpscaledImage)(nil),   // 2: panope.v1.UpscaledImage
-	(*UpscaleResponse)(nil), // 3: panope.v1.UpscaleResponse
-	(*Image)(nil),           // 4: panope.v1.Image
+	(OutputFormat)(0),              // 0: panope.v1.OutputFormat
+	(ImageFormat)(0),               // 1: panope.v1.ImageFormat
+	(*UpscaleRequest)(nil),         // 2: panope.v1.UpscaleRequest
+	(*UpscaledImage)(nil),          // 3: panope.v1.UpscaledImage
+	(*UpscaleResponse)(nil),        // 4: panope.v1.UpscaleResponse
+	(*GenerateImagesRequest)(nil),  // 5: panope.v1.GenerateImagesRequest
+	(*GenerateImagesResponse)(nil), // 6: panope.v1.GenerateImagesResponse
+	(*GenerationProgress)(nil),     // 7: panope.v1.GenerationProgress
+	(*GeneratedImage)(nil),         // 8: panope.v1.GeneratedImage
+	(*Image)(nil),                  // 9: panope.v1.Image
 }
 var file_panope_v1_image_service_proto_depIdxs = []int32{
-	4, // 0: panope.v1.UpscaleRequest.images:type_name -> panope.v1.Image
-	0, // 1: panope.v1.UpscaleRequest.output_format:type_name -> panope.v1.OutputFormat
-	2, // 2: panope.v1.UpscaleResponse.images:type_name -> panope.v1.UpscaledImage
-	1, // 3: panope.v1.ImageService.Upscale:input_type -> panope.v1.UpscaleRequest
-	3, // 4: panope.v1.ImageService.Upscale:output_type -> panope.v1.UpscaleResponse
-	4, // [4:5] is the sub-list for method output_type
-	3, // [3:4] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	9,  // 0: panope.v1.UpscaleRequest.images:type_name -> panope.v1.Image
+	0,  // 1: panope.v1.UpscaleRequest.output_format:type_name -> panope.v1.OutputFormat
+	3,  // 2: panope.v1.UpscaleResponse.images:type_name -> panope.v1.UpscaledImage
+	1,  // 3: panope.v1.GenerateImagesRequest.format:type_name -> panope.v1.ImageFormat
+	9,  // 4: panope.v1.GenerateImagesRequest.image:type_name -> panope.v1.Image
+	9,  // 5: panope.v1.GenerateImagesRequest.mask:type_name -> panope.v1.Image
+	7,  // 6: panope.v1.GenerateImagesResponse.progress:type_name -> panope.v1.GenerationProgress
+	8,  // 7: panope.v1.GenerateImagesResponse.image:type_name -> panope.v1.GeneratedImage
+	2,  // 8: panope.v1.ImageService.Upscale:input_type -> panope.v1.UpscaleRequest
+	5,  // 9: panope.v1.ImageService.GenerateImages:input_type -> panope.v1.GenerateImagesRequest
+	4,  // 10: panope.v1.ImageService.Upscale:output_type -> panope.v1.UpscaleResponse
+	6,  // 11: panope.v1.ImageService.GenerateImages:output_type -> panope.v1.GenerateImagesResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_image_service_proto_init() }
@@ -320,13 +848,18 @@ func file_panope_v1_image_service_proto_init() {
 		return
 	}
 	file_panope_v1_media_proto_init()
+	file_panope_v1_image_service_proto_msgTypes[3].OneofWrappers = []any{}
+	file_panope_v1_image_service_proto_msgTypes[4].OneofWrappers = []any{
+		(*GenerateImagesResponse_Progress)(nil),
+		(*GenerateImagesResponse_Image)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_image_service_proto_rawDesc), len(file_panope_v1_image_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   3,
+			NumEnums:      2,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,14 +19,15 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ImageService_Upscale_FullMethodName = "/panope.v1.ImageService/Upscale"
+	ImageService_Upscale_FullMethodName        = "/panope.v1.ImageService/Upscale"
+	ImageService_GenerateImages_FullMethodName = "/panope.v1.ImageService/GenerateImages"
 )
 
 // ImageServiceClient is the client API for ImageService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Makes images of images.
+// Makes images of images, and of texts.
 type ImageServiceClient interface {
 	// Makes images larger, or cleans them at their size, as the model's files say.
 	//
@@ -35,6 +36,14 @@ type ImageServiceClient interface {
 	// model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance
 	// can serve.
 	Upscale(ctx context.Context, in *UpscaleRequest, opts ...grpc.CallOption) (*UpscaleResponse, error)
+	// Draws images by a text, and perhaps by an image or a part of one: each step is told when it is done, and each image
+	// when it is there. Leaving the stream ends the work within a step. A stream that ends with an error status has told
+	// only a part. The same seed gives the same image, whatever else is drawn beside it.
+	//
+	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a field past its limit, one that changes
+	// nothing with this model, an image that is not read, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
+	// the model's queue is full, UNAVAILABLE when no instance can serve or the one that draws is lost.
+	GenerateImages(ctx context.Context, in *GenerateImagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GenerateImagesResponse], error)
 }
 
 type imageServiceClient struct {
@@ -55,11 +64,30 @@ func (c *imageServiceClient) Upscale(ctx context.Context, in *UpscaleRequest, op
 	return out, nil
 }
 
+func (c *imageServiceClient) GenerateImages(ctx context.Context, in *GenerateImagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GenerateImagesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ImageService_ServiceDesc.Streams[0], ImageService_GenerateImages_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GenerateImagesRequest, GenerateImagesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ImageService_GenerateImagesClient = grpc.ServerStreamingClient[GenerateImagesResponse]
+
 // ImageServiceServer is the server API for ImageService service.
 // All implementations must embed UnimplementedImageServiceServer
 // for forward compatibility.
 //
-// Makes images of images.
+// Makes images of images, and of texts.
 type ImageServiceServer interface {
 	// Makes images larger, or cleans them at their size, as the model's files say.
 	//
@@ -68,6 +96,14 @@ type ImageServiceServer interface {
 	// model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance
 	// can serve.
 	Upscale(context.Context, *UpscaleRequest) (*UpscaleResponse, error)
+	// Draws images by a text, and perhaps by an image or a part of one: each step is told when it is done, and each image
+	// when it is there. Leaving the stream ends the work within a step. A stream that ends with an error status has told
+	// only a part. The same seed gives the same image, whatever else is drawn beside it.
+	//
+	// Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a field past its limit, one that changes
+	// nothing with this model, an image that is not read, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
+	// the model's queue is full, UNAVAILABLE when no instance can serve or the one that draws is lost.
+	GenerateImages(*GenerateImagesRequest, grpc.ServerStreamingServer[GenerateImagesResponse]) error
 	mustEmbedUnimplementedImageServiceServer()
 }
 
@@ -80,6 +116,9 @@ type UnimplementedImageServiceServer struct{}
 
 func (UnimplementedImageServiceServer) Upscale(context.Context, *UpscaleRequest) (*UpscaleResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Upscale not implemented")
+}
+func (UnimplementedImageServiceServer) GenerateImages(*GenerateImagesRequest, grpc.ServerStreamingServer[GenerateImagesResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method GenerateImages not implemented")
 }
 func (UnimplementedImageServiceServer) mustEmbedUnimplementedImageServiceServer() {}
 func (UnimplementedImageServiceServer) testEmbeddedByValue()                      {}
@@ -120,6 +159,17 @@ func _ImageService_Upscale_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ImageService_GenerateImages_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GenerateImagesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ImageServiceServer).GenerateImages(m, &grpc.GenericServerStream[GenerateImagesRequest, GenerateImagesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ImageService_GenerateImagesServer = grpc.ServerStreamingServer[GenerateImagesResponse]
+
 // ImageService_ServiceDesc is the grpc.ServiceDesc for ImageService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -132,6 +182,12 @@ var ImageService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ImageService_Upscale_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "GenerateImages",
+			Handler:       _ImageService_GenerateImages_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "panope/v1/image_service.proto",
 }

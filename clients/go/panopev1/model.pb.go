@@ -206,7 +206,7 @@ func (x Instance_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Instance_State.Descriptor instead.
 func (Instance_State) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{9, 0}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // Which calls an instance runs, as the setting `workers.high_priority_instances` divides them.
@@ -263,7 +263,7 @@ func (x Instance_Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Instance_Role.Descriptor instead.
 func (Instance_Role) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{9, 1}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{10, 1}
 }
 
 // A model that users can name.
@@ -336,8 +336,10 @@ type Model struct {
 	// Seconds for which its record says that it stays loaded when nobody uses it, unless a load or a call says otherwise: 0
 	// until a call has ended, negative for ever; unset leaves it to the settings.
 	DefaultKeepAliveSeconds *float64 `protobuf:"fixed64,32,opt,name=default_keep_alive_seconds,json=defaultKeepAliveSeconds,proto3,oneof" json:"default_keep_alive_seconds,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// What a model that draws images or videos takes; unset for other tasks, and until the model was loaded.
+	Diffusion     *DiffusionSpec `protobuf:"bytes,33,opt,name=diffusion,proto3" json:"diffusion,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -594,6 +596,13 @@ func (x *Model) GetDefaultKeepAliveSeconds() float64 {
 	return 0
 }
 
+func (x *Model) GetDiffusion() *DiffusionSpec {
+	if x != nil {
+		return x.Diffusion
+	}
+	return nil
+}
+
 // A circuit breaker, which keeps requests from what fails.
 type Breaker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -805,6 +814,151 @@ func (x *TextSpec) GetBatching() string {
 	return ""
 }
 
+// What a model of the task `image-generation` or `video-generation` takes and honours.
+type DiffusionSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The class of diffusers that it is, such as `StableDiffusionPipeline`.
+	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
+	// What it can begin from: `text`, `image` (beside a text), `mask` (beside an image and a text).
+	Inputs []string `protobuf:"bytes,2,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	// Of `negative_prompt`, `guidance_scale` and `strength`, those that change anything; the others are refused.
+	HonouredFields []string `protobuf:"bytes,3,rep,name=honoured_fields,json=honouredFields,proto3" json:"honoured_fields,omitempty"`
+	// That `width` and `height` are multiples of, in pixels.
+	SizeMultiple uint32 `protobuf:"varint,4,opt,name=size_multiple,json=sizeMultiple,proto3" json:"size_multiple,omitempty"`
+	// Of an image, or a video, for which none is asked for, in pixels.
+	Width uint32 `protobuf:"varint,5,opt,name=width,proto3" json:"width,omitempty"`
+	// As `width`.
+	Height uint32 `protobuf:"varint,6,opt,name=height,proto3" json:"height,omitempty"`
+	// Where none are asked for.
+	Steps uint32 `protobuf:"varint,7,opt,name=steps,proto3" json:"steps,omitempty"`
+	// Where none is asked for; 0 where the model has none.
+	GuidanceScale float64 `protobuf:"fixed64,8,opt,name=guidance_scale,json=guidanceScale,proto3" json:"guidance_scale,omitempty"`
+	// Whether images are looked at by a safety checker of the model's own, which makes black what it takes offence at.
+	HasSafetyChecker bool `protobuf:"varint,9,opt,name=has_safety_checker,json=hasSafetyChecker,proto3" json:"has_safety_checker,omitempty"`
+	// Of a video for which none are asked for; 0 for a model of images.
+	Frames uint32 `protobuf:"varint,10,opt,name=frames,proto3" json:"frames,omitempty"`
+	// That the frames of a video less 1 are a multiple of; 0 for a model of images.
+	FramesMultiple uint32 `protobuf:"varint,11,opt,name=frames_multiple,json=framesMultiple,proto3" json:"frames_multiple,omitempty"`
+	// Of a video for which none are asked for; 0 for a model of images.
+	FramesPerSecond uint32 `protobuf:"varint,12,opt,name=frames_per_second,json=framesPerSecond,proto3" json:"frames_per_second,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *DiffusionSpec) Reset() {
+	*x = DiffusionSpec{}
+	mi := &file_panope_v1_model_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffusionSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffusionSpec) ProtoMessage() {}
+
+func (x *DiffusionSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_model_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffusionSpec.ProtoReflect.Descriptor instead.
+func (*DiffusionSpec) Descriptor() ([]byte, []int) {
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DiffusionSpec) GetPipeline() string {
+	if x != nil {
+		return x.Pipeline
+	}
+	return ""
+}
+
+func (x *DiffusionSpec) GetInputs() []string {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *DiffusionSpec) GetHonouredFields() []string {
+	if x != nil {
+		return x.HonouredFields
+	}
+	return nil
+}
+
+func (x *DiffusionSpec) GetSizeMultiple() uint32 {
+	if x != nil {
+		return x.SizeMultiple
+	}
+	return 0
+}
+
+func (x *DiffusionSpec) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *DiffusionSpec) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *DiffusionSpec) GetSteps() uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *DiffusionSpec) GetGuidanceScale() float64 {
+	if x != nil {
+		return x.GuidanceScale
+	}
+	return 0
+}
+
+func (x *DiffusionSpec) GetHasSafetyChecker() bool {
+	if x != nil {
+		return x.HasSafetyChecker
+	}
+	return false
+}
+
+func (x *DiffusionSpec) GetFrames() uint32 {
+	if x != nil {
+		return x.Frames
+	}
+	return 0
+}
+
+func (x *DiffusionSpec) GetFramesMultiple() uint32 {
+	if x != nil {
+		return x.FramesMultiple
+	}
+	return 0
+}
+
+func (x *DiffusionSpec) GetFramesPerSecond() uint32 {
+	if x != nil {
+		return x.FramesPerSecond
+	}
+	return 0
+}
+
 // What an `embed` model takes and gives.
 type EmbedSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -832,7 +986,7 @@ type EmbedSpec struct {
 
 func (x *EmbedSpec) Reset() {
 	*x = EmbedSpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +998,7 @@ func (x *EmbedSpec) String() string {
 func (*EmbedSpec) ProtoMessage() {}
 
 func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[4]
+	mi := &file_panope_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +1011,7 @@ func (x *EmbedSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedSpec.ProtoReflect.Descriptor instead.
 func (*EmbedSpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *EmbedSpec) GetDimensions() uint32 {
@@ -956,7 +1110,7 @@ type GenerateSpec struct {
 
 func (x *GenerateSpec) Reset() {
 	*x = GenerateSpec{}
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1122,7 @@ func (x *GenerateSpec) String() string {
 func (*GenerateSpec) ProtoMessage() {}
 
 func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[5]
+	mi := &file_panope_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1135,7 @@ func (x *GenerateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateSpec.ProtoReflect.Descriptor instead.
 func (*GenerateSpec) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GenerateSpec) GetMaxPositions() uint32 {
@@ -1124,7 +1278,7 @@ type Variant struct {
 
 func (x *Variant) Reset() {
 	*x = Variant{}
-	mi := &file_panope_v1_model_proto_msgTypes[6]
+	mi := &file_panope_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1290,7 @@ func (x *Variant) String() string {
 func (*Variant) ProtoMessage() {}
 
 func (x *Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[6]
+	mi := &file_panope_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1303,7 @@ func (x *Variant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Variant.ProtoReflect.Descriptor instead.
 func (*Variant) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Variant) GetDigest() string {
@@ -1274,7 +1428,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_panope_v1_model_proto_msgTypes[7]
+	mi := &file_panope_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1440,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[7]
+	mi := &file_panope_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1453,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Profile) GetBackend() string {
@@ -1394,7 +1548,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_panope_v1_model_proto_msgTypes[8]
+	mi := &file_panope_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1560,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[8]
+	mi := &file_panope_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1573,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Pin) GetPrincipal() string {
@@ -1486,7 +1640,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_panope_v1_model_proto_msgTypes[9]
+	mi := &file_panope_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1652,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[9]
+	mi := &file_panope_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1665,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Instance) GetId() string {
@@ -1669,7 +1823,7 @@ type GenerationStatistics struct {
 
 func (x *GenerationStatistics) Reset() {
 	*x = GenerationStatistics{}
-	mi := &file_panope_v1_model_proto_msgTypes[10]
+	mi := &file_panope_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1835,7 @@ func (x *GenerationStatistics) String() string {
 func (*GenerationStatistics) ProtoMessage() {}
 
 func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_model_proto_msgTypes[10]
+	mi := &file_panope_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1848,7 @@ func (x *GenerationStatistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerationStatistics.ProtoReflect.Descriptor instead.
 func (*GenerationStatistics) Descriptor() ([]byte, []int) {
-	return file_panope_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GenerationStatistics) GetRunningSequences() uint32 {
@@ -1792,7 +1946,7 @@ var File_panope_v1_model_proto protoreflect.FileDescriptor
 
 const file_panope_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xc7\f\n" +
+	"\x15panope/v1/model.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16panope/v1/tensor.proto\"\xff\f\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\tR\x04task\x12\"\n" +
@@ -1828,7 +1982,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"unloadTime\x12!\n" +
 	"\factive_calls\x18\x1e \x01(\rR\vactiveCalls\x12'\n" +
 	"\x04text\x18\x1f \x01(\v2\x13.panope.v1.TextSpecR\x04text\x12@\n" +
-	"\x1adefault_keep_alive_seconds\x18  \x01(\x01H\x01R\x17defaultKeepAliveSeconds\x88\x01\x01\x1a:\n" +
+	"\x1adefault_keep_alive_seconds\x18  \x01(\x01H\x01R\x17defaultKeepAliveSeconds\x88\x01\x01\x126\n" +
+	"\tdiffusion\x18! \x01(\v2\x18.panope.v1.DiffusionSpecR\tdiffusion\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x7f\n" +
@@ -1863,7 +2018,21 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"max_tokens\x18\x01 \x01(\rR\tmaxTokens\x12\x1d\n" +
 	"\n" +
 	"mask_token\x18\x02 \x01(\tR\tmaskToken\x12\x1a\n" +
-	"\bbatching\x18\x03 \x01(\tR\bbatching\"\x80\x02\n" +
+	"\bbatching\x18\x03 \x01(\tR\bbatching\"\x97\x03\n" +
+	"\rDiffusionSpec\x12\x1a\n" +
+	"\bpipeline\x18\x01 \x01(\tR\bpipeline\x12\x16\n" +
+	"\x06inputs\x18\x02 \x03(\tR\x06inputs\x12'\n" +
+	"\x0fhonoured_fields\x18\x03 \x03(\tR\x0ehonouredFields\x12#\n" +
+	"\rsize_multiple\x18\x04 \x01(\rR\fsizeMultiple\x12\x14\n" +
+	"\x05width\x18\x05 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x06 \x01(\rR\x06height\x12\x14\n" +
+	"\x05steps\x18\a \x01(\rR\x05steps\x12%\n" +
+	"\x0eguidance_scale\x18\b \x01(\x01R\rguidanceScale\x12,\n" +
+	"\x12has_safety_checker\x18\t \x01(\bR\x10hasSafetyChecker\x12\x16\n" +
+	"\x06frames\x18\n" +
+	" \x01(\rR\x06frames\x12'\n" +
+	"\x0fframes_multiple\x18\v \x01(\rR\x0eframesMultiple\x12*\n" +
+	"\x11frames_per_second\x18\f \x01(\rR\x0fframesPerSecond\"\x80\x02\n" +
 	"\tEmbedSpec\x12\x1e\n" +
 	"\n" +
 	"dimensions\x18\x01 \x01(\rR\n" +
@@ -1992,7 +2161,7 @@ func file_panope_v1_model_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_panope_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_panope_v1_model_proto_goTypes = []any{
 	(Model_State)(0),              // 0: panope.v1.Model.State
 	(Breaker_State)(0),            // 1: panope.v1.Breaker.State
@@ -2002,46 +2171,48 @@ var file_panope_v1_model_proto_goTypes = []any{
 	(*Breaker)(nil),               // 5: panope.v1.Breaker
 	(*ClassifySpec)(nil),          // 6: panope.v1.ClassifySpec
 	(*TextSpec)(nil),              // 7: panope.v1.TextSpec
-	(*EmbedSpec)(nil),             // 8: panope.v1.EmbedSpec
-	(*GenerateSpec)(nil),          // 9: panope.v1.GenerateSpec
-	(*Variant)(nil),               // 10: panope.v1.Variant
-	(*Profile)(nil),               // 11: panope.v1.Profile
-	(*Pin)(nil),                   // 12: panope.v1.Pin
-	(*Instance)(nil),              // 13: panope.v1.Instance
-	(*GenerationStatistics)(nil),  // 14: panope.v1.GenerationStatistics
-	nil,                           // 15: panope.v1.Model.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*TensorSpec)(nil),            // 17: panope.v1.TensorSpec
+	(*DiffusionSpec)(nil),         // 8: panope.v1.DiffusionSpec
+	(*EmbedSpec)(nil),             // 9: panope.v1.EmbedSpec
+	(*GenerateSpec)(nil),          // 10: panope.v1.GenerateSpec
+	(*Variant)(nil),               // 11: panope.v1.Variant
+	(*Profile)(nil),               // 12: panope.v1.Profile
+	(*Pin)(nil),                   // 13: panope.v1.Pin
+	(*Instance)(nil),              // 14: panope.v1.Instance
+	(*GenerationStatistics)(nil),  // 15: panope.v1.GenerationStatistics
+	nil,                           // 16: panope.v1.Model.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*TensorSpec)(nil),            // 18: panope.v1.TensorSpec
 }
 var file_panope_v1_model_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Model.state:type_name -> panope.v1.Model.State
-	10, // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
-	13, // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
-	16, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	8,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
-	17, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
-	17, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
-	15, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
-	9,  // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
+	11, // 1: panope.v1.Model.variants:type_name -> panope.v1.Variant
+	14, // 2: panope.v1.Model.instances:type_name -> panope.v1.Instance
+	17, // 3: panope.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 4: panope.v1.Model.embed:type_name -> panope.v1.EmbedSpec
+	18, // 5: panope.v1.Model.inputs:type_name -> panope.v1.TensorSpec
+	18, // 6: panope.v1.Model.outputs:type_name -> panope.v1.TensorSpec
+	16, // 7: panope.v1.Model.reasons:type_name -> panope.v1.Model.ReasonsEntry
+	10, // 8: panope.v1.Model.generate:type_name -> panope.v1.GenerateSpec
 	6,  // 9: panope.v1.Model.classify:type_name -> panope.v1.ClassifySpec
 	5,  // 10: panope.v1.Model.breaker:type_name -> panope.v1.Breaker
-	16, // 11: panope.v1.Model.unload_time:type_name -> google.protobuf.Timestamp
+	17, // 11: panope.v1.Model.unload_time:type_name -> google.protobuf.Timestamp
 	7,  // 12: panope.v1.Model.text:type_name -> panope.v1.TextSpec
-	1,  // 13: panope.v1.Breaker.state:type_name -> panope.v1.Breaker.State
-	12, // 14: panope.v1.Variant.pin:type_name -> panope.v1.Pin
-	11, // 15: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
-	16, // 16: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
-	16, // 17: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	2,  // 18: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
-	16, // 19: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
-	14, // 20: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
-	5,  // 21: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
-	3,  // 22: panope.v1.Instance.role:type_name -> panope.v1.Instance.Role
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	8,  // 13: panope.v1.Model.diffusion:type_name -> panope.v1.DiffusionSpec
+	1,  // 14: panope.v1.Breaker.state:type_name -> panope.v1.Breaker.State
+	13, // 15: panope.v1.Variant.pin:type_name -> panope.v1.Pin
+	12, // 16: panope.v1.Variant.profiles:type_name -> panope.v1.Profile
+	17, // 17: panope.v1.Profile.measure_time:type_name -> google.protobuf.Timestamp
+	17, // 18: panope.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	2,  // 19: panope.v1.Instance.state:type_name -> panope.v1.Instance.State
+	17, // 20: panope.v1.Instance.ready_time:type_name -> google.protobuf.Timestamp
+	15, // 21: panope.v1.Instance.generation:type_name -> panope.v1.GenerationStatistics
+	5,  // 22: panope.v1.Instance.breaker:type_name -> panope.v1.Breaker
+	3,  // 23: panope.v1.Instance.role:type_name -> panope.v1.Instance.Role
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_model_proto_init() }
@@ -2057,7 +2228,7 @@ func file_panope_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_model_proto_rawDesc), len(file_panope_v1_model_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,6 +12,7 @@ from panope_backends.engines.host import threads_to_use
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.devices.cpu import CpuRule
+from panope_backends.engines.torch.diffusion.facts import draws
 from panope_backends.engines.torch.torch_backend import TorchBackend, is_step_model
 
 #: The package that each format needs, and the extra of Panope's that brings it.
@@ -54,8 +55,9 @@ class CpuBackend(TorchBackend):
             return Support(Level.NONE, f"`{package}` is not installed: pip install 'panope-serving[{extra}]'")
         if model.format != "onnx":
             return super().supports(model, device)
-        if is_step_model(model):
-            return Support(Level.NONE, f"decoders are run from safetensors, not from `{model.format}`")
+        if is_step_model(model) or draws(model):
+            what = "pipelines that draw" if draws(model) else "decoders"
+            return Support(Level.NONE, f"{what} are run from safetensors, not from `{model.format}`")
         return Support(Level.FULL, "ONNX Runtime runs every ONNX model")
 
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:

@@ -19,6 +19,7 @@ from panope_backends.engines.torch.ctc import ctc_support, is_ctc, load_ctc
 from panope_backends.engines.torch.decoder.facts import decoder_support
 from panope_backends.engines.torch.devices.rule import DeviceRule
 from panope_backends.engines.torch.devices.torch_device import TorchDevice
+from panope_backends.engines.torch.diffusion.facts import diffusion_support, draws
 from panope_backends.engines.torch.encoder_decoder.facts import (
     encoder_decoder_support,
     is_encoder_decoder,
@@ -54,6 +55,8 @@ class TorchBackend(Backend):
             return Support(Level.NONE, f"runs {', '.join(TORCH_FORMATS)}, not `{model.format}`")
         if missing := missing_reason("torch", "torch", "transformers"):
             return Support(Level.NONE, missing)
+        if draws(model):
+            return diffusion_support(model)
         if is_step_model(model):
             return (encoder_decoder_support if is_encoder_decoder(model.config) else decoder_support)(model)
         if model.task == SPEAK:
@@ -85,6 +88,10 @@ class TorchBackend(Backend):
             return _load_step_model(model, folder, precision, threads, options, opened)
         if model.task == SPEAK:
             return load_speaker(model, folder, precision, threads, opened)
+        if draws(model):
+            from panope_backends.engines.torch.diffusion.loading import load_pipeline
+
+            return load_pipeline(model, folder, precision, threads, opened)
         if is_ctc(model):
             return load_ctc(model, folder, precision, threads, opened)
         if is_audio_classifier(model):

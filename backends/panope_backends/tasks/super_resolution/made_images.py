@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from panope_backends.api import Arrays
 from panope_backends.errors import InternalError
@@ -19,8 +17,6 @@ from panope_backends.tasks.task import ArrayItem, ArrayTask
 
 PIXELS = "pixels"
 """What `MadeImages` gives for a tile: `Pixels`."""
-
-_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +70,3 @@ class MadeImages(ArrayTask):
     def sample(self, number: int) -> ArrayItem:
         """As of the model."""
         return self._runs.sample(number)
-
-
-def file_of(pixels: Pixels, kind: str) -> bytes:
-    """A file of an image; `kind` is `png` or `jpeg`."""
-    file = io.BytesIO()
-    image = Image.fromarray(pixels)
-    if kind == "jpeg":
-        image.save(file, "JPEG", quality=_QUALITY)
-    else:
-        image.save(file, "PNG", compress_level=3)
-    return file.getvalue()

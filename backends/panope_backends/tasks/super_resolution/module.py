@@ -12,13 +12,14 @@ from panope.worker.v1 import super_resolution_pb2 as messages
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.decoders import Pixels
+from panope_backends.media.image_files import file_of
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import load_image_processor, trial_image
 from panope_backends.tasks.graphs.loading import description_of, is_described, load_graph
 from panope_backends.tasks.images import ImagePreparer, read_image
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.stacked_arrays import StackedArrays
-from panope_backends.tasks.super_resolution.made_images import PIXELS, Form, MadeImages, file_of
+from panope_backends.tasks.super_resolution.made_images import PIXELS, Form, MadeImages
 from panope_backends.tasks.super_resolution.tiles import Tile, joined, tiles_of
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource, TaskModule
 

@@ -168,6 +168,8 @@ class DeviceQueue:
         request.close()
         del self._requests[request.frame_id]
         self._batcher.remove(self._waiting.pop(request, ()))
+        if isinstance(request, DeviceRequest):
+            request.job.close()
         if self._draining:
             self._changed.notify()
 

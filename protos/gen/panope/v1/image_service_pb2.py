@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from panope.v1 import media_pb2 as panope_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/image_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"q\n\x0eUpscaleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x06images\x18\x02 \x03(\x0b\x32\x10.panope.v1.Image\x12.\n\routput_format\x18\x03 \x01(\x0e\x32\x17.panope.v1.OutputFormat\"?\n\rUpscaledImage\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"J\n\x0fUpscaleResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06images\x18\x02 \x03(\x0b\x32\x18.panope.v1.UpscaledImage*\\\n\x0cOutputFormat\x12\x1d\n\x19OUTPUT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTPUT_FORMAT_PNG\x10\x01\x12\x16\n\x12OUTPUT_FORMAT_JPEG\x10\x02\x32P\n\x0cImageService\x12@\n\x07Upscale\x12\x19.panope.v1.UpscaleRequest\x1a\x1a.panope.v1.UpscaleResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/image_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"q\n\x0eUpscaleRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x06images\x18\x02 \x03(\x0b\x32\x10.panope.v1.Image\x12.\n\routput_format\x18\x03 \x01(\x0e\x32\x17.panope.v1.OutputFormat\"?\n\rUpscaledImage\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"J\n\x0fUpscaleResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06images\x18\x02 \x03(\x0b\x32\x18.panope.v1.UpscaledImage\"\x9e\x03\n\x15GenerateImagesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x1c\n\x0fnegative_prompt\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\r\n\x05steps\x18\x06 \x01(\r\x12\x1b\n\x0eguidance_scale\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\x08strength\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\x04seed\x18\t \x01(\x04H\x03\x88\x01\x01\x12\x12\n\x05\x63ount\x18\n \x01(\rH\x04\x88\x01\x01\x12&\n\x06\x66ormat\x18\x0b \x01(\x0e\x32\x16.panope.v1.ImageFormat\x12\x0f\n\x07quality\x18\x0c \x01(\r\x12\x1f\n\x05image\x18\r \x01(\x0b\x32\x10.panope.v1.Image\x12\x1e\n\x04mask\x18\x0e \x01(\x0b\x32\x10.panope.v1.ImageB\x12\n\x10_negative_promptB\x11\n\x0f_guidance_scaleB\x0b\n\t_strengthB\x07\n\x05_seedB\x08\n\x06_count\"\x8e\x01\n\x16GenerateImagesResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.panope.v1.GenerationProgressH\x00\x12*\n\x05image\x18\x03 \x01(\x0b\x32\x19.panope.v1.GeneratedImageH\x00\x42\x06\n\x04part\"@\n\x12GenerationProgress\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\"n\n\x0eGeneratedImage\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x0f\n\x07\x66lagged\x18\x06 \x01(\x08*\\\n\x0cOutputFormat\x12\x1d\n\x19OUTPUT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTPUT_FORMAT_PNG\x10\x01\x12\x16\n\x12OUTPUT_FORMAT_JPEG\x10\x02*o\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10IMAGE_FORMAT_PNG\x10\x01\x12\x15\n\x11IMAGE_FORMAT_JPEG\x10\x02\x12\x15\n\x11IMAGE_FORMAT_WEBP\x10\x03\x32\xa9\x01\n\x0cImageService\x12@\n\x07Upscale\x12\x19.panope.v1.UpscaleRequest\x1a\x1a.panope.v1.UpscaleResponse\x12W\n\x0eGenerateImages\x12 .panope.v1.GenerateImagesRequest\x1a!.panope.v1.GenerateImagesResponse0\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.image_service_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
-  _globals['_OUTPUTFORMAT']._serialized_start=323
-  _globals['_OUTPUTFORMAT']._serialized_end=415
+  _globals['_OUTPUTFORMAT']._serialized_start=1063
+  _globals['_OUTPUTFORMAT']._serialized_end=1155
+  _globals['_IMAGEFORMAT']._serialized_start=1157
+  _globals['_IMAGEFORMAT']._serialized_end=1268
   _globals['_UPSCALEREQUEST']._serialized_start=67
   _globals['_UPSCALEREQUEST']._serialized_end=180
   _globals['_UPSCALEDIMAGE']._serialized_start=182
   _globals['_UPSCALEDIMAGE']._serialized_end=245
   _globals['_UPSCALERESPONSE']._serialized_start=247
   _globals['_UPSCALERESPONSE']._serialized_end=321
-  _globals['_IMAGESERVICE']._serialized_start=417
-  _globals['_IMAGESERVICE']._serialized_end=497
+  _globals['_GENERATEIMAGESREQUEST']._serialized_start=324
+  _globals['_GENERATEIMAGESREQUEST']._serialized_end=738
+  _globals['_GENERATEIMAGESRESPONSE']._serialized_start=741
+  _globals['_GENERATEIMAGESRESPONSE']._serialized_end=883
+  _globals['_GENERATIONPROGRESS']._serialized_start=885
+  _globals['_GENERATIONPROGRESS']._serialized_end=949
+  _globals['_GENERATEDIMAGE']._serialized_start=951
+  _globals['_GENERATEDIMAGE']._serialized_end=1061
+  _globals['_IMAGESERVICE']._serialized_start=1271
+  _globals['_IMAGESERVICE']._serialized_end=1440
 # @@protoc_insertion_point(module_scope)

@@ -44,6 +44,34 @@ OUTPUT_FORMAT_JPEG: OutputFormat.ValueType  # 2
 """A JPEG file of quality 95."""
 Global___OutputFormat: typing_extensions.TypeAlias = OutputFormat
 
+class _ImageFormat:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ImageFormatEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ImageFormat.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    IMAGE_FORMAT_UNSPECIFIED: _ImageFormat.ValueType  # 0
+    """PNG."""
+    IMAGE_FORMAT_PNG: _ImageFormat.ValueType  # 1
+    """A PNG file: nothing is lost."""
+    IMAGE_FORMAT_JPEG: _ImageFormat.ValueType  # 2
+    """A JPEG file."""
+    IMAGE_FORMAT_WEBP: _ImageFormat.ValueType  # 3
+    """A WebP file."""
+
+class ImageFormat(_ImageFormat, metaclass=_ImageFormatEnumTypeWrapper):
+    """How an image that was drawn is written."""
+
+IMAGE_FORMAT_UNSPECIFIED: ImageFormat.ValueType  # 0
+"""PNG."""
+IMAGE_FORMAT_PNG: ImageFormat.ValueType  # 1
+"""A PNG file: nothing is lost."""
+IMAGE_FORMAT_JPEG: ImageFormat.ValueType  # 2
+"""A JPEG file."""
+IMAGE_FORMAT_WEBP: ImageFormat.ValueType  # 3
+"""A WebP file."""
+Global___ImageFormat: typing_extensions.TypeAlias = ImageFormat
+
 @typing.final
 class UpscaleRequest(google.protobuf.message.Message):
     """Images to make larger."""
@@ -121,3 +149,188 @@ class UpscaleResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["images", b"images", "model", b"model"]) -> None: ...
 
 Global___UpscaleResponse: typing_extensions.TypeAlias = UpscaleResponse
+
+@typing.final
+class GenerateImagesRequest(google.protobuf.message.Message):
+    """What to draw. What a model takes and honours is told by `diffusion` of its Model; fields that change nothing with it are
+    refused.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    PROMPT_FIELD_NUMBER: builtins.int
+    NEGATIVE_PROMPT_FIELD_NUMBER: builtins.int
+    WIDTH_FIELD_NUMBER: builtins.int
+    HEIGHT_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    GUIDANCE_SCALE_FIELD_NUMBER: builtins.int
+    STRENGTH_FIELD_NUMBER: builtins.int
+    SEED_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    QUALITY_FIELD_NUMBER: builtins.int
+    IMAGE_FIELD_NUMBER: builtins.int
+    MASK_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name, `vendor/name`, or an alias. Required."""
+    prompt: builtins.str
+    """What is to be seen, of at most 32,000 characters; the model may read fewer. Required."""
+    negative_prompt: builtins.str
+    """What is not. Default: the model's own. Changes nothing without a guidance scale above 1, and is refused then."""
+    width: builtins.int
+    """In pixels, a multiple of `size_multiple`; with `height` at most 4,194,304 pixels. Default: the model's own, or that
+    of `image` rounded down to a multiple.
+    """
+    height: builtins.int
+    """As `width`."""
+    steps: builtins.int
+    """To draw in, at most 250. Default: the model's own."""
+    guidance_scale: builtins.float
+    """How closely to keep to the prompt, from 0 to 100. Default: the model's own."""
+    strength: builtins.float
+    """How much of `image` may change, above 0 and at most 1; so much of the steps is done. Default: the model's own."""
+    seed: builtins.int
+    """Of the first image, below 2**63; each that follows has the next number. Default: any, which the answer tells."""
+    count: builtins.int
+    """How many images, at most 10; each has noise of its own. Default: 1."""
+    format: Global___ImageFormat.ValueType
+    """How images are written. Default: PNG."""
+    quality: builtins.int
+    """Of JPEG and WebP files, from 1 to 100. Default: 95. Refused for PNG."""
+    @property
+    def image(self) -> panope.v1.media_pb2.Image:
+        """To begin from, for models that do; it is scaled to `width` and `height`."""
+
+    @property
+    def mask(self) -> panope.v1.media_pb2.Image:
+        """What of `image` is drawn anew, for models that do: what is white, in an image of any size."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        prompt: builtins.str = ...,
+        negative_prompt: builtins.str | None = ...,
+        width: builtins.int = ...,
+        height: builtins.int = ...,
+        steps: builtins.int = ...,
+        guidance_scale: builtins.float | None = ...,
+        strength: builtins.float | None = ...,
+        seed: builtins.int | None = ...,
+        count: builtins.int | None = ...,
+        format: Global___ImageFormat.ValueType = ...,
+        quality: builtins.int = ...,
+        image: panope.v1.media_pb2.Image | None = ...,
+        mask: panope.v1.media_pb2.Image | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_count", b"_count", "_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "_strength", b"_strength", "count", b"count", "guidance_scale", b"guidance_scale", "image", b"image", "mask", b"mask", "negative_prompt", b"negative_prompt", "seed", b"seed", "strength", b"strength"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_count", b"_count", "_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "_strength", b"_strength", "count", b"count", "format", b"format", "guidance_scale", b"guidance_scale", "height", b"height", "image", b"image", "mask", b"mask", "model", b"model", "negative_prompt", b"negative_prompt", "prompt", b"prompt", "quality", b"quality", "seed", b"seed", "steps", b"steps", "strength", b"strength", "width", b"width"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_count", b"_count"]) -> typing.Literal["count"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_guidance_scale", b"_guidance_scale"]) -> typing.Literal["guidance_scale"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_negative_prompt", b"_negative_prompt"]) -> typing.Literal["negative_prompt"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_seed", b"_seed"]) -> typing.Literal["seed"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_strength", b"_strength"]) -> typing.Literal["strength"] | None: ...
+
+Global___GenerateImagesRequest: typing_extensions.TypeAlias = GenerateImagesRequest
+
+@typing.final
+class GenerateImagesResponse(google.protobuf.message.Message):
+    """What there is more of the answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    IMAGE_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answers."""
+    @property
+    def progress(self) -> Global___GenerationProgress:
+        """A step that is done."""
+
+    @property
+    def image(self) -> Global___GeneratedImage:
+        """An image."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        progress: Global___GenerationProgress | None = ...,
+        image: Global___GeneratedImage | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["image", b"image", "part", b"part", "progress", b"progress"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["image", b"image", "model", b"model", "part", b"part", "progress", b"progress"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["progress", "image"] | None: ...
+
+Global___GenerateImagesResponse: typing_extensions.TypeAlias = GenerateImagesResponse
+
+@typing.final
+class GenerationProgress(google.protobuf.message.Message):
+    """How far it is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: builtins.int
+    STEP_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    index: builtins.int
+    """The position of what is drawn, from 0."""
+    step: builtins.int
+    """The steps of it that are done."""
+    steps: builtins.int
+    """That there are; fewer than were asked for where an image is begun from."""
+    def __init__(
+        self,
+        *,
+        index: builtins.int = ...,
+        step: builtins.int = ...,
+        steps: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["index", b"index", "step", b"step", "steps", b"steps"]) -> None: ...
+
+Global___GenerationProgress: typing_extensions.TypeAlias = GenerationProgress
+
+@typing.final
+class GeneratedImage(google.protobuf.message.Message):
+    """An image that was drawn."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: builtins.int
+    WIDTH_FIELD_NUMBER: builtins.int
+    HEIGHT_FIELD_NUMBER: builtins.int
+    CONTENT_FIELD_NUMBER: builtins.int
+    SEED_FIELD_NUMBER: builtins.int
+    FLAGGED_FIELD_NUMBER: builtins.int
+    index: builtins.int
+    """Its position, from 0."""
+    width: builtins.int
+    """Its width in pixels."""
+    height: builtins.int
+    """Its height in pixels."""
+    content: builtins.bytes
+    """The file."""
+    seed: builtins.int
+    """By which the same request draws it again."""
+    flagged: builtins.bool
+    """Whether the model's safety checker took offence; the image is black."""
+    def __init__(
+        self,
+        *,
+        index: builtins.int = ...,
+        width: builtins.int = ...,
+        height: builtins.int = ...,
+        content: builtins.bytes = ...,
+        seed: builtins.int = ...,
+        flagged: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "flagged", b"flagged", "height", b"height", "index", b"index", "seed", b"seed", "width", b"width"]) -> None: ...
+
+Global___GeneratedImage: typing_extensions.TypeAlias = GeneratedImage

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ImageServiceStub(object):
-    """Makes images of images.
+    """Makes images of images, and of texts.
     """
 
     def __init__(self, channel):
@@ -40,10 +40,15 @@ class ImageServiceStub(object):
                 request_serializer=panope_dot_v1_dot_image__service__pb2.UpscaleRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_image__service__pb2.UpscaleResponse.FromString,
                 _registered_method=True)
+        self.GenerateImages = channel.unary_stream(
+                '/panope.v1.ImageService/GenerateImages',
+                request_serializer=panope_dot_v1_dot_image__service__pb2.GenerateImagesRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_image__service__pb2.GenerateImagesResponse.FromString,
+                _registered_method=True)
 
 
 class ImageServiceServicer(object):
-    """Makes images of images.
+    """Makes images of images, and of texts.
     """
 
     def Upscale(self, request, context):
@@ -58,6 +63,19 @@ class ImageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GenerateImages(self, request, context):
+        """Draws images by a text, and perhaps by an image or a part of one: each step is told when it is done, and each image
+        when it is there. Leaving the stream ends the work within a step. A stream that ends with an error status has told
+        only a part. The same seed gives the same image, whatever else is drawn beside it.
+
+        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a field past its limit, one that changes
+        nothing with this model, an image that is not read, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
+        the model's queue is full, UNAVAILABLE when no instance can serve or the one that draws is lost.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ImageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -65,6 +83,11 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.Upscale,
                     request_deserializer=panope_dot_v1_dot_image__service__pb2.UpscaleRequest.FromString,
                     response_serializer=panope_dot_v1_dot_image__service__pb2.UpscaleResponse.SerializeToString,
+            ),
+            'GenerateImages': grpc.unary_stream_rpc_method_handler(
+                    servicer.GenerateImages,
+                    request_deserializer=panope_dot_v1_dot_image__service__pb2.GenerateImagesRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_image__service__pb2.GenerateImagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -75,7 +98,7 @@ def add_ImageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImageService(object):
-    """Makes images of images.
+    """Makes images of images, and of texts.
     """
 
     @staticmethod
@@ -95,6 +118,33 @@ class ImageService(object):
             '/panope.v1.ImageService/Upscale',
             panope_dot_v1_dot_image__service__pb2.UpscaleRequest.SerializeToString,
             panope_dot_v1_dot_image__service__pb2.UpscaleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GenerateImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/panope.v1.ImageService/GenerateImages',
+            panope_dot_v1_dot_image__service__pb2.GenerateImagesRequest.SerializeToString,
+            panope_dot_v1_dot_image__service__pb2.GenerateImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

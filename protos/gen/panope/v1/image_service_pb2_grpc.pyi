@@ -41,14 +41,34 @@ _ImageServiceUpscaleType = typing_extensions.TypeVar(
     ],
 )
 
-class ImageServiceStub(typing.Generic[_ImageServiceUpscaleType]):
-    """Makes images of images."""
+_ImageServiceGenerateImagesType = typing_extensions.TypeVar(
+    '_ImageServiceGenerateImagesType',
+    grpc.UnaryStreamMultiCallable[
+        panope.v1.image_service_pb2.GenerateImagesRequest,
+        panope.v1.image_service_pb2.GenerateImagesResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        panope.v1.image_service_pb2.GenerateImagesRequest,
+        panope.v1.image_service_pb2.GenerateImagesResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        panope.v1.image_service_pb2.GenerateImagesRequest,
+        panope.v1.image_service_pb2.GenerateImagesResponse,
+    ],
+)
+
+class ImageServiceStub(typing.Generic[_ImageServiceUpscaleType, _ImageServiceGenerateImagesType]):
+    """Makes images of images, and of texts."""
 
     @typing.overload
     def __init__(self: ImageServiceStub[
         grpc.UnaryUnaryMultiCallable[
             panope.v1.image_service_pb2.UpscaleRequest,
             panope.v1.image_service_pb2.UpscaleResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            panope.v1.image_service_pb2.GenerateImagesRequest,
+            panope.v1.image_service_pb2.GenerateImagesResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -57,6 +77,10 @@ class ImageServiceStub(typing.Generic[_ImageServiceUpscaleType]):
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.image_service_pb2.UpscaleRequest,
             panope.v1.image_service_pb2.UpscaleResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            panope.v1.image_service_pb2.GenerateImagesRequest,
+            panope.v1.image_service_pb2.GenerateImagesResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -69,15 +93,29 @@ class ImageServiceStub(typing.Generic[_ImageServiceUpscaleType]):
     can serve.
     """
 
+    GenerateImages: _ImageServiceGenerateImagesType
+    """Draws images by a text, and perhaps by an image or a part of one: each step is told when it is done, and each image
+    when it is there. Leaving the stream ends the work within a step. A stream that ends with an error status has told
+    only a part. The same seed gives the same image, whatever else is drawn beside it.
+
+    Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a field past its limit, one that changes
+    nothing with this model, an image that is not read, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
+    the model's queue is full, UNAVAILABLE when no instance can serve or the one that draws is lost.
+    """
+
 ImageServiceAsyncStub: typing_extensions.TypeAlias = ImageServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.image_service_pb2.UpscaleRequest,
         panope.v1.image_service_pb2.UpscaleResponse,
     ],
+    grpc.aio.UnaryStreamMultiCallable[
+        panope.v1.image_service_pb2.GenerateImagesRequest,
+        panope.v1.image_service_pb2.GenerateImagesResponse,
+    ],
 ]
 
 class ImageServiceServicer(metaclass=abc.ABCMeta):
-    """Makes images of images."""
+    """Makes images of images, and of texts."""
 
     @abc.abstractmethod
     def Upscale(
@@ -91,6 +129,21 @@ class ImageServiceServicer(metaclass=abc.ABCMeta):
         of a known format, broken, past the limits of `limits.media`, or that would become one of more than 16,777,216 pixels, a
         model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full, UNAVAILABLE when no instance
         can serve.
+        """
+
+    @abc.abstractmethod
+    def GenerateImages(
+        self,
+        request: panope.v1.image_service_pb2.GenerateImagesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[panope.v1.image_service_pb2.GenerateImagesResponse], collections.abc.AsyncIterator[panope.v1.image_service_pb2.GenerateImagesResponse]]:
+        """Draws images by a text, and perhaps by an image or a part of one: each step is told when it is done, and each image
+        when it is there. Leaving the stream ends the work within a step. A stream that ends with an error status has told
+        only a part. The same seed gives the same image, whatever else is drawn beside it.
+
+        Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a field past its limit, one that changes
+        nothing with this model, an image that is not read, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
+        the model's queue is full, UNAVAILABLE when no instance can serve or the one that draws is lost.
         """
 
 def add_ImageServiceServicer_to_server(servicer: ImageServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

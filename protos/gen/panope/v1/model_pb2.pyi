@@ -110,6 +110,7 @@ class Model(google.protobuf.message.Message):
     ACTIVE_CALLS_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
     DEFAULT_KEEP_ALIVE_SECONDS_FIELD_NUMBER: builtins.int
+    DIFFUSION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`vendor/name`."""
     task: builtins.str
@@ -208,6 +209,10 @@ class Model(google.protobuf.message.Message):
     def text(self) -> Global___TextSpec:
         """What a model that answers questions or fills masks takes; unset for other tasks, and until the model was loaded."""
 
+    @property
+    def diffusion(self) -> Global___DiffusionSpec:
+        """What a model that draws images or videos takes; unset for other tasks, and until the model was loaded."""
+
     def __init__(
         self,
         *,
@@ -243,9 +248,10 @@ class Model(google.protobuf.message.Message):
         active_calls: builtins.int = ...,
         text: Global___TextSpec | None = ...,
         default_keep_alive_seconds: builtins.float | None = ...,
+        diffusion: Global___DiffusionSpec | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "embed", b"embed", "generate", b"generate", "keep_alive_seconds", b"keep_alive_seconds", "text", b"text", "unload_time", b"unload_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "active_calls", b"active_calls", "alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "embed", b"embed", "generate", b"generate", "in_flight_items", b"in_flight_items", "inputs", b"inputs", "instances", b"instances", "keep_alive_seconds", b"keep_alive_seconds", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "queued_items", b"queued_items", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "text", b"text", "unload_time", b"unload_time", "variants", b"variants", "work_per_second", b"work_per_second"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "breaker", b"breaker", "classify", b"classify", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "diffusion", b"diffusion", "embed", b"embed", "generate", b"generate", "keep_alive_seconds", b"keep_alive_seconds", "text", b"text", "unload_time", b"unload_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds", "_keep_alive_seconds", b"_keep_alive_seconds", "active_calls", b"active_calls", "alias_of", b"alias_of", "architecture", b"architecture", "breaker", b"breaker", "classify", b"classify", "commit", b"commit", "create_time", b"create_time", "default_keep_alive_seconds", b"default_keep_alive_seconds", "diffusion", b"diffusion", "embed", b"embed", "generate", b"generate", "in_flight_items", b"in_flight_items", "inputs", b"inputs", "instances", b"instances", "keep_alive_seconds", b"keep_alive_seconds", "memory_bytes", b"memory_bytes", "name", b"name", "outputs", b"outputs", "preferred_format", b"preferred_format", "preferred_precision", b"preferred_precision", "quantization_targets", b"quantization_targets", "queued_items", b"queued_items", "reasons", b"reasons", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason", "task", b"task", "task_candidates", b"task_candidates", "text", b"text", "unload_time", b"unload_time", "variants", b"variants", "work_per_second", b"work_per_second"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_default_keep_alive_seconds", b"_default_keep_alive_seconds"]) -> typing.Literal["default_keep_alive_seconds"] | None: ...
     @typing.overload
@@ -369,6 +375,72 @@ class TextSpec(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["batching", b"batching", "mask_token", b"mask_token", "max_tokens", b"max_tokens"]) -> None: ...
 
 Global___TextSpec: typing_extensions.TypeAlias = TextSpec
+
+@typing.final
+class DiffusionSpec(google.protobuf.message.Message):
+    """What a model of the task `image-generation` or `video-generation` takes and honours."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PIPELINE_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    HONOURED_FIELDS_FIELD_NUMBER: builtins.int
+    SIZE_MULTIPLE_FIELD_NUMBER: builtins.int
+    WIDTH_FIELD_NUMBER: builtins.int
+    HEIGHT_FIELD_NUMBER: builtins.int
+    STEPS_FIELD_NUMBER: builtins.int
+    GUIDANCE_SCALE_FIELD_NUMBER: builtins.int
+    HAS_SAFETY_CHECKER_FIELD_NUMBER: builtins.int
+    FRAMES_FIELD_NUMBER: builtins.int
+    FRAMES_MULTIPLE_FIELD_NUMBER: builtins.int
+    FRAMES_PER_SECOND_FIELD_NUMBER: builtins.int
+    pipeline: builtins.str
+    """The class of diffusers that it is, such as `StableDiffusionPipeline`."""
+    size_multiple: builtins.int
+    """That `width` and `height` are multiples of, in pixels."""
+    width: builtins.int
+    """Of an image, or a video, for which none is asked for, in pixels."""
+    height: builtins.int
+    """As `width`."""
+    steps: builtins.int
+    """Where none are asked for."""
+    guidance_scale: builtins.float
+    """Where none is asked for; 0 where the model has none."""
+    has_safety_checker: builtins.bool
+    """Whether images are looked at by a safety checker of the model's own, which makes black what it takes offence at."""
+    frames: builtins.int
+    """Of a video for which none are asked for; 0 for a model of images."""
+    frames_multiple: builtins.int
+    """That the frames of a video less 1 are a multiple of; 0 for a model of images."""
+    frames_per_second: builtins.int
+    """Of a video for which none are asked for; 0 for a model of images."""
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What it can begin from: `text`, `image` (beside a text), `mask` (beside an image and a text)."""
+
+    @property
+    def honoured_fields(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Of `negative_prompt`, `guidance_scale` and `strength`, those that change anything; the others are refused."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: builtins.str = ...,
+        inputs: collections.abc.Iterable[builtins.str] | None = ...,
+        honoured_fields: collections.abc.Iterable[builtins.str] | None = ...,
+        size_multiple: builtins.int = ...,
+        width: builtins.int = ...,
+        height: builtins.int = ...,
+        steps: builtins.int = ...,
+        guidance_scale: builtins.float = ...,
+        has_safety_checker: builtins.bool = ...,
+        frames: builtins.int = ...,
+        frames_multiple: builtins.int = ...,
+        frames_per_second: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["frames", b"frames", "frames_multiple", b"frames_multiple", "frames_per_second", b"frames_per_second", "guidance_scale", b"guidance_scale", "has_safety_checker", b"has_safety_checker", "height", b"height", "honoured_fields", b"honoured_fields", "inputs", b"inputs", "pipeline", b"pipeline", "size_multiple", b"size_multiple", "steps", b"steps", "width", b"width"]) -> None: ...
+
+Global___DiffusionSpec: typing_extensions.TypeAlias = DiffusionSpec
 
 @typing.final
 class EmbedSpec(google.protobuf.message.Message):

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from panope_backends.errors import InternalError
-from panope_backends.tasks.super_resolution.made_images import Form, file_of
+from panope_backends.media.image_files import file_of
+from panope_backends.tasks.super_resolution.made_images import Form
 from panope_backends.tasks.super_resolution.tiles import OVERLAP, Pixels, joined, tiles_of
 
 

@@ -1,0 +1,116 @@
+"""What a loaded pipeline takes and honours, told by its signature and the configurations of its parts."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from panope_backends.api import DiffusionFacts
+
+#: What diffusers checks sides by, whatever the model.
+_LEAST_MULTIPLE = 8
+
+#: Where a pipeline says nothing of its images' sides, or of its steps.
+_SIDE, _STEPS = 1024, 50
+
+#: Latents of transformers go in patches of two, some without the model's configuration saying so.
+_PATCH = 2
+#: From this on one latent stands for as many pixels as a patch does elsewhere.
+_COARSE = 32
+
+Parameters = Mapping[str, inspect.Parameter]
+
+
+def pipeline_facts(pipeline: Any, pipelines: Mapping[str, Any]) -> DiffusionFacts:
+    """The facts of a pipeline.
+
+    Args:
+        pipeline: as it was loaded.
+        pipelines: of its weights, by what they begin from.
+    """
+    takes = inspect.signature(pipeline.__call__).parameters
+    multiple = _multiple(pipeline)
+    width, height = _default_size(pipeline, takes, multiple)
+    steps, guidance = takes["num_inference_steps"].default, takes.get(guidance_name(takes))
+    honours_guidance = "guidance_scale" in _honoured(pipeline, takes)
+    return DiffusionFacts(
+        pipeline=type(pipeline).__name__,
+        inputs=frozenset(pipelines),
+        honoured=_honoured(pipeline, takes) | _strength(pipelines),
+        multiple=multiple,
+        width=width,
+        height=height,
+        steps=steps if isinstance(steps, int) else _STEPS,
+        guidance_scale=float(guidance.default or 0) if guidance is not None and honours_guidance else 0.0,
+        checks_safety=getattr(pipeline, "safety_checker", None) is not None,
+    )
+
+
+def guidance_name(takes: Parameters) -> str:
+    """What a pipeline calls how closely it keeps to the prompt.
+
+    Some models were trained to be told a `guidance_scale`, and call the usual one `true_cfg_scale`. The first of the
+    two with a default counts.
+    """
+    own = takes.get("guidance_scale")
+    if "true_cfg_scale" in takes and (own is None or own.default is None):
+        return "true_cfg_scale"
+    return "guidance_scale"
+
+
+def _honoured(pipeline: Any, takes: Parameters) -> frozenset[str]:
+    """Which of the fields change anything: some are taken and passed over, as the models' configurations have it."""
+    name, found = guidance_name(takes), set()
+    is_told = getattr(_config(pipeline, "transformer"), "guidance_embeds", True)
+    if name in takes and (name == "true_cfg_scale" or "true_cfg_scale" not in takes or is_told):
+        found.add("guidance_scale")
+    # With those that are told their guidance nothing is computed for a negative prompt.
+    is_told_by_unet = getattr(_config(pipeline, "unet"), "time_cond_proj_dim", None) is not None
+    computes = (name == "true_cfg_scale" or "true_cfg_scale" not in takes) and not is_told_by_unet
+    if "negative_prompt" in takes and computes:
+        found.add("negative_prompt")
+    return frozenset(found)
+
+
+def _strength(pipelines: Mapping[str, Any]) -> frozenset[str]:
+    begun = [pipeline for kind, pipeline in pipelines.items() if kind != "text"]
+    take = all("strength" in inspect.signature(pipeline.__call__).parameters for pipeline in begun)
+    return frozenset({"strength"} if begun and take else ())
+
+
+def _multiple(pipeline: Any) -> int:
+    scale = int(getattr(pipeline, "vae_scale_factor", 1) or 1)
+    transformer = _config(pipeline, "transformer")
+    if transformer is None:
+        return math.lcm(_LEAST_MULTIPLE, scale)
+    patch = getattr(transformer, "patch_size", 1)
+    patch = patch if isinstance(patch, int) else 1
+    return math.lcm(_LEAST_MULTIPLE, scale * (patch if scale >= _COARSE else max(patch, _PATCH)))
+
+
+def _default_size(pipeline: Any, takes: Parameters, multiple: int) -> tuple[int, int]:
+    """Width and height of an image for which none are told."""
+    told = [takes[name].default if name in takes else None for name in ("width", "height")]
+    if not all(isinstance(side, int) for side in told):
+        scale = int(getattr(pipeline, "vae_scale_factor", 1) or 1)
+        told = [side * scale for side in _sample_size(pipeline)] or [_SIDE, _SIDE]
+    width, height = (max(multiple, int(side or _SIDE) // multiple * multiple) for side in told)
+    return width, height
+
+
+def _sample_size(pipeline: Any) -> list[int]:
+    """Width and height of latents that the model was trained with; empty where it does not say."""
+    found = getattr(pipeline, "default_sample_size", None)
+    for part in ("unet", "transformer"):
+        found = found or getattr(_config(pipeline, part), "sample_size", None)
+    if isinstance(found, int):
+        return [found, found]
+    if isinstance(found, list | tuple) and len(found) == 2:  # height and width
+        return [int(found[1]), int(found[0])]
+    return []
+
+
+def _config(pipeline: Any, part: str) -> Any:
+    return getattr(getattr(pipeline, part, None), "config", None)

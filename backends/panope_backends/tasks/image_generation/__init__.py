@@ -1,0 +1,1 @@
+"""Task `image-generation`: a text, and perhaps an image, to images."""
