@@ -2,6 +2,9 @@ package panope
 
 import (
 	"context"
+	"iter"
+
+	"google.golang.org/grpc"
 
 	"github.com/panope/panope/clients/go/panopev1"
 )
@@ -53,4 +56,19 @@ func (c *Client) Recognize(
 // Upscale makes images larger, or cleans them at their size, as the model does.
 func (c *Client) Upscale(ctx context.Context, request *panopev1.UpscaleRequest) (*panopev1.UpscaleResponse, error) {
 	return c.image.Upscale(ctx, request)
+}
+
+// GenerateImages draws images by a text, and perhaps by an image or a part of one: each step is told when it is done, and
+// each image when it is there. Leaving the loop ends the work within a step. Nothing is retried; an error is the last that
+// comes.
+func (c *Client) GenerateImages(
+	ctx context.Context, request *panopev1.GenerateImagesRequest,
+) iter.Seq2[*panopev1.GenerateImagesResponse, error] {
+	open := func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.GenerateImagesResponse], error) {
+		return c.image.GenerateImages(ctx, request)
+	}
+	last := max(request.GetCount(), 1) - 1
+	return responses(ctx, open, func(r *panopev1.GenerateImagesResponse) bool {
+		return r.GetImage() != nil && r.GetImage().GetIndex() == last
+	})
 }

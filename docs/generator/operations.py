@@ -44,6 +44,8 @@ from panope_server.transport.rest.hugging_face.text_to_text.schemas import (
     TranslationJson,
 )
 from panope_server.transport.rest.hugging_face.texts.schemas import AnswerBody, AnswerJson, FillingJson, FillMaskBody
+from panope_server.transport.rest.image_generation import openai_schemas as images
+from panope_server.transport.rest.image_generation.hugging_face_schemas import ImageToImageBody, TextToImageBody
 from panope_server.transport.rest.ocr import schemas as ocr
 from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.openai.chat.answers import ChatJson
@@ -129,6 +131,8 @@ _INFO = Operation(models.InfoJson, query={"blobs": bool, "expand": _Expand, "sec
 _UPSCALED: Mapping[str, Any] = {"media": "image/png", "or_media": ("image/jpeg",), "waits": True}
 _TRANSCRIPTS = ("text/plain", "text/vtt")
 _AZURE: Mapping[str, Any] = {"api-version": str}
+
+_DRAWN: Mapping[str, Any] = {"media": "image/png", "or_media": ("image/jpeg", "image/webp"), "waits": True}
 
 _ANY_ANSWER = list[Vector | float] | tgi.GeneratedTextJson
 _ENTITIES = (list[classification.EntityJson], list[list[classification.EntityJson]])
@@ -246,6 +250,16 @@ METHODS: Mapping[str, Operation] = {
     "SuperResolutionService.UpscaleModel": Operation(
         body=SuperResolutionBody, media="image/png", or_media=("image/jpeg",), waits=True
     ),
+    "ImageGenerationService.CreateImage": Operation(
+        images.ImagesJson, images.ImageGenerationBody, query=_AZURE, waits=True
+    ),
+    "ImageGenerationService.CreateImageEdit": Operation(
+        images.ImagesJson, images.ImageEditForm, body_media=FORM, query=_AZURE, waits=True
+    ),
+    "ImageGenerationService.DrawText": Operation(body=TextToImageBody, **_DRAWN),
+    "ImageGenerationService.DrawTextModel": Operation(body=TextToImageBody, **_DRAWN),
+    "ImageGenerationService.DrawImage": Operation(body=ImageToImageBody, **_DRAWN),
+    "ImageGenerationService.DrawImageModel": Operation(body=ImageToImageBody, **_DRAWN),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),

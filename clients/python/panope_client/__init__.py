@@ -23,7 +23,7 @@ from panope.v1.generate_service_pb2 import (
     StreamGenerateResponse,
     TextToText,
 )
-from panope.v1.image_service_pb2 import UpscaleResponse
+from panope.v1.image_service_pb2 import GeneratedImage, GenerateImagesResponse, UpscaleResponse
 from panope.v1.job_service_pb2 import Job
 from panope.v1.key_service_pb2 import CreateKeyResponse, Key, RotateKeyResponse
 from panope.v1.model_pb2 import Instance, Model, Variant
@@ -56,6 +56,7 @@ from panope_client.errors import (
 from panope_client.messages.classify import ClassifyOptions, ClassifyTokensOptions, RerankOptions, ZeroShotOptions
 from panope_client.messages.embed import EmbedOptions
 from panope_client.messages.generate import GenerateOptions
+from panope_client.messages.generated_image import GenerateImagesOptions
 from panope_client.messages.image import (
     ClassifyImagesOptions,
     DepthOptions,
@@ -97,8 +98,11 @@ __all__ = [
     "EstimateDepthResponse",
     "FillMaskOptions",
     "FillMaskResponse",
+    "GenerateImagesOptions",
+    "GenerateImagesResponse",
     "GenerateOptions",
     "GenerateResponse",
+    "GeneratedImage",
     "GetCacheStatisticsResponse",
     "Health",
     "Instance",

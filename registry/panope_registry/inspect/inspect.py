@@ -53,8 +53,8 @@ class Inspection:
     Attributes:
         task: empty when it is open or unknown.
         candidates: the tasks among which somebody must decide; empty when one is decided, or nothing is known.
-        config: the parsed config.json, or of a pipeline model_index.json, and what a description says of the memory of a
-            run; {} without any.
+        config: the parsed config.json, or of a pipeline model_index.json, and what a description says of the memory of
+            a run; {} without any.
         reasons: what was concluded -> from what.
         kinds: of every file.
         used_grants: of `grants.pickles` and `grants.remote_code`, those without which it would have been refused.

@@ -18,6 +18,7 @@ from panope_server.cli.server import (
     cache,
     depth,
     embed,
+    generate_image,
     labels,
     models,
     ocr,
@@ -97,6 +98,7 @@ app.command("detect-speech")(speech.detect_speech)
 app.command("speak")(speech.speak)
 app.command("run")(chat.run)
 app.command("generate")(chat.generate)
+app.command("generate-image")(generate_image.generate_image)
 app.add_typer(cache.cache, name="cache")
 app.command("usage")(usage.usage)
 app.command("log")(log.log)

@@ -12,6 +12,7 @@ from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.tasks.text_spec import TextSpec
+from panope_server.tasks.vision.diffusion_spec import DiffusionSpec
 
 
 class ModelState(StrEnum):
@@ -206,6 +207,7 @@ class ModelView:
     generate: GenerateSpec | None = None
     classify: ClassifySpec | None = None
     text: TextSpec | None = None
+    diffusion: DiffusionSpec | None = None
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
     source: str = ""

@@ -31,6 +31,7 @@ from panope_server.tasks.vision.classify_images import ClassifyImagesTask
 from panope_server.tasks.vision.depth import DepthTask
 from panope_server.tasks.vision.detect import DetectTask
 from panope_server.tasks.vision.embed_images import EmbedImagesTask
+from panope_server.tasks.vision.image_generation import ImageGenerationTask
 from panope_server.tasks.vision.ocr import OcrTask
 from panope_server.tasks.vision.segment import SegmentTask
 from panope_server.tasks.vision.super_resolution import SuperResolutionTask
@@ -60,6 +61,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask, SuperResolutionTask),
+    *(ImageGenerationTask,),
     *(TranscribeTask, ClassifyAudioTask, DetectSpeechTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),

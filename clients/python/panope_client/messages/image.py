@@ -350,10 +350,15 @@ def upscale_request(images: Iterable[ImageSource], model: str, options: UpscaleO
 def _images(images: Iterable[ImageSource]) -> list[Image]:
     if isinstance(images, bytes | str):
         raise InvalidArgumentError("`images` must be a list of images", field="images")
-    return [_image(image, f"images[{index}]") for index, image in enumerate(iterated(images, "images"))]
+    return [image_message(image, f"images[{index}]") for index, image in enumerate(iterated(images, "images"))]
 
 
-def _image(image: object, field: str) -> Image:
+def image_message(image: object, field: str) -> Image:
+    """An image as messages hold it.
+
+    Raises:
+        InvalidArgumentError: it is none, or a file cannot be read.
+    """
     if isinstance(image, bytes):
         return Image(content=image)
     if isinstance(image, str) and image.startswith(_URIS):

@@ -10,11 +10,17 @@ from typing import Unpack
 from panope.v1.classify_service_pb2 import ClassifyImagesResponse
 from panope.v1.depth_service_pb2 import EstimateDepthResponse
 from panope.v1.detect_service_pb2 import DetectResponse, ImageDetections
-from panope.v1.image_service_pb2 import UpscaleResponse
+from panope.v1.image_service_pb2 import GeneratedImage, GenerateImagesResponse, UpscaleResponse
 from panope.v1.ocr_service_pb2 import RecognizeResponse
 from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.arguments import Priority
+from panope_client.errors import InvalidResponseError
 from panope_client.messages.embed import embeddings_of
+from panope_client.messages.generated_image import (
+    GenerateImagesOptions,
+    checked_images,
+    generate_images_request,
+)
 from panope_client.messages.image import (
     ClassifyImagesOptions,
     DepthOptions,
@@ -242,3 +248,59 @@ class ImageCalls(Connection):
             options: see `UpscaleOptions`.
         """
         return self._call(self._image.Upscale, upscale_request(images, model, options), timeout, priority)
+
+    def generate_images(
+        self,
+        prompt: str,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[GenerateImagesOptions],
+    ) -> list[GeneratedImage]:
+        """Draws images by a text, and perhaps by an image or a part of one. Nothing is retried.
+
+        Args:
+            prompt: what is to be seen.
+            model: `vendor/name`, of the task `image-generation`.
+            priority: see the class.
+            timeout: seconds for all images.
+            options: see `GenerateImagesOptions`.
+        """
+        stream = self.stream_generate_images(prompt, model, priority=priority, timeout=timeout, **options)
+        images = [response.image for response in stream if response.HasField("image")]
+        count = options.get("count")
+        return checked_images(images, 1 if count is None else count)
+
+    def stream_generate_images(
+        self,
+        prompt: str,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[GenerateImagesOptions],
+    ) -> Stream[GenerateImagesResponse]:
+        """As `generate_images`, with each step when it is done. Leaving the loop ends the work within a step.
+
+        Args:
+            prompt: what is to be seen.
+            model: `vendor/name`, of the task `image-generation`.
+            priority: see the class.
+            timeout: seconds for the whole stream.
+            options: see `GenerateImagesOptions`.
+        """
+        request = generate_images_request(prompt, model, options)
+        attempts = self._retries.start(timeout)
+        call = self._image.GenerateImages(request, timeout=attempts.timeout(), metadata=self._metadata_of(priority))
+        is_told = False
+        try:
+            for response in call:
+                is_told = True
+                yield response
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        if not is_told:
+            raise InvalidResponseError("the stream ended without an answer")

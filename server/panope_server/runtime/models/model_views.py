@@ -16,6 +16,7 @@ from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.tasks.text_spec import TextSpec
+from panope_server.tasks.vision.diffusion_spec import DiffusionSpec
 
 
 def pick(
@@ -68,10 +69,12 @@ def model_view(entry: ModelEntry, runtime: ModelRuntime | None, running: Sequenc
     generate = runtime.facts if isinstance(runtime.facts, GenerateSpec) else None
     classify = runtime.facts if isinstance(runtime.facts, ClassifySpec) else None
     text = runtime.facts if isinstance(runtime.facts, TextSpec) else None
+    diffusion = runtime.facts if isinstance(runtime.facts, DiffusionSpec) else None
     return replace(
         view,
         embed=embed,
         text=text,
+        diffusion=diffusion,
         generate=generate,
         classify=classify,
         inputs=runtime.inputs,

@@ -51,6 +51,7 @@ from panope_server.transport.rest.classification.servicer import ClassificationS
 from panope_server.transport.rest.depth.servicer import DepthEstimationServicer
 from panope_server.transport.rest.detection.servicer import DetectionServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
+from panope_server.transport.rest.image_generation.servicer import ImageGenerationServicer
 from panope_server.transport.rest.ocr.servicer import OcrRestServicer
 from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer
 from panope_server.transport.rest.openai.servicer import OpenAiServicer
@@ -123,6 +124,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     DepthEstimationServicer,
     OcrRestServicer,
     SuperResolutionServicer,
+    ImageGenerationServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

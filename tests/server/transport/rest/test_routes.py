@@ -13,6 +13,7 @@ from rest_doubles.models import (
     FILLER,
     GENERATOR,
     OCR,
+    PAINTER,
     RANGER,
     READER,
     SEGMENTER,
@@ -105,17 +106,26 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/audio/speech"): {"input": "a", "voice": "default"},
     ("POST", "/v1/text-to-speech"): {"inputs": "a"},
     ("POST", "/v1/text-to-speech/{model=**}"): {"inputs": "a"},
+    ("POST", "/v1/images/generations"): {"prompt": "a"},
+    ("POST", "/v1/text-to-image"): {"inputs": "a"},
+    ("POST", "/v1/text-to-image/{model=**}"): {"inputs": "a"},
+    ("POST", "/v1/image-to-image"): {"inputs": "YQ==", "parameters": {"prompt": "a"}},
+    ("POST", "/v1/image-to-image/{model=**}"): {"inputs": "YQ==", "parameters": {"prompt": "a"}},
     ("POST", "/v1/jobs/{job=*}/cancel"): {},
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
 WITH_BODY = {"POST", "PUT", "PATCH"}
 #: These take forms.
 FORM = "multipart/form-data; boundary=b"
-FORMS = dict.fromkeys(
-    ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/audio/voice-activity"),
-    b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n' + TRANSCRIBER.encode() + b"\r\n"
-    b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\na\r\n--b--\r\n',
-)
+FORMS = {
+    **dict.fromkeys(
+        ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/audio/voice-activity"),
+        b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n' + TRANSCRIBER.encode() + b"\r\n"
+        b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\na\r\n--b--\r\n',
+    ),
+    "/v1/images/edits": b'--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\na\r\n'
+    b'--b\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\na\r\n--b--\r\n',
+}
 TRANSCRIBE = ("/v1/speech-recognition/{model=**}",)
 SPEAK = ("/v1/text-to-speech/{model=**}",)
 #: Marks paths with one segment for the model; none of the models here has such a name, so the façade says so.
@@ -129,6 +139,8 @@ LOOK = {
     "/v1/depth/{model=**}": RANGER,
     "/v1/ocr/{model=**}": OCR,
     "/v1/superres/{model=**}": ENLARGER,
+    "/v1/text-to-image/{model=**}": PAINTER,
+    "/v1/image-to-image/{model=**}": PAINTER,
 }
 #: Models that these name read texts.
 READ = {"/v1/answer/{model=**}": READER, "/v1/fill-mask/{model=**}": FILLER}
@@ -144,6 +156,7 @@ EVENTS = ("/v1/jobs/{job=*}/events", "/generate_stream", "/v1/generate_stream")
 FILES = {
     **{f"/v1{path}superres": "image/png" for path in ("/", "/vision/", "/tool/vision/")},
     "/v1/superres/{model=**}": "image/png",
+    **{f"/v1/{way}{path}": "image/png" for way in ("text-to-image", "image-to-image") for path in ("", "/{model=**}")},
     "/v1/audio/speech": "audio/mpeg",
     "/v1/text-to-speech": "audio/flac",
     "/v1/text-to-speech/{model=**}": "audio/flac",

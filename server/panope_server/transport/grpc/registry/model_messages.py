@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -101,6 +102,8 @@ def model_message(view: ModelView) -> pb.Model:
     if (text := view.text) is not None:
         message.text.max_tokens, message.text.mask_token = text.max_tokens, text.mask_token
         message.text.batching = text.batching
+    if view.diffusion is not None:
+        message.diffusion.CopyFrom(pb.DiffusionSpec(**asdict(view.diffusion)))
     if view.generate is not None:
         message.generate.CopyFrom(_generate_message(view.generate))
     return message

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import grpc
 
 from panope.v1 import image_service_pb2 as pb
 from panope.v1 import image_service_pb2_grpc as pb_grpc
+from panope_backends.errors import CallerError
+from panope_server.tasks.vision.image_generation import ImageGenerationOutput
 from panope_server.tasks.vision.super_resolution import OutputFormat, SuperResolutionInput, SuperResolutionOutput
-from panope_server.transport.grpc.fields import known
+from panope_server.transport.field_names import FieldNames
+from panope_server.transport.grpc.fields import known, named_model
 from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.texts.calls import run
-from panope_server.transport.interceptors.context import Context
+from panope_server.transport.grpc.vision.generated_images import NAMES, input_of, responses_of
+from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
 
@@ -48,3 +52,23 @@ class ImageServicer(pb_grpc.ImageServiceServicer):
         )
         made = [pb.UpscaledImage(width=each.width, height=each.height, content=each.content) for each in answer.images]
         return pb.UpscaleResponse(model=model, images=made)
+
+    async def GenerateImages(
+        self, request: pb.GenerateImagesRequest, context: Context
+    ) -> AsyncIterator[pb.GenerateImagesResponse]:
+        """Draws images, step by step."""
+        call = call_for(
+            context,
+            model=named_model(request.model),
+            task_input=input_of(request),
+            task="image-generation",
+            interface="ImageService/GenerateImages",
+        )
+        try:
+            async with self._pipeline.stream(call) as parts:
+                async for part in parts:
+                    assert isinstance(part, ImageGenerationOutput)
+                    for response in responses_of(call.model, part):
+                        yield response
+        except CallerError as error:
+            raise error.renamed(FieldNames(NAMES)) from None

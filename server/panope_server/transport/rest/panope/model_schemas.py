@@ -27,11 +27,13 @@ from panope_server.transport.rest.panope.instance_schemas import (
 )
 from panope_server.transport.rest.panope.spec_schemas import (
     ClassifySpecJson,
+    DiffusionSpecJson,
     EmbedSpecJson,
     GenerateSpecJson,
     TensorSpecJson,
     TextSpecJson,
     classify_spec,
+    diffusion_spec,
     embed_spec,
     generate_spec,
     tensor_specs,
@@ -152,6 +154,7 @@ class ModelInfoJson(Struct):
         generate: null for models of other tasks, and until the model was loaded.
         classify: null for models without labels, and until the model was loaded.
         text: null for models that neither answer questions nor fill masks, and until the model was loaded.
+        diffusion: null for models that draw nothing, and until the model was loaded.
         alias_of: what the alias points to, a model's name or `model@digits` of a variant; empty for a model itself.
         default_keep_alive_seconds: for which its record says that it stays loaded unused; negative for ever, null
             leaves it to the settings.
@@ -169,6 +172,7 @@ class ModelInfoJson(Struct):
     generate: GenerateSpecJson | None
     classify: ClassifySpecJson | None
     text: TextSpecJson | None
+    diffusion: DiffusionSpecJson | None
     inputs: list[TensorSpecJson]
     outputs: list[TensorSpecJson]
     source: str
@@ -247,6 +251,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
         generate=None if view.generate is None else generate_spec(view.generate),
         classify=None if view.classify is None else classify_spec(view.classify),
         text=None if view.text is None else text_spec(view.text),
+        diffusion=None if view.diffusion is None else diffusion_spec(view.diffusion),
         inputs=tensor_specs(view.inputs),
         outputs=tensor_specs(view.outputs),
         source=view.source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from panope_server.tasks.classify import ClassifySpec
 from panope_server.tasks.embed import EmbedSpec
 from panope_server.tasks.generate.types import GenerateSpec
 from panope_server.tasks.text_spec import TextSpec
+from panope_server.tasks.vision.diffusion_spec import DiffusionSpec
 from panope_server.transport.rest.panope.tensor_json import DATATYPES, Datatype
 
 
@@ -85,6 +87,38 @@ class GenerateSpecJson(Struct):
     ignored_defaults: list[str]
 
 
+class DiffusionSpecJson(Struct):
+    """What a model of the task `image-generation` or `video-generation` takes and honours.
+
+    Attributes:
+        pipeline: the class of diffusers that it is.
+        inputs: what it can begin from: `text`, `image`, `mask`.
+        honoured_fields: of `negative_prompt`, `guidance_scale` and `strength`.
+        size_multiple: that sides are multiples of, in pixels.
+        width: of an image for which none is asked for, in pixels.
+        height: the same.
+        steps: where none are asked for.
+        guidance_scale: where none is asked for; 0 where the model has none.
+        has_safety_checker: whether images are looked at by a model of its files.
+        frames: of a video where none are asked for; 0 for a model of images.
+        frames_multiple: that the frames of a video less 1 are a multiple of.
+        frames_per_second: of a video where none are asked for.
+    """
+
+    pipeline: str
+    inputs: list[str]
+    honoured_fields: list[str]
+    size_multiple: int
+    width: int
+    height: int
+    steps: int
+    guidance_scale: float
+    has_safety_checker: bool
+    frames: int
+    frames_multiple: int
+    frames_per_second: int
+
+
 class TensorSpecJson(Struct):
     """What a model takes or gives under one name.
 
@@ -128,6 +162,11 @@ def classify_spec(spec: ClassifySpec) -> ClassifySpecJson:
 def text_spec(spec: TextSpec) -> TextSpecJson:
     """Of a model that answers questions or fills masks."""
     return TextSpecJson(spec.max_tokens, spec.mask_token, spec.batching)
+
+
+def diffusion_spec(spec: DiffusionSpec) -> DiffusionSpecJson:
+    """Of a model that draws."""
+    return DiffusionSpecJson(**asdict(spec) | {"inputs": [*spec.inputs], "honoured_fields": [*spec.honoured_fields]})
 
 
 def generate_spec(spec: GenerateSpec) -> GenerateSpecJson:

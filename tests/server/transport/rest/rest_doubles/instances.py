@@ -26,6 +26,7 @@ from panope_server.tasks.task import Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
 from panope_server.tasks.vision.embed_images import EmbedImagesInput, EmbedImagesOutput
+from panope_server.tasks.vision.image_generation import GeneratedImage, ImageGenerationInput, ImageGenerationOutput
 
 
 @dataclass
@@ -88,6 +89,10 @@ class FakeInstances:
                 return DetectSpeechOutput([SpeechPart(0.5, 1.5)], 2.0)
             case TranscribeInput():
                 return TranscribeOutput([TranscriptSegment(0, 0.0, 1.5, " Hello.", [7], -0.5, 1.0)], "en", 1.5, 1)
+            case ImageGenerationInput(seed=seed, count=count):
+                return ImageGenerationOutput(
+                    images=[GeneratedImage(index, 8, 6, b"image", (seed or 0) + index, False) for index in range(count)]
+                )
             case SpeakInput():
                 return SpeakOutput(b"audio of " + call.input.text.encode(), 0.5, 16_000)
             case TensorInput():

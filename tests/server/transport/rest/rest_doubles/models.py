@@ -26,6 +26,7 @@ DETECTOR, SEGMENTER = "labels/detector", "labels/segmenter"
 RANGER, ENLARGER, OCR = "pixels/ranger", "pixels/enlarger", "pixels/ocr"
 TRANSCRIBER = "speech/transcriber"
 SPEAKER = "speech/speaker"
+PAINTER = "pixels/painter"
 READER, FILLER = "texts/reader", "texts/filler"
 DIMENSIONS = 4
 LABELS = ("contradiction", "entailment", "neutral")
@@ -40,6 +41,7 @@ DEFAULTS = {
     "depth": RANGER,
     "ocr": OCR,
     "super-resolution": ENLARGER,
+    "image-generation": PAINTER,
     "transcribe": TRANSCRIBER,
     "speak": SPEAKER,
     "question-answer": READER,
@@ -195,6 +197,7 @@ def model_views() -> dict[str, ModelView]:
             (RANGER, "depth"),
             (OCR, "ocr"),
             (ENLARGER, "super-resolution"),
+            (PAINTER, "image-generation"),
             (TRANSCRIBER, "transcribe"),
             (SPEAKER, "speak"),
         )

@@ -1,0 +1,118 @@
+"""The command that draws images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panope_server.cli.options import Address, Json, Model, finite
+from panope_server.cli.output.console import console, fail, note, print_json
+from panope_server.cli.output.files import check_file
+from panope_server.cli.server.models import client_at
+
+if TYPE_CHECKING:
+    from panope.v1.image_service_pb2 import GeneratedImage
+    from panope_client import Client
+
+#: What names of files end in, and the formats that they say.
+_FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+
+
+def generate_image(
+    model: Model,
+    prompt: Annotated[str, typer.Argument(help="What is to be seen.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The file to write: .png, .jpg or .webp; of several, numbers follow.")
+    ] = Path("image.png"),
+    negative_prompt: Annotated[str | None, typer.Option(help="What is not to be seen.")] = None,
+    size: Annotated[str, typer.Option(help="Such as 512x512; by default the model's own.")] = "",
+    steps: Annotated[int, typer.Option(min=0, help="To draw in; by default the model's own.")] = 0,
+    guidance_scale: Annotated[
+        float | None, typer.Option(min=0, callback=finite, help="How closely to keep to the prompt.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Draws the same image each time.")] = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many images.")] = 1,
+    image: Annotated[
+        Path | None, typer.Option("--image", exists=True, dir_okay=False, help="An image to begin from.")
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", exists=True, dir_okay=False, help="What of it to draw anew, in white.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(min=0, max=1, callback=finite, help="How much of the image may change.")
+    ] = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Draw images by a text, and perhaps by an image."""
+    kind = _FORMATS.get(out.suffix.lower())
+    if kind is None:
+        fail(f"`--out`: the name `{out}` ends in none of {', '.join(_FORMATS)}")
+    files = [out] if count == 1 else [out.with_stem(f"{out.stem}-{number}") for number in range(1, count + 1)]
+    for file in files:
+        check_file("--out", file)
+    width, height = _size(size)
+    options = {
+        "negative_prompt": negative_prompt,
+        "width": width,
+        "height": height,
+        "steps": steps,
+        "guidance_scale": guidance_scale,
+        "strength": strength,
+        "seed": seed,
+        "count": count,
+        "format": kind,
+        "image": image,
+        "mask": mask,
+    }
+    with client_at(address) as client:
+        images = _drawn(client, prompt, model, files, quiet=json, options=options)
+    if json:
+        print_json([_told(file, each) for file, each in zip(files, images, strict=True)])
+
+
+def _drawn(
+    client: Client, prompt: str, model: str, files: list[Path], *, quiet: bool, options: dict[str, Any]
+) -> list[GeneratedImage]:
+    """The images, each written when it is there; leaving by Ctrl-C ends the work."""
+    from panope_server.cli.output.steps import StepBar
+
+    images: list[GeneratedImage] = []
+    with StepBar(len(files), quiet=quiet) as bar:
+        for response in client.stream_generate_images(prompt, model, **options):
+            if response.HasField("progress"):
+                bar.show(response.progress.index, response.progress.step, response.progress.steps)
+                continue
+            image, file = response.image, files[response.image.index]
+            images.append(image)
+            try:
+                file.write_bytes(image.content)
+            except OSError as error:
+                fail(f"`{file}` cannot be written: {error.strerror or type(error).__name__}")
+            if image.flagged:
+                note(f"the model's safety checker took offence: {file} is black")
+            if not quiet:
+                told = f"{file}: {image.width} × {image.height}, seed {image.seed}"
+                console.print(told, markup=False, highlight=False)
+    return images
+
+
+def _told(file: Path, image: GeneratedImage) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "width": image.width,
+        "height": image.height,
+        "seed": image.seed,
+        "flagged": image.flagged,
+    }
+
+
+def _size(text: str) -> tuple[int, int]:
+    if not text:
+        return 0, 0
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        fail(f"`--size`: `{text}` is no size such as 512x512")
+    return int(width), int(height)

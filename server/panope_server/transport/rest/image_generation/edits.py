@@ -1,0 +1,75 @@
+"""OpenAI's form of an image that is drawn anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.vision.image_generation import ImageGenerationInput
+from panope_server.tasks.vision.images import Image
+from panope_server.transport.json_errors import misfit
+from panope_server.transport.rest.image_generation.openai_schemas import REFUSED, ImageEditForm, input_of
+from panope_server.transport.rest.json.refusals import UNSUPPORTED_FIELD
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.speech.multipart import Form
+
+_FIELDS = frozenset(ImageEditForm.__struct_fields__)
+_FILES = ("image", "mask")
+
+
+def read_edit(form: Form, unknown: UnknownFields) -> tuple[ImageGenerationInput, ImageEditForm]:
+    """What a form asks for, and the form's texts.
+
+    Raises:
+        InvalidInputError: a field is missing, given twice, unknown, refused, or has a wrong value.
+    """
+    files = _files(form, unknown)
+    if "image" not in files:
+        raise InvalidInputError("`image` is missing: send it as a file", field="image")
+    told = _texts(form, unknown)
+    task_input = input_of(told)
+    task_input.strength = told.strength
+    task_input.image = Image(content=files["image"])
+    if "mask" in files:
+        task_input.mask, task_input.mask_is_transparency = Image(content=files["mask"]), True
+    return task_input, told
+
+
+def _files(form: Form, unknown: UnknownFields) -> dict[str, bytes]:
+    found = {}
+    for name, content in form.files.items():
+        # Clients that send several images name each so; a form that has two is refused when it is read.
+        plain = name.removesuffix("[]")
+        if plain in _FILES:
+            found[plain] = content
+        else:
+            _refuse(plain, b"", unknown)
+    return found
+
+
+def _texts(form: Form, unknown: UnknownFields) -> ImageEditForm:
+    given: dict[str, Any] = {}
+    for name, values in form.texts.items():
+        if name in _FILES:
+            raise InvalidInputError(f"`{name}` must be a file", field=name)
+        if name not in _FIELDS:
+            _refuse(name, values[0], unknown)
+        elif len(values) > 1:
+            raise InvalidInputError(f"`{name}` is given twice", field=name)
+        else:
+            given[name] = values[0]
+    try:
+        # What stands in a form is text, numbers too.
+        return msgspec.convert(given | {"image": ""}, ImageEditForm, strict=False)
+    except msgspec.ValidationError as error:
+        raise misfit(error, ImageEditForm, "") from None
+
+
+def _refuse(name: str, value: str | bytes, unknown: UnknownFields) -> None:
+    refusal = REFUSED.get(name)
+    if refusal is None:
+        unknown.add(name, InvalidInputError(f"unknown field `{name[:64]}`", field=name[:64], reason="unknown_field"))
+    elif value not in {str(each).lower() for each in refusal.neutral}:
+        raise InvalidInputError(f"`{name}` {refusal.reason}", field=name, reason=UNSUPPORTED_FIELD)
