@@ -20,6 +20,8 @@ _log = structlog.get_logger("panope.server")
 #: The longest time for running calls to end, and for everything.
 DRAIN_SECONDS = 20.0
 STOP_SECONDS = 25.0
+#: For callers to hear that their calls take longer than that.
+REFUSE_SECONDS = 1.5
 
 
 async def drain(
@@ -49,12 +51,19 @@ async def drain(
         await envoy.end_connections()
     await asyncio.sleep(delay_seconds)
     calls.end_streams()
-    draining = [server.drain(seconds), job_worker.stop()]
+    refusing = asyncio.get_running_loop().call_later(seconds, _refuse_rest, calls)
+    most = seconds + REFUSE_SECONDS
+    draining = [server.drain(most), job_worker.stop()]
     if envoy is not None:
-        draining.append(envoy.drain(seconds, lambda: calls.count > 0 or is_sending_files()))
+        draining.append(envoy.drain(most, lambda: calls.count > 0 or is_sending_files()))
     await asyncio.gather(*draining)
+    refusing.cancel()
+
+
+def _refuse_rest(calls: RunningCalls) -> None:
     if calls.count:
         _log.warning("requests_aborted", count=calls.count)
+        calls.refuse_rest()
 
 
 def end_in_time(seconds: float = STOP_SECONDS) -> None:

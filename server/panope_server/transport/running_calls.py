@@ -14,6 +14,7 @@ class RunningCalls:
 
     Attributes:
         count: of those that run now.
+        are_refused: whether those that run were told to end, because the server does.
     """
 
     def __init__(self) -> None:
@@ -22,15 +23,21 @@ class RunningCalls:
         self._none = asyncio.Event()
         self._none.set()
         self._ending = asyncio.Event()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self.are_refused = False
 
     def __enter__(self) -> None:
-        """A call begins."""
+        """A call begins, in the task that answers it."""
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.add(task)
         self.count += 1
         self._none.clear()
         self._begun.set()
 
     def __exit__(self, *_: object) -> None:
         """A call ends."""
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.discard(task)
         self.count -= 1
         if not self.count:
             self._none.set()
@@ -43,6 +50,12 @@ class RunningCalls:
     def end_streams(self) -> None:
         """Tells them to."""
         self._ending.set()
+
+    def refuse_rest(self) -> None:
+        """Has every call that runs end, so that its caller hears why, and not the end of a connection alone."""
+        self.are_refused = True
+        for task in self._tasks:
+            task.cancel()
 
     async def until_streams_end(self) -> None:
         """Returns when they are told to end."""

@@ -376,7 +376,7 @@ class Instance(ModelInstance):
         for entry in held:
             entry.fail(
                 InstanceLostError(
-                    f"the worker of model `{self.plan.model}` ended while it had this call",
+                    f"the worker of model `{self.plan.model}` ended while it had this call; another starts: try again",
                     retry_after_seconds=LOST_RETRY_SECONDS,
                 )
             )

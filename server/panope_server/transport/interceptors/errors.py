@@ -51,6 +51,10 @@ class ErrorInterceptor(HandlerInterceptor):
                     answer = await handle(request, context)
                     await send_headers(context)
                     return answer
+                except asyncio.CancelledError:
+                    if not calls.are_refused:
+                        raise
+                    await _refuse_for_the_end(context)
                 except Exception as error:  # the boundary: whatever it is must not reach the caller as it is
                     await refuse(context, error)
 
@@ -78,10 +82,23 @@ class ErrorInterceptor(HandlerInterceptor):
                             return
                     if hasattr(request, "__aiter__") and calls.streams_end:
                         raise ShuttingDownError("the server is stopping; send what was not answered elsewhere")
+                except asyncio.CancelledError:
+                    if not calls.are_refused:
+                        raise
+                    await _refuse_for_the_end(context, trailers)
                 except Exception as error:  # the boundary, as above
                     await refuse(context, error, trailers)
 
         return run
+
+
+async def _refuse_for_the_end(context: Context, also: Sequence[tuple[str, str]] = _NONE) -> None:
+    """Ends a call whose task was cancelled because the server ends."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+    told = "the server is stopping, and this call took longer than it waits; try it again"
+    await refuse(context, ShuttingDownError(told, retry_after_seconds=1.0), also)
 
 
 def _begin(context: Context) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from panope_server.transport.running_calls import RunningCalls
 MAX_MESSAGE_BYTES = 1000
 
 JOBS = "/panope.v1.JobService/"
+SLOW = Value(value="slow").SerializeToString()
 
 
 class Doors:
@@ -44,7 +46,9 @@ class Service(grpc.GenericRpcHandler):
     """Methods that tell who calls."""
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
-        async def who(_: Value, __: object) -> Value:
+        async def who(request: Value, _: object) -> Value:
+            if request.value == "slow":
+                await asyncio.Event().wait()
             return Value(value=current_principal().name)
 
         async def piped(_: Value, __: object) -> Value:
@@ -54,9 +58,11 @@ class Service(grpc.GenericRpcHandler):
         async def missing(_: Value, __: object) -> Value:
             raise NotFoundError("there is no such job", field="id")
 
-        async def watch(_: Value, __: object) -> AsyncIterator[Value]:
+        async def watch(request: Value, _: object) -> AsyncIterator[Value]:
             for _ in range(2):
                 yield Value(value=current_principal().name)
+            if request.value == "slow":
+                await asyncio.Event().wait()
 
         unary, streaming = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         return {
@@ -75,10 +81,12 @@ class Caller:
 
     Attributes:
         lines: of the log, one for each call.
+        calls: that run.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, metrics: Metrics, lines: Sequence[Any]) -> None:
+    def __init__(self, channel: grpc.aio.Channel, metrics: Metrics, lines: Sequence[Any], calls: RunningCalls) -> None:
         self.lines = lines
+        self.calls = calls
         self._channel = channel
         self._metrics = metrics
 
@@ -87,9 +95,9 @@ class Caller:
         answer: Value = await call(request, metadata=(("authorization", f"Bearer {key}"),))
         return answer.value
 
-    async def stream(self, method: str) -> list[str]:
+    async def stream(self, method: str, request: bytes = b"") -> list[str]:
         call = self._channel.unary_stream(method, response_deserializer=Value.FromString)
-        return [answer.value async for answer in call(b"", metadata=(("authorization", "Bearer ada"),))]
+        return [answer.value async for answer in call(request, metadata=(("authorization", "Bearer ada"),))]
 
     def counted(self) -> dict[tuple[str, str], float]:
         """Calls by interface and code."""
@@ -107,15 +115,14 @@ async def caller(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Caller]:
     # A logger of its own, for what another test has configured stays.
     logger = structlog.wrap_logger(None, processors=[log], wrapper_class=structlog.BoundLogger)
     monkeypatch.setattr(accounting, "_log", logger)
-    interceptors = interceptors_for(
-        RunningCalls(), metrics, Doors(), log_requests=True, max_message_bytes=MAX_MESSAGE_BYTES
-    )
+    calls = RunningCalls()
+    interceptors = interceptors_for(calls, metrics, Doors(), log_requests=True, max_message_bytes=MAX_MESSAGE_BYTES)
     server = grpc.aio.server(interceptors=interceptors)
     server.add_generic_rpc_handlers([Service()])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Caller(channel, metrics, log.entries)
+        yield Caller(channel, metrics, log.entries, calls)
     await server.stop(0)
 
 
@@ -144,6 +151,23 @@ async def test_who_sends_no_good_key_is_told_how_to_come_in(caller: Caller) -> N
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await caller.unary(f"{JOBS}GetJob", key="eve")
     assert dict(caught.value.trailing_metadata())["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_call_that_outlasts_the_servers_end_hears_from_the_server_that_it_may_be_tried_again(
+    caller: Caller, is_stream: bool
+) -> None:
+    asked = caller.stream(f"{JOBS}WatchJob", SLOW) if is_stream else caller.unary(f"{JOBS}GetJob", request=SLOW)
+    running: asyncio.Future[Any] = asyncio.ensure_future(asked)
+    while not caller.calls.count:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.001)
+    caller.calls.refuse_rest()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running
+    assert (caught.value.code(), caller.calls.count) == (grpc.StatusCode.UNAVAILABLE, 0)
+    assert "the server is stopping" in str(caught.value.details())
+    trailers = dict(caught.value.trailing_metadata())
+    assert (trailers["retry-after-ms"], trailers.get("x-should-retry")) == ("1000", None)
 
 
 async def test_health_answers_everybody(caller: Caller) -> None:
