@@ -14,7 +14,9 @@ Every round measures its own idle values and its own peak, so that a machine who
 
 What is compared is measured in slices that take turns. The program shares the machine's cores with the server, which
 pays for refusing calls too: the urgent caller's time beside calls that never reach a model has both costs in it, and
-its time in overload has the model's work besides. Calls that generate are streams, timed to their last token.
+its time in overload has the model's work besides. Calls that generate are streams, timed to their last token. The CPU
+seconds of the program, the server and the workers are told apart: where a worker spends as much on an answered call in
+overload as at the peak, what goodput lacks are cores that others had.
 
 Callers are told apart by addresses: the calls go to the server's Unix socket with the header that Envoy would write.
 """
@@ -29,10 +31,11 @@ import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
 import grpc
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -178,6 +181,32 @@ def generate_case(tokens: int) -> Case:
 
 
 @dataclass(frozen=True)
+class Cpu:
+    """Cores that were used: CPU seconds in a second."""
+
+    program: float
+    server: float
+    worker: float
+    others: float
+
+    @classmethod
+    def seconds_of(cls, server: psutil.Process) -> Cpu:
+        """CPU seconds until now."""
+        found = dict.fromkeys(("program", "server", "worker", "others"), 0.0)
+        for process in (psutil.Process(), server, *server.children(recursive=True)):
+            times = process.cpu_times()
+            is_worker = "panope_backends.worker" in process.cmdline()
+            kind = "program" if process.pid == os.getpid() else "server" if process == server else "others"
+            found["worker" if is_worker else kind] += times.user + times.system
+        return cls(*found.values())
+
+    def since(self, before: Cpu, seconds: float) -> Cpu:
+        """Cores that were used from then to now."""
+        then = astuple(before)
+        return Cpu(*(round((now - was) / seconds, 3) for now, was in zip(astuple(self), then, strict=True)))
+
+
+@dataclass(frozen=True)
 class Round:
     """One round; times are milliseconds, rates calls in a second."""
 
@@ -195,6 +224,8 @@ class Round:
     urgent_calls: int
     modest_beside: float
     modest_flooded: float
+    peak_cpu: Cpu
+    overload_cpu: Cpu
     load: float
 
     @property
@@ -202,7 +233,9 @@ class Round:
         """What is aimed at, each with whether it was met."""
         goodput, idle = self.goodput / self.peak, self.urgent_overload / self.urgent_idle
         beside, flood = self.urgent_overload / self.urgent_beside_refused, self.modest_flooded / self.modest_beside
+        worker = self.overload_cpu.worker / self.goodput / (self.peak_cpu.worker / self.peak)
         return {
+            "a worker's CPU seconds for an answered call to those at the peak, <= 1.1": (worker, worker <= 1.1),
             f"goodput at {TIMES_CAPACITY}x to the peak, >= {GOODPUT_AIM}": (goodput, goodput >= GOODPUT_AIM),
             f"refused in ms, p95 <= {REFUSED_MS_AIM:g}": (self.refused_p95, self.refused_p95 <= REFUSED_MS_AIM),
             f"high priority p95 to idle, <= {URGENT_AIM}": (idle, idle <= URGENT_AIM),
@@ -245,12 +278,14 @@ async def open_loop(caller: Caller, ask: Ask, rate: float, seconds: float, until
     return outcomes
 
 
-async def timed_load(load: Load, seconds: float) -> tuple[Outcomes, float]:
-    """What became of a load of some seconds, and how many it took until the last was answered."""
+async def timed_load(load: Load, seconds: float, server: psutil.Process) -> tuple[Outcomes, float, Cpu]:
+    """What became of a load of some seconds, how many it took until the last was answered, and the cores it used."""
     until = asyncio.Event()
     asyncio.get_running_loop().call_later(seconds, until.set)
-    began = time.perf_counter()
-    return await load(until), time.perf_counter() - began
+    before, began = Cpu.seconds_of(server), time.perf_counter()
+    outcomes = await load(until)
+    took = time.perf_counter() - began
+    return outcomes, took, Cpu.seconds_of(server).since(before, took)
 
 
 async def singles(caller: Caller, case: Case, seconds: float) -> list[float]:
@@ -291,14 +326,16 @@ def p95(values: Sequence[float]) -> float:
     return sorted(values)[int(len(values) * 0.95)] if values else float("inf")
 
 
-async def one_round(address: str, case: Case, seconds: float) -> Round:
+async def one_round(address: str, case: Case, seconds: float, server: psutil.Process) -> Round:
     """Everything once."""
     bulk, urgent, modest = (
         Caller(address, name, priority)
         for name, priority in (("10.0.0.1", "normal"), ("10.0.0.2", "high"), ("10.0.0.3", "normal"))
     )
     await singles(urgent, case, seconds / SLICES)  # engines and connections warm up
-    full, peak_seconds = await timed_load(lambda until: closed_loop(bulk, case.bulk, case.width, until), seconds)
+    full, peak_seconds, peak_cpu = await timed_load(
+        lambda until: closed_loop(bulk, case.bulk, case.width, until), seconds, server
+    )
     rate = TIMES_CAPACITY * len(full.answered) / peak_seconds
 
     def overload(until: asyncio.Event) -> Awaitable[Outcomes]:
@@ -310,7 +347,7 @@ async def one_round(address: str, case: Case, seconds: float) -> Round:
     def neighbour(width: int) -> Load:
         return lambda until: closed_loop(bulk, case.bulk, width, until)
 
-    alone, overload_seconds = await timed_load(overload, seconds)
+    alone, overload_seconds, overload_cpu = await timed_load(overload, seconds, server)
     idle, beside_refused, overloaded = await in_turns(urgent, case, seconds, (None, refused, overload))
     beside, flooded = await in_turns(modest, case, seconds, (neighbour(case.width), neighbour(case.flood)))
     await asyncio.gather(*(caller.channel.close() for caller in (bulk, urgent, modest)))
@@ -329,6 +366,8 @@ async def one_round(address: str, case: Case, seconds: float) -> Round:
         urgent_calls=len(overloaded),
         modest_beside=p95(beside),
         modest_flooded=p95(flooded),
+        peak_cpu=peak_cpu,
+        overload_cpu=overload_cpu,
         load=os.getloadavg()[0],
     )
 
@@ -355,6 +394,11 @@ def print_rounds(rounds: Sequence[Round]) -> None:
         )
     printed = Console(width=150)
     printed.print(table)
+    cores = Table("task", "phase", "program", "server", "worker", "others", title="cores used")
+    for each in rounds:
+        for phase, cpu in (("peak", each.peak_cpu), ("overload", each.overload_cpu)):
+            cores.add_row(each.task, phase, *(f"{used:.2f}" for used in astuple(cpu)))
+    printed.print(cores)
     for task in dict.fromkeys(each.task for each in rounds):
         mine = [each for each in rounds if each.task == task]
         for aim in mine[0].ratios:
@@ -403,7 +447,8 @@ def main() -> None:
             facts = machine(server.model(case.model))
             for number in range(options.rounds):
                 console.print(f"{task}: round {number + 1} of {options.rounds}")
-                rounds.append(asyncio.run(one_round(socket_of(home), case, options.seconds)))
+                process = psutil.Process(server.process.pid)
+                rounds.append(asyncio.run(one_round(socket_of(home), case, options.seconds, process)))
     console.print(", ".join(f"{key} {value}" for key, value in facts.items()))
     print_rounds(rounds)
     options.out.mkdir(parents=True, exist_ok=True)
