@@ -22,6 +22,7 @@ type Client struct {
 	classify panopev1.ClassifyServiceClient
 	detect   panopev1.DetectServiceClient
 	segment  panopev1.SegmentServiceClient
+	aliases  panopev1.AliasServiceClient
 	depth    panopev1.DepthServiceClient
 	ocr      panopev1.OcrServiceClient
 	image    panopev1.ImageServiceClient
@@ -101,6 +102,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		classify: panopev1.NewClassifyServiceClient(conn),
 		detect:   panopev1.NewDetectServiceClient(conn),
 		segment:  panopev1.NewSegmentServiceClient(conn),
+		aliases:  panopev1.NewAliasServiceClient(conn),
 		depth:    panopev1.NewDepthServiceClient(conn),
 		ocr:      panopev1.NewOcrServiceClient(conn),
 		image:    panopev1.NewImageServiceClient(conn),

@@ -24,6 +24,7 @@ type failure struct {
 
 // fake is a server of one model in this process. Calls fail with its failures in order, then they succeed.
 type fake struct {
+	panopev1.UnimplementedAliasServiceServer
 	panopev1.UnimplementedClassifyServiceServer
 	panopev1.UnimplementedEmbedServiceServer
 	panopev1.UnimplementedGenerateServiceServer
@@ -48,6 +49,7 @@ func start(t *testing.T, f *fake, options ...panope.Option) *panope.Client {
 	t.Helper()
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
+	panopev1.RegisterAliasServiceServer(server, f)
 	panopev1.RegisterClassifyServiceServer(server, f)
 	panopev1.RegisterEmbedServiceServer(server, f)
 	panopev1.RegisterGenerateServiceServer(server, f)

@@ -60,6 +60,7 @@ from panope_server.transport.rest.panope import (
     infer_schemas,
     model_schemas,
     registry_schemas,
+    route_schemas,
     token_schemas,
 )
 from panope_server.transport.rest.panope.usage_servicer import MAX_OFFSET
@@ -314,6 +315,8 @@ METHODS: Mapping[str, Operation] = {
     "AliasService.GetAlias": Operation(alias_schemas.AliasHistoryJson),
     "AliasService.SetAlias": Operation(alias_schemas.AliasJson, alias_schemas.SetBody, changes=True),
     "AliasService.RollbackAlias": Operation(alias_schemas.AliasJson, alias_schemas.RollbackBody, changes=True),
+    "AliasService.ExplainRoute": Operation(route_schemas.ExplanationJson, route_schemas.ExplainBody),
+    "AliasService.ReportReward": Operation(route_schemas.RewardJson, route_schemas.RewardBody, changes=True),
     "AliasService.DeleteAlias": Operation(
         alias_schemas.ForgottenAliasJson,
         query={"expected": str, "reason": Annotated[str, Meta(max_length=1000)]},

@@ -67,6 +67,7 @@ _VARIABLE = re.compile(r"\{\w+=([^}]*)\}")
 _EXPOSED = (
     *("grpc-status", "grpc-message", "grpc-status-details-bin"),
     *("x-request-id", "retry-after", "retry-after-ms", "x-should-retry", "x-cache", "age"),
+    *("x-panope-target", "x-panope-route"),
     # Of files, and of the hub's answers.
     *("accept-ranges", "content-disposition", "content-length", "content-range", "etag", "link", "x-total-count"),
     *("x-error-code", "x-error-message", "x-linked-etag", "x-linked-size", "x-repo-commit"),

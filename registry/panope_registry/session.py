@@ -27,6 +27,7 @@ from panope_registry.serving_records.cache_flushes import CacheFlushes
 from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.serving_records.instances import Instances
 from panope_registry.serving_records.profiles import Profiles
+from panope_registry.serving_records.route_statistics import RouteStatistics
 from panope_registry.serving_records.usage import UsageLedger
 from panope_registry.store.files import make_private
 from panope_registry.store.store import Store, VerifyPolicy
@@ -48,6 +49,7 @@ class RegistrySession:
         registry: the models.
         jobs: the long work on them.
         aliases: the names that point to them.
+        routes: what calls of aliases with several targets were observed to take.
         profiles: what they were measured to do.
         instances: the worker processes of all servers on this database.
         inference_log: a sample of the calls that servers answered.
@@ -67,6 +69,7 @@ class RegistrySession:
     registry: Registry
     jobs: Jobs
     aliases: Aliases
+    routes: RouteStatistics
     profiles: Profiles
     instances: Instances
     inference_log: InferenceLog
@@ -125,6 +128,7 @@ class RegistrySession:
             ),
             jobs=Jobs(database),
             aliases=Aliases(database),
+            routes=RouteStatistics(database),
             profiles=Profiles(database),
             instances=Instances(database),
             inference_log=InferenceLog(database),

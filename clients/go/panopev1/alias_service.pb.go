@@ -22,6 +22,169 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How a target is chosen.
+type RoutePolicy_Kind int32
+
+const (
+	// As KIND_WEIGHTS.
+	RoutePolicy_KIND_UNSPECIFIED RoutePolicy_Kind = 0
+	// Each gets the part of the calls that its weight says.
+	RoutePolicy_KIND_WEIGHTS RoutePolicy_Kind = 1
+	// Thompson sampling: each gets as large a part as the probability that it is the best, by what was observed.
+	RoutePolicy_KIND_BANDIT RoutePolicy_Kind = 2
+)
+
+// Enum value maps for RoutePolicy_Kind.
+var (
+	RoutePolicy_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_WEIGHTS",
+		2: "KIND_BANDIT",
+	}
+	RoutePolicy_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"KIND_WEIGHTS":     1,
+		"KIND_BANDIT":      2,
+	}
+)
+
+func (x RoutePolicy_Kind) Enum() *RoutePolicy_Kind {
+	p := new(RoutePolicy_Kind)
+	*p = x
+	return p
+}
+
+func (x RoutePolicy_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RoutePolicy_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_alias_service_proto_enumTypes[0].Descriptor()
+}
+
+func (RoutePolicy_Kind) Type() protoreflect.EnumType {
+	return &file_panope_v1_alias_service_proto_enumTypes[0]
+}
+
+func (x RoutePolicy_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RoutePolicy_Kind.Descriptor instead.
+func (RoutePolicy_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{1, 0}
+}
+
+// What a bandit learns from.
+type RoutePolicy_Metric int32
+
+const (
+	// For KIND_WEIGHTS, which learns nothing.
+	RoutePolicy_METRIC_UNSPECIFIED RoutePolicy_Metric = 0
+	// The seconds from the choice to the end of the answer; less is better.
+	RoutePolicy_METRIC_LATENCY RoutePolicy_Metric = 1
+	// The seconds of the device, times the target's price; less is better.
+	RoutePolicy_METRIC_COST RoutePolicy_Metric = 2
+	// What ReportReward tells; more is better.
+	RoutePolicy_METRIC_REWARD RoutePolicy_Metric = 3
+)
+
+// Enum value maps for RoutePolicy_Metric.
+var (
+	RoutePolicy_Metric_name = map[int32]string{
+		0: "METRIC_UNSPECIFIED",
+		1: "METRIC_LATENCY",
+		2: "METRIC_COST",
+		3: "METRIC_REWARD",
+	}
+	RoutePolicy_Metric_value = map[string]int32{
+		"METRIC_UNSPECIFIED": 0,
+		"METRIC_LATENCY":     1,
+		"METRIC_COST":        2,
+		"METRIC_REWARD":      3,
+	}
+)
+
+func (x RoutePolicy_Metric) Enum() *RoutePolicy_Metric {
+	p := new(RoutePolicy_Metric)
+	*p = x
+	return p
+}
+
+func (x RoutePolicy_Metric) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RoutePolicy_Metric) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_alias_service_proto_enumTypes[1].Descriptor()
+}
+
+func (RoutePolicy_Metric) Type() protoreflect.EnumType {
+	return &file_panope_v1_alias_service_proto_enumTypes[1]
+}
+
+func (x RoutePolicy_Metric) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RoutePolicy_Metric.Descriptor instead.
+func (RoutePolicy_Metric) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{1, 1}
+}
+
+// What is done with a call whose target does not serve, while another one does.
+type RoutePolicy_OnUnready int32
+
+const (
+	// As ON_UNREADY_SKIP.
+	RoutePolicy_ON_UNREADY_UNSPECIFIED RoutePolicy_OnUnready = 0
+	// Another target gets it, and the header `x-panope-route` says so; meanwhile the target is loaded.
+	RoutePolicy_ON_UNREADY_SKIP RoutePolicy_OnUnready = 1
+	// It waits, or is refused, as a call of a model that is not loaded.
+	RoutePolicy_ON_UNREADY_WAIT RoutePolicy_OnUnready = 2
+)
+
+// Enum value maps for RoutePolicy_OnUnready.
+var (
+	RoutePolicy_OnUnready_name = map[int32]string{
+		0: "ON_UNREADY_UNSPECIFIED",
+		1: "ON_UNREADY_SKIP",
+		2: "ON_UNREADY_WAIT",
+	}
+	RoutePolicy_OnUnready_value = map[string]int32{
+		"ON_UNREADY_UNSPECIFIED": 0,
+		"ON_UNREADY_SKIP":        1,
+		"ON_UNREADY_WAIT":        2,
+	}
+)
+
+func (x RoutePolicy_OnUnready) Enum() *RoutePolicy_OnUnready {
+	p := new(RoutePolicy_OnUnready)
+	*p = x
+	return p
+}
+
+func (x RoutePolicy_OnUnready) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RoutePolicy_OnUnready) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_alias_service_proto_enumTypes[2].Descriptor()
+}
+
+func (RoutePolicy_OnUnready) Type() protoreflect.EnumType {
+	return &file_panope_v1_alias_service_proto_enumTypes[2]
+}
+
+func (x RoutePolicy_OnUnready) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RoutePolicy_OnUnready.Descriptor instead.
+func (RoutePolicy_OnUnready) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{1, 2}
+}
+
 // What happened.
 type AliasEvent_Action int32
 
@@ -63,11 +226,11 @@ func (x AliasEvent_Action) String() string {
 }
 
 func (AliasEvent_Action) Descriptor() protoreflect.EnumDescriptor {
-	return file_panope_v1_alias_service_proto_enumTypes[0].Descriptor()
+	return file_panope_v1_alias_service_proto_enumTypes[3].Descriptor()
 }
 
 func (AliasEvent_Action) Type() protoreflect.EnumType {
-	return &file_panope_v1_alias_service_proto_enumTypes[0]
+	return &file_panope_v1_alias_service_proto_enumTypes[3]
 }
 
 func (x AliasEvent_Action) Number() protoreflect.EnumNumber {
@@ -76,7 +239,172 @@ func (x AliasEvent_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AliasEvent_Action.Descriptor instead.
 func (AliasEvent_Action) EnumDescriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{1, 0}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{3, 0}
+}
+
+// One of several that an alias points to.
+type AliasTarget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The variant, by the first 8 or more digits of its digest; empty lets the server choose at each load.
+	VariantDigest string `protobuf:"bytes,2,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
+	// Its part of the calls in relation to those of the other targets: above 0 and at most 1,000,000; 0 for a bandit's.
+	Weight float64 `protobuf:"fixed64,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	// Of a second of its device, in any currency, where a bandit learns from costs; 0 for 1.
+	Price         float64 `protobuf:"fixed64,4,opt,name=price,proto3" json:"price,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AliasTarget) Reset() {
+	*x = AliasTarget{}
+	mi := &file_panope_v1_alias_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AliasTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AliasTarget) ProtoMessage() {}
+
+func (x *AliasTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_alias_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AliasTarget.ProtoReflect.Descriptor instead.
+func (*AliasTarget) Descriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *AliasTarget) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *AliasTarget) GetVariantDigest() string {
+	if x != nil {
+		return x.VariantDigest
+	}
+	return ""
+}
+
+func (x *AliasTarget) GetWeight() float64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *AliasTarget) GetPrice() float64 {
+	if x != nil {
+		return x.Price
+	}
+	return 0
+}
+
+// How calls are dealt among the targets of an alias.
+type RoutePolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How a target is chosen.
+	Kind RoutePolicy_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=panope.v1.RoutePolicy_Kind" json:"kind,omitempty"`
+	// What a bandit learns from. Required for one.
+	Metric RoutePolicy_Metric `protobuf:"varint,2,opt,name=metric,proto3,enum=panope.v1.RoutePolicy_Metric" json:"metric,omitempty"`
+	// Whether all calls of a user go to one target: of the request's `user`, else of the header `x-panope-user`, else of
+	// the caller's key. A user moves when the parts of the targets change by so much that theirs is among what changes.
+	Sticky bool `protobuf:"varint,3,opt,name=sticky,proto3" json:"sticky,omitempty"`
+	// Another number deals the calls otherwise, the same always alike; from 0.
+	Seed int64 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`
+	// After which an observation counts half, at least 1; 0 for observations that count for ever. 86,400 when unset.
+	HalfLifeSeconds *float64 `protobuf:"fixed64,5,opt,name=half_life_seconds,json=halfLifeSeconds,proto3,oneof" json:"half_life_seconds,omitempty"`
+	// What is done with a call whose target does not serve.
+	OnUnready     RoutePolicy_OnUnready `protobuf:"varint,6,opt,name=on_unready,json=onUnready,proto3,enum=panope.v1.RoutePolicy_OnUnready" json:"on_unready,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoutePolicy) Reset() {
+	*x = RoutePolicy{}
+	mi := &file_panope_v1_alias_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoutePolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoutePolicy) ProtoMessage() {}
+
+func (x *RoutePolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_alias_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoutePolicy.ProtoReflect.Descriptor instead.
+func (*RoutePolicy) Descriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RoutePolicy) GetKind() RoutePolicy_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return RoutePolicy_KIND_UNSPECIFIED
+}
+
+func (x *RoutePolicy) GetMetric() RoutePolicy_Metric {
+	if x != nil {
+		return x.Metric
+	}
+	return RoutePolicy_METRIC_UNSPECIFIED
+}
+
+func (x *RoutePolicy) GetSticky() bool {
+	if x != nil {
+		return x.Sticky
+	}
+	return false
+}
+
+func (x *RoutePolicy) GetSeed() int64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+func (x *RoutePolicy) GetHalfLifeSeconds() float64 {
+	if x != nil && x.HalfLifeSeconds != nil {
+		return *x.HalfLifeSeconds
+	}
+	return 0
+}
+
+func (x *RoutePolicy) GetOnUnready() RoutePolicy_OnUnready {
+	if x != nil {
+		return x.OnUnready
+	}
+	return RoutePolicy_ON_UNREADY_UNSPECIFIED
 }
 
 // Where an alias points.
@@ -92,13 +420,17 @@ type Alias struct {
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// The digest of the one variant that calls by this name run; empty where the server chooses.
 	VariantDigest string `protobuf:"bytes,5,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
+	// All targets of an alias with several, of which `model` and `variant_digest` tell the first; else empty.
+	Targets []*AliasTarget `protobuf:"bytes,6,rep,name=targets,proto3" json:"targets,omitempty"`
+	// How calls are dealt among them; unset for an alias of one.
+	Policy        *RoutePolicy `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Alias) Reset() {
 	*x = Alias{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[0]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -110,7 +442,7 @@ func (x *Alias) String() string {
 func (*Alias) ProtoMessage() {}
 
 func (x *Alias) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[0]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -123,7 +455,7 @@ func (x *Alias) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alias.ProtoReflect.Descriptor instead.
 func (*Alias) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{0}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Alias) GetName() string {
@@ -161,6 +493,20 @@ func (x *Alias) GetVariantDigest() string {
 	return ""
 }
 
+func (x *Alias) GetTargets() []*AliasTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *Alias) GetPolicy() *RoutePolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
 // One change of an alias.
 type AliasEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -178,13 +524,17 @@ type AliasEvent struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// The digest of the variant that it points to since; empty where the server chooses, and after a deletion.
 	VariantDigest string `protobuf:"bytes,7,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
+	// As of Alias.
+	Targets []*AliasTarget `protobuf:"bytes,8,rep,name=targets,proto3" json:"targets,omitempty"`
+	// As of Alias.
+	Policy        *RoutePolicy `protobuf:"bytes,9,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AliasEvent) Reset() {
 	*x = AliasEvent{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[1]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -196,7 +546,7 @@ func (x *AliasEvent) String() string {
 func (*AliasEvent) ProtoMessage() {}
 
 func (x *AliasEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[1]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -209,7 +559,7 @@ func (x *AliasEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AliasEvent.ProtoReflect.Descriptor instead.
 func (*AliasEvent) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AliasEvent) GetVersion() uint64 {
@@ -261,10 +611,24 @@ func (x *AliasEvent) GetVariantDigest() string {
 	return ""
 }
 
+func (x *AliasEvent) GetTargets() []*AliasTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *AliasEvent) GetPolicy() *RoutePolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
 // Which aliases to list.
 type ListAliasesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only those of this model; empty for all.
+	// Only those with this model among their targets; empty for all.
 	Model         string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -272,7 +636,7 @@ type ListAliasesRequest struct {
 
 func (x *ListAliasesRequest) Reset() {
 	*x = ListAliasesRequest{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[2]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -284,7 +648,7 @@ func (x *ListAliasesRequest) String() string {
 func (*ListAliasesRequest) ProtoMessage() {}
 
 func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[2]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -297,7 +661,7 @@ func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesRequest.ProtoReflect.Descriptor instead.
 func (*ListAliasesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListAliasesRequest) GetModel() string {
@@ -318,7 +682,7 @@ type ListAliasesResponse struct {
 
 func (x *ListAliasesResponse) Reset() {
 	*x = ListAliasesResponse{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[3]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -330,7 +694,7 @@ func (x *ListAliasesResponse) String() string {
 func (*ListAliasesResponse) ProtoMessage() {}
 
 func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[3]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -343,7 +707,7 @@ func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAliasesResponse.ProtoReflect.Descriptor instead.
 func (*ListAliasesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListAliasesResponse) GetAliases() []*Alias {
@@ -364,7 +728,7 @@ type GetAliasRequest struct {
 
 func (x *GetAliasRequest) Reset() {
 	*x = GetAliasRequest{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[4]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -376,7 +740,7 @@ func (x *GetAliasRequest) String() string {
 func (*GetAliasRequest) ProtoMessage() {}
 
 func (x *GetAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[4]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -389,7 +753,7 @@ func (x *GetAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAliasRequest.ProtoReflect.Descriptor instead.
 func (*GetAliasRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetAliasRequest) GetAlias() string {
@@ -412,7 +776,7 @@ type GetAliasResponse struct {
 
 func (x *GetAliasResponse) Reset() {
 	*x = GetAliasResponse{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[5]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -424,7 +788,7 @@ func (x *GetAliasResponse) String() string {
 func (*GetAliasResponse) ProtoMessage() {}
 
 func (x *GetAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[5]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -437,7 +801,7 @@ func (x *GetAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAliasResponse.ProtoReflect.Descriptor instead.
 func (*GetAliasResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetAliasResponse) GetAlias() *Alias {
@@ -459,22 +823,26 @@ type SetAliasRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `name` or `vendor/name`. Required.
 	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
-	// The model. Required.
+	// The model. Required, unless there are `targets`.
 	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
-	// Where it must point now: the model, or `MODEL@DIGEST` of a variant, or empty when it must not exist; unset for
-	// wherever it points.
+	// Where it must point now: the model, `MODEL@DIGEST` of a variant, all of several with their weights, such as
+	// `acme/a=90,acme/b=10`, or empty when it must not exist; unset for wherever it points.
 	Expected *string `protobuf:"bytes,3,opt,name=expected,proto3,oneof" json:"expected,omitempty"`
 	// Why, for people.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The variant, by the first 8 or more digits of its digest; empty lets the server choose at each load.
-	Variant       string `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`
+	Variant string `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`
+	// 2 to 16 targets among which calls are dealt, of one task, in the place of `model` and `variant`.
+	Targets []*AliasTarget `protobuf:"bytes,6,rep,name=targets,proto3" json:"targets,omitempty"`
+	// How they are dealt; unset for weights. Only with `targets`.
+	Policy        *RoutePolicy `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetAliasRequest) Reset() {
 	*x = SetAliasRequest{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[6]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -486,7 +854,7 @@ func (x *SetAliasRequest) String() string {
 func (*SetAliasRequest) ProtoMessage() {}
 
 func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[6]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -499,7 +867,7 @@ func (x *SetAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasRequest.ProtoReflect.Descriptor instead.
 func (*SetAliasRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SetAliasRequest) GetAlias() string {
@@ -537,6 +905,20 @@ func (x *SetAliasRequest) GetVariant() string {
 	return ""
 }
 
+func (x *SetAliasRequest) GetTargets() []*AliasTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *SetAliasRequest) GetPolicy() *RoutePolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
 // The alias.
 type SetAliasResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -548,7 +930,7 @@ type SetAliasResponse struct {
 
 func (x *SetAliasResponse) Reset() {
 	*x = SetAliasResponse{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[7]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +942,7 @@ func (x *SetAliasResponse) String() string {
 func (*SetAliasResponse) ProtoMessage() {}
 
 func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[7]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +955,7 @@ func (x *SetAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAliasResponse.ProtoReflect.Descriptor instead.
 func (*SetAliasResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SetAliasResponse) GetAlias() *Alias {
@@ -598,7 +980,7 @@ type RollbackAliasRequest struct {
 
 func (x *RollbackAliasRequest) Reset() {
 	*x = RollbackAliasRequest{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[8]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +992,7 @@ func (x *RollbackAliasRequest) String() string {
 func (*RollbackAliasRequest) ProtoMessage() {}
 
 func (x *RollbackAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[8]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +1005,7 @@ func (x *RollbackAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackAliasRequest.ProtoReflect.Descriptor instead.
 func (*RollbackAliasRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RollbackAliasRequest) GetAlias() string {
@@ -658,7 +1040,7 @@ type RollbackAliasResponse struct {
 
 func (x *RollbackAliasResponse) Reset() {
 	*x = RollbackAliasResponse{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[9]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +1052,7 @@ func (x *RollbackAliasResponse) String() string {
 func (*RollbackAliasResponse) ProtoMessage() {}
 
 func (x *RollbackAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[9]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +1065,7 @@ func (x *RollbackAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackAliasResponse.ProtoReflect.Descriptor instead.
 func (*RollbackAliasResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RollbackAliasResponse) GetAlias() *Alias {
@@ -708,7 +1090,7 @@ type DeleteAliasRequest struct {
 
 func (x *DeleteAliasRequest) Reset() {
 	*x = DeleteAliasRequest{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[10]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +1102,7 @@ func (x *DeleteAliasRequest) String() string {
 func (*DeleteAliasRequest) ProtoMessage() {}
 
 func (x *DeleteAliasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[10]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +1115,7 @@ func (x *DeleteAliasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAliasRequest.ProtoReflect.Descriptor instead.
 func (*DeleteAliasRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteAliasRequest) GetAlias() string {
@@ -766,7 +1148,7 @@ type DeleteAliasResponse struct {
 
 func (x *DeleteAliasResponse) Reset() {
 	*x = DeleteAliasResponse{}
-	mi := &file_panope_v1_alias_service_proto_msgTypes[11]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +1160,7 @@ func (x *DeleteAliasResponse) String() string {
 func (*DeleteAliasResponse) ProtoMessage() {}
 
 func (x *DeleteAliasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_alias_service_proto_msgTypes[11]
+	mi := &file_panope_v1_alias_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,21 +1173,424 @@ func (x *DeleteAliasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAliasResponse.ProtoReflect.Descriptor instead.
 func (*DeleteAliasResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{11}
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{13}
+}
+
+// Whose target to tell.
+type ExplainRouteRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The alias. Required.
+	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	// For whom, where calls of one user go to one target; empty for a request's.
+	User string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	// The id of a request, `x-request-id`; empty for any.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRouteRequest) Reset() {
+	*x = ExplainRouteRequest{}
+	mi := &file_panope_v1_alias_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRouteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRouteRequest) ProtoMessage() {}
+
+func (x *ExplainRouteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_alias_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRouteRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRouteRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ExplainRouteRequest) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *ExplainRouteRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *ExplainRouteRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// What is known of a target. What nobody has observed is unset.
+type RouteTarget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As calls are told of it by the header `x-panope-target`: the model, or `MODEL@DIGITS` of a variant.
+	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// 0 for one of a bandit.
+	Weight float64 `protobuf:"fixed64,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	// Of a second of its device.
+	Price float64 `protobuf:"fixed64,3,opt,name=price,proto3" json:"price,omitempty"`
+	// The part of the calls that it gets now, 0 to 1; of a bandit the probability that it is the best.
+	Share float64 `protobuf:"fixed64,4,opt,name=share,proto3" json:"share,omitempty"`
+	// Calls that were observed, however old.
+	ObservedCalls int64 `protobuf:"varint,5,opt,name=observed_calls,json=observedCalls,proto3" json:"observed_calls,omitempty"`
+	// The part of the calls that failed, 0 to 1; here, as below, what is old counts less.
+	FailureRatio *float64 `protobuf:"fixed64,6,opt,name=failure_ratio,json=failureRatio,proto3,oneof" json:"failure_ratio,omitempty"`
+	// What a call typically takes, the geometric mean; a call that failed counts as ten times what is typical.
+	LatencySeconds *float64 `protobuf:"fixed64,7,opt,name=latency_seconds,json=latencySeconds,proto3,oneof" json:"latency_seconds,omitempty"`
+	// What a call's device typically costs, by its seconds and their price.
+	Cost *float64 `protobuf:"fixed64,8,opt,name=cost,proto3,oneof" json:"cost,omitempty"`
+	// The mean of what was reported, 0 to 1.
+	Reward *float64 `protobuf:"fixed64,9,opt,name=reward,proto3,oneof" json:"reward,omitempty"`
+	// How many rewards were reported, however old.
+	ReportedRewards int64 `protobuf:"varint,10,opt,name=reported_rewards,json=reportedRewards,proto3" json:"reported_rewards,omitempty"`
+	// Why it does not answer calls on this server; empty where it does.
+	NotServingReason string `protobuf:"bytes,11,opt,name=not_serving_reason,json=notServingReason,proto3" json:"not_serving_reason,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *RouteTarget) Reset() {
+	*x = RouteTarget{}
+	mi := &file_panope_v1_alias_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteTarget) ProtoMessage() {}
+
+func (x *RouteTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_alias_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteTarget.ProtoReflect.Descriptor instead.
+func (*RouteTarget) Descriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RouteTarget) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *RouteTarget) GetWeight() float64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetPrice() float64 {
+	if x != nil {
+		return x.Price
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetObservedCalls() int64 {
+	if x != nil {
+		return x.ObservedCalls
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetFailureRatio() float64 {
+	if x != nil && x.FailureRatio != nil {
+		return *x.FailureRatio
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetLatencySeconds() float64 {
+	if x != nil && x.LatencySeconds != nil {
+		return *x.LatencySeconds
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetCost() float64 {
+	if x != nil && x.Cost != nil {
+		return *x.Cost
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetReward() float64 {
+	if x != nil && x.Reward != nil {
+		return *x.Reward
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetReportedRewards() int64 {
+	if x != nil {
+		return x.ReportedRewards
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetNotServingReason() string {
+	if x != nil {
+		return x.NotServingReason
+	}
+	return ""
+}
+
+// A choice, and everything it comes from.
+type ExplainRouteResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The alias, with its targets and their policy.
+	Alias *Alias `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	// The target that is chosen.
+	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// Why, as calls are told by the header `x-panope-route`.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What is known of each target, in their order.
+	Targets       []*RouteTarget `protobuf:"bytes,4,rep,name=targets,proto3" json:"targets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRouteResponse) Reset() {
+	*x = ExplainRouteResponse{}
+	mi := &file_panope_v1_alias_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRouteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRouteResponse) ProtoMessage() {}
+
+func (x *ExplainRouteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_alias_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRouteResponse.ProtoReflect.Descriptor instead.
+func (*ExplainRouteResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ExplainRouteResponse) GetAlias() *Alias {
+	if x != nil {
+		return x.Alias
+	}
+	return nil
+}
+
+func (x *ExplainRouteResponse) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *ExplainRouteResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ExplainRouteResponse) GetTargets() []*RouteTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+// How good an answer was.
+type ReportRewardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The alias that was called. Required.
+	Alias string `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	// The target that answered, as the header `x-panope-target` or the answer's `model` told it. Required.
+	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// 0 for useless to 1 for perfect, such as 1 for a click.
+	Reward        float64 `protobuf:"fixed64,3,opt,name=reward,proto3" json:"reward,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRewardRequest) Reset() {
+	*x = ReportRewardRequest{}
+	mi := &file_panope_v1_alias_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRewardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRewardRequest) ProtoMessage() {}
+
+func (x *ReportRewardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_alias_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRewardRequest.ProtoReflect.Descriptor instead.
+func (*ReportRewardRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ReportRewardRequest) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *ReportRewardRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *ReportRewardRequest) GetReward() float64 {
+	if x != nil {
+		return x.Reward
+	}
+	return 0
+}
+
+// Nothing is left to tell.
+type ReportRewardResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRewardResponse) Reset() {
+	*x = ReportRewardResponse{}
+	mi := &file_panope_v1_alias_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRewardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRewardResponse) ProtoMessage() {}
+
+func (x *ReportRewardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_alias_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRewardResponse.ProtoReflect.Descriptor instead.
+func (*ReportRewardResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_alias_service_proto_rawDescGZIP(), []int{18}
 }
 
 var File_panope_v1_alias_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_alias_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dpanope/v1/alias_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n" +
+	"\x1dpanope/v1/alias_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"x\n" +
+	"\vAliasTarget\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12%\n" +
+	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x16\n" +
+	"\x06weight\x18\x03 \x01(\x01R\x06weight\x12\x14\n" +
+	"\x05price\x18\x04 \x01(\x01R\x05price\"\x97\x04\n" +
+	"\vRoutePolicy\x12/\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1b.panope.v1.RoutePolicy.KindR\x04kind\x125\n" +
+	"\x06metric\x18\x02 \x01(\x0e2\x1d.panope.v1.RoutePolicy.MetricR\x06metric\x12\x16\n" +
+	"\x06sticky\x18\x03 \x01(\bR\x06sticky\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\x03R\x04seed\x12/\n" +
+	"\x11half_life_seconds\x18\x05 \x01(\x01H\x00R\x0fhalfLifeSeconds\x88\x01\x01\x12?\n" +
+	"\n" +
+	"on_unready\x18\x06 \x01(\x0e2 .panope.v1.RoutePolicy.OnUnreadyR\tonUnready\"?\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fKIND_WEIGHTS\x10\x01\x12\x0f\n" +
+	"\vKIND_BANDIT\x10\x02\"X\n" +
+	"\x06Metric\x12\x16\n" +
+	"\x12METRIC_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eMETRIC_LATENCY\x10\x01\x12\x0f\n" +
+	"\vMETRIC_COST\x10\x02\x12\x11\n" +
+	"\rMETRIC_REWARD\x10\x03\"Q\n" +
+	"\tOnUnready\x12\x1a\n" +
+	"\x16ON_UNREADY_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fON_UNREADY_SKIP\x10\x01\x12\x13\n" +
+	"\x0fON_UNREADY_WAIT\x10\x02B\x14\n" +
+	"\x12_half_life_seconds\"\x91\x02\n" +
 	"\x05Alias\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12;\n" +
 	"\vupdate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12%\n" +
-	"\x0evariant_digest\x18\x05 \x01(\tR\rvariantDigest\"\xea\x02\n" +
+	"\x0evariant_digest\x18\x05 \x01(\tR\rvariantDigest\x120\n" +
+	"\atargets\x18\x06 \x03(\v2\x16.panope.v1.AliasTargetR\atargets\x12.\n" +
+	"\x06policy\x18\a \x01(\v2\x16.panope.v1.RoutePolicyR\x06policy\"\xcc\x03\n" +
 	"\n" +
 	"AliasEvent\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x124\n" +
@@ -815,7 +1600,9 @@ const file_panope_v1_alias_service_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12%\n" +
-	"\x0evariant_digest\x18\a \x01(\tR\rvariantDigest\"\\\n" +
+	"\x0evariant_digest\x18\a \x01(\tR\rvariantDigest\x120\n" +
+	"\atargets\x18\b \x03(\v2\x16.panope.v1.AliasTargetR\atargets\x12.\n" +
+	"\x06policy\x18\t \x01(\v2\x16.panope.v1.RoutePolicyR\x06policy\"\\\n" +
 	"\x06Action\x12\x16\n" +
 	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -830,13 +1617,15 @@ const file_panope_v1_alias_service_proto_rawDesc = "" +
 	"\x05alias\x18\x01 \x01(\tR\x05alias\"i\n" +
 	"\x10GetAliasResponse\x12&\n" +
 	"\x05alias\x18\x01 \x01(\v2\x10.panope.v1.AliasR\x05alias\x12-\n" +
-	"\x06events\x18\x02 \x03(\v2\x15.panope.v1.AliasEventR\x06events\"\x9d\x01\n" +
+	"\x06events\x18\x02 \x03(\v2\x15.panope.v1.AliasEventR\x06events\"\xff\x01\n" +
 	"\x0fSetAliasRequest\x12\x14\n" +
 	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1f\n" +
 	"\bexpected\x18\x03 \x01(\tH\x00R\bexpected\x88\x01\x01\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
-	"\avariant\x18\x05 \x01(\tR\avariantB\v\n" +
+	"\avariant\x18\x05 \x01(\tR\avariant\x120\n" +
+	"\atargets\x18\x06 \x03(\v2\x16.panope.v1.AliasTargetR\atargets\x12.\n" +
+	"\x06policy\x18\a \x01(\v2\x16.panope.v1.RoutePolicyR\x06policyB\v\n" +
 	"\t_expected\":\n" +
 	"\x10SetAliasResponse\x12&\n" +
 	"\x05alias\x18\x01 \x01(\v2\x10.panope.v1.AliasR\x05alias\"r\n" +
@@ -852,13 +1641,47 @@ const file_panope_v1_alias_service_proto_rawDesc = "" +
 	"\bexpected\x18\x02 \x01(\tH\x00R\bexpected\x88\x01\x01\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reasonB\v\n" +
 	"\t_expected\"\x15\n" +
-	"\x13DeleteAliasResponse2\x88\x03\n" +
+	"\x13DeleteAliasResponse\"^\n" +
+	"\x13ExplainRouteRequest\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"\xb1\x03\n" +
+	"\vRouteTarget\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x16\n" +
+	"\x06weight\x18\x02 \x01(\x01R\x06weight\x12\x14\n" +
+	"\x05price\x18\x03 \x01(\x01R\x05price\x12\x14\n" +
+	"\x05share\x18\x04 \x01(\x01R\x05share\x12%\n" +
+	"\x0eobserved_calls\x18\x05 \x01(\x03R\robservedCalls\x12(\n" +
+	"\rfailure_ratio\x18\x06 \x01(\x01H\x00R\ffailureRatio\x88\x01\x01\x12,\n" +
+	"\x0flatency_seconds\x18\a \x01(\x01H\x01R\x0elatencySeconds\x88\x01\x01\x12\x17\n" +
+	"\x04cost\x18\b \x01(\x01H\x02R\x04cost\x88\x01\x01\x12\x1b\n" +
+	"\x06reward\x18\t \x01(\x01H\x03R\x06reward\x88\x01\x01\x12)\n" +
+	"\x10reported_rewards\x18\n" +
+	" \x01(\x03R\x0freportedRewards\x12,\n" +
+	"\x12not_serving_reason\x18\v \x01(\tR\x10notServingReasonB\x10\n" +
+	"\x0e_failure_ratioB\x12\n" +
+	"\x10_latency_secondsB\a\n" +
+	"\x05_costB\t\n" +
+	"\a_reward\"\xa0\x01\n" +
+	"\x14ExplainRouteResponse\x12&\n" +
+	"\x05alias\x18\x01 \x01(\v2\x10.panope.v1.AliasR\x05alias\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x120\n" +
+	"\atargets\x18\x04 \x03(\v2\x16.panope.v1.RouteTargetR\atargets\"[\n" +
+	"\x13ReportRewardRequest\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n" +
+	"\x06reward\x18\x03 \x01(\x01R\x06reward\"\x16\n" +
+	"\x14ReportRewardResponse2\xaa\x04\n" +
 	"\fAliasService\x12L\n" +
 	"\vListAliases\x12\x1d.panope.v1.ListAliasesRequest\x1a\x1e.panope.v1.ListAliasesResponse\x12C\n" +
 	"\bGetAlias\x12\x1a.panope.v1.GetAliasRequest\x1a\x1b.panope.v1.GetAliasResponse\x12C\n" +
 	"\bSetAlias\x12\x1a.panope.v1.SetAliasRequest\x1a\x1b.panope.v1.SetAliasResponse\x12R\n" +
 	"\rRollbackAlias\x12\x1f.panope.v1.RollbackAliasRequest\x1a .panope.v1.RollbackAliasResponse\x12L\n" +
-	"\vDeleteAlias\x12\x1d.panope.v1.DeleteAliasRequest\x1a\x1e.panope.v1.DeleteAliasResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\vDeleteAlias\x12\x1d.panope.v1.DeleteAliasRequest\x1a\x1e.panope.v1.DeleteAliasResponse\x12O\n" +
+	"\fExplainRoute\x12\x1e.panope.v1.ExplainRouteRequest\x1a\x1f.panope.v1.ExplainRouteResponse\x12O\n" +
+	"\fReportReward\x12\x1e.panope.v1.ReportRewardRequest\x1a\x1f.panope.v1.ReportRewardResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_alias_service_proto_rawDescOnce sync.Once
@@ -872,48 +1695,73 @@ func file_panope_v1_alias_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_alias_service_proto_rawDescData
 }
 
-var file_panope_v1_alias_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_alias_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_panope_v1_alias_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_panope_v1_alias_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_panope_v1_alias_service_proto_goTypes = []any{
-	(AliasEvent_Action)(0),        // 0: panope.v1.AliasEvent.Action
-	(*Alias)(nil),                 // 1: panope.v1.Alias
-	(*AliasEvent)(nil),            // 2: panope.v1.AliasEvent
-	(*ListAliasesRequest)(nil),    // 3: panope.v1.ListAliasesRequest
-	(*ListAliasesResponse)(nil),   // 4: panope.v1.ListAliasesResponse
-	(*GetAliasRequest)(nil),       // 5: panope.v1.GetAliasRequest
-	(*GetAliasResponse)(nil),      // 6: panope.v1.GetAliasResponse
-	(*SetAliasRequest)(nil),       // 7: panope.v1.SetAliasRequest
-	(*SetAliasResponse)(nil),      // 8: panope.v1.SetAliasResponse
-	(*RollbackAliasRequest)(nil),  // 9: panope.v1.RollbackAliasRequest
-	(*RollbackAliasResponse)(nil), // 10: panope.v1.RollbackAliasResponse
-	(*DeleteAliasRequest)(nil),    // 11: panope.v1.DeleteAliasRequest
-	(*DeleteAliasResponse)(nil),   // 12: panope.v1.DeleteAliasResponse
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(RoutePolicy_Kind)(0),         // 0: panope.v1.RoutePolicy.Kind
+	(RoutePolicy_Metric)(0),       // 1: panope.v1.RoutePolicy.Metric
+	(RoutePolicy_OnUnready)(0),    // 2: panope.v1.RoutePolicy.OnUnready
+	(AliasEvent_Action)(0),        // 3: panope.v1.AliasEvent.Action
+	(*AliasTarget)(nil),           // 4: panope.v1.AliasTarget
+	(*RoutePolicy)(nil),           // 5: panope.v1.RoutePolicy
+	(*Alias)(nil),                 // 6: panope.v1.Alias
+	(*AliasEvent)(nil),            // 7: panope.v1.AliasEvent
+	(*ListAliasesRequest)(nil),    // 8: panope.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),   // 9: panope.v1.ListAliasesResponse
+	(*GetAliasRequest)(nil),       // 10: panope.v1.GetAliasRequest
+	(*GetAliasResponse)(nil),      // 11: panope.v1.GetAliasResponse
+	(*SetAliasRequest)(nil),       // 12: panope.v1.SetAliasRequest
+	(*SetAliasResponse)(nil),      // 13: panope.v1.SetAliasResponse
+	(*RollbackAliasRequest)(nil),  // 14: panope.v1.RollbackAliasRequest
+	(*RollbackAliasResponse)(nil), // 15: panope.v1.RollbackAliasResponse
+	(*DeleteAliasRequest)(nil),    // 16: panope.v1.DeleteAliasRequest
+	(*DeleteAliasResponse)(nil),   // 17: panope.v1.DeleteAliasResponse
+	(*ExplainRouteRequest)(nil),   // 18: panope.v1.ExplainRouteRequest
+	(*RouteTarget)(nil),           // 19: panope.v1.RouteTarget
+	(*ExplainRouteResponse)(nil),  // 20: panope.v1.ExplainRouteResponse
+	(*ReportRewardRequest)(nil),   // 21: panope.v1.ReportRewardRequest
+	(*ReportRewardResponse)(nil),  // 22: panope.v1.ReportRewardResponse
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
 }
 var file_panope_v1_alias_service_proto_depIdxs = []int32{
-	13, // 0: panope.v1.Alias.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 1: panope.v1.AliasEvent.action:type_name -> panope.v1.AliasEvent.Action
-	13, // 2: panope.v1.AliasEvent.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 3: panope.v1.ListAliasesResponse.aliases:type_name -> panope.v1.Alias
-	1,  // 4: panope.v1.GetAliasResponse.alias:type_name -> panope.v1.Alias
-	2,  // 5: panope.v1.GetAliasResponse.events:type_name -> panope.v1.AliasEvent
-	1,  // 6: panope.v1.SetAliasResponse.alias:type_name -> panope.v1.Alias
-	1,  // 7: panope.v1.RollbackAliasResponse.alias:type_name -> panope.v1.Alias
-	3,  // 8: panope.v1.AliasService.ListAliases:input_type -> panope.v1.ListAliasesRequest
-	5,  // 9: panope.v1.AliasService.GetAlias:input_type -> panope.v1.GetAliasRequest
-	7,  // 10: panope.v1.AliasService.SetAlias:input_type -> panope.v1.SetAliasRequest
-	9,  // 11: panope.v1.AliasService.RollbackAlias:input_type -> panope.v1.RollbackAliasRequest
-	11, // 12: panope.v1.AliasService.DeleteAlias:input_type -> panope.v1.DeleteAliasRequest
-	4,  // 13: panope.v1.AliasService.ListAliases:output_type -> panope.v1.ListAliasesResponse
-	6,  // 14: panope.v1.AliasService.GetAlias:output_type -> panope.v1.GetAliasResponse
-	8,  // 15: panope.v1.AliasService.SetAlias:output_type -> panope.v1.SetAliasResponse
-	10, // 16: panope.v1.AliasService.RollbackAlias:output_type -> panope.v1.RollbackAliasResponse
-	12, // 17: panope.v1.AliasService.DeleteAlias:output_type -> panope.v1.DeleteAliasResponse
-	13, // [13:18] is the sub-list for method output_type
-	8,  // [8:13] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	0,  // 0: panope.v1.RoutePolicy.kind:type_name -> panope.v1.RoutePolicy.Kind
+	1,  // 1: panope.v1.RoutePolicy.metric:type_name -> panope.v1.RoutePolicy.Metric
+	2,  // 2: panope.v1.RoutePolicy.on_unready:type_name -> panope.v1.RoutePolicy.OnUnready
+	23, // 3: panope.v1.Alias.update_time:type_name -> google.protobuf.Timestamp
+	4,  // 4: panope.v1.Alias.targets:type_name -> panope.v1.AliasTarget
+	5,  // 5: panope.v1.Alias.policy:type_name -> panope.v1.RoutePolicy
+	3,  // 6: panope.v1.AliasEvent.action:type_name -> panope.v1.AliasEvent.Action
+	23, // 7: panope.v1.AliasEvent.create_time:type_name -> google.protobuf.Timestamp
+	4,  // 8: panope.v1.AliasEvent.targets:type_name -> panope.v1.AliasTarget
+	5,  // 9: panope.v1.AliasEvent.policy:type_name -> panope.v1.RoutePolicy
+	6,  // 10: panope.v1.ListAliasesResponse.aliases:type_name -> panope.v1.Alias
+	6,  // 11: panope.v1.GetAliasResponse.alias:type_name -> panope.v1.Alias
+	7,  // 12: panope.v1.GetAliasResponse.events:type_name -> panope.v1.AliasEvent
+	4,  // 13: panope.v1.SetAliasRequest.targets:type_name -> panope.v1.AliasTarget
+	5,  // 14: panope.v1.SetAliasRequest.policy:type_name -> panope.v1.RoutePolicy
+	6,  // 15: panope.v1.SetAliasResponse.alias:type_name -> panope.v1.Alias
+	6,  // 16: panope.v1.RollbackAliasResponse.alias:type_name -> panope.v1.Alias
+	6,  // 17: panope.v1.ExplainRouteResponse.alias:type_name -> panope.v1.Alias
+	19, // 18: panope.v1.ExplainRouteResponse.targets:type_name -> panope.v1.RouteTarget
+	8,  // 19: panope.v1.AliasService.ListAliases:input_type -> panope.v1.ListAliasesRequest
+	10, // 20: panope.v1.AliasService.GetAlias:input_type -> panope.v1.GetAliasRequest
+	12, // 21: panope.v1.AliasService.SetAlias:input_type -> panope.v1.SetAliasRequest
+	14, // 22: panope.v1.AliasService.RollbackAlias:input_type -> panope.v1.RollbackAliasRequest
+	16, // 23: panope.v1.AliasService.DeleteAlias:input_type -> panope.v1.DeleteAliasRequest
+	18, // 24: panope.v1.AliasService.ExplainRoute:input_type -> panope.v1.ExplainRouteRequest
+	21, // 25: panope.v1.AliasService.ReportReward:input_type -> panope.v1.ReportRewardRequest
+	9,  // 26: panope.v1.AliasService.ListAliases:output_type -> panope.v1.ListAliasesResponse
+	11, // 27: panope.v1.AliasService.GetAlias:output_type -> panope.v1.GetAliasResponse
+	13, // 28: panope.v1.AliasService.SetAlias:output_type -> panope.v1.SetAliasResponse
+	15, // 29: panope.v1.AliasService.RollbackAlias:output_type -> panope.v1.RollbackAliasResponse
+	17, // 30: panope.v1.AliasService.DeleteAlias:output_type -> panope.v1.DeleteAliasResponse
+	20, // 31: panope.v1.AliasService.ExplainRoute:output_type -> panope.v1.ExplainRouteResponse
+	22, // 32: panope.v1.AliasService.ReportReward:output_type -> panope.v1.ReportRewardResponse
+	26, // [26:33] is the sub-list for method output_type
+	19, // [19:26] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_alias_service_proto_init() }
@@ -921,16 +1769,18 @@ func file_panope_v1_alias_service_proto_init() {
 	if File_panope_v1_alias_service_proto != nil {
 		return
 	}
-	file_panope_v1_alias_service_proto_msgTypes[6].OneofWrappers = []any{}
+	file_panope_v1_alias_service_proto_msgTypes[1].OneofWrappers = []any{}
 	file_panope_v1_alias_service_proto_msgTypes[8].OneofWrappers = []any{}
 	file_panope_v1_alias_service_proto_msgTypes[10].OneofWrappers = []any{}
+	file_panope_v1_alias_service_proto_msgTypes[12].OneofWrappers = []any{}
+	file_panope_v1_alias_service_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_alias_service_proto_rawDesc), len(file_panope_v1_alias_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   12,
+			NumEnums:      4,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,8 @@ const (
 	AliasService_SetAlias_FullMethodName      = "/panope.v1.AliasService/SetAlias"
 	AliasService_RollbackAlias_FullMethodName = "/panope.v1.AliasService/RollbackAlias"
 	AliasService_DeleteAlias_FullMethodName   = "/panope.v1.AliasService/DeleteAlias"
+	AliasService_ExplainRoute_FullMethodName  = "/panope.v1.AliasService/ExplainRoute"
+	AliasService_ReportReward_FullMethodName  = "/panope.v1.AliasService/ReportReward"
 )
 
 // AliasServiceClient is the client API for AliasService service.
@@ -31,12 +33,13 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
+// An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
 type AliasServiceClient interface {
 	// Lists aliases by name.
 	ListAliases(ctx context.Context, in *ListAliasesRequest, opts ...grpc.CallOption) (*ListAliasesResponse, error)
 	// Tells where an alias points and where it pointed before. NOT_FOUND when there never was one of that name.
 	GetAlias(ctx context.Context, in *GetAliasRequest, opts ...grpc.CallOption) (*GetAliasResponse, error)
-	// Points an alias to a model or one of its variants, for all servers of this registry.
+	// Points an alias to a model or one of its variants, or to several targets, for all servers of this registry.
 	//
 	// Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
 	// NOT_FOUND when there is no such model or variant. Then nothing was changed.
@@ -45,6 +48,15 @@ type AliasServiceClient interface {
 	RollbackAlias(ctx context.Context, in *RollbackAliasRequest, opts ...grpc.CallOption) (*RollbackAliasResponse, error)
 	// Forgets an alias; its history stays.
 	DeleteAlias(ctx context.Context, in *DeleteAliasRequest, opts ...grpc.CallOption) (*DeleteAliasResponse, error)
+	// Tells which target of an alias with several a user or a request gets, why, and what was observed of each.
+	//
+	// Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one.
+	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
+	// Tells how good an answer of a target was. Bandits on rewards learn from it; it is told of others' targets too.
+	//
+	// It needs the scope to run the alias's task. Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one,
+	// INVALID_ARGUMENT when `target` is none of its targets.
+	ReportReward(ctx context.Context, in *ReportRewardRequest, opts ...grpc.CallOption) (*ReportRewardResponse, error)
 }
 
 type aliasServiceClient struct {
@@ -105,17 +117,38 @@ func (c *aliasServiceClient) DeleteAlias(ctx context.Context, in *DeleteAliasReq
 	return out, nil
 }
 
+func (c *aliasServiceClient) ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainRouteResponse)
+	err := c.cc.Invoke(ctx, AliasService_ExplainRoute_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *aliasServiceClient) ReportReward(ctx context.Context, in *ReportRewardRequest, opts ...grpc.CallOption) (*ReportRewardResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportRewardResponse)
+	err := c.cc.Invoke(ctx, AliasService_ReportReward_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AliasServiceServer is the server API for AliasService service.
 // All implementations must embed UnimplementedAliasServiceServer
 // for forward compatibility.
 //
 // Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
+// An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
 type AliasServiceServer interface {
 	// Lists aliases by name.
 	ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error)
 	// Tells where an alias points and where it pointed before. NOT_FOUND when there never was one of that name.
 	GetAlias(context.Context, *GetAliasRequest) (*GetAliasResponse, error)
-	// Points an alias to a model or one of its variants, for all servers of this registry.
+	// Points an alias to a model or one of its variants, or to several targets, for all servers of this registry.
 	//
 	// Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
 	// NOT_FOUND when there is no such model or variant. Then nothing was changed.
@@ -124,6 +157,15 @@ type AliasServiceServer interface {
 	RollbackAlias(context.Context, *RollbackAliasRequest) (*RollbackAliasResponse, error)
 	// Forgets an alias; its history stays.
 	DeleteAlias(context.Context, *DeleteAliasRequest) (*DeleteAliasResponse, error)
+	// Tells which target of an alias with several a user or a request gets, why, and what was observed of each.
+	//
+	// Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one.
+	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
+	// Tells how good an answer of a target was. Bandits on rewards learn from it; it is told of others' targets too.
+	//
+	// It needs the scope to run the alias's task. Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one,
+	// INVALID_ARGUMENT when `target` is none of its targets.
+	ReportReward(context.Context, *ReportRewardRequest) (*ReportRewardResponse, error)
 	mustEmbedUnimplementedAliasServiceServer()
 }
 
@@ -148,6 +190,12 @@ func (UnimplementedAliasServiceServer) RollbackAlias(context.Context, *RollbackA
 }
 func (UnimplementedAliasServiceServer) DeleteAlias(context.Context, *DeleteAliasRequest) (*DeleteAliasResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method DeleteAlias not implemented")
+}
+func (UnimplementedAliasServiceServer) ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ExplainRoute not implemented")
+}
+func (UnimplementedAliasServiceServer) ReportReward(context.Context, *ReportRewardRequest) (*ReportRewardResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ReportReward not implemented")
 }
 func (UnimplementedAliasServiceServer) mustEmbedUnimplementedAliasServiceServer() {}
 func (UnimplementedAliasServiceServer) testEmbeddedByValue()                      {}
@@ -260,6 +308,42 @@ func _AliasService_DeleteAlias_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AliasService_ExplainRoute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainRouteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AliasServiceServer).ExplainRoute(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AliasService_ExplainRoute_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AliasServiceServer).ExplainRoute(ctx, req.(*ExplainRouteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AliasService_ReportReward_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportRewardRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AliasServiceServer).ReportReward(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AliasService_ReportReward_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AliasServiceServer).ReportReward(ctx, req.(*ReportRewardRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AliasService_ServiceDesc is the grpc.ServiceDesc for AliasService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -286,6 +370,14 @@ var AliasService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteAlias",
 			Handler:    _AliasService_DeleteAlias_Handler,
+		},
+		{
+			MethodName: "ExplainRoute",
+			Handler:    _AliasService_ExplainRoute_Handler,
+		},
+		{
+			MethodName: "ReportReward",
+			Handler:    _AliasService_ReportReward_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from panope_registry.models.routes import Route
+
 
 class AliasAction(StrEnum):
     """The changes of an alias."""
@@ -25,6 +27,7 @@ class AliasEntry:
         variant_digest: of the model's variant that is meant; empty lets the server choose.
         version: counts the changes of this name from 1, over removals too.
         updated_at: when it was last pointed somewhere.
+        route: how calls are dealt among several targets, of which the first is told above; None for one target.
     """
 
     name: str
@@ -32,11 +35,17 @@ class AliasEntry:
     variant_digest: str
     version: int
     updated_at: datetime
+    route: Route | None = None
 
     @property
     def target(self) -> str:
-        """What `expected` is compared with: `vendor/name`, or `vendor/name@digest`."""
-        return alias_target(self.target_model, self.variant_digest)
+        """What `expected` is compared with: `vendor/name`, `vendor/name@digest`, or those of a route with weights."""
+        return alias_target(self.target_model, self.variant_digest) if self.route is None else self.route.text
+
+    @property
+    def target_models(self) -> tuple[str, ...]:
+        """The models of all targets, each once."""
+        return models_of(self.target_model, self.route)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,7 @@ class AliasEvent:
         variant_digest: empty when the server may choose.
         principal: made the change.
         reason: why, in their words.
+        route: as of `AliasEntry`.
     """
 
     alias: str
@@ -59,8 +69,24 @@ class AliasEvent:
     principal: str
     reason: str
     created_at: datetime
+    route: Route | None = None
+
+    @property
+    def target(self) -> str:
+        """As of `AliasEntry`; empty for a removal."""
+        return alias_target(self.target_model, self.variant_digest) if self.route is None else self.route.text
+
+    @property
+    def target_models(self) -> tuple[str, ...]:
+        """The models of all targets, each once."""
+        return models_of(self.target_model, self.route)
 
 
 def alias_target(model_name: str, variant_digest: str) -> str:
     """Writes what an alias points to: `vendor/name`, or `vendor/name@digest`."""
     return f"{model_name}@{variant_digest}" if variant_digest else model_name
+
+
+def models_of(target_model: str, route: Route | None) -> tuple[str, ...]:
+    """The models of an alias's targets, each once."""
+    return (target_model,) if route is None else tuple(dict.fromkeys(target.model for target in route.targets))

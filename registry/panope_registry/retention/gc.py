@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, delete, or_, select
 from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.download.leftovers import discard_leftover, leftovers
 from panope_registry.models import queries, writes
+from panope_registry.models.alias_routes import points_to
 from panope_registry.names import shown
 from panope_registry.retention.disk_usage import blob_files, listed
 from panope_registry.retention.inventory import Inventory, find_kept, find_referenced, read_inventory
@@ -77,7 +78,7 @@ def _refuse_loaded(connection: Connection, name: str, moment: datetime) -> None:
 def _refuse_aliased(connection: Connection, name: str) -> None:
     """Calls come by aliases too: whoever deletes what one points to moves or removes it first."""
     pointing = select(alias.c.name).join(alias_event, alias_event.c.id == alias.c.event_id)
-    names = connection.execute(pointing.where(alias_event.c.target_model == name).order_by(alias.c.name)).scalars()
+    names = connection.execute(pointing.where(points_to(name)).order_by(alias.c.name)).scalars()
     if quoted := [f"`{shown(alias_name)}`" for alias_name in names]:
         listing = ", ".join(quoted[:_MAX_LISTED])
         raise PreconditionError(

@@ -37,6 +37,7 @@ class LoggedCall:
         session: the caller's own word for what the call belongs to; None when it gave none.
         error_message: the sentence that the caller was told; None when it was told none.
         prompt: the input's texts; None unless the settings keep them.
+        route: why an alias with several targets gave the call to this model; None for a model or alias of one.
     """
 
     created_at: datetime
@@ -54,6 +55,7 @@ class LoggedCall:
     session: str | None = None
     error_message: str | None = None
     prompt: str | None = None
+    route: str | None = None
 
     @property
     def status(self) -> str:

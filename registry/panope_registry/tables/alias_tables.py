@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-from panope_registry.tables.columns import Identifier, Name, UtcDateTime
+from panope_registry.tables.columns import Identifier, Json, Name, UtcDateTime
 from panope_registry.tables.model_tables import metadata
 
 #: One row for each change of an alias, kept after the alias is gone.
@@ -22,8 +32,21 @@ alias_event = Table(
     Column("principal", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("policy", Json, doc="how calls are dealt among several targets; null for one target"),
     UniqueConstraint("alias", "version"),
     CheckConstraint("action IN ('set', 'rolled_back', 'deleted')", name="action"),
+)
+
+#: The targets of an event that points to several, the one in `alias_event` among them.
+alias_target = Table(
+    "alias_target",
+    metadata,
+    Column("event_id", ForeignKey("alias_event.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("model", Name, nullable=False, index=True),
+    Column("variant_digest", Text, nullable=False, doc="'' lets the server choose"),
+    Column("weight", Double, nullable=False, doc="0 where a bandit chooses"),
+    Column("price", Double, nullable=False, doc="of a second of its device"),
 )
 
 alias = Table(

@@ -5,7 +5,18 @@ None refers to models or variants by key: what is told here outlives them, and a
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from panope_registry.tables.columns import Identifier, Json, Name, UtcDateTime
 from panope_registry.tables.model_tables import metadata
@@ -78,7 +89,24 @@ inference_log = Table(
     Column("session", Text, doc="of the caller's own, by its header `x-session-id`"),
     Column("error_message", Text, doc="the sentence that the caller was told"),
     Column("prompt", Text, doc="the beginning and the end of the input's texts"),
+    Column("route", Text, doc="why an alias with several targets gave the call to this model"),
     Index("ix_inference_log_model_created_at", "model", "created_at"),
+)
+
+#: What calls of an alias with several targets were observed to take, by target; written in batches, by every server.
+route_statistics = Table(
+    "route_statistics",
+    metadata,
+    Column("alias", Name, nullable=False),
+    Column("version", BigInteger, nullable=False, doc="of the alias: another route begins with nothing"),
+    Column("target", Name, nullable=False, doc="`vendor/name`, or `vendor/name@digest`"),
+    Column("metric", Text, nullable=False, doc="`latency`, `cost`, `reward` or `failure`"),
+    Column("calls", BigInteger, nullable=False, doc="all that were observed"),
+    Column("observations", Double, nullable=False, doc="what is left of them by their age, as all below"),
+    Column("total", Double, nullable=False),
+    Column("squares", Double, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("alias", "version", "target", "metric"),
 )
 
 #: Counts the flushes of kept answers, for servers that hold some. It has one row.

@@ -156,6 +156,8 @@ class App:
         await models.start()
         stack.push_async_callback(heartbeat.stop)
         heartbeat.start(models.runtimes.instances)
+        parts.routes.start()
+        stack.push_async_callback(parts.routes.stop)
         if parts.cache is not None:
             stack.push_async_callback(parts.cache.store.close)
             await parts.cache.flushes.start()

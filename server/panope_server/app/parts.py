@@ -28,6 +28,7 @@ from panope_server.pipeline.prioritize import Prioritize
 from panope_server.pipeline.rate import Rate
 from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
+from panope_server.pipeline.route import RouteStep
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.pipeline.token_ids import TokenIds
 from panope_server.pipeline.validate import Validate
@@ -46,6 +47,7 @@ from panope_server.runtime.authorized.files import AuthorizedFiles
 from panope_server.runtime.authorized.jobs import AuthorizedJobs
 from panope_server.runtime.authorized.keys import AuthorizedKeys
 from panope_server.runtime.authorized.models import AuthorizedModelAdmin, AuthorizedModels
+from panope_server.runtime.authorized.routes import AuthorizedRoutes
 from panope_server.runtime.authorized.usage import AuthorizedUsage
 from panope_server.runtime.authorized.visibility import AuthorizedDirectory, Visibility
 from panope_server.runtime.hardware.hardware import Hardware
@@ -53,6 +55,8 @@ from panope_server.runtime.media_files.fetcher import MediaFetcher
 from panope_server.runtime.models.heartbeat import Heartbeat
 from panope_server.runtime.models.manager import ModelDependencies, ModelEvents, ModelManager
 from panope_server.runtime.models.model_admin import ModelAdmin
+from panope_server.runtime.routing.observations import RouteObservations
+from panope_server.runtime.routing.router import Router
 from panope_server.runtime.status import ModelState
 from panope_server.transport.errors import code_name
 from panope_server.transport.grpc.services import PUBLIC_SERVICES
@@ -73,6 +77,7 @@ class Parts:
         call_log: samples calls; None when the settings ask for none.
         usage: counts what calls use.
         cache: keeps answers; None when the settings ask for none.
+        routes: what is observed of the targets of aliases with several.
         services: all that servicers need.
         authenticator: knows callers.
         audit: records what they change.
@@ -87,6 +92,7 @@ class Parts:
     call_log: CallLog | None
     usage: UsageWriter
     cache: ResponseCache | None
+    routes: RouteObservations
     services: Services
     authenticator: Authenticator
     audit: AuditTrail
@@ -116,8 +122,9 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
     usage = _usage(settings, session, metrics)
     cache = build_cache(settings, models, metrics, session.cache_flushes)
     media = MediaFetcher(settings.media_urls)
+    routes = RouteObservations(session.routes)
     pipeline = build_pipeline(
-        settings, models, visibility, authenticator, limits, metrics, call_log, usage, cache, media
+        settings, models, visibility, authenticator, limits, metrics, call_log, usage, routes, cache, media
     )
     services = Services(
         settings=settings,
@@ -127,6 +134,7 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
         acquisition=AuthorizedAcquisition(_acquisition(settings, session, hardware), visibility, audit),
         jobs=AuthorizedJobs(jobs, audit),
         aliases=AuthorizedAliases(AsyncAliases(session.aliases), visibility, audit),
+        routes=AuthorizedRoutes(models.call_directory, Visibility(models.call_directory), routes, models.loader),
         usage=AuthorizedUsage(AsyncUsage(session.usage)),
         keys=AuthorizedKeys(
             session.keys, None if settings.auth == "off" else partial(Peppers.open, settings.home_path), audit
@@ -136,7 +144,7 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
         calls=calls,
     )
     files = AuthorizedFiles(session.published_files, visibility)
-    return Parts(models, heartbeat, jobs, call_log, usage, cache, services, authenticator, audit, files, limits, media)
+    return Parts(models, heartbeat, jobs, call_log, usage, cache, routes, services, authenticator, audit, files, limits, media)
 
 
 def build_pipeline(
@@ -148,6 +156,7 @@ def build_pipeline(
     metrics: Metrics,
     call_log: CallLog | None,
     usage: UsageWriter,
+    routes: RouteObservations,
     cache: ResponseCache | None = None,
     media: MediaFetcher | None = None,
 ) -> Pipeline:
@@ -168,6 +177,7 @@ def build_pipeline(
         Resolve(AuthorizedDirectory(models.call_directory, Visibility(models.call_directory))),
         ReadValue(validate.check),
         Authorise(authenticator),
+        RouteStep(Router(routes, models.loader), routes, models.call_directory, metrics),
         Rate(limits.limiter, limits),
         TokenIds(settings.openai, settings.limits, validate.check),
         Prioritize(),

@@ -85,6 +85,9 @@ class Metrics:
         )
         self.loaded_models = LoadedModelsMetrics(self.registry, SECONDS)
         self.event_loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop wakes up.")
+        self.route_decisions = self._counter(
+            "route_decisions", "Calls of aliases with several targets, by the target that they got.", "alias", "model"
+        )
         self.response_cache_hits = self._counter(
             "response_cache_hits", "Answers that were kept and given again, to single texts or whole calls.", "model"
         )

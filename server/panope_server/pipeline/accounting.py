@@ -210,6 +210,7 @@ class Accounting:
 def _log_request(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> None:
     fault = {} if outcome.status != "error" else {"reason": outcome.reason, "field": outcome.field}
     cache = {"cache": call.cache_status} if call.cache_status else {}
+    route = {"alias": call.requested_model, "route": call.route} if call.route else {}
     _log.info(
         "request_finished",
         request_id=call.request_id,
@@ -224,6 +225,7 @@ def _log_request(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> 
         input_units=usage.input_units,
         output_units=usage.output_units,
         **cache,
+        **route,
         **fault,
     )
 
@@ -262,6 +264,7 @@ def _logged(call: Call, outcome: Outcome, seconds: float, usage: Usage, prompt: 
         session=call.session or None,
         error_message=_storable(cut(outcome.message, MAX_MESSAGE_BYTES)) or None,
         prompt=_storable(prompt) or None,
+        route=call.route or None,
     )
 
 

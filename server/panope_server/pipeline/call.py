@@ -81,6 +81,8 @@ class Call:
         output: takes the parts of the answer; a step that wants to see or change them puts a sink of its own before it.
         cache_control: what the caller says of kept answers.
         cache_status: whether a kept answer answered: `hit`, `miss` or `bypass`; empty while nobody has looked.
+        user: whom the call is for, as its caller names them; empty for nobody known.
+        route: why an alias with several targets gave the call to its model; empty for a model or alias of one.
         headers: what is told beside the answer, by names in lower case; sent before its first part.
     """
 
@@ -105,6 +107,8 @@ class Call:
     output: Sink = field(default_factory=Collected)
     cache_control: CacheControl = CacheControl()
     cache_status: str = ""
+    user: str = ""
+    route: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
     @property

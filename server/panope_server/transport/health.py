@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -24,7 +24,8 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the libra
     """Serves the health service and keeps it in step with the models.
 
     The server itself serves as long as it takes calls. A model serves while one of its instances does; a model that was
-    never loaded is unknown to the health service until it is. An alias is as well as what it points to.
+    never loaded is unknown to the health service until it is. An alias is as well as what it points to; one with
+    several targets serves while one of them does.
 
     The library's own servicer knows no List, and its Watch never ends.
 
@@ -40,7 +41,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the libra
         self._changed = asyncio.Event()
         self._stopping = False
         self._states: dict[str, health_pb2.HealthCheckResponse.ServingStatus.ValueType] = {}
-        self._aliases: Mapping[str, str] = {}
+        self._aliases: Mapping[str, Sequence[str]] = {}
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Adds the health service to a server."""
@@ -55,16 +56,20 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the libra
         """Takes over a model's state."""
         self._states[model] = _SERVING if state is ModelState.SERVING else _NOT_SERVING
         self._set(model, self._states[model])
-        for alias, target in self._aliases.items():
-            if target == model:
-                self._set(alias, self._states[model])
+        for alias, targets in self._aliases.items():
+            if model in targets:
+                self._set(alias, self._best_of(targets))
 
-    def aliases_changed(self, aliases: Mapping[str, str]) -> None:
-        """Takes over where all aliases point: alias -> the name of what was told by `model_changed`."""
+    def aliases_changed(self, aliases: Mapping[str, Sequence[str]]) -> None:
+        """Takes over where all aliases point: alias -> the names of what was told by `model_changed`."""
         before, self._aliases = self._aliases, dict(aliases)
         for alias in before.keys() | aliases.keys():
             if before.get(alias) != aliases.get(alias) and alias not in self._states:
-                self._set(alias, self._states.get(aliases.get(alias, ""), _UNKNOWN))
+                self._set(alias, self._best_of(aliases.get(alias, ())))
+
+    def _best_of(self, targets: Sequence[str]) -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
+        statuses = [self._states[target] for target in targets if target in self._states]
+        return _SERVING if _SERVING in statuses else statuses[0] if statuses else _UNKNOWN
 
     def stop(self) -> None:
         """Says NOT_SERVING everywhere, for good, so that balancers send nothing new."""
@@ -106,7 +111,11 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the libra
         """Whether the caller may know of it: of the server and its services everybody, of models who sees them."""
         if not name or name in self._services:
             return True
-        return current_principal().sees(name, self._aliases.get(name, name).partition("@")[0])
+        principal = current_principal()
+        targets = self._aliases.get(name, ())
+        return principal.sees(name) or (
+            bool(targets) and all(principal.sees(target.partition("@")[0]) for target in targets)
+        )
 
     def _set(self, name: str, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
         if self._stopping:

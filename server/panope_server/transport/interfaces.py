@@ -13,6 +13,7 @@ from panope_registry.job_handlers.requests import BuildRequest, DownloadRequest,
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.models.alias_types import AliasEntry, AliasEvent
 from panope_registry.models.commits import PublishedFile
+from panope_registry.models.routes import Route
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
 from panope_registry.retention.types import RemovalResult
 from panope_registry.serving_records.usage import Dimension, UsageFilter, UsageSum
@@ -20,6 +21,7 @@ from panope_server.pipeline.cache.statistics import CacheStatistics
 from panope_server.pipeline.call import Call
 from panope_server.runtime.hardware.usage.device_usage import DeviceUsage
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
+from panope_server.runtime.routing.explanation import Explanation
 from panope_server.runtime.status import ModelView
 from panope_server.tasks.task import Output
 
@@ -147,11 +149,26 @@ class Aliases(Protocol):
     ) -> AliasEntry:
         """Points an alias to a model or a variant, if it points to `expected` now; None is content with anything."""
 
+    async def set_route(
+        self, alias: str, route: Route, *, expected: str | None, principal: str, reason: str
+    ) -> AliasEntry:
+        """Points an alias to several targets, among which its calls are dealt; as `set` in all else."""
+
     async def rollback(self, alias: str, *, expected: str | None, principal: str, reason: str) -> AliasEntry:
         """Points an alias to where it pointed before."""
 
     async def remove(self, alias: str, *, expected: str | None, principal: str, reason: str) -> None:
         """Forgets an alias; its history stays."""
+
+
+class Routes(Protocol):
+    """Aliases with several targets; PreconditionError for one that has none."""
+
+    async def explain(self, alias: str, *, user: str, request_id: str) -> Explanation:
+        """Which target a user, or a request, gets, and why."""
+
+    async def report_reward(self, alias: str, target: str, reward: float) -> None:
+        """Counts how good an answer of a target was, 0 to 1; InvalidInputError for what is no target of the alias."""
 
 
 class Keys(Protocol):

@@ -64,7 +64,8 @@ USAGE_READ = Permission("usage", READ)
 JOBS_READ, JOBS_WRITE = Permission("jobs", READ), Permission("jobs", WRITE)
 
 _ALIASES = {
-    **dict.fromkeys(("ListAliases", "GetAlias"), ALIASES_READ),
+    **dict.fromkeys(("ListAliases", "GetAlias", "ExplainRoute"), ALIASES_READ),
+    "ReportReward": INFERENCE,
     **dict.fromkeys(("SetAlias", "RollbackAlias", "DeleteAlias"), ALIASES_WRITE),
 }
 _JOBS = {

@@ -15,6 +15,7 @@ from panope_server.transport.interfaces import (
     Models,
     Pipeline,
     ResponseCache,
+    Routes,
     Usage,
 )
 from panope_server.transport.running_calls import RunningCalls
@@ -32,6 +33,7 @@ class Services:
         acquisition: registers, downloads and builds models, by jobs.
         jobs: lists, cancels and follows jobs.
         aliases: the names that point to models.
+        routes: how calls of aliases with several targets are dealt.
         usage: what callers have used.
         keys: API keys that callers may manage.
         cache: the response cache.
@@ -46,6 +48,7 @@ class Services:
     acquisition: Acquisition
     jobs: Jobs
     aliases: Aliases
+    routes: Routes
     usage: Usage
     keys: Keys
     cache: ResponseCache

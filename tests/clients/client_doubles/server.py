@@ -12,6 +12,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
+from client_doubles.alias_servicer import AliasServicer
 from client_doubles.cache_servicer import CacheServicer
 from client_doubles.calls import Context
 from client_doubles.classify_servicer import ClassifyServicer
@@ -23,6 +24,7 @@ from client_doubles.key_servicer import KeyServicer
 from client_doubles.registry_servicer import RegistryServicer
 from client_doubles.text_servicer import TextServicer
 from client_doubles.usage_servicer import UsageServicer
+from panope.v1 import alias_service_pb2_grpc as alias_grpc
 from panope.v1 import cache_service_pb2_grpc as cache_grpc
 from panope.v1 import classify_service_pb2_grpc as classify_grpc
 from panope.v1 import depth_service_pb2_grpc as depth_grpc
@@ -64,6 +66,7 @@ class FakeServer(
     JobServicer,
     UsageServicer,
     KeyServicer,
+    AliasServicer,
     CacheServicer,
 ):
     """A server of one model, for all that clients ask.
@@ -77,6 +80,7 @@ class FakeServer(
     async def serve(self, address: str, **options: Any) -> grpc.aio.Server:
         """Starts the server at an address, with options of gRPC's such as `max_receive_message_length`."""
         server = grpc.aio.server(options=[(f"grpc.{name}", value) for name, value in options.items()])
+        alias_grpc.add_AliasServiceServicer_to_server(self, server)
         cache_grpc.add_CacheServiceServicer_to_server(self, server)
         key_grpc.add_KeyServiceServicer_to_server(self, server)
         classify_grpc.add_ClassifyServiceServicer_to_server(self, server)

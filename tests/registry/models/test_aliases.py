@@ -3,54 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, insert
+from alias_models import ADA, CONVERTED, DIGEST, MODELS
+from sqlalchemy import delete
 
 from panope_backends.errors import AlreadyExistsError, InvalidInputError, NotFoundError, PreconditionError
 from panope_registry.models.alias_types import AliasAction
 from panope_registry.models.aliases import Aliases
 from panope_registry.session import RegistrySession
-from panope_registry.tables.columns import now
-from panope_registry.tables.database import Database, open_engine
-from panope_registry.tables.model_tables import model, model_variant, repo, revision, variant, vendor
-
-MODELS = ("v/a", "v/b", "v/c")
-DIGEST = "d" * 64
-CONVERTED = "c" * 64
-ADA = {"principal": "ada", "reason": "a test"}
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """With three models; `v/a` has a variant, and that was converted."""
-    database = Database(open_engine(database_url))
-    moment = now()
-    with database.change() as connection:
-        connection.execute(insert(vendor).values(id=1, name="v", created_at=moment))
-        connection.execute(
-            insert(repo).values(id=1, vendor_id=1, name="v/r", source="folder", created_at=moment, synced_at=moment)
-        )
-        connection.execute(insert(revision).values(id=1, repo_id=1, commit="c", config={}, created_at=moment))
-        for number, name in enumerate(MODELS, 1):
-            values = {"id": number, "vendor_id": 1, "name": name, "revision_id": 1, "task": "", "architecture": ""}
-            values |= {"reasons": {}, "created_at": moment, "updated_at": moment}
-            connection.execute(insert(model).values(values))
-        made = {"format": "onnx", "precision": "", "size_bytes": 0, "parameter_count": 0, "backend": "b"}
-        for number, digest in enumerate((DIGEST, CONVERTED), 1):
-            source = {"id": number, "digest": digest, "derived_from_id": number - 1 or None, "engine_version": "1"}
-            source |= {"task": None if number == 1 else ""}
-            connection.execute(insert(variant).values(made | source | {"created_at": moment}))
-        connection.execute(insert(model_variant).values(model_id=1, revision_id=1, variant_id=1))
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def aliases(database: Database) -> Aliases:
-    return Aliases(database)
+from panope_registry.tables.database import Database
+from panope_registry.tables.model_tables import model
 
 
 def test_an_alias_points_to_a_model_or_to_one_variant_of_it(aliases: Aliases) -> None:

@@ -25,7 +25,7 @@ async def status(health: Health, service: str) -> int:
 async def test_an_alias_is_as_well_as_what_it_points_to() -> None:
     health = Health([])
     health.model_changed("acme/a", ModelState.SERVING)
-    health.aliases_changed({"prod": "acme/a", "next": "acme/b@0123456789ab"})
+    health.aliases_changed({"prod": ["acme/a"], "next": ["acme/b@0123456789ab"]})
     assert await status(health, "prod") == SERVING
     assert await status(health, "next") == UNKNOWN  # what it points to was never loaded
     health.model_changed("acme/b@0123456789ab", ModelState.LOADING)
@@ -35,12 +35,23 @@ async def test_an_alias_is_as_well_as_what_it_points_to() -> None:
     assert (await status(health, "prod"), await status(health, "next")) == (NOT_SERVING, SERVING)
 
 
+async def test_an_alias_with_several_targets_serves_while_one_of_them_does() -> None:
+    health = Health([])
+    health.aliases_changed({"prod": ["acme/a", "acme/b"]})
+    assert await status(health, "prod") == UNKNOWN
+    health.model_changed("acme/a", ModelState.SERVING)
+    health.model_changed("acme/b", ModelState.FAILED)
+    assert await status(health, "prod") == SERVING
+    health.model_changed("acme/a", ModelState.UNLOADED)
+    assert await status(health, "prod") == NOT_SERVING
+
+
 async def test_an_alias_that_is_moved_or_removed_is_no_longer_what_it_was() -> None:
     health = Health([])
     health.model_changed("acme/a", ModelState.SERVING)
     health.model_changed("acme/b", ModelState.UNLOADED)
-    health.aliases_changed({"prod": "acme/a", "gone": "acme/a"})
-    health.aliases_changed({"prod": "acme/b"})
+    health.aliases_changed({"prod": ["acme/a"], "gone": ["acme/a"]})
+    health.aliases_changed({"prod": ["acme/b"]})
     assert (await status(health, "prod"), await status(health, "gone")) == (NOT_SERVING, UNKNOWN)
     health.model_changed("acme/a", ModelState.FAILED)
     assert await status(health, "gone") == UNKNOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from panope_client.aio.alias_calls import AsyncAliasCalls
 from panope_client.aio.cache_calls import AsyncCacheCalls
 from panope_client.aio.classify_calls import AsyncClassifyCalls
 from panope_client.aio.embed_calls import AsyncEmbedCalls
@@ -26,6 +27,7 @@ class AsyncClient(
     AsyncTextCalls,
     AsyncInferCalls,
     AsyncModelCalls,
+    AsyncAliasCalls,
     AsyncJobCalls,
     AsyncUsageCalls,
     AsyncKeyCalls,

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
+from panope.v1.alias_service_pb2_grpc import AliasServiceStub
 from panope.v1.cache_service_pb2_grpc import CacheServiceStub
 from panope.v1.classify_service_pb2_grpc import ClassifyServiceStub
 from panope.v1.depth_service_pb2_grpc import DepthServiceStub
@@ -78,6 +79,7 @@ class AsyncConnection:
         self._jobs = JobServiceStub(self._channel)
         self._speech = SpeechServiceStub(self._channel)
         self._keys = KeyServiceStub(self._channel)
+        self._aliases = AliasServiceStub(self._channel)
         self._cache = CacheServiceStub(self._channel)
         self._usage = UsageServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from panope_client.sync.alias_calls import AliasCalls
 from panope_client.sync.cache_calls import CacheCalls
 from panope_client.sync.classify_calls import ClassifyCalls
 from panope_client.sync.embed_calls import EmbedCalls
@@ -27,6 +28,7 @@ class Client(
     TextCalls,
     InferCalls,
     ModelCalls,
+    AliasCalls,
     JobCalls,
     UsageCalls,
     KeyCalls,

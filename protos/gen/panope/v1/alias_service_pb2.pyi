@@ -21,6 +21,151 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
+class AliasTarget(google.protobuf.message.Message):
+    """One of several that an alias points to."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    VARIANT_DIGEST_FIELD_NUMBER: builtins.int
+    WEIGHT_FIELD_NUMBER: builtins.int
+    PRICE_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name. Required."""
+    variant_digest: builtins.str
+    """The variant, by the first 8 or more digits of its digest; empty lets the server choose at each load."""
+    weight: builtins.float
+    """Its part of the calls in relation to those of the other targets: above 0 and at most 1,000,000; 0 for a bandit's."""
+    price: builtins.float
+    """Of a second of its device, in any currency, where a bandit learns from costs; 0 for 1."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        variant_digest: builtins.str = ...,
+        weight: builtins.float = ...,
+        price: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "price", b"price", "variant_digest", b"variant_digest", "weight", b"weight"]) -> None: ...
+
+Global___AliasTarget: typing_extensions.TypeAlias = AliasTarget
+
+@typing.final
+class RoutePolicy(google.protobuf.message.Message):
+    """How calls are dealt among the targets of an alias."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Kind:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _KindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[RoutePolicy._Kind.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: RoutePolicy._Kind.ValueType  # 0
+        """As KIND_WEIGHTS."""
+        KIND_WEIGHTS: RoutePolicy._Kind.ValueType  # 1
+        """Each gets the part of the calls that its weight says."""
+        KIND_BANDIT: RoutePolicy._Kind.ValueType  # 2
+        """Thompson sampling: each gets as large a part as the probability that it is the best, by what was observed."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """How a target is chosen."""
+
+    KIND_UNSPECIFIED: RoutePolicy.Kind.ValueType  # 0
+    """As KIND_WEIGHTS."""
+    KIND_WEIGHTS: RoutePolicy.Kind.ValueType  # 1
+    """Each gets the part of the calls that its weight says."""
+    KIND_BANDIT: RoutePolicy.Kind.ValueType  # 2
+    """Thompson sampling: each gets as large a part as the probability that it is the best, by what was observed."""
+
+    class _Metric:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _MetricEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[RoutePolicy._Metric.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        METRIC_UNSPECIFIED: RoutePolicy._Metric.ValueType  # 0
+        """For KIND_WEIGHTS, which learns nothing."""
+        METRIC_LATENCY: RoutePolicy._Metric.ValueType  # 1
+        """The seconds from the choice to the end of the answer; less is better."""
+        METRIC_COST: RoutePolicy._Metric.ValueType  # 2
+        """The seconds of the device, times the target's price; less is better."""
+        METRIC_REWARD: RoutePolicy._Metric.ValueType  # 3
+        """What ReportReward tells; more is better."""
+
+    class Metric(_Metric, metaclass=_MetricEnumTypeWrapper):
+        """What a bandit learns from."""
+
+    METRIC_UNSPECIFIED: RoutePolicy.Metric.ValueType  # 0
+    """For KIND_WEIGHTS, which learns nothing."""
+    METRIC_LATENCY: RoutePolicy.Metric.ValueType  # 1
+    """The seconds from the choice to the end of the answer; less is better."""
+    METRIC_COST: RoutePolicy.Metric.ValueType  # 2
+    """The seconds of the device, times the target's price; less is better."""
+    METRIC_REWARD: RoutePolicy.Metric.ValueType  # 3
+    """What ReportReward tells; more is better."""
+
+    class _OnUnready:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _OnUnreadyEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[RoutePolicy._OnUnready.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        ON_UNREADY_UNSPECIFIED: RoutePolicy._OnUnready.ValueType  # 0
+        """As ON_UNREADY_SKIP."""
+        ON_UNREADY_SKIP: RoutePolicy._OnUnready.ValueType  # 1
+        """Another target gets it, and the header `x-panope-route` says so; meanwhile the target is loaded."""
+        ON_UNREADY_WAIT: RoutePolicy._OnUnready.ValueType  # 2
+        """It waits, or is refused, as a call of a model that is not loaded."""
+
+    class OnUnready(_OnUnready, metaclass=_OnUnreadyEnumTypeWrapper):
+        """What is done with a call whose target does not serve, while another one does."""
+
+    ON_UNREADY_UNSPECIFIED: RoutePolicy.OnUnready.ValueType  # 0
+    """As ON_UNREADY_SKIP."""
+    ON_UNREADY_SKIP: RoutePolicy.OnUnready.ValueType  # 1
+    """Another target gets it, and the header `x-panope-route` says so; meanwhile the target is loaded."""
+    ON_UNREADY_WAIT: RoutePolicy.OnUnready.ValueType  # 2
+    """It waits, or is refused, as a call of a model that is not loaded."""
+
+    KIND_FIELD_NUMBER: builtins.int
+    METRIC_FIELD_NUMBER: builtins.int
+    STICKY_FIELD_NUMBER: builtins.int
+    SEED_FIELD_NUMBER: builtins.int
+    HALF_LIFE_SECONDS_FIELD_NUMBER: builtins.int
+    ON_UNREADY_FIELD_NUMBER: builtins.int
+    kind: Global___RoutePolicy.Kind.ValueType
+    """How a target is chosen."""
+    metric: Global___RoutePolicy.Metric.ValueType
+    """What a bandit learns from. Required for one."""
+    sticky: builtins.bool
+    """Whether all calls of a user go to one target: of the request's `user`, else of the header `x-panope-user`, else of
+    the caller's key. A user moves when the parts of the targets change by so much that theirs is among what changes.
+    """
+    seed: builtins.int
+    """Another number deals the calls otherwise, the same always alike; from 0."""
+    half_life_seconds: builtins.float
+    """After which an observation counts half, at least 1; 0 for observations that count for ever. 86,400 when unset."""
+    on_unready: Global___RoutePolicy.OnUnready.ValueType
+    """What is done with a call whose target does not serve."""
+    def __init__(
+        self,
+        *,
+        kind: Global___RoutePolicy.Kind.ValueType = ...,
+        metric: Global___RoutePolicy.Metric.ValueType = ...,
+        sticky: builtins.bool = ...,
+        seed: builtins.int = ...,
+        half_life_seconds: builtins.float | None = ...,
+        on_unready: Global___RoutePolicy.OnUnready.ValueType = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_half_life_seconds", b"_half_life_seconds", "half_life_seconds", b"half_life_seconds"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_half_life_seconds", b"_half_life_seconds", "half_life_seconds", b"half_life_seconds", "kind", b"kind", "metric", b"metric", "on_unready", b"on_unready", "seed", b"seed", "sticky", b"sticky"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_half_life_seconds", b"_half_life_seconds"]) -> typing.Literal["half_life_seconds"] | None: ...
+
+Global___RoutePolicy: typing_extensions.TypeAlias = RoutePolicy
+
+@typing.final
 class Alias(google.protobuf.message.Message):
     """Where an alias points."""
 
@@ -31,6 +176,8 @@ class Alias(google.protobuf.message.Message):
     VERSION_FIELD_NUMBER: builtins.int
     UPDATE_TIME_FIELD_NUMBER: builtins.int
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int
+    TARGETS_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`name` or `vendor/name`; never a model's."""
     model: builtins.str
@@ -43,6 +190,14 @@ class Alias(google.protobuf.message.Message):
     def update_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was last pointed somewhere."""
 
+    @property
+    def targets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AliasTarget]:
+        """All targets of an alias with several, of which `model` and `variant_digest` tell the first; else empty."""
+
+    @property
+    def policy(self) -> Global___RoutePolicy:
+        """How calls are dealt among them; unset for an alias of one."""
+
     def __init__(
         self,
         *,
@@ -51,9 +206,11 @@ class Alias(google.protobuf.message.Message):
         version: builtins.int = ...,
         update_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         variant_digest: builtins.str = ...,
+        targets: collections.abc.Iterable[Global___AliasTarget] | None = ...,
+        policy: Global___RoutePolicy | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["update_time", b"update_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["model", b"model", "name", b"name", "update_time", b"update_time", "variant_digest", b"variant_digest", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["policy", b"policy", "update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "name", b"name", "policy", b"policy", "targets", b"targets", "update_time", b"update_time", "variant_digest", b"variant_digest", "version", b"version"]) -> None: ...
 
 Global___Alias: typing_extensions.TypeAlias = Alias
 
@@ -97,6 +254,8 @@ class AliasEvent(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     VARIANT_DIGEST_FIELD_NUMBER: builtins.int
+    TARGETS_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Counts the changes of this name from 1."""
     action: Global___AliasEvent.Action.ValueType
@@ -113,6 +272,14 @@ class AliasEvent(google.protobuf.message.Message):
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When."""
 
+    @property
+    def targets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AliasTarget]:
+        """As of Alias."""
+
+    @property
+    def policy(self) -> Global___RoutePolicy:
+        """As of Alias."""
+
     def __init__(
         self,
         *,
@@ -123,9 +290,11 @@ class AliasEvent(google.protobuf.message.Message):
         reason: builtins.str = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         variant_digest: builtins.str = ...,
+        targets: collections.abc.Iterable[Global___AliasTarget] | None = ...,
+        policy: Global___RoutePolicy | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["action", b"action", "create_time", b"create_time", "model", b"model", "principal", b"principal", "reason", b"reason", "variant_digest", b"variant_digest", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "policy", b"policy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "create_time", b"create_time", "model", b"model", "policy", b"policy", "principal", b"principal", "reason", b"reason", "targets", b"targets", "variant_digest", b"variant_digest", "version", b"version"]) -> None: ...
 
 Global___AliasEvent: typing_extensions.TypeAlias = AliasEvent
 
@@ -137,7 +306,7 @@ class ListAliasesRequest(google.protobuf.message.Message):
 
     MODEL_FIELD_NUMBER: builtins.int
     model: builtins.str
-    """Only those of this model; empty for all."""
+    """Only those with this model among their targets; empty for all."""
     def __init__(
         self,
         *,
@@ -223,18 +392,28 @@ class SetAliasRequest(google.protobuf.message.Message):
     EXPECTED_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     VARIANT_FIELD_NUMBER: builtins.int
+    TARGETS_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
     alias: builtins.str
     """`name` or `vendor/name`. Required."""
     model: builtins.str
-    """The model. Required."""
+    """The model. Required, unless there are `targets`."""
     expected: builtins.str
-    """Where it must point now: the model, or `MODEL@DIGEST` of a variant, or empty when it must not exist; unset for
-    wherever it points.
+    """Where it must point now: the model, `MODEL@DIGEST` of a variant, all of several with their weights, such as
+    `acme/a=90,acme/b=10`, or empty when it must not exist; unset for wherever it points.
     """
     reason: builtins.str
     """Why, for people."""
     variant: builtins.str
     """The variant, by the first 8 or more digits of its digest; empty lets the server choose at each load."""
+    @property
+    def targets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AliasTarget]:
+        """2 to 16 targets among which calls are dealt, of one task, in the place of `model` and `variant`."""
+
+    @property
+    def policy(self) -> Global___RoutePolicy:
+        """How they are dealt; unset for weights. Only with `targets`."""
+
     def __init__(
         self,
         *,
@@ -243,9 +422,11 @@ class SetAliasRequest(google.protobuf.message.Message):
         expected: builtins.str | None = ...,
         reason: builtins.str = ...,
         variant: builtins.str = ...,
+        targets: collections.abc.Iterable[Global___AliasTarget] | None = ...,
+        policy: Global___RoutePolicy | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected", b"_expected", "expected", b"expected"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected", b"_expected", "alias", b"alias", "expected", b"expected", "model", b"model", "reason", b"reason", "variant", b"variant"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected", b"_expected", "expected", b"expected", "policy", b"policy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected", b"_expected", "alias", b"alias", "expected", b"expected", "model", b"model", "policy", b"policy", "reason", b"reason", "targets", b"targets", "variant", b"variant"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected", b"_expected"]) -> typing.Literal["expected"] | None: ...
 
 Global___SetAliasRequest: typing_extensions.TypeAlias = SetAliasRequest
@@ -359,3 +540,169 @@ class DeleteAliasResponse(google.protobuf.message.Message):
     ) -> None: ...
 
 Global___DeleteAliasResponse: typing_extensions.TypeAlias = DeleteAliasResponse
+
+@typing.final
+class ExplainRouteRequest(google.protobuf.message.Message):
+    """Whose target to tell."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    USER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """The alias. Required."""
+    user: builtins.str
+    """For whom, where calls of one user go to one target; empty for a request's."""
+    request_id: builtins.str
+    """The id of a request, `x-request-id`; empty for any."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        user: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "request_id", b"request_id", "user", b"user"]) -> None: ...
+
+Global___ExplainRouteRequest: typing_extensions.TypeAlias = ExplainRouteRequest
+
+@typing.final
+class RouteTarget(google.protobuf.message.Message):
+    """What is known of a target. What nobody has observed is unset."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: builtins.int
+    WEIGHT_FIELD_NUMBER: builtins.int
+    PRICE_FIELD_NUMBER: builtins.int
+    SHARE_FIELD_NUMBER: builtins.int
+    OBSERVED_CALLS_FIELD_NUMBER: builtins.int
+    FAILURE_RATIO_FIELD_NUMBER: builtins.int
+    LATENCY_SECONDS_FIELD_NUMBER: builtins.int
+    COST_FIELD_NUMBER: builtins.int
+    REWARD_FIELD_NUMBER: builtins.int
+    REPORTED_REWARDS_FIELD_NUMBER: builtins.int
+    NOT_SERVING_REASON_FIELD_NUMBER: builtins.int
+    target: builtins.str
+    """As calls are told of it by the header `x-panope-target`: the model, or `MODEL@DIGITS` of a variant."""
+    weight: builtins.float
+    """0 for one of a bandit."""
+    price: builtins.float
+    """Of a second of its device."""
+    share: builtins.float
+    """The part of the calls that it gets now, 0 to 1; of a bandit the probability that it is the best."""
+    observed_calls: builtins.int
+    """Calls that were observed, however old."""
+    failure_ratio: builtins.float
+    """The part of the calls that failed, 0 to 1; here, as below, what is old counts less."""
+    latency_seconds: builtins.float
+    """What a call typically takes, the geometric mean; a call that failed counts as ten times what is typical."""
+    cost: builtins.float
+    """What a call's device typically costs, by its seconds and their price."""
+    reward: builtins.float
+    """The mean of what was reported, 0 to 1."""
+    reported_rewards: builtins.int
+    """How many rewards were reported, however old."""
+    not_serving_reason: builtins.str
+    """Why it does not answer calls on this server; empty where it does."""
+    def __init__(
+        self,
+        *,
+        target: builtins.str = ...,
+        weight: builtins.float = ...,
+        price: builtins.float = ...,
+        share: builtins.float = ...,
+        observed_calls: builtins.int = ...,
+        failure_ratio: builtins.float | None = ...,
+        latency_seconds: builtins.float | None = ...,
+        cost: builtins.float | None = ...,
+        reward: builtins.float | None = ...,
+        reported_rewards: builtins.int = ...,
+        not_serving_reason: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_cost", b"_cost", "_failure_ratio", b"_failure_ratio", "_latency_seconds", b"_latency_seconds", "_reward", b"_reward", "cost", b"cost", "failure_ratio", b"failure_ratio", "latency_seconds", b"latency_seconds", "reward", b"reward"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_cost", b"_cost", "_failure_ratio", b"_failure_ratio", "_latency_seconds", b"_latency_seconds", "_reward", b"_reward", "cost", b"cost", "failure_ratio", b"failure_ratio", "latency_seconds", b"latency_seconds", "not_serving_reason", b"not_serving_reason", "observed_calls", b"observed_calls", "price", b"price", "reported_rewards", b"reported_rewards", "reward", b"reward", "share", b"share", "target", b"target", "weight", b"weight"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_cost", b"_cost"]) -> typing.Literal["cost"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_failure_ratio", b"_failure_ratio"]) -> typing.Literal["failure_ratio"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_latency_seconds", b"_latency_seconds"]) -> typing.Literal["latency_seconds"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_reward", b"_reward"]) -> typing.Literal["reward"] | None: ...
+
+Global___RouteTarget: typing_extensions.TypeAlias = RouteTarget
+
+@typing.final
+class ExplainRouteResponse(google.protobuf.message.Message):
+    """A choice, and everything it comes from."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    TARGET_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    TARGETS_FIELD_NUMBER: builtins.int
+    target: builtins.str
+    """The target that is chosen."""
+    reason: builtins.str
+    """Why, as calls are told by the header `x-panope-route`."""
+    @property
+    def alias(self) -> Global___Alias:
+        """The alias, with its targets and their policy."""
+
+    @property
+    def targets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RouteTarget]:
+        """What is known of each target, in their order."""
+
+    def __init__(
+        self,
+        *,
+        alias: Global___Alias | None = ...,
+        target: builtins.str = ...,
+        reason: builtins.str = ...,
+        targets: collections.abc.Iterable[Global___RouteTarget] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["alias", b"alias"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "reason", b"reason", "target", b"target", "targets", b"targets"]) -> None: ...
+
+Global___ExplainRouteResponse: typing_extensions.TypeAlias = ExplainRouteResponse
+
+@typing.final
+class ReportRewardRequest(google.protobuf.message.Message):
+    """How good an answer was."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: builtins.int
+    TARGET_FIELD_NUMBER: builtins.int
+    REWARD_FIELD_NUMBER: builtins.int
+    alias: builtins.str
+    """The alias that was called. Required."""
+    target: builtins.str
+    """The target that answered, as the header `x-panope-target` or the answer's `model` told it. Required."""
+    reward: builtins.float
+    """0 for useless to 1 for perfect, such as 1 for a click."""
+    def __init__(
+        self,
+        *,
+        alias: builtins.str = ...,
+        target: builtins.str = ...,
+        reward: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "reward", b"reward", "target", b"target"]) -> None: ...
+
+Global___ReportRewardRequest: typing_extensions.TypeAlias = ReportRewardRequest
+
+@typing.final
+class ReportRewardResponse(google.protobuf.message.Message):
+    """Nothing is left to tell."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___ReportRewardResponse: typing_extensions.TypeAlias = ReportRewardResponse

@@ -27,6 +27,7 @@ if _version_not_supported:
 
 class AliasServiceStub(object):
     """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
+    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
     """
 
     def __init__(self, channel):
@@ -60,10 +61,21 @@ class AliasServiceStub(object):
                 request_serializer=panope_dot_v1_dot_alias__service__pb2.DeleteAliasRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_alias__service__pb2.DeleteAliasResponse.FromString,
                 _registered_method=True)
+        self.ExplainRoute = channel.unary_unary(
+                '/panope.v1.AliasService/ExplainRoute',
+                request_serializer=panope_dot_v1_dot_alias__service__pb2.ExplainRouteRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_alias__service__pb2.ExplainRouteResponse.FromString,
+                _registered_method=True)
+        self.ReportReward = channel.unary_unary(
+                '/panope.v1.AliasService/ReportReward',
+                request_serializer=panope_dot_v1_dot_alias__service__pb2.ReportRewardRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_alias__service__pb2.ReportRewardResponse.FromString,
+                _registered_method=True)
 
 
 class AliasServiceServicer(object):
     """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
+    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
     """
 
     def ListAliases(self, request, context):
@@ -81,7 +93,7 @@ class AliasServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetAlias(self, request, context):
-        """Points an alias to a model or one of its variants, for all servers of this registry.
+        """Points an alias to a model or one of its variants, or to several targets, for all servers of this registry.
 
         Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
         NOT_FOUND when there is no such model or variant. Then nothing was changed.
@@ -99,6 +111,25 @@ class AliasServiceServicer(object):
 
     def DeleteAlias(self, request, context):
         """Forgets an alias; its history stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainRoute(self, request, context):
+        """Tells which target of an alias with several a user or a request gets, why, and what was observed of each.
+
+        Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportReward(self, request, context):
+        """Tells how good an answer of a target was. Bandits on rewards learn from it; it is told of others' targets too.
+
+        It needs the scope to run the alias's task. Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one,
+        INVALID_ARGUMENT when `target` is none of its targets.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,6 +163,16 @@ def add_AliasServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_v1_dot_alias__service__pb2.DeleteAliasRequest.FromString,
                     response_serializer=panope_dot_v1_dot_alias__service__pb2.DeleteAliasResponse.SerializeToString,
             ),
+            'ExplainRoute': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainRoute,
+                    request_deserializer=panope_dot_v1_dot_alias__service__pb2.ExplainRouteRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_alias__service__pb2.ExplainRouteResponse.SerializeToString,
+            ),
+            'ReportReward': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportReward,
+                    request_deserializer=panope_dot_v1_dot_alias__service__pb2.ReportRewardRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_alias__service__pb2.ReportRewardResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'panope.v1.AliasService', rpc_method_handlers)
@@ -142,6 +183,7 @@ def add_AliasServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AliasService(object):
     """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
+    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
     """
 
     @staticmethod
@@ -269,6 +311,60 @@ class AliasService(object):
             '/panope.v1.AliasService/DeleteAlias',
             panope_dot_v1_dot_alias__service__pb2.DeleteAliasRequest.SerializeToString,
             panope_dot_v1_dot_alias__service__pb2.DeleteAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainRoute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.AliasService/ExplainRoute',
+            panope_dot_v1_dot_alias__service__pb2.ExplainRouteRequest.SerializeToString,
+            panope_dot_v1_dot_alias__service__pb2.ExplainRouteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportReward(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.AliasService/ReportReward',
+            panope_dot_v1_dot_alias__service__pb2.ReportRewardRequest.SerializeToString,
+            panope_dot_v1_dot_alias__service__pb2.ReportRewardResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -105,8 +105,42 @@ _AliasServiceDeleteAliasType = typing_extensions.TypeVar(
     ],
 )
 
-class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServiceGetAliasType, _AliasServiceSetAliasType, _AliasServiceRollbackAliasType, _AliasServiceDeleteAliasType]):
-    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model."""
+_AliasServiceExplainRouteType = typing_extensions.TypeVar(
+    '_AliasServiceExplainRouteType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.alias_service_pb2.ExplainRouteRequest,
+        panope.v1.alias_service_pb2.ExplainRouteResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.alias_service_pb2.ExplainRouteRequest,
+        panope.v1.alias_service_pb2.ExplainRouteResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.alias_service_pb2.ExplainRouteRequest,
+        panope.v1.alias_service_pb2.ExplainRouteResponse,
+    ],
+)
+
+_AliasServiceReportRewardType = typing_extensions.TypeVar(
+    '_AliasServiceReportRewardType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.alias_service_pb2.ReportRewardRequest,
+        panope.v1.alias_service_pb2.ReportRewardResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.alias_service_pb2.ReportRewardRequest,
+        panope.v1.alias_service_pb2.ReportRewardResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.alias_service_pb2.ReportRewardRequest,
+        panope.v1.alias_service_pb2.ReportRewardResponse,
+    ],
+)
+
+class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServiceGetAliasType, _AliasServiceSetAliasType, _AliasServiceRollbackAliasType, _AliasServiceDeleteAliasType, _AliasServiceExplainRouteType, _AliasServiceReportRewardType]):
+    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
+    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+    """
 
     @typing.overload
     def __init__(self: AliasServiceStub[
@@ -129,6 +163,14 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
         grpc.UnaryUnaryMultiCallable[
             panope.v1.alias_service_pb2.DeleteAliasRequest,
             panope.v1.alias_service_pb2.DeleteAliasResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.alias_service_pb2.ExplainRouteRequest,
+            panope.v1.alias_service_pb2.ExplainRouteResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.alias_service_pb2.ReportRewardRequest,
+            panope.v1.alias_service_pb2.ReportRewardResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -154,6 +196,14 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
             panope.v1.alias_service_pb2.DeleteAliasRequest,
             panope.v1.alias_service_pb2.DeleteAliasResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.alias_service_pb2.ExplainRouteRequest,
+            panope.v1.alias_service_pb2.ExplainRouteResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.alias_service_pb2.ReportRewardRequest,
+            panope.v1.alias_service_pb2.ReportRewardResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     ListAliases: _AliasServiceListAliasesType
@@ -163,7 +213,7 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
     """Tells where an alias points and where it pointed before. NOT_FOUND when there never was one of that name."""
 
     SetAlias: _AliasServiceSetAliasType
-    """Points an alias to a model or one of its variants, for all servers of this registry.
+    """Points an alias to a model or one of its variants, or to several targets, for all servers of this registry.
 
     Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
     NOT_FOUND when there is no such model or variant. Then nothing was changed.
@@ -174,6 +224,19 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
 
     DeleteAlias: _AliasServiceDeleteAliasType
     """Forgets an alias; its history stays."""
+
+    ExplainRoute: _AliasServiceExplainRouteType
+    """Tells which target of an alias with several a user or a request gets, why, and what was observed of each.
+
+    Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one.
+    """
+
+    ReportReward: _AliasServiceReportRewardType
+    """Tells how good an answer of a target was. Bandits on rewards learn from it; it is told of others' targets too.
+
+    It needs the scope to run the alias's task. Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one,
+    INVALID_ARGUMENT when `target` is none of its targets.
+    """
 
 AliasServiceAsyncStub: typing_extensions.TypeAlias = AliasServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -196,10 +259,20 @@ AliasServiceAsyncStub: typing_extensions.TypeAlias = AliasServiceStub[
         panope.v1.alias_service_pb2.DeleteAliasRequest,
         panope.v1.alias_service_pb2.DeleteAliasResponse,
     ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.alias_service_pb2.ExplainRouteRequest,
+        panope.v1.alias_service_pb2.ExplainRouteResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.alias_service_pb2.ReportRewardRequest,
+        panope.v1.alias_service_pb2.ReportRewardResponse,
+    ],
 ]
 
 class AliasServiceServicer(metaclass=abc.ABCMeta):
-    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model."""
+    """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
+    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+    """
 
     @abc.abstractmethod
     def ListAliases(
@@ -223,7 +296,7 @@ class AliasServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.alias_service_pb2.SetAliasRequest,
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.alias_service_pb2.SetAliasResponse, collections.abc.Awaitable[panope.v1.alias_service_pb2.SetAliasResponse]]:
-        """Points an alias to a model or one of its variants, for all servers of this registry.
+        """Points an alias to a model or one of its variants, or to several targets, for all servers of this registry.
 
         Errors: FAILED_PRECONDITION when it points elsewhere than `expected`, ALREADY_EXISTS when a model has the name,
         NOT_FOUND when there is no such model or variant. Then nothing was changed.
@@ -244,5 +317,28 @@ class AliasServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[panope.v1.alias_service_pb2.DeleteAliasResponse, collections.abc.Awaitable[panope.v1.alias_service_pb2.DeleteAliasResponse]]:
         """Forgets an alias; its history stays."""
+
+    @abc.abstractmethod
+    def ExplainRoute(
+        self,
+        request: panope.v1.alias_service_pb2.ExplainRouteRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.alias_service_pb2.ExplainRouteResponse, collections.abc.Awaitable[panope.v1.alias_service_pb2.ExplainRouteResponse]]:
+        """Tells which target of an alias with several a user or a request gets, why, and what was observed of each.
+
+        Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one.
+        """
+
+    @abc.abstractmethod
+    def ReportReward(
+        self,
+        request: panope.v1.alias_service_pb2.ReportRewardRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.alias_service_pb2.ReportRewardResponse, collections.abc.Awaitable[panope.v1.alias_service_pb2.ReportRewardResponse]]:
+        """Tells how good an answer of a target was. Bandits on rewards learn from it; it is told of others' targets too.
+
+        It needs the scope to run the alias's task. Errors: FAILED_PRECONDITION (`no_route`) when the alias points to one,
+        INVALID_ARGUMENT when `target` is none of its targets.
+        """
 
 def add_AliasServiceServicer_to_server(servicer: AliasServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from panope_registry.models.alias_types import AliasEntry, AliasEvent
 from panope_registry.models.aliases import Aliases
+from panope_registry.models.routes import Route
 from panope_server.runtime.async_registry.threads import call_registry
 
 
@@ -31,6 +32,14 @@ class AsyncAliases:
             lambda: self._aliases.set(
                 alias, model, variant_digest=variant, expected=expected, principal=principal, reason=reason
             )
+        )
+
+    async def set_route(
+        self, alias: str, route: Route, *, expected: str | None, principal: str, reason: str
+    ) -> AliasEntry:
+        """Points an alias to several targets; `Aliases.set_route` tells of the errors."""
+        return await call_registry(
+            lambda: self._aliases.set_route(alias, route, expected=expected, principal=principal, reason=reason)
         )
 
     async def rollback(self, alias: str, *, expected: str | None, principal: str, reason: str) -> AliasEntry:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from panope_registry.models.alias_types import AliasEntry, AliasEvent
 from panope_registry.models.aliases import alias_not_found
-from panope_server.access.principal import current_principal
+from panope_registry.models.routes import Route
+from panope_server.access.principal import Principal, current_principal
 from panope_server.runtime.async_registry.aliases import AsyncAliases
 from panope_server.runtime.async_registry.audit import AuditTrail
 from panope_server.runtime.authorized.acquisition import check_taken
@@ -24,12 +25,14 @@ class AuthorizedAliases:
     async def list(self, model: str = "") -> Sequence[AliasEntry]:
         """Aliases by name; only those of one model if it is named."""
         principal = current_principal()
-        return [entry for entry in await self._aliases.list(model) if principal.sees(entry.name, entry.target_model)]
+        entries = await self._aliases.list(model)
+        return [entry for entry in entries if _is_seen(principal, entry.name, entry.target_models)]
 
     async def history(self, alias: str) -> Sequence[AliasEvent]:
         """Every change that the caller may know of, the newest first; NotFoundError when there is none."""
         principal = current_principal()
-        events = [event for event in await self._aliases.history(alias) if principal.sees(alias, event.target_model)]
+        history = await self._aliases.history(alias)
+        events = [event for event in history if _is_seen(principal, alias, event.target_models)]
         if not events:
             raise alias_not_found(alias)
         return events
@@ -44,6 +47,16 @@ class AuthorizedAliases:
             return await self._aliases.set(
                 alias, model, variant=variant, expected=expected, principal=principal, reason=reason
             )
+
+    async def set_route(
+        self, alias: str, route: Route, *, expected: str | None, principal: str, reason: str
+    ) -> AliasEntry:
+        """Points an alias to several targets, as `set`; the caller must see the model of each."""
+        with self._audit.recording("aliases.set", f"{alias} -> {route.text}"):
+            check_taken(alias, "alias")
+            for target in route.targets:
+                self._visibility.check(target.model)
+            return await self._aliases.set_route(alias, route, expected=expected, principal=principal, reason=reason)
 
     async def rollback(self, alias: str, *, expected: str | None, principal: str, reason: str) -> AliasEntry:
         """Points an alias to where it pointed before."""
@@ -60,3 +73,8 @@ class AuthorizedAliases:
     def _check(self, alias: str) -> None:
         if not current_principal().sees(alias):
             raise alias_not_found(alias)
+
+
+def _is_seen(principal: Principal, alias: str, models: Sequence[str]) -> bool:
+    """By the alias's own name, or where every model is seen that its calls may get."""
+    return principal.sees(alias) or all(map(principal.sees, models))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from panope_registry.registry import model_not_found
 from panope_server.access.principal import current_principal
 from panope_server.runtime.models.directory import ResolvedModel
-from panope_server.runtime.names import ResolvedName
 
 
 class Directory(Protocol):
@@ -19,8 +19,8 @@ class Directory(Protocol):
     async def default_for(self, task: str) -> str | None:
         """The model of calls that name none; None when there is no such model."""
 
-    def known_name(self, name: str) -> ResolvedName | None:
-        """What a name meant when everything was read last; None for what meant nothing then."""
+    def known_models(self, name: str) -> Sequence[str]:
+        """The models that a name meant when everything was read last; none for what meant nothing then."""
 
 
 class Visibility:
@@ -37,8 +37,8 @@ class Visibility:
         principal = current_principal()
         if principal.sees(name):
             return True
-        known = self._directory.known_name(name)
-        return known is not None and principal.sees(known.model)
+        known = self._directory.known_models(name)
+        return bool(known) and all(map(principal.sees, known))  # a call may get any of an alias's targets
 
     def check(self, name: str) -> None:
         """Refuses a name that is hidden, with NotFoundError as for one that nothing has."""

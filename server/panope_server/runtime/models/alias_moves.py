@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
+from panope_registry.models.types import ModelEntry
 from panope_server.runtime.models.directory import ModelDirectory, ResolvedModel
 from panope_server.runtime.names import ResolvedName
 
@@ -82,3 +83,12 @@ class CallDirectory:
     def known_name(self, name: str) -> ResolvedName | None:
         """What answered for a name when everything was read last; None for what meant nothing then."""
         return self._moves.target(name) or self._directory.known_name(name)
+
+    def known_models(self, name: str) -> Sequence[str]:
+        """The models that may have answered for a name when everything was read last."""
+        old = self._moves.target(name)
+        return self._directory.known_models(name) if old is None else [old.model]
+
+    def known_entry(self, model: str) -> ModelEntry | None:
+        """A model as it was read last; None for what was not read."""
+        return self._directory.known_entry(model)

@@ -12,7 +12,7 @@ from panope_registry.registry import ModelEntry, ModelFilter, Registry
 from panope_server.runtime.async_registry.last_known import LastKnown
 from panope_server.runtime.async_registry.threads import call_registry
 from panope_server.runtime.models.model_views import pick
-from panope_server.runtime.names import NameResolver, OnAliases, ResolvedName
+from panope_server.runtime.names import Meaning, NamedRoute, NameResolver, OnAliases, ResolvedName
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,12 @@ class ResolvedModel:
     Attributes:
         name: the model, or the one variant of it that is meant.
         entry: of the model in the registry.
+        route: of an alias with several targets, of which this is the first until one is chosen; None for one target.
     """
 
     name: ResolvedName
     entry: ModelEntry
+    route: NamedRoute | None = None
 
     @property
     def key(self) -> str:
@@ -86,12 +88,12 @@ class ModelDirectory:
         Raises:
             NotFoundError: there is no such model.
         """
-        resolved = await self._resolve_name(name)
-        return ResolvedModel(resolved, await self._entry(resolved.model))
+        meaning = await self._resolve_name(name)
+        return ResolvedModel(meaning.first, await self._entry(meaning.first.model), meaning.route)
 
     async def resolve_now(self, name: str) -> ResolvedModel:
         """Resolves a name with what a job has just made of its model; as it was last while the database is away."""
-        resolved = await self._resolve_name(name)
+        resolved = (await self._resolve_name(name)).first
         try:
             return ResolvedModel(resolved, await self.fresh_entry(resolved.model))
         except AvailabilityError:
@@ -112,7 +114,18 @@ class ModelDirectory:
 
     def known_name(self, name: str) -> ResolvedName | None:
         """Returns what a name meant when everything was read last; None for what meant nothing then."""
-        return ResolvedName(name) if name in self._entries else self._resolver.known(name)
+        meaning = self._known_meaning(name)
+        return None if meaning is None else meaning.first
+
+    def known_models(self, name: str) -> Sequence[str]:
+        """Returns the models that a name meant when everything was read last: of an alias those of all its targets."""
+        meaning = self._known_meaning(name)
+        return () if meaning is None else [each.model for each in meaning.all]
+
+    def known_targets(self, name: str) -> Sequence[ResolvedName]:
+        """Returns all that a name meant when everything was read last."""
+        meaning = self._known_meaning(name)
+        return () if meaning is None else meaning.all
 
     def exists(self, resolved: ResolvedName) -> bool:
         """Returns whether there is the model, and for one of its variants an alias that points to it."""
@@ -134,19 +147,22 @@ class ModelDirectory:
         await self._resolver.refresh()
         return entries
 
-    def aliases(self, prefix: str, after: str) -> Sequence[tuple[str, ResolvedName]]:
+    def aliases(self, prefix: str, after: str) -> Sequence[tuple[str, Meaning]]:
         """Returns the aliases whose names begin so, those after a name, by name."""
         return self._resolver.named(prefix, after)
 
-    def alias_keys(self) -> Mapping[str, str]:
-        """Returns alias -> the key of what it points to."""
+    def alias_keys(self) -> Mapping[str, Sequence[str]]:
+        """Returns alias -> the keys of what it points to."""
         return self._resolver.keys()
 
-    async def _resolve_name(self, name: str) -> ResolvedName:
+    async def _resolve_name(self, name: str) -> Meaning:
         """Takes a name that nobody knows for a model's; its entry then is missing."""
         if name in self._entries:
-            return ResolvedName(name)
-        return await self._resolver.find(name) or ResolvedName(name)
+            return Meaning(ResolvedName(name))
+        return await self._resolver.find(name) or Meaning(ResolvedName(name))
+
+    def _known_meaning(self, name: str) -> Meaning | None:
+        return Meaning(ResolvedName(name)) if name in self._entries else self._resolver.known(name)
 
     async def _entry(self, name: str) -> ModelEntry:
         return self._entries.get(name) or await self.fresh_entry(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_registry.models.variant_digest import find_variant
@@ -75,7 +76,11 @@ class ModelLoader:
         if constraints.instances > MAX_INSTANCES:
             raise InvalidInputError.at("instances", "{field} is at most {most}", most=MAX_INSTANCES)
         self._runtimes.refuse_while_closing()
-        model = await self._directory.resolve_now(name)
+        return await self._load(await self._directory.resolve_now(name), constraints, keep_alive)
+
+    async def _load(
+        self, model: ResolvedModel, constraints: LoadConstraints = UNCONSTRAINED, keep_alive: float | None = None
+    ) -> ResolvedModel:
         await self._planner.refuse_impossible(model.entry, constraints)
         variant = constraints.variant
         digest = find_variant(model.entry, variant).digest if variant else model.name.variant
@@ -142,11 +147,34 @@ class ModelLoader:
             aliases: with what they point to.
         """
         for alias, resolved in aliases if self._lazy_load else ():
-            runtime = self._runtimes.get(resolved.key)
-            is_unloaded = runtime is None or (runtime.state is ModelState.UNLOADED and not runtime.found_no_room)
-            is_rested = runtime is not None and runtime.may_be_tried_again
-            if (is_unloaded or is_rested) and not self._runtimes.is_closing:
+            if self._may_begin(resolved):
                 self._startup_loads.begin(alias)
+
+    def begin_load(self, resolved: ResolvedName) -> None:
+        """Begins to load a target of an alias whose call went to another for want of it, where calls may load models.
+
+        Args:
+            resolved: the target.
+        """
+        if self._lazy_load and self._may_begin(resolved):
+            self._startup_loads.begin(resolved.key, partial(self._load_target, resolved))
+
+    async def _load_target(self, resolved: ResolvedName) -> None:
+        await self._load(ResolvedModel(resolved, await self._directory.fresh_entry(resolved.model)))
+
+    def _may_begin(self, resolved: ResolvedName) -> bool:
+        """Whether it is not loaded, there was room when it was tried last, and its breaker's pause is over."""
+        runtime = self._runtimes.get(resolved.key)
+        is_unloaded = runtime is None or (runtime.state is ModelState.UNLOADED and not runtime.found_no_room)
+        is_rested = runtime is not None and runtime.may_be_tried_again
+        return (is_unloaded or is_rested) and not self._runtimes.is_closing
+
+    def why_not_serving(self, resolved: ResolvedName) -> str:
+        """Why something does not answer calls now, for people; empty where it does."""
+        runtime = self._runtimes.get(resolved.key)
+        if runtime is None:
+            return "not loaded"
+        return "" if runtime.state is ModelState.SERVING else runtime.state
 
     def retry_failed(self) -> None:
         """Begins to load what the settings name and failed, once its pause is over."""

@@ -88,7 +88,7 @@ class ModelEvents:
     """
 
     on_state: Callable[[str, ModelState], None]
-    on_aliases: Callable[[Mapping[str, str]], None] = lambda _: None
+    on_aliases: Callable[[Mapping[str, Sequence[str]]], None] = lambda _: None
     report_instances: Callable[[], Awaitable[None]] = _report_nothing
 
 
@@ -213,7 +213,7 @@ class ModelManager:
     def _tell_aliases(self) -> None:
         """Tells what answers for each alias."""
         keys = self.directory.alias_keys()
-        targets = {alias: target.key for alias in keys if (target := self._moves.target(alias)) is not None}
+        targets = {alias: [target.key] for alias in keys if (target := self._moves.target(alias)) is not None}
         self._on_aliases({**keys, **targets})
 
     async def list(

@@ -69,9 +69,10 @@ class ModelStatus:
 
     def _aliases(self, only: ModelFilter, loaded: bool | None, after: str) -> Iterator[ModelView]:
         """Yields the aliases after a name that point to what is wanted."""
-        for alias, resolved in self._directory.aliases(only.prefix, after):
+        for alias, meaning in self._directory.aliases(only.prefix, after):
+            resolved = meaning.first
             entry = self._directory.known_entry(resolved.model)
-            serves = self._runtimes.is_serving(resolved.key)
+            serves = any(self._runtimes.is_serving(target.key) for target in meaning.all)
             if entry is not None and loaded in {None, serves} and ModelFilter(only.task, only.format).takes(entry):
                 yield self.view(entry, resolved, alias)
 

@@ -15,6 +15,7 @@ from panope_backends.errors import InvalidInputError
 from panope_registry.access.priority import Priority
 from panope_server.access.caller import Caller, certificate_names
 from panope_server.access.principal import current_principal
+from panope_server.observability.end_user import current_end_user
 from panope_server.observability.request_id import current, request_id_from
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.prioritize import HEADER as PRIORITY
@@ -32,6 +33,9 @@ REQUEST_ID = "x-request-id"
 
 #: A user's session, or what else calls belong to: the log of calls keeps it.
 SESSION = "x-session-id"
+
+#: Whom the call is for, where its request has no field that says so.
+USER = "x-panope-user"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -100,7 +104,8 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
         caller=_flow_of(context),
         asked_priority=_asked_priority(metadata),
         wait=_waits(metadata),
-        session=_session(metadata),
+        session=_word(metadata, SESSION),
+        user=current_end_user() or _word(metadata, USER),
         cache_control=cache_control_of(metadata),
         headers=headers_of(context),
         keep_alive=keep_alive_from(metadata.get(KEEP_ALIVE, ""), KEEP_ALIVE),
@@ -117,11 +122,11 @@ def _asked_priority(metadata: Mapping[str, str]) -> Priority | None:
     return Priority.parse(word, PRIORITY) if word else None
 
 
-def _session(metadata: Mapping[str, str]) -> str:
-    """The caller's own word for what the call belongs to; InvalidInputError for one that is too long."""
-    session = metadata.get(SESSION, "")
-    check_length(session, SESSION)
-    return session
+def _word(metadata: Mapping[str, str], name: str) -> str:
+    """A word of the caller's own, such as what the call belongs to; InvalidInputError for one that is too long."""
+    word = metadata.get(name, "")
+    check_length(word, name)
+    return word
 
 
 def _waits(metadata: Mapping[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,13 @@ from panope_registry.access.scopes import ModelPatterns
 from panope_registry.registry import model_not_found
 from panope_server.access.principal import Principal, set_principal
 from panope_server.runtime.authorized.visibility import AuthorizedDirectory, Visibility
-from panope_server.runtime.names import ResolvedName
 
-ALIASES = {"prod": ResolvedName("acme/tiny"), "theirs": ResolvedName("other/tiny")}
+ALIASES = {
+    "prod": ["acme/tiny"],
+    "theirs": ["other/tiny"],
+    "split": ["acme/tiny", "acme/small"],
+    "shared": ["acme/tiny", "other/tiny"],
+}
 
 
 class Names:
@@ -30,8 +35,8 @@ class Names:
     async def default_for(self, task: str) -> str | None:
         return {"embed": "acme/tiny", "generate": "other/tiny"}.get(task)
 
-    def known_name(self, name: str) -> ResolvedName | None:
-        return ALIASES.get(name)
+    def known_models(self, name: str) -> Sequence[str]:
+        return ALIASES.get(name, ())
 
 
 @pytest.fixture
@@ -42,11 +47,15 @@ def names() -> Names:
 
 async def test_a_model_and_an_alias_of_it_are_found_by_who_sees_the_model(names: Names) -> None:
     directory: Any = AuthorizedDirectory(names, Visibility(names))
-    assert [(await directory.resolve(name)).key for name in ("acme/tiny", "prod")] == ["acme/tiny", "prod"]
+    assert [(await directory.resolve(name)).key for name in ("acme/tiny", "prod", "split")] == [
+        "acme/tiny",
+        "prod",
+        "split",
+    ]
     assert await directory.default_for("embed") == "acme/tiny"
 
 
-@pytest.mark.parametrize("name", ["other/tiny", "theirs", "other/absent"])
+@pytest.mark.parametrize("name", ["other/tiny", "theirs", "other/absent", "shared"])
 async def test_what_a_caller_does_not_see_is_refused_alike_and_not_looked_up(names: Names, name: str) -> None:
     directory = AuthorizedDirectory(names, Visibility(names))
     with pytest.raises(NotFoundError) as refused:

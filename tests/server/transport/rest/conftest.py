@@ -42,7 +42,7 @@ from panope_server.transport.services import Services
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`
 
-from rest_doubles.aliases import FakeAliases
+from rest_doubles.aliases import FakeAliases, FakeRoutes
 from rest_doubles.edge import Edge
 from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs, job_entries
@@ -70,6 +70,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     models, instances, not_ready = FakeModels(model_views()), FakeInstances(), dict[str, str]()
     metrics = Metrics()
     jobs, aliases, acquisition = FakeJobs(job_entries()), FakeAliases(), FakeAcquisition()
+    routes = FakeRoutes(aliases)
     model_admin = FakeModelAdmin(models)
     content = bytes(range(256)) * (4 << 12)
     (folder / "blob").write_bytes(content)
@@ -94,6 +95,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             acquisition=acquisition,
             jobs=jobs,
             aliases=aliases,
+            routes=routes,
             usage=FakeUsage(),
             keys=Mock(spec_set=Keys),
             cache=Mock(spec_set=ResponseCache),

@@ -55,6 +55,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("PUT", "/v1/models/{model=*}/pin"): {},
     ("PUT", "/v1/models/{model=*/*}/pin"): {},
     ("POST", "/v1/aliases/rollback"): {"alias": "embed"},
+    ("POST", "/v1/aliases/explain"): {"alias": "split"},
+    ("POST", "/v1/aliases/reward"): {"alias": "split", "target": "acme/embedder", "reward": 1},
     ("PUT", "/v1/aliases/{alias=**}"): {"model": "acme/tensors"},
     ("POST", "/embed"): {"inputs": "a"},
     ("POST", "/"): {"inputs": "a"},

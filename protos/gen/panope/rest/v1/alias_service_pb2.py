@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"panope/rest/v1/alias_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xe6\x03\n\x0c\x41liasService\x12P\n\x0bListAliases\x12\x16.panope.rest.v1.NoPath\x1a\x14.google.api.HttpBody\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/aliases\x12\\\n\rRollbackAlias\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/aliases/rollback:\x01*\x12[\n\x08GetAlias\x12\x19.panope.rest.v1.AliasPath\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/aliases/{alias=**}\x12i\n\x08SetAlias\x12!.panope.rest.v1.AliasPathWithBody\x1a\x14.google.api.HttpBody\"$\x82\xd3\xe4\x93\x02\x1e\x1a\x16/v1/aliases/{alias=**}:\x04\x62ody\x12^\n\x0b\x44\x65leteAlias\x12\x19.panope.rest.v1.AliasPath\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18*\x16/v1/aliases/{alias=**}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"panope/rest/v1/alias_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\x9d\x05\n\x0c\x41liasService\x12P\n\x0bListAliases\x12\x16.panope.rest.v1.NoPath\x1a\x14.google.api.HttpBody\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/aliases\x12\\\n\rRollbackAlias\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/aliases/rollback:\x01*\x12Z\n\x0c\x45xplainRoute\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1/aliases/explain:\x01*\x12Y\n\x0cReportReward\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/aliases/reward:\x01*\x12[\n\x08GetAlias\x12\x19.panope.rest.v1.AliasPath\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/aliases/{alias=**}\x12i\n\x08SetAlias\x12!.panope.rest.v1.AliasPathWithBody\x1a\x14.google.api.HttpBody\"$\x82\xd3\xe4\x93\x02\x1e\x1a\x16/v1/aliases/{alias=**}:\x04\x62ody\x12^\n\x0b\x44\x65leteAlias\x12\x19.panope.rest.v1.AliasPath\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18*\x16/v1/aliases/{alias=**}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALIASSERVICE'].methods_by_name['ListAliases']._serialized_options = b'\202\323\344\223\002\r\022\013/v1/aliases'
   _globals['_ALIASSERVICE'].methods_by_name['RollbackAlias']._loaded_options = None
   _globals['_ALIASSERVICE'].methods_by_name['RollbackAlias']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/aliases/rollback:\001*'
+  _globals['_ALIASSERVICE'].methods_by_name['ExplainRoute']._loaded_options = None
+  _globals['_ALIASSERVICE'].methods_by_name['ExplainRoute']._serialized_options = b'\202\323\344\223\002\030\"\023/v1/aliases/explain:\001*'
+  _globals['_ALIASSERVICE'].methods_by_name['ReportReward']._loaded_options = None
+  _globals['_ALIASSERVICE'].methods_by_name['ReportReward']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/aliases/reward:\001*'
   _globals['_ALIASSERVICE'].methods_by_name['GetAlias']._loaded_options = None
   _globals['_ALIASSERVICE'].methods_by_name['GetAlias']._serialized_options = b'\202\323\344\223\002\030\022\026/v1/aliases/{alias=**}'
   _globals['_ALIASSERVICE'].methods_by_name['SetAlias']._loaded_options = None
@@ -45,5 +49,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALIASSERVICE'].methods_by_name['DeleteAlias']._loaded_options = None
   _globals['_ALIASSERVICE'].methods_by_name['DeleteAlias']._serialized_options = b'\202\323\344\223\002\030*\026/v1/aliases/{alias=**}'
   _globals['_ALIASSERVICE']._serialized_start=139
-  _globals['_ALIASSERVICE']._serialized_end=625
+  _globals['_ALIASSERVICE']._serialized_end=808
 # @@protoc_insertion_point(module_scope)

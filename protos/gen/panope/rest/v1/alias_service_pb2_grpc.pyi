@@ -58,6 +58,38 @@ _AliasServiceRollbackAliasType = typing_extensions.TypeVar(
     ],
 )
 
+_AliasServiceExplainRouteType = typing_extensions.TypeVar(
+    '_AliasServiceExplainRouteType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_AliasServiceReportRewardType = typing_extensions.TypeVar(
+    '_AliasServiceReportRewardType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _AliasServiceGetAliasType = typing_extensions.TypeVar(
     '_AliasServiceGetAliasType',
     grpc.UnaryUnaryMultiCallable[
@@ -106,13 +138,21 @@ _AliasServiceDeleteAliasType = typing_extensions.TypeVar(
     ],
 )
 
-class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServiceRollbackAliasType, _AliasServiceGetAliasType, _AliasServiceSetAliasType, _AliasServiceDeleteAliasType]):
+class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServiceRollbackAliasType, _AliasServiceExplainRouteType, _AliasServiceReportRewardType, _AliasServiceGetAliasType, _AliasServiceSetAliasType, _AliasServiceDeleteAliasType]):
     """Aliases as JSON: AliasService of panope.v1."""
 
     @typing.overload
     def __init__(self: AliasServiceStub[
         grpc.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.NoPath,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.UnaryUnaryMultiCallable[
@@ -144,6 +184,14 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.AliasPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -163,11 +211,17 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
     RollbackAlias: _AliasServiceRollbackAliasType
     """Points an alias to where it pointed before."""
 
+    ExplainRoute: _AliasServiceExplainRouteType
+    """Tells which target of an alias with several a user or a request gets, why, and what was observed of each."""
+
+    ReportReward: _AliasServiceReportRewardType
+    """Tells how good an answer of a target was."""
+
     GetAlias: _AliasServiceGetAliasType
     """Tells where an alias points and where it pointed before."""
 
     SetAlias: _AliasServiceSetAliasType
-    """Points an alias to a model."""
+    """Points an alias to a model, or to several targets among which its calls are dealt."""
 
     DeleteAlias: _AliasServiceDeleteAliasType
     """Forgets an alias; the query parameters are `expected` and `reason`."""
@@ -175,6 +229,14 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
 AliasServiceAsyncStub: typing_extensions.TypeAlias = AliasServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.rest.v1.path_pb2.NoPath,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
@@ -215,6 +277,22 @@ class AliasServiceServicer(metaclass=abc.ABCMeta):
         """Points an alias to where it pointed before."""
 
     @abc.abstractmethod
+    def ExplainRoute(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Tells which target of an alias with several a user or a request gets, why, and what was observed of each."""
+
+    @abc.abstractmethod
+    def ReportReward(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Tells how good an answer of a target was."""
+
+    @abc.abstractmethod
     def GetAlias(
         self,
         request: panope.rest.v1.path_pb2.AliasPath,
@@ -228,7 +306,7 @@ class AliasServiceServicer(metaclass=abc.ABCMeta):
         request: panope.rest.v1.path_pb2.AliasPathWithBody,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Points an alias to a model."""
+        """Points an alias to a model, or to several targets among which its calls are dealt."""
 
     @abc.abstractmethod
     def DeleteAlias(

@@ -24,16 +24,21 @@ class StartupLoads:
         self._load = load
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def begin(self, name: str) -> None:
-        """Begins to load, unless that is under way."""
+    def begin(self, name: str, load: Callable[[], Awaitable[object]] | None = None) -> None:
+        """Begins to load, unless that is under way.
+
+        Args:
+            name: what is loaded.
+            load: loads it where the name alone does not say what it is.
+        """
         if name not in self._running:
-            self._running[name] = asyncio.create_task(self._run(name))
+            self._running[name] = asyncio.create_task(self._run(name, load or partial(self._load, name)))
             self._running[name].add_done_callback(partial(self._ended, name))
 
-    async def _run(self, name: str) -> None:
+    async def _run(self, name: str, load: Callable[[], Awaitable[object]]) -> None:
         """A model of the settings that cannot be loaded: the log and `/ready` tell, the server goes on."""
         try:
-            await self._load(name)
+            await load()
         except NotFoundError:
             _log.error("startup_model_unknown", model=name)
         except PanopeError:

@@ -11,8 +11,14 @@ from panope_registry.models.alias_types import AliasAction, AliasEntry, AliasEve
 from panope_server.access.principal import recorded_name
 from panope_server.transport.grpc.fields import named_model
 from panope_server.transport.grpc.registry.model_messages import timestamp
+from panope_server.transport.grpc.registry.route_messages import (
+    explanation_message,
+    policy_message,
+    route_of,
+    target_messages,
+)
 from panope_server.transport.interceptors.context import Context
-from panope_server.transport.interfaces import Aliases
+from panope_server.transport.interfaces import Aliases, Routes
 from panope_server.transport.services import Services
 
 INTERFACE = "grpc"
@@ -28,13 +34,14 @@ _ACTIONS = {
 class AliasServicer(pb_grpc.AliasServiceServicer):
     """Serves panope.v1.AliasService."""
 
-    def __init__(self, aliases: Aliases) -> None:
+    def __init__(self, aliases: Aliases, routes: Routes) -> None:
         self._aliases = aliases
+        self._routes = routes
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
         """Adds the service to a server."""
-        servicer = cls(services.aliases)
+        servicer = cls(services.aliases, services.routes)
         pb_grpc.add_AliasServiceServicer_to_server(servicer, server)
 
     async def ListAliases(self, request: pb.ListAliasesRequest, context: Context) -> pb.ListAliasesResponse:
@@ -47,8 +54,18 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
         return pb.GetAliasResponse(alias=_current(request.alias, events[0]), events=[_event(event) for event in events])
 
     async def SetAlias(self, request: pb.SetAliasRequest, context: Context) -> pb.SetAliasResponse:
-        """Points an alias to a model."""
+        """Points an alias to a model, or to several targets."""
         expected = request.expected if request.HasField("expected") else None
+        route = route_of(request)
+        if route is not None:
+            entry = await self._aliases.set_route(
+                _named(request.alias),
+                route,
+                expected=expected,
+                principal=recorded_name(INTERFACE),
+                reason=request.reason,
+            )
+            return pb.SetAliasResponse(alias=_alias(entry))
         entry = await self._aliases.set(
             _named(request.alias),
             named_model(request.model),
@@ -81,6 +98,21 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
         )
         return pb.DeleteAliasResponse()
 
+    async def ExplainRoute(self, request: pb.ExplainRouteRequest, context: Context) -> pb.ExplainRouteResponse:
+        """Tells which target a user or a request gets, and why."""
+        alias = _named(request.alias)
+        explanation = await self._routes.explain(alias, user=request.user, request_id=request.request_id)
+        events = await self._aliases.history(alias)
+        # This server may follow a change within a second only; what it deals by is what is told.
+        version = explanation.named.version
+        current = next((_current(alias, event) for event in events if event.version == version), None)
+        return explanation_message(current or pb.Alias(name=alias, version=version), explanation)
+
+    async def ReportReward(self, request: pb.ReportRewardRequest, context: Context) -> pb.ReportRewardResponse:
+        """Counts how good an answer was."""
+        await self._routes.report_reward(_named(request.alias), request.target, request.reward)
+        return pb.ReportRewardResponse()
+
 
 def _named(alias: str) -> str:
     if not alias:
@@ -95,6 +127,8 @@ def _alias(entry: AliasEntry) -> pb.Alias:
         version=entry.version,
         update_time=timestamp(entry.updated_at),
         variant_digest=entry.variant_digest,
+        targets=target_messages(entry),
+        policy=policy_message(entry),
     )
 
 
@@ -107,6 +141,8 @@ def _current(name: str, newest: AliasEvent) -> pb.Alias | None:
         version=newest.version,
         update_time=timestamp(newest.created_at),
         variant_digest=newest.variant_digest,
+        targets=target_messages(newest),
+        policy=policy_message(newest),
     )
 
 
@@ -119,4 +155,6 @@ def _event(event: AliasEvent) -> pb.AliasEvent:
         reason=event.reason,
         create_time=timestamp(event.created_at),
         variant_digest=event.variant_digest,
+        targets=target_messages(event),
+        policy=policy_message(event),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 
 import grpc
-import structlog
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import classification_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
 from panope_backends.errors import InvalidInputError
+from panope_server.observability.end_user import note_end_user
 from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
@@ -66,8 +66,7 @@ class ClassificationServicer(pb_grpc.ClassificationServiceServicer):
         """Scores documents by a query."""
         unknown = self._unknown(context)
         body = await off_loop(len(request.data), _RERANK.read, request, unknown)
-        if body.user:
-            structlog.contextvars.bind_contextvars(end_user=body.user)
+        note_end_user(body.user)
         task_input = _input_of(body)
         call = call_for(
             context,

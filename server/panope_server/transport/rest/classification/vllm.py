@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 
-import structlog
 from google.api.httpbody_pb2 import HttpBody
 
 from panope_backends.errors import InvalidInputError
+from panope_server.observability.end_user import note_end_user
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput
 from panope_server.tasks.rerank import RerankInput, RerankOutput
 from panope_server.transport.interceptors.context import Context, call_for
@@ -40,7 +40,7 @@ async def classify(
 ) -> HttpBody:
     """The scores of all labels of each text."""
     body = await off_loop(len(request.data), _CLASSIFY.read, request, unknown)
-    _note_user(body.user)
+    note_end_user(body.user)
     task_input = ClassifyInput(
         _listed(body.input), truncation=_truncation(body), function="none" if body.use_activation is False else ""
     )
@@ -65,7 +65,7 @@ async def score(
 ) -> HttpBody:
     """The score of each pair of texts."""
     body = await off_loop(len(request.data), _SCORE.read, request, unknown)
-    _note_user(body.user)
+    note_end_user(body.user)
     first, second = _names_of(body)
     given = getattr(body, second)
     task_input = _rerank_input(body, first, second)
@@ -142,8 +142,3 @@ def _classified(index: int, output: ClassifyOutput) -> ClassifiedTextJson:
 def _usage(token_counts: list[int]) -> RerankUsageJson:
     tokens = sum(token_counts)
     return {"prompt_tokens": tokens, "total_tokens": tokens}
-
-
-def _note_user(user: str | None) -> None:
-    if user:
-        structlog.contextvars.bind_contextvars(end_user=user)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import grpc
-import structlog
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import openai_generation_service_pb2_grpc as pb_grpc
+from panope_server.observability.end_user import note_end_user
 from panope_server.pipeline.call import Call
 from panope_server.tasks.generate.types import GenerateInput
 from panope_server.transport.generation.names import TASK
@@ -96,7 +96,6 @@ class OpenAiGenerationServicer(pb_grpc.OpenAiGenerationServiceServicer):
 
 
 def _call(context: Context, body: GenerationFields | ResponseBody, task_input: GenerateInput, method: str) -> Call:
-    if user := body.user or body.safety_identifier:
-        structlog.contextvars.bind_contextvars(end_user=user)
+    note_end_user(body.user or body.safety_identifier)
     interface = f"OpenAiGenerationService/{method}"
     return call_for(context, model=named_model(body.model), task_input=task_input, task=TASK, interface=interface)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import grpc
 import orjson
-import structlog
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import openai_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, NoPath
 from panope_registry.models.types import ModelFilter
+from panope_server.observability.end_user import note_end_user
 from panope_server.runtime.status import ModelView
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
@@ -55,8 +55,7 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         body = await off_loop(len(request.data), _EMBEDDINGS.read, request, unknown)
         wanted = Wanted(body, body.extra_body, "extra_body")
         given = await off_loop(len(request.data), read_any_input, body.input, "input")
-        if body.user:
-            structlog.contextvars.bind_contextvars(end_user=body.user)
+        note_end_user(body.user)
         task_input = wanted.any_input(given, own_ids=False)
         call = call_for(
             context, model=body.model, task_input=task_input, task="embed", interface="OpenAiService/CreateEmbeddings"

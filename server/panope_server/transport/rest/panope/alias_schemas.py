@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from panope_registry.models.alias_types import AliasEntry, AliasEvent
+from panope_server.transport.rest.panope.route_schemas import (
+    PolicyBody,
+    PolicyJson,
+    TargetBody,
+    TargetJson,
+    policy_json,
+    targets_json,
+)
 
 MAX_REASON = 1000
+MAX_EXPECTED = 8192
 
 _Word = Annotated[str, Meta(min_length=1, max_length=200)]
 _WordOrNone = Annotated[str, Meta(max_length=200)]
+#: All targets of an alias, each with its variant's digest and its weight.
+_Expected = Annotated[str, Meta(max_length=MAX_EXPECTED)]
 _Reason = Annotated[str, Meta(max_length=MAX_REASON)]
 
 
 class SetBody(Struct, forbid_unknown_fields=True):
-    """The body of PUT /v1/aliases/{alias}; `expected` is empty for an alias that must not exist."""
+    """The body of PUT /v1/aliases/{alias}: a `model`, or several `targets`, among which its calls are dealt.
 
-    model: _Word
+    `expected` is empty for an alias that must not exist.
+    """
+
+    model: _Word | UnsetType = UNSET
     variant: _WordOrNone = ""
-    expected: _WordOrNone | None = None
+    targets: list[TargetBody] = []
+    policy: PolicyBody | UnsetType = UNSET
+    expected: _Expected | None = None
     reason: _Reason = ""
 
 
@@ -28,7 +44,7 @@ class RollbackBody(Struct, forbid_unknown_fields=True):
     """The body of POST /v1/aliases/rollback."""
 
     alias: _Word
-    expected: _WordOrNone | None = None
+    expected: _Expected | None = None
     reason: _Reason = ""
 
 
@@ -37,6 +53,8 @@ class AliasJson(TypedDict):
 
     Attributes:
         variant_digest: null for the model as a whole.
+        targets: all of an alias with several, of which `model` is the first; else empty.
+        policy: how calls are dealt among them; null for one target.
         version: counts the alias's changes.
         updated_at: in RFC 3339.
     """
@@ -44,6 +62,8 @@ class AliasJson(TypedDict):
     name: str
     model: str
     variant_digest: str | None
+    targets: list[TargetJson]
+    policy: PolicyJson | None
     version: int
     updated_at: str
 
@@ -65,6 +85,8 @@ class AliasEventJson(TypedDict):
     action: str
     model: str | None
     variant_digest: str | None
+    targets: list[TargetJson]
+    policy: PolicyJson | None
     principal: str
     reason: str
     created_at: str
@@ -76,6 +98,8 @@ class AliasHistoryJson(TypedDict):
     name: str
     model: str | None
     variant_digest: str | None
+    targets: list[TargetJson]
+    policy: PolicyJson | None
     version: int
     events: list[AliasEventJson]
 
@@ -94,6 +118,8 @@ def alias_json(entry: AliasEntry) -> AliasJson:
         "name": entry.name,
         "model": entry.target_model,
         "variant_digest": entry.variant_digest or None,
+        "targets": targets_json(entry),
+        "policy": policy_json(entry),
         "version": entry.version,
         "updated_at": entry.updated_at.isoformat(),
     }
@@ -106,6 +132,8 @@ def alias_event_json(event: AliasEvent) -> AliasEventJson:
         "action": event.action.value,
         "model": event.target_model or None,
         "variant_digest": event.variant_digest or None,
+        "targets": targets_json(event),
+        "policy": policy_json(event),
         "principal": event.principal,
         "reason": event.reason,
         "created_at": event.created_at.isoformat(),

@@ -29,7 +29,7 @@ def test_an_alias_may_point_to_one_variant(edge):
 
 
 def test_aliases_are_listed_by_the_model_that_they_point_to(edge):
-    assert [alias["name"] for alias in edge.get("/v1/aliases").json["aliases"]] == ["embed"]
+    assert [alias["name"] for alias in edge.get("/v1/aliases").json["aliases"]] == ["embed", "split"]
     assert edge.get("/v1/aliases?model=acme/tensors").json["aliases"] == []
 
 
