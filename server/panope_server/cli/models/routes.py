@@ -96,7 +96,7 @@ def tell(explanation: Explanation, *, of_unit: bool) -> None:
     """Prints what is known of each target; with a unit, which of them it gets."""
     policy = explanation.named.route.policy
     how = "by weights" if policy.metric is None else f"by a bandit on {policy.metric}"
-    sticky = ", each user's to one target" if policy.sticky else ""
+    sticky = ", and users stay with their target" if policy.sticky else ""
     console.print(f"{explanation.named.alias} deals its calls {how}{sticky}", highlight=False)
     columns = ("TARGET", "SHARE", "CALLS", "FAILED", "LATENCY", "COST", "REWARD")
     print_table(columns, map(_row, explanation.targets), empty="no targets")
