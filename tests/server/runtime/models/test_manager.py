@@ -176,7 +176,7 @@ async def test_an_alias_is_told_as_a_model_with_what_it_points_to(managers: Make
     made.aliases.set("best", MODEL, expected="", **PRINCIPAL)
     await made.manager.start()
     key = f"{MODEL}@{digest[:12]}"
-    assert made.told[-1] == {"best": MODEL, "exact:latest": key}
+    assert made.told[-1] == {"best": [MODEL], "exact:latest": [key]}
     await made.manager.load("exact:latest")
     best, exact, model = [await made.manager.get(name) for name in ("best", "exact:latest", MODEL)]
     assert [(view.name, view.alias_of) for view in (best, exact, model)] == [
