@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,9 @@ def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
         assert 50e6 < profile["memory_bytes"] < 5e9  # at least some of the weights
         assert profile["load_seconds"] > 0
         assert (profile["precision"], profile["device"][:4]) == ("fp32", "CPU ")
+        details = profile["details"]
+        assert details["agreement"] > 0.9999  # with PyTorch, which is measured no further
+        assert details["reference"] == "cpu CPU with safetensors fp32, computed in fp32"
 
     shown = json.loads(panope("show", MODEL, "--candidates", *where))
     original, made = shown["variants"]
@@ -50,6 +54,12 @@ def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
     first = json.loads(panope("show", MODEL, "--candidates", *where))["candidates"][0]
     assert first["candidate"].startswith("cpu")
     assert "because it was measured at" in first["reason"]
+
+    recommended = json.loads(panope("recommend", "embed", *where))["models"]
+    assert [(way["model"], way["backend"], way["precision"]) for way in recommended] == [(MODEL, "cpu", "fp32")]
+    _record_on_cpu(home, original["digest"], made["digest"], 4.0, details={"agreement": 0.1, "least_agreement": 0.99})
+    shown = json.loads(panope("show", MODEL, "--candidates", *where))["candidates"]
+    assert shown[0]["candidate"].startswith("openvino"), "twice as fast, and wrong"
 
 
 def test_what_other_programs_disturb_is_said_and_not_kept(home: Path) -> None:
@@ -74,7 +84,7 @@ def test_a_model_that_cannot_be_measured_is_said_to_be_so(home: Path) -> None:
     assert "`--precision` cannot be `fp64`" in panope("bench", MODEL, "--precision", "fp64", *where, code=1)
 
 
-def _record_on_cpu(home: Path, digest: str, other: str, times: float) -> None:
+def _record_on_cpu(home: Path, digest: str, other: str, times: float, **more: Any) -> None:
     """A measurement of one variant on the cpu backend, so many times as fast as the other's."""
     devices = json.loads(panope("hardware", "--home", str(home), "--json"))
     cpu = next(device for device in devices if device["backend"] == "cpu")
@@ -83,4 +93,4 @@ def _record_on_cpu(home: Path, digest: str, other: str, times: float) -> None:
         measured = next(p for p in profiles.of_variants([other]) if p.workload.endswith("batch-32"))
         device, engine = f"{cpu['name']} {cpu['description']}", cpu["engine_version"]
         same = replace(measured, variant_digest=digest, backend="cpu", engine_version=engine, device=device)
-        profiles.record([replace(same, items_per_second=times * measured.items_per_second)])
+        profiles.record([replace(same, items_per_second=times * measured.items_per_second, **more)])

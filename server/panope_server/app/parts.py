@@ -144,7 +144,9 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
         calls=calls,
     )
     files = AuthorizedFiles(session.published_files, visibility)
-    return Parts(models, heartbeat, jobs, call_log, usage, cache, routes, services, authenticator, audit, files, limits, media)
+    return Parts(
+        models, heartbeat, jobs, call_log, usage, cache, routes, services, authenticator, audit, files, limits, media
+    )
 
 
 def build_pipeline(

@@ -11,7 +11,7 @@ from panope_server.cli.chat import commands as chat
 from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import catalogue
 from panope_server.cli.machine import commands as machine
-from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, show, update
+from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, recommend, show, update
 from panope_server.cli.output.usage import PanopeGroup
 from panope_server.cli.records import log, usage
 from panope_server.cli.server import (
@@ -103,6 +103,7 @@ app.add_typer(cache.cache, name="cache")
 app.command("usage")(usage.usage)
 app.command("log")(log.log)
 app.command("bench")(bench.bench)
+app.command("recommend")(recommend.recommend)
 app.command("hardware")(machine.hardware)
 app.command("doctor")(machine.doctor)
 app.command("catalogue")(catalogue.catalogue)

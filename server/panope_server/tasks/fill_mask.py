@@ -12,11 +12,13 @@ from panope.worker.v1 import text_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks import agreement
 from panope_server.tasks.json_values import names_in_value, whole_number
-from panope_server.tasks.task import JsonForm
+from panope_server.tasks.task import JsonForm, MeasuredModel, Workload
 from panope_server.tasks.text_spec import TextSpec, text_spec_of
 from panope_server.tasks.texts import TRUNCATIONS, BatchInput, TextsOutput, TextsTask, text_cost
 from panope_server.tasks.validation import check_length, check_range, check_texts, check_word
+from panope_server.tasks.workload import SingleWorkload, text_of
 
 MAX_FILLINGS = 100
 MAX_TARGETS = 1000
@@ -100,6 +102,10 @@ class FillMaskTask(TextsTask[FillMaskInput, FillMaskOutput]):
     input_type = FillMaskInput
     output_type = FillMaskOutput
     json = FillMaskJsonForm()
+    workloads: ClassVar[Sequence[Workload]] = (
+        SingleWorkload("fill-mask-22-words-batch-8", lambda number, model: _masked(number, model, 8), 8),
+        SingleWorkload("fill-mask-22-words-batch-1", lambda number, model: _masked(number, model, 1)),
+    )
 
     def encode(self, task_input: FillMaskInput) -> bytes:
         """The texts."""
@@ -130,6 +136,12 @@ class FillMaskTask(TextsTask[FillMaskInput, FillMaskOutput]):
         """Few texts in each part."""
         return super().split(task_input, min(max_items, MAX_PART_TEXTS))
 
+    def agreement(self, expected: FillMaskOutput, found: FillMaskOutput) -> float:
+        """How near the scores of the likeliest tokens are."""
+        masks = ([mask for text in each.texts for mask in text] for each in (expected, found))
+        scores = ([{token.token_id: token.score for token in mask} for mask in each] for each in masks)
+        return agreement.of_each(agreement.of_scores, *scores)
+
     def validate(self, task_input: FillMaskInput, limits: Limits) -> None:
         """Checks every field."""
         check_texts(task_input.texts, limits)
@@ -145,6 +157,12 @@ class FillMaskTask(TextsTask[FillMaskInput, FillMaskOutput]):
     def facts_of(self, ready: wire.Ready) -> TextSpec:
         """Its mask."""
         return text_spec_of(ready)
+
+
+def _masked(number: int, model: MeasuredModel, batch: int) -> FillMaskInput:
+    """Texts that end with a mask."""
+    mask = model.facts.mask_token if isinstance(model.facts, TextSpec) else "[MASK]"
+    return FillMaskInput([f"{text_of(number * batch + place, 21)} {mask}" for place in range(batch)])
 
 
 def filling_value(filling: Filling) -> dict[str, Any]:

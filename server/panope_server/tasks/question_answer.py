@@ -13,6 +13,7 @@ from panope.worker.v1 import text_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks import agreement
 from panope_server.tasks.json_values import names_in_value, whole_number
 from panope_server.tasks.task import JsonForm, Workload
 from panope_server.tasks.text_spec import TextSpec, text_spec_of
@@ -167,6 +168,11 @@ class QuestionAnswerTask(TextsTask[QuestionAnswerInput, QuestionAnswerOutput]):
     def text_of(self, task_input: QuestionAnswerInput) -> str:
         """The questions, a line each."""
         return "\n".join(task_input.questions)
+
+    def agreement(self, expected: QuestionAnswerOutput, found: QuestionAnswerOutput) -> float:
+        """The questions with the same best answer."""
+        best = ([[(a.start, a.end) for a in each[:1]] for each in output.answers] for output in (expected, found))
+        return agreement.of_each(lambda one, other: float(one == other), *best)
 
     def validate(self, task_input: QuestionAnswerInput, limits: Limits) -> None:
         """Checks every field."""

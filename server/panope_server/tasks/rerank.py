@@ -13,6 +13,7 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks import agreement
 from panope_server.tasks.classify.types import ClassifySpec, spec_of
 from panope_server.tasks.json_values import Count, names_in_value, whole_number
 from panope_server.tasks.task import JsonForm, Workload
@@ -136,6 +137,10 @@ class RerankTask(TextsTask[RerankInput, RerankOutput]):
         del data
         items, size = text_cost(task_input.documents, [])
         return items, size + items * len(task_input.query) + sum(map(len, task_input.queries))
+
+    def agreement(self, expected: RerankOutput, found: RerankOutput) -> float:
+        """How near the scores are."""
+        return agreement.of_numbers(expected.scores, found.scores)
 
     def validate(self, task_input: RerankInput, limits: Limits) -> None:
         """Checks every field."""

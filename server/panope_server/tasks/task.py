@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import TensorSpec
 from panope_backends.errors import InternalError
 from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
@@ -98,6 +99,21 @@ class Canonical:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredModel:
+    """A loaded model that is measured.
+
+    Attributes:
+        architecture: its class in its library; empty when unknown.
+        facts: what `facts_of` has read of its worker.
+        inputs: the tensors that it takes, where its worker tells them.
+    """
+
+    architecture: str = ""
+    facts: object = None
+    inputs: Sequence[TensorSpec] = ()
+
+
 class Workload(Protocol):
     """What models of a task are measured with: the same for each, so that measurements can be compared."""
 
@@ -109,8 +125,19 @@ class Workload(Protocol):
     def items(self) -> int:
         """The items of one call."""
 
-    def input(self, number: int) -> Input:
-        """One call; no two are alike."""
+    def suits(self, model: MeasuredModel) -> bool:
+        """Whether a model of the task takes such inputs. Default: every one does."""
+        del model
+        return True
+
+    def input(self, number: int, model: MeasuredModel | None = None) -> Input:
+        """One call; no two are alike.
+
+        Args:
+            number: always makes the same input.
+            model: that it is for, where that matters.
+        """
+        raise NotImplementedError
 
 
 class JsonForm(ABC, Generic[I, O]):
@@ -151,7 +178,10 @@ class Task(ABC, Generic[I, O]):
         is_pure: whether models of the task are known to answer an input that has a canonical form always alike;
             otherwise answers are kept of models that the settings name.
         json: its form as a JSON value; None for tasks that have none.
-        workloads: what models of the task of this name are measured with; the first decides between candidates.
+        workloads: what models of the task of this name are measured with; the first that suits decides between
+            candidates.
+        least_agreement: of what a candidate answers with the reference, 0 to 1; one that agrees less is wrong.
+        models_of: the task of the models that answer it, where that is another; its workloads measure them too.
         input_unit: what the units of its inputs are; those that are tokens are told as tokens by `panope usage`.
         output_unit: the same of its outputs.
     """
@@ -163,6 +193,8 @@ class Task(ABC, Generic[I, O]):
     is_pure: ClassVar[bool] = True
     json: ClassVar[JsonForm[Any, Any] | None] = None
     workloads: ClassVar[Sequence[Workload]] = ()
+    least_agreement: ClassVar[float] = 0.95
+    models_of: ClassVar[str] = ""
     input_unit: ClassVar[Unit] = "items"
     output_unit: ClassVar[Unit] = "items"
 
@@ -297,6 +329,16 @@ class Task(ABC, Generic[I, O]):
     def facts_of(self, ready: wire.Ready) -> object:
         """What a worker tells of a loaded model of the task of this name. Default: None, nothing."""
         del ready
+        return None
+
+    def agreement(self, expected: O, found: O) -> float | None:
+        """How much two answers to one input are alike, 0 to 1. Default: None, nobody can say.
+
+        Args:
+            expected: the reference's, whole.
+            found: another candidate's.
+        """
+        del expected, found
         return None
 
     def input_units(self, task_input: I) -> int:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
 
 from panope.worker.v1 import tensors_pb2 as messages
+from panope_backends.api import TensorSpec
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.tasks.task import Canonical, Input, Output, Task, Usage
+from panope_server.tasks import agreement
+from panope_server.tasks.task import Canonical, Input, MeasuredModel, Output, Task, Usage, Workload
 from panope_server.tasks.validation import check_length
+from panope_server.tasks.workload import SingleWorkload
 
 MAX_AXES = 8
 MAX_AXIS = 1 << 40
@@ -57,6 +64,36 @@ class TensorOutput(Output):
     outputs: list[NamedTensor]
 
 
+#: Where a model takes any length.
+_LENGTH = 8
+#: Whole numbers are most often ids, of which every vocabulary has so many.
+_IDS = 100
+
+
+def _tensors(number: int, model: MeasuredModel) -> TensorInput:
+    """Random numbers in the shapes that the model tells; axes of one name have one length."""
+    source = np.random.default_rng(number)
+    return TensorInput([_tensor(spec, source) for spec in model.inputs])
+
+
+def _tensor(spec: TensorSpec, source: np.random.Generator) -> NamedTensor:
+    shape = tuple(_LENGTH if length < 0 else length for length in spec.shape)
+    shape = (1, *shape[1:]) if spec.shape and spec.shape[0] < 0 else shape
+    dtype = np.dtype(spec.dtype)
+    values = (
+        source.standard_normal(shape)
+        if dtype.kind == "f"
+        else source.integers(0, 2 if "mask" in spec.name else _IDS, shape)
+    )
+    return NamedTensor(spec.name, spec.dtype, shape, values.astype(dtype).tobytes())
+
+
+def _alike(expected: NamedTensor, found: NamedTensor) -> float:
+    if (expected.name, expected.shape) != (found.name, found.shape):
+        return 0.0
+    return agreement.of_numbers(*(np.frombuffer(each.data, each.dtype) for each in (expected, found)))
+
+
 class TensorTask(Task[TensorInput, TensorOutput]):
     """Named tensors in, named tensors out; a call costs one item.
 
@@ -68,6 +105,7 @@ class TensorTask(Task[TensorInput, TensorOutput]):
     input_type = TensorInput
     output_type = TensorOutput
     is_pure = False
+    workloads: ClassVar[Sequence[Workload]] = (SingleWorkload("tensors-one-call", _tensors),)
 
     def encode(self, task_input: TensorInput) -> bytes:
         """The tensors and the names of outputs."""
@@ -91,6 +129,10 @@ class TensorTask(Task[TensorInput, TensorOutput]):
         """The tensors and the names of outputs, in their order."""
         del facts
         return Canonical((), [task_input], _size(task_input.inputs))
+
+    def agreement(self, expected: TensorOutput, found: TensorOutput) -> float:
+        """How near the numbers of all outputs are."""
+        return agreement.of_each(_alike, expected.outputs, found.outputs)
 
     def validate(self, task_input: TensorInput, limits: Limits) -> None:
         """Checks names, and whether each tensor's type, shape and bytes fit each other."""

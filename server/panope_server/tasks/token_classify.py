@@ -12,6 +12,7 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks import agreement
 from panope_server.tasks.classify.types import ClassifySpec, spec_of
 from panope_server.tasks.json_values import names_in_value, whole_number
 from panope_server.tasks.task import JsonForm, Workload
@@ -147,6 +148,11 @@ class TokenClassifyTask(TextsTask[TokenClassifyInput, TokenClassifyOutput]):
     def split(self, task_input: TokenClassifyInput, max_items: int) -> Sequence[TokenClassifyInput]:
         """So many texts in each part; one where texts run in pieces."""
         return super().split(task_input, max_items if task_input.stride is None else 1)
+
+    def agreement(self, expected: TokenClassifyOutput, found: TokenClassifyOutput) -> float:
+        """The entities that both have found, by their places and labels."""
+        places = ([{(e.label, e.start, e.end) for e in each} for each in output.texts] for output in (expected, found))
+        return agreement.of_each(agreement.of_sets, *places)
 
     def validate(self, task_input: TokenClassifyInput, limits: Limits) -> None:
         """Checks every field."""

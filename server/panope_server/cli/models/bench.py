@@ -46,7 +46,7 @@ def bench(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Measure each way to run a model, on real workers; at its next load the fastest of equals is chosen."""
+    """Measure each way to run a model, on real workers; at its next load the fastest that agrees is chosen."""
     from panope_server.runtime.placement.constraints import LoadConstraints
 
     settings = settings_for(home, config=config)
@@ -79,7 +79,7 @@ async def _measured(
         entry = await asyncio.to_thread(session.registry.model, model)
         async for measured in bench_of(settings, planner).run(entry, constraints):
             measurements.append(measured)
-            if not measured.is_disturbed:
+            if not measured.is_disturbed or measured.is_wrong:  # a busy machine makes no answer wrong
                 await asyncio.to_thread(session.profiles.record, measured.profiles)
             if not json:
                 _print(measured)
@@ -118,8 +118,18 @@ def profile_text(profile: Profile) -> str:
     warning = f" (other programs took {taken:.0%} of the processors)" if taken > MAX_BACKGROUND_LOAD else ""
     return (
         f"{profile.workload}: {profile.items_per_second:,.1f}/s, p50 {profile.latency_p50_seconds * 1000:,.1f} ms, "
-        f"p99 {profile.latency_p99_seconds * 1000:,.1f} ms{warning}"
+        f"p99 {profile.latency_p99_seconds * 1000:,.1f} ms{_agreement_text(profile)}{warning}"
     )
+
+
+def _agreement_text(profile: Profile) -> str:
+    from panope_server.runtime.placement.agreement import LEAST, agreement_of, agrees
+
+    found = agreement_of(profile)
+    if found is None:
+        return ""
+    wrong = "" if agrees(profile) else f", WRONG: {profile.details[LEAST]:.2f} is the least, and it is never chosen"
+    return f", agreement {found:.4f}{wrong}"
 
 
 def _document(measured: Measured) -> dict[str, Any]:

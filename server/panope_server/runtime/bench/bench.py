@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,23 +24,27 @@ from panope_server.runtime.bench.background_load import (
     BackgroundLoad,
     background_load_of,
 )
+from panope_server.runtime.bench.reference import Answers, compared, reference_of
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
-from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.runtime.placement.agreement import agrees
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.ranking import Candidate
 from panope_server.runtime.placement.selection import device_title
 from panope_server.runtime.placement.workloads import measured_tasks, workloads_of
-from panope_server.tasks.catalog import requests_of
-from panope_server.tasks.task import Workload
+from panope_server.tasks.catalog import AnyTask, requests_of, task_of
+from panope_server.tasks.task import Input, MeasuredModel, Output, Workload
 
 _CONTEXT = CallContext("bench")
 
 WARM_UP_SECONDS = 1.0
 """At least one call, and calls for so long before the first that counts."""
+COMPARED_CALLS = 2
+"""Of each workload, whose answers are compared with the reference's."""
 ATTEMPTS = 3
 """A workload that is disturbed is measured so often at most."""
 
@@ -58,6 +63,35 @@ class Measured:
     def is_disturbed(self) -> bool:
         """Whether others took so much of the processors, in each attempt, that it says too little to decide."""
         return any(background_load_of(profile) > self.max_background_load for profile in self.profiles)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it answers otherwise than the reference, however fast it is."""
+        return not all(map(agrees, self.profiles))
+
+
+class _Running(NamedTuple):
+    """A candidate that serves."""
+
+    runtime: ModelRuntime
+    model: MeasuredModel
+
+
+class _Answers(NamedTuple):
+    """What a candidate answered."""
+
+    by_workload: Answers
+    label: str
+
+
+def _each_precision(candidates: Sequence[Candidate], constraints: LoadConstraints) -> list[Candidate]:
+    """Every candidate in each precision that its device computes natively, or in the one that is asked for."""
+    asked = constraints.precision
+    return [
+        replace(candidate, precision=precision)
+        for candidate in candidates
+        for precision in ([asked] if asked in candidate.device.precisions else candidate.device.precisions)
+    ]
 
 
 class Bench:
@@ -82,7 +116,9 @@ class Bench:
         self._max_background_load = max_background_load
 
     async def run(self, entry: ModelEntry, constraints: LoadConstraints) -> AsyncIterator[Measured]:
-        """Measures each candidate in turn, in each precision that its device computes natively.
+        """Measures each candidate in turn, in each precision that its device computes natively; the reference first.
+
+        The reference answers even where the constraints leave it out: what is measured is held to its answers.
 
         Raises:
             PreconditionError: there is no candidate, or nothing to measure models of this task with.
@@ -96,45 +132,90 @@ class Bench:
                 reason="no_workload",
             )
         await self._planner.refuse_impossible(entry, constraints)
-        selection = await self._planner.select(entry, constraints)
-        for candidate in selection.candidates:
-            for precision in (
-                [constraints.precision]
-                if constraints.precision in candidate.device.precisions
-                else candidate.device.precisions
-            ):
-                yield await self._measure(entry, replace(candidate, precision=precision), workloads)
+        wanted = _each_precision((await self._planner.select(entry, constraints)).candidates, constraints)
+        left = await self._everything(entry, constraints) or list(wanted)
+        reference, answers = None, _Answers({}, "")
+        while left and reference is None:
+            nearest = reference_of(left)
+            left.remove(nearest)
+            is_wanted = nearest in wanted
+            measured, answers = await self._measure(entry, nearest, workloads, None, only_answers=not is_wanted)
+            reference = nearest if answers.by_workload else None
+            if is_wanted:
+                wanted.remove(nearest)
+                yield measured
+        for candidate in wanted:
+            expected = None if reference is None else (reference, answers)
+            yield (await self._measure(entry, candidate, workloads, expected))[0]
 
-    async def _measure(self, entry: ModelEntry, candidate: Candidate, workloads: Sequence[Workload]) -> Measured:
+    async def _everything(self, entry: ModelEntry, constraints: LoadConstraints) -> list[Candidate]:
+        """Every way to run the model, from which the reference is taken; none where they are what is measured."""
+        if constraints == UNCONSTRAINED:
+            return []
+        try:
+            return _each_precision((await self._planner.select(entry)).candidates, UNCONSTRAINED)
+        except PanopeError:
+            return []
+
+    async def _measure(
+        self,
+        entry: ModelEntry,
+        candidate: Candidate,
+        workloads: Sequence[Workload],
+        expected: tuple[Candidate, _Answers] | None,
+        *,
+        only_answers: bool = False,
+    ) -> tuple[Measured, _Answers]:
         async def plan(_: LoadConstraints, _failed: Sequence[FailedPlan]) -> LoadPlan:
             return prepared
 
         try:
             prepared = await self._planner.plan_candidate(entry, candidate, entry.name, "it is being measured")
         except PanopeError as error:
-            return Measured(candidate.label, candidate.precision, failure=error.message)
+            return Measured(candidate.label, candidate.precision, failure=error.message), _Answers({}, "")
         runtime = ModelRuntime(ResolvedName(entry.name), self._settings, Metrics(), plan, lambda *_: None)
         started = time.monotonic()
         try:
             await runtime.load()
             load_seconds = time.monotonic() - started
-            found = [
-                await self._profile(runtime, candidate, prepared, load_seconds, workload) for workload in workloads
-            ]
+            running = _Running(runtime, MeasuredModel(entry.architecture, runtime.facts, runtime.inputs))
+            suitable = [workload for workload in workloads if workload.suits(running.model)]
+            if not suitable:
+                raise PreconditionError("there is no workload for what this model takes", reason="no_workload")
+            answers = _Answers({each.name: await self._answers(running, each) for each in suitable}, candidate.label)
+            profiles = (
+                []
+                if only_answers
+                else [
+                    await self._profile(running, candidate, prepared, load_seconds, workload) for workload in suitable
+                ]
+            )
         except PanopeError as error:
-            return Measured(candidate.label, candidate.precision, failure=error.message)
+            return Measured(candidate.label, candidate.precision, failure=error.message), _Answers({}, "")
         finally:
             await runtime.unload()
-        return Measured(
-            candidate.label, candidate.precision, tuple(found), max_background_load=self._max_background_load
+        reference, theirs = expected or (candidate, answers)
+        told = [
+            replace(
+                each,
+                details={
+                    **each.details,
+                    **compared(theirs.by_workload, answers.by_workload, each.workload, reference, candidate),
+                },
+            )
+            for each in profiles
+        ]
+        measured = Measured(
+            candidate.label, candidate.precision, tuple(told), max_background_load=self._max_background_load
         )
+        return measured, answers
 
     async def _profile(
-        self, runtime: ModelRuntime, candidate: Candidate, plan: LoadPlan, load_seconds: float, workload: Workload
+        self, running: _Running, candidate: Candidate, plan: LoadPlan, load_seconds: float, workload: Workload
     ) -> Profile:
-        await self._calls(runtime, workload, min(WARM_UP_SECONDS, self._seconds))
-        (view,) = runtime.instance_views()
-        share, latencies = await self._least_disturbed(runtime, workload, view.pid)
+        await self._calls(running, workload, min(WARM_UP_SECONDS, self._seconds))
+        (view,) = running.runtime.instance_views()
+        share, latencies = await self._least_disturbed(running, workload, view.pid)
         return Profile(
             variant_digest=plan.variant_digest,
             backend=plan.backend,
@@ -155,25 +236,39 @@ class Bench:
             },
         )
 
-    async def _least_disturbed(self, runtime: ModelRuntime, workload: Workload, pid: int) -> tuple[float, list[float]]:
+    async def _answers(self, running: _Running, workload: Workload) -> Sequence[tuple[Input, Output]]:
+        """What it answers to the first inputs of a workload, which are the same for every candidate."""
+        found = []
+        for number in range(COMPARED_CALLS):
+            task_input = workload.input(number, running.model)
+            task, parts = task_of(task_input), list[Output]()
+
+            async def keep(data: bytes, task: AnyTask = task, parts: list[Output] = parts) -> None:
+                parts.append(task.decode(data))
+
+            await running.runtime.run(requests_of(task_input), _CONTEXT, Placement(), keep)
+            found.append((task_input, parts[0] if len(parts) == 1 else task.join(parts)))
+        return found
+
+    async def _least_disturbed(self, running: _Running, workload: Workload, pid: int) -> tuple[float, list[float]]:
         """What others took of the processors, and the time of each call; of the quietest attempt."""
         attempts: list[tuple[float, list[float]]] = []
         while len(attempts) < ATTEMPTS:
             background = BackgroundLoad(pid)
-            latencies = await self._calls(runtime, workload, self._seconds)
+            latencies = await self._calls(running, workload, self._seconds)
             attempts.append((background.share(), latencies))
             if attempts[-1][0] <= self._max_background_load:
                 break
         return min(attempts, key=lambda attempt: attempt[0])
 
-    async def _calls(self, runtime: ModelRuntime, workload: Workload, seconds: float) -> list[float]:
+    async def _calls(self, running: _Running, workload: Workload, seconds: float) -> list[float]:
         """The time of each call, one at a time, at least one."""
         latencies: list[float] = []
         end = time.monotonic() + seconds
         while not latencies or time.monotonic() < end:
-            task_input = workload.input(len(latencies))
+            task_input = workload.input(COMPARED_CALLS + len(latencies), running.model)
             started = time.monotonic()
-            await runtime.run(requests_of(task_input), _CONTEXT, Placement(), _ignore)
+            await running.runtime.run(requests_of(task_input), _CONTEXT, Placement(), _ignore)
             latencies.append(time.monotonic() - started)
         return latencies
 

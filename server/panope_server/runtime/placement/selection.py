@@ -19,6 +19,7 @@ from panope_registry.registry import ModelEntry, VariantEntry
 from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.hardware.memory import HOST, place_of
 from panope_server.runtime.hardware.probe import Probe
+from panope_server.runtime.placement.agreement import agrees, disagreement_text
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.memory_budget import size_text
 from panope_server.runtime.placement.ranking import Candidate, Preferred, ranked, why_before
@@ -148,6 +149,7 @@ class _Search:
         self._machine = machine
         self._constraints = constraints
         self._profiles = profiles
+        self._workload = deciding_workload(entry.task, {profile.workload for profile in profiles})
         self._instances = instances
         self._extra_bytes = extra_bytes
         # To compute in; a quantized precision is that of the weights.
@@ -227,7 +229,7 @@ class _Search:
         place = (device.backend, device.name)
         support = direct.get(place, Support(Level.NONE, "no answer"))
         if support.level is not Level.NONE:
-            return self._candidate(variant, device, support, None)
+            return self._disagreement(variant, device) or self._candidate(variant, device, support, None)
         conversion = None if support.is_final else self._conversion(variant, device)
         if conversion is None:
             return support.reason
@@ -290,17 +292,28 @@ class _Search:
         others.sort(key=lambda each: -(self._machine.free_bytes(each) or 0))
         return tuple(itertools.islice(itertools.cycle([device, *others]), self._instances))
 
+    def _disagreement(self, variant: VariantEntry, device: Device) -> str:
+        """Why what is fast, perhaps, and wrong is none; empty where nothing is, or somebody asked for it by name."""
+        if self._constraints.backend or self._constraints.variant:
+            return ""
+        measured = self._measured(variant, device)
+        return disagreement_text(measured[0]) if measured and not any(map(agrees, measured)) else ""
+
     def _profile(self, variant: VariantEntry, device: Device) -> Profile | None:
-        """The fastest that was measured of the variant on this device with the engine of now."""
-        like = (device.backend, device.engine_version, device_title(device), deciding_workload(self._entry.task))
-        found = [
+        """The fastest that was measured of the variant on this device with the engine of now, of those that agree."""
+        measured = self._measured(variant, device)
+        found = [profile for profile in measured if agrees(profile)] or measured
+        return max(found, key=lambda profile: profile.items_per_second, default=None)
+
+    def _measured(self, variant: VariantEntry, device: Device) -> Sequence[Profile]:
+        like = (device.backend, device.engine_version, device_title(device), self._workload)
+        return [
             profile
             for profile in self._profiles
             if profile.variant_digest == variant.digest
             and (profile.backend, profile.engine_version, profile.device, profile.workload) == like
             and self._asked in ("", profile.precision)
         ]
-        return max(found, key=lambda profile: profile.items_per_second, default=None)
 
     def _lineage(self, variant: VariantEntry, conversion: Conversion | None) -> tuple[tuple[str, str], ...]:
         line = [(conversion.format, conversion.precision)] if conversion is not None else []

@@ -9,6 +9,7 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks import agreement
 from panope_server.tasks.classify.json_form import ClassifyJsonForm
 from panope_server.tasks.classify.types import (
     FUNCTIONS,
@@ -16,6 +17,7 @@ from panope_server.tasks.classify.types import (
     ClassifyOutput,
     ClassifySpec,
     LabelScore,
+    classifies_images,
     spec_of,
 )
 from panope_server.tasks.task import Workload
@@ -32,7 +34,9 @@ class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):
     output_type = ClassifyOutput
     item_lists = ("texts", "second_texts")
     json = ClassifyJsonForm()
-    workloads: ClassVar[Sequence[Workload]] = texts_workloads("classify", ClassifyInput)
+    workloads: ClassVar[Sequence[Workload]] = texts_workloads(
+        "classify", ClassifyInput, lambda model: not classifies_images(model.architecture)
+    )
 
     def encode(self, task_input: ClassifyInput) -> bytes:
         """Fields that are None are left to the model's files."""
@@ -65,6 +69,12 @@ class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):
         del data
         items, size = text_cost(task_input.texts, [])
         return items, size + sum(map(len, task_input.second_texts))
+
+    def agreement(self, expected: ClassifyOutput, found: ClassifyOutput) -> float:
+        """How near the scores of all labels are."""
+        return agreement.of_each(
+            lambda one, other: agreement.of_scores(dict(one), dict(other)), expected.texts, found.texts
+        )
 
     def validate(self, task_input: ClassifyInput, limits: Limits) -> None:
         """Checks every field."""

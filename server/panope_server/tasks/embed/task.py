@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
 from typing import ClassVar
 
+import numpy as np
+
 from panope.worker.v1 import embed_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import Field, InvalidInputError
 from panope_backends.texts import check_characters
 from panope_server.config import Limits
+from panope_server.tasks import agreement
 from panope_server.tasks.embed.json_form import EmbedJsonForm
 from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, EmbedSpec, SparseVector
-from panope_server.tasks.task import Usage, Workload
+from panope_server.tasks.task import MeasuredModel, Usage, Workload
 from panope_server.tasks.texts import TRUNCATIONS, TextsTask, sequence_messages, text_cost
 from panope_server.tasks.validation import (
     check_length,
@@ -28,6 +31,10 @@ from panope_server.tasks.workload import texts_workloads
 _SPARSE_BYTES = 8
 
 
+def _takes_texts(model: MeasuredModel) -> bool:
+    return not isinstance(model.facts, EmbedSpec) or "texts" in model.facts.inputs
+
+
 class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
     """Texts to vectors."""
 
@@ -37,7 +44,8 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
     item_lists = ("texts", "token_sequences")
     apart = frozenset({"own_ids"})
     json = EmbedJsonForm()
-    workloads: ClassVar[Sequence[Workload]] = texts_workloads("embed", EmbedInput)
+    workloads: ClassVar[Sequence[Workload]] = texts_workloads("embed", EmbedInput, _takes_texts)
+    least_agreement = 0.99
 
     def encode(self, task_input: EmbedInput) -> bytes:
         """Fields that are None are left to the model's files."""
@@ -120,6 +128,15 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
             inputs=tuple(facts.inputs) or ("texts",),
             image_poolings=tuple(facts.image_poolings),
         )
+
+    def agreement(self, expected: EmbedOutput, found: EmbedOutput) -> float:
+        """The mean cosine of the vectors."""
+        if expected.sparse_vectors:
+            rows = [dict(zip(each.indices, each.values, strict=True)) for each in expected.sparse_vectors]
+            others = [dict(zip(each.indices, each.values, strict=True)) for each in found.sparse_vectors]
+            return agreement.of_each(agreement.of_scores, rows, others)
+        vectors = (np.frombuffer(each.vectors, "<f4") for each in (expected, found))
+        return agreement.of_vectors(*(each.reshape(-1, max(1, expected.dimensions)) for each in vectors))
 
     def usage(self, output: EmbedOutput) -> Usage:
         """Tokens of the texts, and bytes of the vectors."""

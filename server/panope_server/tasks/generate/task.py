@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from panope.worker.v1 import generate_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
+from panope_server.tasks import agreement
 from panope_server.tasks.generate.cache_estimate import useful_cache_bytes
 from panope_server.tasks.generate.canonical import canonical_form
 from panope_server.tasks.generate.joining import join_parts
 from panope_server.tasks.generate.json_form import GenerateJsonForm
 from panope_server.tasks.generate.limits import check_input, image_path
 from panope_server.tasks.generate.messages import input_message, output_of, spec_of
-from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec
+from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec, GenerationOptions, Sampling
 from panope_server.tasks.links import Link
-from panope_server.tasks.task import Canonical, Task, Usage
+from panope_server.tasks.task import Canonical, MeasuredModel, Task, Usage, Workload
 from panope_server.tasks.vision.images import image_links, image_work
+from panope_server.tasks.workload import SingleWorkload, text_of
 
 #: Of the memory that is free, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4
@@ -35,6 +37,16 @@ _TOKENS_OF_ANSWER = 256
 _BYTES_READ_OF_UNIT = 32
 
 
+#: That each answer of a measurement has.
+_TOKENS_MEASURED = 32
+
+
+def _prompt(number: int, _: MeasuredModel) -> GenerateInput:
+    """A prompt whose likeliest tokens are asked for, and so many of them whatever the model says of its end."""
+    options = GenerationOptions(Sampling(temperature=0.0), max_tokens=_TOKENS_MEASURED, ignore_eos=True)
+    return GenerateInput([text_of(number, 64)], options=options)
+
+
 class GenerateTask(Task[GenerateInput, GenerateOutput]):
     """Prompts and conversations to answers."""
 
@@ -43,6 +55,8 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
     output_type = GenerateOutput
     json = GenerateJsonForm()
     input_unit = output_unit = "tokens"
+    workloads: ClassVar[Sequence[Workload]] = (SingleWorkload("generate-32-tokens", _prompt, _TOKENS_MEASURED),)
+    least_agreement = 0.5
 
     def encode(self, task_input: GenerateInput) -> bytes:
         """Fields that are None are left to the model's files."""
@@ -97,6 +111,11 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
     def canonical(self, task_input: GenerateInput, facts: object) -> Canonical | None:
         """All that is asked, where no chance is in the answer; whether it is streamed changes nothing."""
         return canonical_form(task_input, facts)
+
+    def agreement(self, expected: GenerateOutput, found: GenerateOutput) -> float:
+        """How far the likeliest tokens are the same; behind the first other one the models read other texts."""
+        answers = ([each.token_ids or each.text.split() for each in output.deltas] for output in (expected, found))
+        return agreement.of_each(agreement.of_beginnings, *answers)
 
     def validate(self, task_input: GenerateInput, limits: Limits) -> None:
         """Checks every field."""

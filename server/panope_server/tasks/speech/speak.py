@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from panope.worker.v1 import speak_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks import agreement
+from panope_server.tasks.task import Input, Output, Task, Usage, Workload
+from panope_server.tasks.workload import SingleWorkload, text_of
 
 InputFormat = Literal["text", "ipa"]
 
@@ -76,6 +78,10 @@ class SpeakTask(Task[SpeakInput, SpeakOutput]):
     """A text to an audio file."""
 
     name = "speak"
+    workloads: ClassVar[Sequence[Workload]] = (
+        SingleWorkload("speak-12-words", lambda number, _: SpeakInput(text_of(number, 12), seed=number)),
+    )
+    least_agreement = 0.5
     input_type = SpeakInput
     input_unit = "bytes"
     output_unit = "bytes"
@@ -105,6 +111,10 @@ class SpeakTask(Task[SpeakInput, SpeakOutput]):
     def timeout_setting(self) -> str:
         """That of what is generated: a long text takes minutes."""
         return "generation_timeout_seconds"
+
+    def agreement(self, expected: SpeakOutput, found: SpeakOutput) -> float:
+        """How alike the loudness over time is."""
+        return agreement.of_sounds(expected.audio, found.audio)
 
     def validate(self, task_input: SpeakInput, limits: Limits) -> None:
         """Checks every field; which voices there are, the worker knows."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from panope.worker.v1 import transcribe_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits, Settings
+from panope_server.tasks import agreement, samples
 from panope_server.tasks.links import Link
 from panope_server.tasks.speech.vad import FIELD, VadOptions, check_vad
-from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks.task import Input, Output, Task, Usage, Workload
+from panope_server.tasks.workload import SingleWorkload
 
 TRANSCRIBE = "transcribe"
 """The task of models of speech to text."""
@@ -118,6 +120,10 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
     """Audio to its text."""
 
     name = TRANSCRIBE
+    workloads: ClassVar[Sequence[Workload]] = (
+        SingleWorkload("transcribe-5-seconds", lambda number, _: TranscribeInput(samples.audio(number), vad=False)),
+    )
+    least_agreement = 0.5
     input_type = TranscribeInput
     input_unit = "bytes"
     output_unit = "tokens"
@@ -177,6 +183,10 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
     def timeout_setting(self) -> str:
         """Its own: an answer that comes whole takes minutes."""
         return "generation_timeout_seconds"
+
+    def agreement(self, expected: TranscribeOutput, found: TranscribeOutput) -> float:
+        """The part of the texts that is alike."""
+        return agreement.of_texts(expected.text, found.text)
 
     def validate(self, task_input: TranscribeInput, limits: Limits) -> None:
         """Checks every field; what the file holds, the worker sees."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
-from panope_server.tasks.classify.types import FUNCTIONS, Function, LabelScore
+from panope_server.tasks import agreement
+from panope_server.tasks.classify.types import FUNCTIONS, Function, LabelScore, classifies_images
+from panope_server.tasks.task import Workload
 from panope_server.tasks.validation import check_length, check_positive, check_text, check_word
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
+from panope_server.tasks.vision.workload import images_workloads
 
 #: Of the caller's own; the model reads all of them beside every image.
 MAX_LABELS = 256
@@ -47,6 +51,10 @@ class ClassifyImagesTask(ImagesTask[ClassifyImagesInput, ClassifyImagesOutput]):
     name = "classify-images"
     input_type = ClassifyImagesInput
     output_type = ClassifyImagesOutput
+    models_of = "classify"
+    workloads: ClassVar[Sequence[Workload]] = images_workloads(
+        "classify", ClassifyImagesInput, is_for=lambda model: classifies_images(model.architecture)
+    )
 
     def encode(self, task_input: ClassifyImagesInput) -> bytes:
         """Fields that are empty are left to the model's files."""
@@ -67,6 +75,12 @@ class ClassifyImagesTask(ImagesTask[ClassifyImagesInput, ClassifyImagesOutput]):
         pairs = zip(message.label_ids, message.scores, strict=True)
         flat = [LabelScore(labels[label], score) for label, score in pairs]
         return ClassifyImagesOutput([flat[start : start + width] for start in range(0, len(flat), width)])
+
+    def agreement(self, expected: ClassifyImagesOutput, found: ClassifyImagesOutput) -> float:
+        """How near the scores of all labels are."""
+        return agreement.of_each(
+            lambda one, other: agreement.of_scores(dict(one), dict(other)), expected.images, found.images
+        )
 
     def validate(self, task_input: ClassifyImagesInput, limits: Limits) -> None:
         """Checks every field; what images hold, the worker sees."""

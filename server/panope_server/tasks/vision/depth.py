@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
 
 from panope.worker.v1 import depth_pb2 as messages
 from panope_server.config import Limits
+from panope_server.tasks import agreement
+from panope_server.tasks.task import Workload
 from panope_server.tasks.vision.images import check_count, image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
+from panope_server.tasks.vision.workload import images_workloads
 
 MAX_IMAGES = 8
 """Of one call: each map has as many pixels as its image."""
@@ -58,6 +65,9 @@ class DepthTask(ImagesTask[DepthInput, DepthOutput]):
     name = "depth"
     input_type = DepthInput
     output_type = DepthOutput
+    workloads: ClassVar[Sequence[Workload]] = images_workloads(
+        "depth", lambda images: DepthInput(images, float32=True), (2, 1)
+    )
 
     def encode(self, task_input: DepthInput) -> bytes:
         """The images as they came."""
@@ -69,6 +79,11 @@ class DepthTask(ImagesTask[DepthInput, DepthOutput]):
     def decode(self, data: bytes) -> DepthOutput:
         """The map of each image."""
         return DepthOutput([_map_of(each) for each in messages.DepthOutput.FromString(data).images])
+
+    def agreement(self, expected: DepthOutput, found: DepthOutput) -> float:
+        """How near the values of all pixels are."""
+        maps = ([np.frombuffer(each.float32, "<f4") for each in output.images] for output in (expected, found))
+        return agreement.of_each(agreement.of_numbers, *maps)
 
     def validate(self, task_input: DepthInput, limits: Limits) -> None:
         """Checks how many images there are; what they hold, the worker sees."""

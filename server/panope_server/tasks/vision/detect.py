@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks import agreement
+from panope_server.tasks.task import Workload
 from panope_server.tasks.vision.classify_images import check_labels
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
+from panope_server.tasks.vision.workload import images_workloads
 
 MAX_DETECTIONS = 1000
 
@@ -89,6 +92,10 @@ class DetectTask(ImagesTask[DetectInput, DetectOutput]):
     name = "detect"
     input_type = DetectInput
     output_type = DetectOutput
+    workloads: ClassVar[Sequence[Workload]] = images_workloads(
+        "detect", lambda images: DetectInput(images, threshold=0.05, max_detections=20)
+    )
+    least_agreement = 0.8
 
     def encode(self, task_input: DetectInput) -> bytes:
         """The images as they came."""
@@ -105,6 +112,13 @@ class DetectTask(ImagesTask[DetectInput, DetectOutput]):
     def decode(self, data: bytes) -> DetectOutput:
         """The boxes of each image."""
         return DetectOutput([_detections_of(image) for image in messages.DetectOutput.FromString(data).images])
+
+    def agreement(self, expected: DetectOutput, found: DetectOutput) -> float:
+        """The boxes of one label that both have found, as F1 at an overlap of a half."""
+        boxes = (
+            [[(each.label, each.box) for each in image.detections] for image in e.images] for e in (expected, found)
+        )
+        return agreement.of_each(agreement.of_boxes, *boxes)
 
     def validate(self, task_input: DetectInput, limits: Limits) -> None:
         """Checks every field; what images hold, the worker sees."""

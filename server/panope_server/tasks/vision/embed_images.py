@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+import numpy as np
 
 from panope.worker.v1 import embed_pb2 as messages
 from panope_server.config import Limits
-from panope_server.tasks.embed import EmbedOutput
-from panope_server.tasks.task import Usage
+from panope_server.tasks import agreement
+from panope_server.tasks.embed import EmbedOutput, EmbedSpec
+from panope_server.tasks.task import MeasuredModel, Usage, Workload
 from panope_server.tasks.validation import check_positive, check_word
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
+from panope_server.tasks.vision.workload import images_workloads
 
 Pooling = Literal["", "pooler", "cls", "patch_mean"]
 
@@ -52,6 +56,10 @@ class EmbedImagesOutput(ImagesOutput):
         return EmbedOutput(b"".join(self.images), len(self.images), self.dimensions, [], [])
 
 
+def _takes_images(model: MeasuredModel) -> bool:
+    return isinstance(model.facts, EmbedSpec) and "images" in model.facts.inputs
+
+
 class EmbedImagesTask(ImagesTask[EmbedImagesInput, EmbedImagesOutput]):
     """Images to vectors."""
 
@@ -59,6 +67,9 @@ class EmbedImagesTask(ImagesTask[EmbedImagesInput, EmbedImagesOutput]):
     input_type = EmbedImagesInput
     output_type = EmbedImagesOutput
     output_unit = "bytes"
+    models_of = "embed"
+    workloads: ClassVar[Sequence[Workload]] = images_workloads("embed", EmbedImagesInput, is_for=_takes_images)
+    least_agreement = 0.99
 
     def encode(self, task_input: EmbedImagesInput) -> bytes:
         """Fields that are None are left to the model."""
@@ -83,6 +94,14 @@ class EmbedImagesTask(ImagesTask[EmbedImagesInput, EmbedImagesOutput]):
         check_positive(task_input.dimensions, "dimensions")  # how many a model has is known in its worker
         if task_input.image_pooling:
             check_word(task_input.image_pooling, "image_pooling", POOLINGS)
+
+    def agreement(self, expected: EmbedImagesOutput, found: EmbedImagesOutput) -> float:
+        """The mean cosine of the vectors."""
+        return agreement.of_each(
+            lambda one, other: agreement.of_vectors(np.frombuffer(one, "<f4"), np.frombuffer(other, "<f4")),
+            expected.images,
+            found.images,
+        )
 
     def usage(self, output: EmbedImagesOutput) -> Usage:
         """Images, and bytes of the vectors."""

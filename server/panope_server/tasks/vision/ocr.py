@@ -6,17 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from panope.worker.v1 import ocr_pb2 as messages
 from panope_backends.errors import Field, InvalidInputError
 from panope_backends.media.limits import MAX_TEXT_ANSWER_BYTES
 from panope_server.config import Limits
+from panope_server.tasks import agreement, samples
 from panope_server.tasks.links import Link
-from panope_server.tasks.task import Canonical
+from panope_server.tasks.task import Canonical, Workload
 from panope_server.tasks.vision.documents import Document, check_document, document_message, holds_pdf
 from panope_server.tasks.vision.images import Image, image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
+from panope_server.tasks.vision.workload import images_workloads
 
 #: Images that go to a worker as one request: they wait there as pixels until they are read.
 _REQUEST_IMAGES = 4
@@ -124,6 +126,8 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
     name = "ocr"
     input_type = OcrInput
     output_type = OcrOutput
+    workloads: ClassVar[Sequence[Workload]] = images_workloads("ocr", OcrInput, (1,), samples.page)
+    least_agreement = 0.8
 
     def encode(self, task_input: OcrInput) -> bytes:
         """The images as they came."""
@@ -178,6 +182,11 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
         if document is None or not document.file.url:
             return super().links(task_input)
         return (Link(document.file.url, "document.content", "document", partial(_put_document, task_input, document)),)
+
+    def agreement(self, expected: OcrOutput, found: OcrOutput) -> float:
+        """The part of the texts that is alike."""
+        texts = (["\n".join(line.text for line in page.lines) for page in each.images] for each in (expected, found))
+        return agreement.of_each(agreement.of_texts, *texts)
 
     def validate(self, task_input: OcrInput, limits: Limits) -> None:
         """Checks every field; what images and documents hold, the worker sees."""

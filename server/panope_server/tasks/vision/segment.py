@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from panope.worker.v1 import segment_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks import agreement
+from panope_server.tasks.task import Workload
 from panope_server.tasks.validation import check_range, check_word
 from panope_server.tasks.vision.detect import Box
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
+from panope_server.tasks.vision.workload import images_workloads
 
 Subtask = Literal["", "semantic", "instance", "panoptic"]
 SUBTASKS: tuple[Subtask, ...] = ("semantic", "instance", "panoptic")
@@ -81,12 +85,29 @@ class SegmentOutput(ImagesOutput):
     images: list[ImageSegments]
 
 
+def _alike(expected: ImageSegments, found: ImageSegments) -> float:
+    """Of what both have, and of what one has alone, which overlaps nothing."""
+    best = [
+        max(
+            (agreement.of_masks(each.runs, other.runs) for other in found.segments if other.label == each.label),
+            default=0.0,
+        )
+        for each in expected.segments
+    ]
+    count = max(len(expected.segments), len(found.segments))
+    return sum(best) / count if count else 1.0
+
+
 class SegmentTask(ImagesTask[SegmentInput, SegmentOutput]):
     """Images to masks with labels."""
 
     name = "segment"
     input_type = SegmentInput
     output_type = SegmentOutput
+    workloads: ClassVar[Sequence[Workload]] = images_workloads(
+        "segment", lambda images: SegmentInput(images, run_lengths=True), (2, 1)
+    )
+    least_agreement = 0.8
 
     def encode(self, task_input: SegmentInput) -> bytes:
         """The images as they came."""
@@ -105,6 +126,10 @@ class SegmentTask(ImagesTask[SegmentInput, SegmentOutput]):
     def decode(self, data: bytes) -> SegmentOutput:
         """The segments of each image."""
         return SegmentOutput([_segments_of(image) for image in messages.SegmentOutput.FromString(data).images])
+
+    def agreement(self, expected: SegmentOutput, found: SegmentOutput) -> float:
+        """The overlap of the masks, of each segment with the best of its label."""
+        return agreement.of_each(_alike, expected.images, found.images)
 
     def validate(self, task_input: SegmentInput, limits: Limits) -> None:
         """Checks every field; what images hold and what the model does, the worker sees."""

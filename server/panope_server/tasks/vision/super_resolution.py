@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from panope.worker.v1 import super_resolution_pb2 as messages
 from panope_server.config import Limits
+from panope_server.tasks import agreement, samples
+from panope_server.tasks.task import Workload
 from panope_server.tasks.validation import check_word
 from panope_server.tasks.vision.images import check_count, image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
+from panope_server.tasks.vision.workload import images_workloads
 
 OutputFormat = Literal["png", "jpeg"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("png", "jpeg")
@@ -55,6 +58,9 @@ class SuperResolutionTask(ImagesTask[SuperResolutionInput, SuperResolutionOutput
     name = "super-resolution"
     input_type = SuperResolutionInput
     output_type = SuperResolutionOutput
+    workloads: ClassVar[Sequence[Workload]] = images_workloads(
+        "super-resolution", SuperResolutionInput, (1,), lambda number: samples.image(number, 96, 64)
+    )
 
     def encode(self, task_input: SuperResolutionInput) -> bytes:
         """The images as they came."""
@@ -78,6 +84,12 @@ class SuperResolutionTask(ImagesTask[SuperResolutionInput, SuperResolutionOutput
     def work(self, task_input: SuperResolutionInput, items: int, size_bytes: int) -> int:
         """By the pixels of the images, about, each of which such models look at."""
         return super().work(task_input, items, size_bytes) * _PIXEL_WORK
+
+    def agreement(self, expected: SuperResolutionOutput, found: SuperResolutionOutput) -> float | None:
+        """How near the pixels are; None where nothing reads the files."""
+        pairs = zip(expected.images, found.images, strict=True)
+        alike = [agreement.of_pictures(one.content, other.content) for one, other in pairs]
+        return None if None in alike else agreement.mean_of(each for each in alike if each is not None)
 
     def validate(self, task_input: SuperResolutionInput, limits: Limits) -> None:
         """Checks every field; what images hold, the worker sees."""
