@@ -1,4 +1,4 @@
 """The registry's schema, step by step."""
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest version; a test compares it with the versions folder."""

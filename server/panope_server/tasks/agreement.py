@@ -108,6 +108,15 @@ def of_sounds(expected: bytes, found: bytes) -> float:
     return of_numbers(*_same_length(_loudness(expected), _loudness(found)))
 
 
+def of_files(expected: Sequence[bytes], found: Sequence[bytes]) -> float | None:
+    """As of pictures, the mean; 0 where there are more of one than of the other."""
+    if len(expected) != len(found):
+        return 0.0
+    alike = [of_pictures(one, other) for one, other in zip(expected, found, strict=True)]
+    known = [each for each in alike if each is not None]
+    return mean_of(known) if len(known) == len(alike) else None
+
+
 def of_pictures(expected: bytes, found: bytes) -> float | None:
     """As of numbers, of pixels; None where Pillow is not installed."""
     try:

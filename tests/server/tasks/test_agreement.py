@@ -24,7 +24,8 @@ from panope_server.tasks.vision.segment import ImageSegments, Segment, SegmentOu
 
 MODEL = MeasuredModel(inputs=[TensorSpec("ids", "int64", (-1, -1)), TensorSpec("x", "float32", (-1, 4))])
 MEASURED = [
-    *("classify", "depth", "detect", "embed", "fill-mask", "generate", "ocr", "question-answer", "rerank", "segment"),
+    *("classify", "depth", "detect", "embed", "fill-mask", "generate", "image-generation", "ocr", "question-answer"),
+    *("rerank", "segment"),
     *("speak", "super-resolution", "tensors", "token-classify", "transcribe"),
 ]
 CASES = [pytest.param(workload, id=workload.name) for task in MEASURED for workload in workloads_of(task)]

@@ -153,7 +153,7 @@ def reward(
     """Tell how good an answer was, for a bandit on rewards."""
     with registry_session(settings_for(home, config=config)) as session:
         routes.count_reward(session, session.aliases.get(name), target, value)
-    console.print(f"counted for {target}", highlight=False)
+    console.print(f"counted for {target}")
 
 
 @alias.command("rollback")

@@ -50,9 +50,9 @@ def recommend(
     columns = ("MODEL", "PARAMETERS", "RUNS BY", "ONE CALL", "ITEMS/S", "MEMORY", "AGREEMENT")
     print_table(columns, map(_row, found.models), empty="no measured model keeps within the limits")
     for name in found.beyond:
-        console.print(f"{name} takes more", highlight=False)
+        console.print(f"{name} takes more")
     for name in found.unmeasured:
-        console.print(f"{name} was not measured here: `panope bench {name}`", highlight=False)
+        console.print(f"{name} was not measured here: `panope bench {name}`")
 
 
 async def _recommended(

@@ -97,12 +97,12 @@ def tell(explanation: Explanation, *, of_unit: bool) -> None:
     policy = explanation.named.route.policy
     how = "by weights" if policy.metric is None else f"by a bandit on {policy.metric}"
     sticky = ", and users stay with their target" if policy.sticky else ""
-    console.print(f"{explanation.named.alias} deals its calls {how}{sticky}", highlight=False)
+    console.print(f"{explanation.named.alias} deals its calls {how}{sticky}")
     columns = ("TARGET", "SHARE", "CALLS", "FAILED", "LATENCY", "COST", "REWARD")
     print_table(columns, map(_row, explanation.targets), empty="no targets")
     if of_unit:
         decision = explanation.decision
-        console.print(f"gets [bold]{decision.resolved.key}[/]: {decision.reason}", highlight=False)
+        console.print(f"gets {decision.resolved.key}: {decision.reason}")
 
 
 def document(explanation: Explanation) -> Mapping[str, object]:

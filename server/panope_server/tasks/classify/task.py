@@ -17,13 +17,18 @@ from panope_server.tasks.classify.types import (
     ClassifyOutput,
     ClassifySpec,
     LabelScore,
+    classifies_audio,
     classifies_images,
     spec_of,
 )
-from panope_server.tasks.task import Workload
+from panope_server.tasks.task import MeasuredModel, Workload
 from panope_server.tasks.texts import TRUNCATIONS, TextsTask, text_cost
 from panope_server.tasks.validation import check_positive, check_texts, check_word
 from panope_server.tasks.workload import texts_workloads
+
+
+def _takes_texts(model: MeasuredModel) -> bool:
+    return not (classifies_images(model.architecture) or classifies_audio(model.architecture))
 
 
 class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):
@@ -34,9 +39,7 @@ class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):
     output_type = ClassifyOutput
     item_lists = ("texts", "second_texts")
     json = ClassifyJsonForm()
-    workloads: ClassVar[Sequence[Workload]] = texts_workloads(
-        "classify", ClassifyInput, lambda model: not classifies_images(model.architecture)
-    )
+    workloads: ClassVar[Sequence[Workload]] = texts_workloads("classify", ClassifyInput, _takes_texts)
 
     def encode(self, task_input: ClassifyInput) -> bytes:
         """Fields that are None are left to the model's files."""

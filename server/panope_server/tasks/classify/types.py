@@ -15,6 +15,7 @@ Function = Literal["", "softmax", "sigmoid", "none"]
 """What makes scores of a model's values; empty for what the model's files say."""
 
 #: What transformers calls the tasks of classes that take images.
+_OF_AUDIO = "audio-classification"
 _OF_IMAGES = frozenset({"image-classification", "zero-shot-image-classification"})
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
@@ -78,6 +79,11 @@ class ClassifySpec:
 def classifies_images(architecture: str) -> bool:
     """Whether a model of the task takes images, told from its class, or its decoder where `panope.json` names one."""
     return head_of(architecture) in _OF_IMAGES or architecture == LabelScores.__struct_config__.tag
+
+
+def classifies_audio(architecture: str) -> bool:
+    """Whether a model of the task takes audio, told from its class."""
+    return head_of(architecture) == _OF_AUDIO
 
 
 def spec_of(ready: wire.Ready) -> ClassifySpec:

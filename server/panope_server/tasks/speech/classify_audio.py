@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_server.config import Limits
-from panope_server.tasks.classify.types import FUNCTIONS, Function, LabelScore
+from panope_server.tasks import agreement, samples
+from panope_server.tasks.classify.types import FUNCTIONS, Function, LabelScore, classifies_audio
 from panope_server.tasks.links import Link
 from panope_server.tasks.speech.transcribe import audio_links, check_audio
-from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks.task import Input, Output, Task, Usage, Workload
 from panope_server.tasks.validation import check_positive, check_word
+from panope_server.tasks.workload import SingleWorkload
 
 #: What classifying a second of audio costs, in tokens, about; and the bytes of such a second.
 _WORK_OF_SECOND = 60
@@ -56,6 +59,14 @@ class ClassifyAudioTask(Task[ClassifyAudioInput, ClassifyAudioOutput]):
     name = "classify-audio"
     input_type = ClassifyAudioInput
     input_unit = "bytes"
+    models_of = "classify"
+    workloads: ClassVar[Sequence[Workload]] = (
+        SingleWorkload(
+            "classify-5-seconds",
+            lambda number, _: ClassifyAudioInput(samples.audio(number)),
+            is_for=lambda model: classifies_audio(model.architecture),
+        ),
+    )
 
     def encode(self, task_input: ClassifyAudioInput) -> bytes:
         """Everything."""
@@ -73,6 +84,10 @@ class ClassifyAudioTask(Task[ClassifyAudioInput, ClassifyAudioOutput]):
         """By its bytes."""
         del task_input, items
         return size_bytes * _WORK_OF_SECOND // _BYTES_OF_SECOND
+
+    def agreement(self, expected: ClassifyAudioOutput, found: ClassifyAudioOutput) -> float:
+        """How near the scores of all labels are."""
+        return agreement.of_scores(dict(expected.labels), dict(found.labels))
 
     def validate(self, task_input: ClassifyAudioInput, limits: Limits) -> None:
         """Checks every field; what the file holds, the worker sees."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from panope.worker.v1 import image_generation_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits
+from panope_server.tasks import agreement
 from panope_server.tasks.links import Link
-from panope_server.tasks.task import Input, Output, Task, Usage
+from panope_server.tasks.task import Input, Output, Task, Usage, Workload
 from panope_server.tasks.validation import check_length, check_range, check_word
 from panope_server.tasks.vision.diffusion_spec import DiffusionSpec, diffusion_spec_of
 from panope_server.tasks.vision.images import PIXELS_OF_UNIT, Image, check_image, image_messages
+from panope_server.tasks.workload import SingleWorkload, text_of
 
 GeneratedFormat = Literal["png", "jpeg", "webp"]
 
@@ -112,6 +114,12 @@ class ImageGenerationTask(Task[ImageGenerationInput, ImageGenerationOutput]):
 
     name = "image-generation"
     input_type = ImageGenerationInput
+    workloads: ClassVar[Sequence[Workload]] = (
+        SingleWorkload(
+            "image-generation-4-steps", lambda number, _: ImageGenerationInput(text_of(number, 8), steps=4, seed=number)
+        ),
+    )
+    least_agreement = 0.8
 
     def encode(self, task_input: ImageGenerationInput) -> bytes:
         """Everything."""
@@ -165,6 +173,10 @@ class ImageGenerationTask(Task[ImageGenerationInput, ImageGenerationOutput]):
     def timeout_setting(self) -> str:
         """That of what is generated: images take minutes where nothing but a processor draws them."""
         return "generation_timeout_seconds"
+
+    def agreement(self, expected: ImageGenerationOutput, found: ImageGenerationOutput) -> float | None:
+        """How near the pixels are, drawn from the same noise; None where nothing reads the files."""
+        return agreement.of_files([each.content for each in expected.images], [each.content for each in found.images])
 
     def validate(self, task_input: ImageGenerationInput, limits: Limits) -> None:
         """Checks every field; what the model can draw, the worker knows."""

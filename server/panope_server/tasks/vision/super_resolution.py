@@ -87,9 +87,7 @@ class SuperResolutionTask(ImagesTask[SuperResolutionInput, SuperResolutionOutput
 
     def agreement(self, expected: SuperResolutionOutput, found: SuperResolutionOutput) -> float | None:
         """How near the pixels are; None where nothing reads the files."""
-        pairs = zip(expected.images, found.images, strict=True)
-        alike = [agreement.of_pictures(one.content, other.content) for one, other in pairs]
-        return None if None in alike else agreement.mean_of(each for each in alike if each is not None)
+        return agreement.of_files([each.content for each in expected.images], [each.content for each in found.images])
 
     def validate(self, task_input: SuperResolutionInput, limits: Limits) -> None:
         """Checks every field; what images hold, the worker sees."""
