@@ -41,6 +41,10 @@ _DECODERS = frozenset({"mp3", "mp3float", "flac", "opus", "libopus", "vorbis", "
 #: Sizes of chunks from here on are no sizes.
 _OPEN_SIZE = 0x7FFF_0000
 
+#: Samples of all channels that are decoded of a second that is allowed: of eight channels at 48 kHz, some ten times as
+#: fast as a minute of them passes. Silence of 1 MB is 20 billion of them at the highest rate.
+_DECODED_PER_SECOND = 8 * 48_000
+
 #: Of a sample: those of whole numbers of 32 bits that somebody wrote as floats. Sums of squares beyond it have no end.
 _LOUDEST = float(1 << 31)
 
@@ -112,10 +116,19 @@ def decode_audio(data: bytes, rate: int, limits: MediaLimits, field: str = "audi
 def _decode(av: Any, container: Any, kind: str, rate: int, limits: MediaLimits, field: str) -> Samples:
     stream = _stream(container, field)
     declared = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-    resampler = av.AudioResampler(format="fltp", rate=rate)
+    # Channels side by side: PyAV reads no more than eight planes of a frame, and past its end.
+    resampler = av.AudioResampler(format="flt", rate=rate)
     pieces: list[Samples] = []
     count, most = 0, int(limits.max_audio_seconds * rate)
+    decoded, most_decoded = 0, limits.max_audio_seconds * _DECODED_PER_SECOND
     for frame in _frames(av, container, stream):
+        decoded += frame.samples * frame.layout.nb_channels
+        if decoded > most_decoded:
+            raise InvalidInputError.at(
+                field,
+                "{field} has more than {limit:,.0f} samples in all channels, which is the limit",
+                limit=most_decoded,
+            )
         for made in resampler.resample(frame):
             piece = _mean(made)
             pieces.append(piece)
@@ -147,8 +160,8 @@ def _decode(av: Any, container: Any, kind: str, rate: int, limits: MediaLimits, 
 
 def _mean(frame: Any) -> Samples:
     """One channel; FFmpeg's own mixing to one is louder."""
-    channels: Samples = frame.to_ndarray()
-    mixed: Samples = channels[0] if len(channels) == 1 else channels.mean(axis=0)
+    channels: Samples = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+    mixed: Samples = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
     return mixed
 
 

@@ -50,19 +50,21 @@ KINDS = tuple(_MODELS)
 """Types of models that can be written."""
 
 
-def tiny_audio_classifier(folder: Path, kind: str, seed: int = 0) -> Any:
+def tiny_audio_classifier(folder: Path, kind: str, seed: int = 0, **sizes: Any) -> Any:
     """Writes a model of four labels, and gives transformers' own of it; those of spectra hear a second.
 
     Args:
         folder: to write to.
         kind: one of `KINDS`.
         seed: of its weights.
+        sizes: of its configuration, in the place of tiny ones.
     """
     import torch
     import transformers
 
     torch.manual_seed(seed)
-    name, head, small = _MODELS[kind]
+    name, head, tiny = _MODELS[kind]
+    small = {**tiny, **sizes}
     labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}
     config = getattr(transformers, f"{name}Config")(**small, **labels)
     model = getattr(transformers, f"{name}{head}")(config).eval()

@@ -106,7 +106,7 @@ def tiny_moonshine(folder: Path, seed: int = 0) -> Any:
     return model
 
 
-def tiny_ctc(folder: Path, seed: int = 0, kind: str = "Wav2Vec2", *, lower: bool = False) -> Any:
+def tiny_ctc(folder: Path, seed: int = 0, kind: str = "Wav2Vec2", *, lower: bool = False, **sizes: Any) -> Any:
     """Writes a model with a CTC head, and gives transformers' model of it.
 
     Args:
@@ -114,26 +114,26 @@ def tiny_ctc(folder: Path, seed: int = 0, kind: str = "Wav2Vec2", *, lower: bool
         seed: of its weights.
         kind: what its classes' names begin with.
         lower: whether its letters are told in lower case.
+        sizes: of its configuration, in the place of tiny ones.
     """
     import torch
     import transformers
 
     torch.manual_seed(seed)
     signs = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOIN"]
-    config = getattr(transformers, f"{kind}Config")(
-        vocab_size=len(signs),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        conv_dim=(8,) * 7,
-        conv_stride=(5, 2, 2, 2, 2, 2, 2),
-        conv_kernel=(10, 3, 3, 3, 3, 2, 2),
-        num_feat_extract_layers=7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=4,
-        pad_token_id=0,
-    )
+    tiny: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "conv_dim": (8,) * 7,
+        "conv_stride": (5, 2, 2, 2, 2, 2, 2),
+        "conv_kernel": (10, 3, 3, 3, 3, 2, 2),
+        "num_feat_extract_layers": 7,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 4,
+    }
+    config = getattr(transformers, f"{kind}Config")(vocab_size=len(signs), pad_token_id=0, **tiny | sizes)
     model = getattr(transformers, f"{kind}ForCTC")(config).eval()
     with torch.no_grad():
         for weights in model.parameters():

@@ -1,5 +1,6 @@
 """Audio from strangers: told by its content, bounded while it is decoded, refused by name."""
 
+import contextlib
 import io
 import struct
 
@@ -123,6 +124,87 @@ def test_a_header_that_lies_about_rate_or_channels_is_refused(place, value):
     data[place : place + len(value)] = value
     with pytest.raises(InvalidInputError, match="channels at"):
         decode_audio(bytes(data), 16_000, LIMITS)
+
+
+def of_channels(count: int) -> bytes:
+    """A WAV file of a second whose last channel alone is heard."""
+    samples = np.zeros((RATE, count), "<i2")
+    samples[:, -1] = 16_000
+    data = samples.tobytes()
+    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, count, RATE, 2 * count * RATE, 2 * count, 16)
+    return b"RIFF" + struct.pack("<I", len(data) + 36) + head + b"data" + struct.pack("<I", len(data)) + data
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 7, 8, 9, 16])
+def test_as_many_channels_as_are_allowed_are_mixed(count):
+    samples = decode_audio(of_channels(count), RATE, MediaLimits())
+    assert samples.size == RATE
+    np.testing.assert_allclose(samples, 16_000 / 32768 / count, rtol=1e-5)
+
+
+def test_samples_of_all_channels_are_counted_while_they_are_decoded():
+    silence = encoded_channels("flac", "5.1", np.zeros((6, 5 * 192_000), np.float32), 192_000)
+    assert len(silence) < 20_000
+    assert decode_audio(silence, 16_000, MediaLimits()).size == 5 * 16_000
+    with pytest.raises(InvalidInputError, match="more than 3,840,000 samples in all channels"):
+        decode_audio(silence, 16_000, LIMITS)
+
+
+def test_a_day_of_silence_is_given_up_when_the_limit_is_reached():
+    quarter = encoded_channels("ogg", "mono", np.zeros((1, 90 * 48_000), np.float32), 48_000, "libopus")
+    with pytest.raises(InvalidInputError, match="longer than 10 seconds"):
+        decode_audio(quarter, 16_000, LIMITS)
+
+
+def encoded_channels(container: str, layout: str, samples: np.ndarray, rate: int, codec: str = "flac") -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as writer:
+        stream = writer.add_stream(codec, rate=rate, layout=layout)
+        for begin in range(0, samples.shape[1], 4800):
+            frame = av.AudioFrame.from_ndarray(samples[:, begin : begin + 4800], format="fltp", layout=layout)
+            frame.sample_rate, frame.pts = rate, begin
+            writer.mux(stream.encode(frame))
+        writer.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def lying_flac() -> bytes:
+    """Says to have 2**36 - 1 samples."""
+    data = bytearray(encoded("flac", tone()))
+    data[8 + 13] |= 0x0F
+    data[8 + 14 : 8 + 18] = b"\xff" * 4
+    return bytes(data)
+
+
+def lying_wav() -> bytes:
+    """Its chunk of samples says to have almost 2 GiB."""
+    data = bytearray(encoded("wav", tone()))
+    place = data.index(b"data")
+    data[place + 4 : place + 8] = struct.pack("<I", 0x7FFE_0000)
+    return bytes(data)
+
+
+def of_no_samples() -> bytes:
+    data = bytearray(encoded("wav", tone()))
+    place = data.index(b"data")
+    return bytes(data[: place + 4]) + bytes(4)
+
+
+@pytest.mark.parametrize("make", [lying_flac, lying_wav, of_no_samples])
+def test_headers_that_lie_about_lengths_and_files_of_none_are_refused(make):
+    with pytest.raises(InvalidInputError, match=r"cut|no samples"):
+        decode_audio(make(), 16_000, LIMITS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_files_are_refused_or_read(kind, seed):
+    random = np.random.default_rng(seed)
+    data = bytearray(encoded(kind, tone()))
+    for place in random.integers(4, len(data), 20):
+        data[place] = random.integers(256)
+    with contextlib.suppress(InvalidInputError):
+        assert np.isfinite(decode_audio(bytes(data), 16_000, LIMITS)).all()
 
 
 def floats(*values: float) -> bytes:

@@ -1,0 +1,249 @@
+"""Tasks of sound: Panope over gRPC against the raw engine's loop, in one run, interleaved.
+
+    python benchmarks/speech_tasks.py [--task transcribe --task speak …] [--rounds 5] [--calls 16] [--seconds 5]
+
+Seeded models of the sizes that people run, on PyTorch in float32: a Wav2Vec2 that transcribes, a VITS that speaks, an
+AST that classifies, and Silero's own detector. The raw loop is what a program of one's own does, in this process: it
+decodes the file, makes features by transformers, runs the model and reads its answer, one after another. Every round
+runs every case once, and ratios are taken within a round. CPU seconds are those of the process of the loop, or of the
+server with all that it started; the client's are counted for neither. Memory is what this process has taken for the raw
+model and its libraries, and what the model's worker has, its interpreter included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from panope_backends.media.audio import decode_audio
+from panope_backends.media.audio_writer import AudioWriter
+from panope_backends.media.limits import MediaLimits
+from panope_backends.media.voice_activity import VadOptions, VoiceDetector
+from panope_backends.testing.audio_labels import tiny_audio_classifier
+from panope_backends.testing.speaking import tiny_vits
+from panope_backends.testing.speech import tiny_ctc
+from panope_client import Client
+from served import Served
+
+RATE = 16_000
+WIDTH = 8
+TEXT = "the quick brown fox jumps over the lazy dog while seven wizards mix jugs of ink"
+
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task.
+
+    Attributes:
+        write: writes its model.
+        raw: makes what runs it once in this process.
+        call: runs it once over gRPC.
+    """
+
+    write: Callable[[Path], object]
+    raw: Callable[[Path], Run]
+    call: Callable[[Client, str], object]
+
+
+def clip(seconds: float) -> bytes:
+    """Noise that swells as syllables do, as a WAV file: what speech is to a decoder and to a seeded model."""
+    time_line = np.arange(round(seconds * RATE)) / RATE
+    noise = np.random.default_rng(0).standard_normal(time_line.size) * (0.1 + 0.1 * np.sin(2 * np.pi * 4 * time_line))
+    writer = AudioWriter("wav", RATE, stream=False)
+    return writer.write(noise.astype(np.float32)) + writer.finish()
+
+
+def transcribing(audio: bytes) -> Case:
+    """Wav2Vec2 of the base size."""
+
+    def raw(folder: Path) -> Run:
+        import torch
+        import transformers
+
+        processor = transformers.Wav2Vec2Processor.from_pretrained(folder)
+        model = transformers.Wav2Vec2ForCTC.from_pretrained(folder).eval()
+
+        def run() -> str:
+            samples = decode_audio(audio, RATE, MediaLimits())
+            values = processor(samples, sampling_rate=RATE, return_tensors="pt").input_values
+            with torch.inference_mode():
+                text: str = processor.batch_decode(model(values).logits.argmax(-1))[0]
+            return text
+
+        return run
+
+    sizes = {"hidden_size": 384, "num_hidden_layers": 8, "num_attention_heads": 6, "intermediate_size": 1536}
+    return Case(
+        lambda folder: tiny_ctc(folder, conv_dim=(256,) * 7, **sizes),
+        raw,
+        lambda client, model: client.transcribe(audio, model, vad=False),
+    )
+
+
+def speaking(_audio: bytes) -> Case:
+    """A VITS of MMS-TTS's size."""
+
+    def raw(folder: Path) -> Run:
+        import torch
+        import transformers
+
+        tokenizer = transformers.VitsTokenizer.from_pretrained(folder)
+        model = transformers.VitsModel.from_pretrained(folder).eval()
+
+        def run() -> bytes:
+            torch.manual_seed(1)
+            with torch.inference_mode():
+                samples = model(**tokenizer(TEXT, return_tensors="pt")).waveform[0].numpy()
+            writer = AudioWriter("wav", RATE, stream=False)
+            return writer.write(samples) + writer.finish()
+
+        return run
+
+    sizes = {
+        "hidden_size": 192,
+        "num_hidden_layers": 6,
+        "ffn_dim": 768,
+        "flow_size": 192,
+        "upsample_initial_channel": 256,
+    }
+    return Case(lambda folder: tiny_vits(folder, **sizes), raw, lambda client, model: client.speak(TEXT, model, seed=1))
+
+
+def detecting(audio: bytes) -> Case:
+    """Silero's detector, which lies beside any model that transcribes."""
+
+    def raw(_folder: Path) -> Run:
+        detector = VoiceDetector()
+        return lambda: detector.speech(decode_audio(audio, RATE, MediaLimits()), VadOptions(0.5, 0.1, 0.0, 0.25))
+
+    return Case(tiny_ctc, raw, lambda client, model: client.detect_speech(audio, model))
+
+
+def classifying(audio: bytes) -> Case:
+    """An AST of half the base size."""
+
+    def raw(folder: Path) -> Run:
+        import torch
+        import transformers
+
+        extractor = transformers.ASTFeatureExtractor.from_pretrained(folder)
+        model = transformers.ASTForAudioClassification.from_pretrained(folder).eval()
+
+        def run() -> object:
+            samples = decode_audio(audio, RATE, MediaLimits())
+            values = extractor(samples, sampling_rate=RATE, return_tensors="pt").input_values
+            with torch.inference_mode():
+                return model(values).logits.softmax(-1)
+
+        return run
+
+    sizes = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 6, "intermediate_size": 1536}
+    spectrum = {"max_length": 1024, "num_mel_bins": 128}
+    return Case(
+        lambda folder: tiny_audio_classifier(folder, "audio-spectrogram-transformer", **sizes, **spectrum),
+        raw,
+        lambda client, model: client.classify_audio(audio, model),
+    )
+
+
+CASES: Mapping[str, Callable[[bytes], Case]] = {
+    "transcribe": transcribing,
+    "speak": speaking,
+    "detect-speech": detecting,
+    "classify-audio": classifying,
+}
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Of a process and of everything that it started."""
+    return sum(sum(each.cpu_times()[:2]) for each in [process, *process.children(recursive=True)])
+
+
+def over_grpc(client: Client, case: Case, model: str, calls: int, width: int) -> None:
+    """So many calls, so many at a time."""
+    with ThreadPoolExecutor(width) as pool:
+        list(pool.map(lambda _: case.call(client, model), range(calls)))
+
+
+def worker_bytes(server: psutil.Process) -> int:
+    """Of the largest process of a server that is a worker."""
+    workers = [each for each in server.children(recursive=True) if "panope_backends.worker" in " ".join(each.cmdline())]
+    return max((each.memory_info().rss for each in workers), default=0)
+
+
+def measure(task: str, case: Case, place: Path, rounds: int, calls: int) -> list[Sequence[Any]]:
+    """A row for each way."""
+    folder, home, model = place / "model", place / "home", f"bench/{task}"
+    folder.mkdir(parents=True)
+    case.write(folder)
+    command = [sys.executable, "-m", "panope_server", "import", str(folder), "--name", model, "--home", str(home)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    own = psutil.Process()
+    before = own.memory_info().rss
+    once = case.raw(folder)
+    once()
+    raw_bytes = own.memory_info().rss - before
+    found: dict[str, list[tuple[float, float]]] = {}
+    with Served(home, "--set", "log_requests=false", demo=False) as server:
+        served = psutil.Process(server.process.pid)
+        with Client(server.grpc_address, timeout=600) as client:
+            client.load(model, backend="cpu", precision="fp32")
+            ways: dict[str, tuple[Run, psutil.Process]] = {
+                "raw loop": (lambda: [once() for _ in range(calls)], own),
+                "gRPC, one at a time": (lambda: over_grpc(client, case, model, calls, 1), served),
+                f"gRPC, {WIDTH} at a time": (lambda: over_grpc(client, case, model, calls, WIDTH), served),
+            }
+            for number in range(rounds + 1):
+                for name, (work, process) in ways.items():
+                    cpu, began = cpu_seconds(process), time.perf_counter()
+                    work()
+                    if number:  # the first round warms up
+                        seconds = time.perf_counter() - began
+                        found.setdefault(name, []).append((calls / seconds, cpu_seconds(process) - cpu))
+        taken = worker_bytes(served)
+    return [
+        (task, name, each, found["raw loop"], raw_bytes if name == "raw loop" else taken)
+        for name, each in found.items()
+    ]
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", action="append", choices=list(CASES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--calls", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    given = parser.parse_args()
+    audio = clip(given.seconds)
+    table = Table("task", "way", "calls/s", "of raw", "CPU ms a call", "memory")
+    for task in given.task or CASES:
+        with tempfile.TemporaryDirectory() as place:
+            for name, way, rounds, raw, taken in measure(
+                task, CASES[task](audio), Path(place), given.rounds, given.calls
+            ):
+                ratio = statistics.median(rate / other for (rate, _), (other, _) in zip(rounds, raw, strict=True))
+                rate, cpu = (statistics.median(values) for values in zip(*rounds, strict=True))
+                row = (f"{rate:.1f}", f"{ratio:.2f}", f"{cpu / given.calls * 1000:.1f}", f"{taken >> 20} MiB")
+                table.add_row(name, way, *row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
