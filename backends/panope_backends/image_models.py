@@ -8,6 +8,9 @@ from typing import Any
 #: Which config.json has of models of images; those of texts and images together have them in a part of it.
 _SIZES = ("image_size", "num_channels", "pretrained_cfg")  # the last is timm's
 
+#: No image has a longer side.
+_MOST = 1 << 24
+
 
 def architecture_of(config: Mapping[str, Any]) -> str:
     """The class that config.json names; empty where it names none."""
@@ -63,3 +66,47 @@ def finds_one_by_one(config: Mapping[str, Any]) -> bool:
 def pads_to_square(config: Mapping[str, Any]) -> bool:
     """Whether what a detector says of places is in parts of the image padded to a square."""
     return config.get("model_type") == "owlv2"
+
+
+def reads_text(config: Mapping[str, Any]) -> bool:
+    """Whether it writes the text of images token by token, as TrOCR and Donut do."""
+    if config.get("model_type") != "vision-encoder-decoder":
+        return False
+    encoder, decoder = (part_of(config, name).get("model_type") for name in ("encoder", "decoder"))
+    return decoder == "trocr" or encoder == "donut-swin"
+
+
+WRITTEN_SLOTS = 8
+"""Images of which such a model writes at a time."""
+
+#: Tokens of an image beside those of its patches, at most: DeiT has two.
+_TOKENS_BESIDE = 2
+
+
+def image_states(encoder: Mapping[str, Any]) -> int:
+    """The most states that an encoder makes of an image: those in stages halve both sides after each but the last.
+
+    Args:
+        encoder: its part of config.json.
+    """
+    depths = encoder.get("depths")
+    halved = 1 << (len(depths) - 1) if isinstance(depths, list | tuple) and depths else 1
+    sides, patches = sides_of(encoder.get("image_size")), sides_of(encoder.get("patch_size"))
+    down, across = (-(-side // (patch * halved)) for side, patch in zip(sides, patches, strict=True))
+    return down * across + _TOKENS_BESIDE
+
+
+def sides_of(value: Any) -> tuple[int, int]:
+    """Height and width, which files write as one number where they are alike; 1 for what is none."""
+    height, width = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
+    return _side(height), _side(width)
+
+
+def _side(value: Any) -> int:
+    return value if type(value) is int and 0 < value < _MOST else 1
+
+
+def part_of(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of a config.json; empty where it is none."""
+    part = config.get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -32,6 +32,7 @@ from panope_server.transport.rest.embedding.vectors import Vector
 from panope_server.transport.rest.hugging_face import schemas as hugging_face
 from panope_server.transport.rest.hugging_face.errors import HuggingFaceErrorJson
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
+    DocumentBody,
     ImageBody,
     ImageTextJson,
     QuestionAnswerJson,
@@ -188,6 +189,8 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.TranslateModel": Operation(list[TranslationJson], TranslationBody, waits=True),
     "HuggingFaceService.AnswerVisualQuestion": Operation(list[QuestionAnswerJson], QuestionBody, waits=True),
     "HuggingFaceService.AnswerVisualQuestionModel": Operation(list[QuestionAnswerJson], QuestionBody, waits=True),
+    "HuggingFaceService.AnswerDocumentQuestion": Operation(list[QuestionAnswerJson], DocumentBody, waits=True),
+    "HuggingFaceService.AnswerDocumentQuestionModel": Operation(list[QuestionAnswerJson], DocumentBody, waits=True),
     "HuggingFaceService.DescribeImage": Operation(list[ImageTextJson], ImageBody, waits=True),
     "HuggingFaceService.DescribeImageModel": Operation(list[ImageTextJson], ImageBody, waits=True),
     "SpeechService.CreateTranscription": Operation(

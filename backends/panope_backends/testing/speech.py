@@ -65,7 +65,7 @@ def tiny_whisper(folder: Path, seed: int = 0) -> Any:
     model.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=20, chunk_length=WINDOW_SECONDS).save_pretrained(folder)
     times = [f"<|{index * 0.02:.2f}|>" for index in range(_VOCABULARY - 109)]
-    _write_tokenizer(folder, [*_SPECIAL, "<|translate|>", "<|transcribe|>", "<|notimestamps|>"], times)
+    write_word_tokenizer(folder, [*_SPECIAL, "<|translate|>", "<|transcribe|>", "<|notimestamps|>"], times)
     return model
 
 
@@ -102,7 +102,7 @@ def tiny_moonshine(folder: Path, seed: int = 0) -> Any:
     model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
     # Its own tokenizer has none of Whisper's special tokens, which would say what it does not do.
-    _write_tokenizer(folder, [f"<<ST_{index}>>" if index else each for index, each in enumerate(_SPECIAL)], [])
+    write_word_tokenizer(folder, [f"<<ST_{index}>>" if index else each for index, each in enumerate(_SPECIAL)], [])
     return model
 
 
@@ -145,7 +145,7 @@ def tiny_ctc(folder: Path, seed: int = 0, kind: str = "Wav2Vec2", *, lower: bool
     return model
 
 
-def _write_tokenizer(folder: Path, special: list[str], times: list[str]) -> None:
+def write_word_tokenizer(folder: Path, special: list[str], times: list[str]) -> None:
     """A word for each id, then special tokens, then times, which are no special ones."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 

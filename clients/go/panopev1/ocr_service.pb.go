@@ -144,12 +144,20 @@ type RecognizeRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The images, 1 to `limits.media.max_images`. Excludes `document`.
 	Images []*Image `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
-	// Tells of lines with this score or a higher one, 0 to 1. Default: 0.5.
+	// Tells of lines with this score or a higher one, 0 to 1. Default: 0.5; of models that write token by token 0.
 	Threshold *float32 `protobuf:"fixed32,3,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	// Whether to tell of the words of each line. Default: no.
 	Words bool `protobuf:"varint,4,opt,name=words,proto3" json:"words,omitempty"`
 	// A document, in the place of images.
-	Document      *Document `protobuf:"bytes,5,opt,name=document,proto3" json:"document,omitempty"`
+	Document *Document `protobuf:"bytes,5,opt,name=document,proto3" json:"document,omitempty"`
+	// What the answers of a model that writes token by token go on from, such as Donut's `<s_cord-v2>`: at most 16,384
+	// bytes, and half of the positions of its decoder. Default: the model's own. Refused of models that find lines.
+	Prompt string `protobuf:"bytes,6,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// A question about each image, which a model such as Donut's for documents answers in the place of reading: the answer
+	// is the page's only line. At most 16,384 bytes. Excludes `prompt`, and is refused of other models.
+	Question string `protobuf:"bytes,7,opt,name=question,proto3" json:"question,omitempty"`
+	// The most tokens that such a model writes of an image. Default: as its files say, else as many as it has positions for.
+	MaxTokens     *uint32 `protobuf:"varint,8,opt,name=max_tokens,json=maxTokens,proto3,oneof" json:"max_tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,6 +225,27 @@ func (x *RecognizeRequest) GetDocument() *Document {
 		return x.Document
 	}
 	return nil
+}
+
+func (x *RecognizeRequest) GetPrompt() string {
+	if x != nil {
+		return x.Prompt
+	}
+	return ""
+}
+
+func (x *RecognizeRequest) GetQuestion() string {
+	if x != nil {
+		return x.Question
+	}
+	return ""
+}
+
+func (x *RecognizeRequest) GetMaxTokens() uint32 {
+	if x != nil && x.MaxTokens != nil {
+		return *x.MaxTokens
+	}
+	return 0
 }
 
 // One word of a line: what stands between two spaces. Text in a script without spaces is one word.
@@ -379,7 +408,12 @@ type TextPage struct {
 	// text stands; columns of text one after another.
 	Lines []*TextLine `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Whether they are the text that the page of a document holds itself, with scores of 1.
-	IsTextLayer   bool `protobuf:"varint,5,opt,name=is_text_layer,json=isTextLayer,proto3" json:"is_text_layer,omitempty"`
+	IsTextLayer bool `protobuf:"varint,5,opt,name=is_text_layer,json=isTextLayer,proto3" json:"is_text_layer,omitempty"`
+	// What a model that parses documents, such as Donut, made of the image, as JSON. Empty for other models, and for
+	// answers to questions.
+	ParsedJson string `protobuf:"bytes,6,opt,name=parsed_json,json=parsedJson,proto3" json:"parsed_json,omitempty"`
+	// Whether a model that writes token by token ended because it had written as many as it may.
+	IsTruncated   bool `protobuf:"varint,7,opt,name=is_truncated,json=isTruncated,proto3" json:"is_truncated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,6 +479,20 @@ func (x *TextPage) GetLines() []*TextLine {
 func (x *TextPage) GetIsTextLayer() bool {
 	if x != nil {
 		return x.IsTextLayer
+	}
+	return false
+}
+
+func (x *TextPage) GetParsedJson() string {
+	if x != nil {
+		return x.ParsedJson
+	}
+	return ""
+}
+
+func (x *TextPage) GetIsTruncated() bool {
+	if x != nil {
+		return x.IsTruncated
 	}
 	return false
 }
@@ -516,15 +564,20 @@ const file_panope_v1_ocr_service_proto_rawDesc = "" +
 	"\x03dpi\x18\x03 \x01(\rR\x03dpi\x12\x1d\n" +
 	"\n" +
 	"text_layer\x18\x04 \x01(\bR\ttextLayerB\b\n" +
-	"\x06source\"\xca\x01\n" +
+	"\x06source\"\xb1\x02\n" +
 	"\x10RecognizeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12(\n" +
 	"\x06images\x18\x02 \x03(\v2\x10.panope.v1.ImageR\x06images\x12!\n" +
 	"\tthreshold\x18\x03 \x01(\x02H\x00R\tthreshold\x88\x01\x01\x12\x14\n" +
 	"\x05words\x18\x04 \x01(\bR\x05words\x12/\n" +
-	"\bdocument\x18\x05 \x01(\v2\x13.panope.v1.DocumentR\bdocumentB\f\n" +
+	"\bdocument\x18\x05 \x01(\v2\x13.panope.v1.DocumentR\bdocument\x12\x16\n" +
+	"\x06prompt\x18\x06 \x01(\tR\x06prompt\x12\x1a\n" +
+	"\bquestion\x18\a \x01(\tR\bquestion\x12\"\n" +
 	"\n" +
-	"_threshold\"`\n" +
+	"max_tokens\x18\b \x01(\rH\x01R\tmaxTokens\x88\x01\x01B\f\n" +
+	"\n" +
+	"_thresholdB\r\n" +
+	"\v_max_tokens\"`\n" +
 	"\bTextWord\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x12*\n" +
@@ -534,13 +587,16 @@ const file_panope_v1_ocr_service_proto_rawDesc = "" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x12*\n" +
 	"\acorners\x18\x03 \x03(\v2\x10.panope.v1.PointR\acorners\x12\x14\n" +
 	"\x05angle\x18\x04 \x01(\x02R\x05angle\x12)\n" +
-	"\x05words\x18\x05 \x03(\v2\x13.panope.v1.TextWordR\x05words\"\x9f\x01\n" +
+	"\x05words\x18\x05 \x03(\v2\x13.panope.v1.TextWordR\x05words\"\xe3\x01\n" +
 	"\bTextPage\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x03 \x01(\rR\x06height\x12)\n" +
 	"\x05lines\x18\x04 \x03(\v2\x13.panope.v1.TextLineR\x05lines\x12\"\n" +
-	"\ris_text_layer\x18\x05 \x01(\bR\visTextLayer\"T\n" +
+	"\ris_text_layer\x18\x05 \x01(\bR\visTextLayer\x12\x1f\n" +
+	"\vparsed_json\x18\x06 \x01(\tR\n" +
+	"parsedJson\x12!\n" +
+	"\fis_truncated\x18\a \x01(\bR\visTruncated\"T\n" +
 	"\x11RecognizeResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12)\n" +
 	"\x05pages\x18\x02 \x03(\v2\x13.panope.v1.TextPageR\x05pages2T\n" +

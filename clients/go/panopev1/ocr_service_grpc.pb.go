@@ -27,6 +27,9 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Reads the text in images and documents.
+//
+// Models that find lines tell where each is. Models that write token by token, such as TrOCR and Donut, read a whole
+// image, which is their only line's place; a line's score is then the mean of its tokens' probabilities.
 type OcrServiceClient interface {
 	// Reads the text in images, each of which is a page, or in the pages of a document.
 	//
@@ -60,6 +63,9 @@ func (c *ocrServiceClient) Recognize(ctx context.Context, in *RecognizeRequest, 
 // for forward compatibility.
 //
 // Reads the text in images and documents.
+//
+// Models that find lines tell where each is. Models that write token by token, such as TrOCR and Donut, read a whole
+// image, which is their only line's place; a line's score is then the mean of its tokens' probabilities.
 type OcrServiceServer interface {
 	// Reads the text in images, each of which is a page, or in the pages of a document.
 	//

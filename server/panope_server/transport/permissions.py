@@ -136,6 +136,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         (
             *("Embed", "EmbedModel", "Summarize", "SummarizeModel", "Translate", "TranslateModel"),
             *("AnswerVisualQuestion", "AnswerVisualQuestionModel", "DescribeImage", "DescribeImageModel"),
+            *("AnswerDocumentQuestion", "AnswerDocumentQuestionModel"),
             *("AnswerQuestion", "AnswerQuestionModel", "FillMask", "FillMaskModel"),
         ),
         INFERENCE,

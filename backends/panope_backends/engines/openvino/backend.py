@@ -42,16 +42,14 @@ from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.audio_classifier import is_audio_classifier
 from panope_backends.engines.torch.ctc import ctc_support, is_ctc
 from panope_backends.engines.torch.decoder.facts import has_vision
-from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder, is_transcriber
+from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
 from panope_backends.engines.torch.speaking import SPEAK
+from panope_backends.engines.torch.torch_backend import is_step_model
 from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.errors import PreconditionError
 
 MODEL_FILE = "openvino_model.xml"
-
-GENERATE = "generate"
-"""The task whose models are decoders."""
 
 #: Changes when `convert` would write something else for the same model and the same OpenVINO.
 RECIPE = 4
@@ -98,7 +96,7 @@ class OpenVinoBackend(Backend):
             return Support(Level.NONE, why, is_final=True)
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
-        if model.task == GENERATE or is_transcriber(model):
+        if is_step_model(model):
             return _generate_support(model, device)
         if device.name.startswith("NPU"):
             return Support(Level.NONE, "OpenVINO's NPU needs fixed shapes, and texts have any length")
@@ -122,7 +120,7 @@ class OpenVinoBackend(Backend):
             known = ", ".join(self._names())
             raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
         try:
-            if model.task == GENERATE or is_transcriber(model):
+            if is_step_model(model):
                 return _load_generator(path, device, self._native(device), options, model)
             precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
             configuration = _configuration(device, precision, options)
@@ -151,7 +149,7 @@ class OpenVinoBackend(Backend):
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
         """Writes `openvino_model.xml` and `.bin`; see `audio`, `convert`, `compress`, `paged` and `vision.convert`."""
-        if model.task == GENERATE or is_transcriber(model):
+        if is_step_model(model):
             kind = "encoder_decoder" if is_encoder_decoder(model.config) else "paged"
             made = importlib.import_module(f"panope_backends.engines.openvino.{kind}.convert")  # it brings torch
             made.convert(model, conversion.precision, folder, out / MODEL_FILE)

@@ -24,6 +24,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
     encoder_decoder_support,
     is_encoder_decoder,
     is_transcriber,
+    reads_text,
 )
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.speaking import SPEAK, load_speaker, speech_support
@@ -107,7 +108,7 @@ class TorchBackend(Backend):
 
 def is_step_model(model: ModelFacts) -> bool:
     """Whether a model runs in steps."""
-    return model.task == GENERATE or is_transcriber(model)
+    return model.task == GENERATE or is_transcriber(model) or reads_text(model)
 
 
 def _load_step_model(

@@ -10,19 +10,17 @@ from panope.worker.v1.generate_pb2 import GenerateSettings
 from panope_backends.api import (
     AlignableModel,
     EncoderDecoderModel,
-    FinishReason,
-    GenerationRequest,
     LoadedModel,
     LoadOptions,
     TensorModel,
-    TokenModel,
 )
-from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.detect_speech.requests import speech_detection
 from panope_backends.tasks.generate.loading.cache_memory import memory_for
 from panope_backends.tasks.generate.loading.engine import allocate
+from panope_backends.tasks.generate.loading.trial import run_to_end
 from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
 from panope_backends.tasks.json_files import read_json
@@ -31,8 +29,6 @@ from panope_backends.tasks.transcribe.ctc.loading import load_listener
 from panope_backends.tasks.transcribe.features import FeatureReader
 from panope_backends.tasks.transcribe.requests import TranscribeRequests, trial_request
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens, read_speech_tokens
-
-_TRIAL_WAIT_SECONDS = 1.0
 
 
 class TranscribeModule(TaskModule):
@@ -68,7 +64,7 @@ def _complete(
     decoding = Decoding(TokenVocabulary(encoder.tokenizer), loaded.vocab_size, (tokens.eos,))
     core = GenerationSettings(slots=slots, prefix_cache=False, decoder_token_ids=(tokens.start,))
     model = GenerationEngine(loaded, decoding, core)
-    _try(model, trial_request(reader, tokens))
+    run_to_end(model, trial_request(reader, tokens))
     words = _tells_words(loaded, tokens)
     requests = TranscribeRequests(reader, encoder, tokens, model.max_positions, source.media_limits, words)
     facts = messages.TranscribeFacts(
@@ -93,18 +89,3 @@ def _tells_words(loaded: EncoderDecoderModel, tokens: SpeechTokens) -> bool:
     except InvalidInputError:
         return False
     return True
-
-
-def _try(model: TokenModel, request: GenerationRequest) -> None:
-    """Runs a request to its end.
-
-    Raises:
-        PanopeError: the model gives no token.
-    """
-    model.submit(request)
-    while True:
-        for delta in model.deltas(_TRIAL_WAIT_SECONDS):
-            if delta.finish_reason not in (None, FinishReason.STOP, FinishReason.LENGTH):
-                raise delta.error or InternalError("the model did not answer in its trial run")
-            if delta.usage is not None:
-                return

@@ -119,21 +119,31 @@ class RecognizeOptions(TypedDict, total=False):
     Attributes:
         threshold: tells of lines with this score or a higher one, 0 to 1; 0.5 by default.
         words: whether to tell of the words of each line; default no.
+        prompt: of a model that writes token by token, such as Donut: what its answer goes on from; default its own.
+        question: about each image, which a model such as Donut's for documents answers in the place of reading.
+        max_tokens: of a model that writes token by token: the most that it writes of an image.
     """
 
     threshold: float | None
     words: bool
+    prompt: str | None
+    question: str | None
+    max_tokens: int | None
 
 
-class RecognizeDocumentOptions(RecognizeOptions, total=False):
+class RecognizeDocumentOptions(TypedDict, total=False):
     """How to read a document.
 
     Attributes:
+        threshold: as of `RecognizeOptions`.
+        words: as of `RecognizeOptions`.
         pages: which, from 1, such as `1-3,7`; `5-` goes to the last one; default all.
         dpi: in how many pixels of an inch pages are drawn, 36 to 600; 150 by default.
         text_layer: whether a page that holds text itself is told by it, and not read; default no.
     """
 
+    threshold: float | None
+    words: bool
     pages: str
     dpi: int | None
     text_layer: bool
@@ -261,6 +271,9 @@ def recognize_request(images: Iterable[ImageSource], model: str, options: Recogn
         images=_images(images),
         threshold=options.get("threshold"),
         words=options.get("words", False),
+        prompt=options.get("prompt") or "",
+        question=options.get("question") or "",
+        max_tokens=options.get("max_tokens"),
     )
 
 

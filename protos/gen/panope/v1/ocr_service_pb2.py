@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from panope.v1 import media_pb2 as panope_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpanope/v1/ocr_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"f\n\x08\x44ocument\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03uri\x18\x05 \x01(\tH\x00\x12\r\n\x05pages\x18\x02 \x01(\t\x12\x0b\n\x03\x64pi\x18\x03 \x01(\r\x12\x12\n\ntext_layer\x18\x04 \x01(\x08\x42\x08\n\x06source\"\x9f\x01\n\x10RecognizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x06images\x18\x02 \x03(\x0b\x32\x10.panope.v1.Image\x12\x16\n\tthreshold\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\r\n\x05words\x18\x04 \x01(\x08\x12%\n\x08\x64ocument\x18\x05 \x01(\x0b\x32\x13.panope.v1.DocumentB\x0c\n\n_threshold\"J\n\x08TextWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12!\n\x07\x63orners\x18\x03 \x03(\x0b\x32\x10.panope.v1.Point\"}\n\x08TextLine\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12!\n\x07\x63orners\x18\x03 \x03(\x0b\x32\x10.panope.v1.Point\x12\r\n\x05\x61ngle\x18\x04 \x01(\x02\x12\"\n\x05words\x18\x05 \x03(\x0b\x32\x13.panope.v1.TextWord\"t\n\x08TextPage\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\"\n\x05lines\x18\x04 \x03(\x0b\x32\x13.panope.v1.TextLine\x12\x15\n\ris_text_layer\x18\x05 \x01(\x08\"F\n\x11RecognizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05pages\x18\x02 \x03(\x0b\x32\x13.panope.v1.TextPage2T\n\nOcrService\x12\x46\n\tRecognize\x12\x1b.panope.v1.RecognizeRequest\x1a\x1c.panope.v1.RecognizeResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpanope/v1/ocr_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\"f\n\x08\x44ocument\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03uri\x18\x05 \x01(\tH\x00\x12\r\n\x05pages\x18\x02 \x01(\t\x12\x0b\n\x03\x64pi\x18\x03 \x01(\r\x12\x12\n\ntext_layer\x18\x04 \x01(\x08\x42\x08\n\x06source\"\xe9\x01\n\x10RecognizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x06images\x18\x02 \x03(\x0b\x32\x10.panope.v1.Image\x12\x16\n\tthreshold\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\r\n\x05words\x18\x04 \x01(\x08\x12%\n\x08\x64ocument\x18\x05 \x01(\x0b\x32\x13.panope.v1.Document\x12\x0e\n\x06prompt\x18\x06 \x01(\t\x12\x10\n\x08question\x18\x07 \x01(\t\x12\x17\n\nmax_tokens\x18\x08 \x01(\rH\x01\x88\x01\x01\x42\x0c\n\n_thresholdB\r\n\x0b_max_tokens\"J\n\x08TextWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12!\n\x07\x63orners\x18\x03 \x03(\x0b\x32\x10.panope.v1.Point\"}\n\x08TextLine\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12!\n\x07\x63orners\x18\x03 \x03(\x0b\x32\x10.panope.v1.Point\x12\r\n\x05\x61ngle\x18\x04 \x01(\x02\x12\"\n\x05words\x18\x05 \x03(\x0b\x32\x13.panope.v1.TextWord\"\x9f\x01\n\x08TextPage\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\"\n\x05lines\x18\x04 \x03(\x0b\x32\x13.panope.v1.TextLine\x12\x15\n\ris_text_layer\x18\x05 \x01(\x08\x12\x13\n\x0bparsed_json\x18\x06 \x01(\t\x12\x14\n\x0cis_truncated\x18\x07 \x01(\x08\"F\n\x11RecognizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05pages\x18\x02 \x03(\x0b\x32\x13.panope.v1.TextPage2T\n\nOcrService\x12\x46\n\tRecognize\x12\x1b.panope.v1.RecognizeRequest\x1a\x1c.panope.v1.RecognizeResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENT']._serialized_start=65
   _globals['_DOCUMENT']._serialized_end=167
   _globals['_RECOGNIZEREQUEST']._serialized_start=170
-  _globals['_RECOGNIZEREQUEST']._serialized_end=329
-  _globals['_TEXTWORD']._serialized_start=331
-  _globals['_TEXTWORD']._serialized_end=405
-  _globals['_TEXTLINE']._serialized_start=407
-  _globals['_TEXTLINE']._serialized_end=532
-  _globals['_TEXTPAGE']._serialized_start=534
-  _globals['_TEXTPAGE']._serialized_end=650
-  _globals['_RECOGNIZERESPONSE']._serialized_start=652
-  _globals['_RECOGNIZERESPONSE']._serialized_end=722
-  _globals['_OCRSERVICE']._serialized_start=724
-  _globals['_OCRSERVICE']._serialized_end=808
+  _globals['_RECOGNIZEREQUEST']._serialized_end=403
+  _globals['_TEXTWORD']._serialized_start=405
+  _globals['_TEXTWORD']._serialized_end=479
+  _globals['_TEXTLINE']._serialized_start=481
+  _globals['_TEXTLINE']._serialized_end=606
+  _globals['_TEXTPAGE']._serialized_start=609
+  _globals['_TEXTPAGE']._serialized_end=768
+  _globals['_RECOGNIZERESPONSE']._serialized_start=770
+  _globals['_RECOGNIZERESPONSE']._serialized_end=840
+  _globals['_OCRSERVICE']._serialized_start=842
+  _globals['_OCRSERVICE']._serialized_end=926
 # @@protoc_insertion_point(module_scope)

@@ -69,12 +69,25 @@ class RecognizeRequest(google.protobuf.message.Message):
     THRESHOLD_FIELD_NUMBER: builtins.int
     WORDS_FIELD_NUMBER: builtins.int
     DOCUMENT_FIELD_NUMBER: builtins.int
+    PROMPT_FIELD_NUMBER: builtins.int
+    QUESTION_FIELD_NUMBER: builtins.int
+    MAX_TOKENS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`. Required."""
     threshold: builtins.float
-    """Tells of lines with this score or a higher one, 0 to 1. Default: 0.5."""
+    """Tells of lines with this score or a higher one, 0 to 1. Default: 0.5; of models that write token by token 0."""
     words: builtins.bool
     """Whether to tell of the words of each line. Default: no."""
+    prompt: builtins.str
+    """What the answers of a model that writes token by token go on from, such as Donut's `<s_cord-v2>`: at most 16,384
+    bytes, and half of the positions of its decoder. Default: the model's own. Refused of models that find lines.
+    """
+    question: builtins.str
+    """A question about each image, which a model such as Donut's for documents answers in the place of reading: the answer
+    is the page's only line. At most 16,384 bytes. Excludes `prompt`, and is refused of other models.
+    """
+    max_tokens: builtins.int
+    """The most tokens that such a model writes of an image. Default: as its files say, else as many as it has positions for."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.v1.media_pb2.Image]:
         """The images, 1 to `limits.media.max_images`. Excludes `document`."""
@@ -91,9 +104,15 @@ class RecognizeRequest(google.protobuf.message.Message):
         threshold: builtins.float | None = ...,
         words: builtins.bool = ...,
         document: Global___Document | None = ...,
+        prompt: builtins.str = ...,
+        question: builtins.str = ...,
+        max_tokens: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "images", b"images", "model", b"model", "threshold", b"threshold", "words", b"words"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_tokens", b"_max_tokens", "_threshold", b"_threshold", "document", b"document", "max_tokens", b"max_tokens", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_tokens", b"_max_tokens", "_threshold", b"_threshold", "document", b"document", "images", b"images", "max_tokens", b"max_tokens", "model", b"model", "prompt", b"prompt", "question", b"question", "threshold", b"threshold", "words", b"words"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_max_tokens", b"_max_tokens"]) -> typing.Literal["max_tokens"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
 
 Global___RecognizeRequest: typing_extensions.TypeAlias = RecognizeRequest
@@ -177,6 +196,8 @@ class TextPage(google.protobuf.message.Message):
     HEIGHT_FIELD_NUMBER: builtins.int
     LINES_FIELD_NUMBER: builtins.int
     IS_TEXT_LAYER_FIELD_NUMBER: builtins.int
+    PARSED_JSON_FIELD_NUMBER: builtins.int
+    IS_TRUNCATED_FIELD_NUMBER: builtins.int
     number: builtins.int
     """The place of the page in its file, from 1."""
     width: builtins.int
@@ -185,6 +206,12 @@ class TextPage(google.protobuf.message.Message):
     """The height, as above."""
     is_text_layer: builtins.bool
     """Whether they are the text that the page of a document holds itself, with scores of 1."""
+    parsed_json: builtins.str
+    """What a model that parses documents, such as Donut, made of the image, as JSON. Empty for other models, and for
+    answers to questions.
+    """
+    is_truncated: builtins.bool
+    """Whether a model that writes token by token ended because it had written as many as it may."""
     @property
     def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TextLine]:
         """In the order in which they are read: rows from above downwards, and within a row from left to right, as most of the
@@ -199,8 +226,10 @@ class TextPage(google.protobuf.message.Message):
         height: builtins.int = ...,
         lines: collections.abc.Iterable[Global___TextLine] | None = ...,
         is_text_layer: builtins.bool = ...,
+        parsed_json: builtins.str = ...,
+        is_truncated: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["height", b"height", "is_text_layer", b"is_text_layer", "lines", b"lines", "number", b"number", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["height", b"height", "is_text_layer", b"is_text_layer", "is_truncated", b"is_truncated", "lines", b"lines", "number", b"number", "parsed_json", b"parsed_json", "width", b"width"]) -> None: ...
 
 Global___TextPage: typing_extensions.TypeAlias = TextPage
 

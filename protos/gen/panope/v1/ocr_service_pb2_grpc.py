@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class OcrServiceStub(object):
     """Reads the text in images and documents.
+
+    Models that find lines tell where each is. Models that write token by token, such as TrOCR and Donut, read a whole
+    image, which is their only line's place; a line's score is then the mean of its tokens' probabilities.
     """
 
     def __init__(self, channel):
@@ -44,6 +47,9 @@ class OcrServiceStub(object):
 
 class OcrServiceServicer(object):
     """Reads the text in images and documents.
+
+    Models that find lines tell where each is. Models that write token by token, such as TrOCR and Donut, read a whole
+    image, which is their only line's place; a line's score is then the mean of its tokens' probabilities.
     """
 
     def Recognize(self, request, context):
@@ -76,6 +82,9 @@ def add_OcrServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OcrService(object):
     """Reads the text in images and documents.
+
+    Models that find lines tell where each is. Models that write token by token, such as TrOCR and Donut, read a whole
+    image, which is their only line's place; a line's score is then the mean of its tokens' probabilities.
     """
 
     @staticmethod

@@ -42,7 +42,11 @@ _OcrServiceRecognizeType = typing_extensions.TypeVar(
 )
 
 class OcrServiceStub(typing.Generic[_OcrServiceRecognizeType]):
-    """Reads the text in images and documents."""
+    """Reads the text in images and documents.
+
+    Models that find lines tell where each is. Models that write token by token, such as TrOCR and Donut, read a whole
+    image, which is their only line's place; a line's score is then the mean of its tokens' probabilities.
+    """
 
     @typing.overload
     def __init__(self: OcrServiceStub[
@@ -77,7 +81,11 @@ OcrServiceAsyncStub: typing_extensions.TypeAlias = OcrServiceStub[
 ]
 
 class OcrServiceServicer(metaclass=abc.ABCMeta):
-    """Reads the text in images and documents."""
+    """Reads the text in images and documents.
+
+    Models that find lines tell where each is. Models that write token by token, such as TrOCR and Donut, read a whole
+    image, which is their only line's place; a line's score is then the mean of its tokens' probabilities.
+    """
 
     @abc.abstractmethod
     def Recognize(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from panope_server.cli.options import Address, Json, Model
@@ -37,12 +38,22 @@ def ocr(
     text_layer: Annotated[
         bool, typer.Option("--text-layer", help="Of a PDF file: tells the text that pages hold themselves.")
     ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(help="Of a model such as Donut: what its answer goes on from, such as '<s_cord-v2>'.")
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(help="Asks this about the image, of a model such as Donut's for documents.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Of a model such as TrOCR or Donut: the most tokens that it writes.")
+    ] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Read the text in an image or a PDF file."""
     check_drawn(draw)
     is_document = _is_pdf(file)
+    _check_whole_image(is_document, {"--prompt": prompt, "--question": question, "--max-tokens": max_tokens})
     _check_options(is_document, draw, {"--pages": pages, "--dpi": dpi, "--text-layer": text_layer or None})
     with client_at(address) as client:
         found = (
@@ -50,7 +61,9 @@ def ocr(
                 file, model, threshold=threshold, words=words, pages=pages or "", dpi=dpi, text_layer=text_layer
             )
             if is_document
-            else client.recognize([file], model, threshold=threshold, words=words)
+            else client.recognize(
+                [file], model, threshold=threshold, words=words, prompt=prompt, question=question, max_tokens=max_tokens
+            )
         ).pages
     if draw is not None:
         draw_lines(file, found[0].lines, draw, words=words)
@@ -79,12 +92,20 @@ def _check_options(is_document: bool, draw: Path | None, of_documents: Mapping[s
             fail(f"`{option}` is for PDF files, and the file is none")
 
 
+def _check_whole_image(is_document: bool, of_images: Mapping[str, object]) -> None:
+    for option, value in of_images.items():
+        if is_document and value is not None:
+            fail(f"`{option}` is for images, and the file is a PDF file")
+
+
 def _value(page: TextPage, *, words: bool) -> dict[str, Any]:
     return {
         "page": page.number,
         "width": page.width,
         "height": page.height,
         "lines": [_line_value(line, words=words) for line in page.lines],
+        **({"parsed": msgspec.json.decode(page.parsed_json)} if page.parsed_json else {}),
+        **({"truncated": True} if page.is_truncated else {}),
     }
 
 

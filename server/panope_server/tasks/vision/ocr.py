@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from panope.worker.v1 import ocr_pb2 as messages
 from panope_backends.errors import Field, InvalidInputError
+from panope_backends.image_models import WRITTEN_SLOTS, image_states, part_of, reads_text
 from panope_backends.media.limits import MAX_TEXT_ANSWER_BYTES
-from panope_server.config import Limits
+from panope_server.config import Limits, Settings
 from panope_server.tasks import agreement, samples
 from panope_server.tasks.links import Link
 from panope_server.tasks.task import Canonical, Workload
@@ -28,6 +29,13 @@ _WORK = 4
 _WORK_OF_PAGE = 8192 * _WORK
 
 _POINTS = 4
+
+MAX_PROMPT_BYTES = 16 << 10
+"""Of a prompt, and of a question."""
+MAX_TOKENS = 1 << 16
+
+#: Keys and values, and the bytes of each of their numbers.
+_KINDS, _BYTES = 2, 4
 
 
 class Point(NamedTuple):
@@ -50,12 +58,18 @@ class OcrInput(ImagesInput):
         words: whether the words of lines are told.
         document: in the images' place; None for these.
         may_be_image: whether the document, which is still to be fetched, may turn out to be an image.
+        prompt: what the answers of a model that writes go on from; empty for its own.
+        question: about each image, for a model that answers questions; empty for none.
+        max_tokens: of each answer of a model that writes; None for the model's own.
     """
 
     threshold: float | None = None
     words: bool = False
     document: Document | None = None
     may_be_image: bool = False
+    prompt: str = ""
+    question: str = ""
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,8 @@ class TextPage:
     Attributes:
         number: the page's place in its file, from 1.
         is_text_layer: whether the lines are the page's own text.
+        parsed_json: what a model that parses made of it, as JSON; empty for others.
+        is_truncated: whether a model that writes ended for the length of its answer.
     """
 
     number: int
@@ -106,6 +122,8 @@ class TextPage:
     height: int
     lines: list[TextLine]
     is_text_layer: bool = False
+    parsed_json: str = ""
+    is_truncated: bool = False
 
 
 @dataclass(slots=True)
@@ -137,6 +155,9 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
             words=task_input.words,
             first_index=task_input.first_index,
             document=None if task_input.document is None else document_message(task_input.document),
+            prompt=task_input.prompt,
+            question=task_input.question,
+            max_tokens=task_input.max_tokens or 0,
         )
         return message.SerializeToString()
 
@@ -199,6 +220,20 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
         threshold = task_input.threshold
         if threshold is not None and not (math.isfinite(threshold) and 0 <= threshold <= 1):
             raise InvalidInputError.at("threshold", "{field} must be a number from 0 to 1")
+        for name in ("prompt", "question"):
+            if len(getattr(task_input, name).encode(errors="replace")) > MAX_PROMPT_BYTES:
+                raise InvalidInputError.at(name, "{field} has more than {limit:,} bytes", limit=MAX_PROMPT_BYTES)
+        if task_input.max_tokens is not None and not 1 <= task_input.max_tokens <= MAX_TOKENS:
+            raise InvalidInputError.at("max_tokens", "{field} must be 1 to {limit:,}", limit=MAX_TOKENS)
+
+    def extra_bytes(self, config: Mapping[str, Any], settings: Settings, free_bytes: int | None) -> int:
+        """The keys and values of a model that writes: of all images and answers that run together."""
+        del settings, free_bytes
+        if not reads_text(config):
+            return 0
+        decoder, encoder = part_of(config, "decoder"), part_of(config, "encoder")
+        tokens = image_states(encoder) + _count(decoder, "max_position_embeddings")
+        return WRITTEN_SLOTS * tokens * _KINDS * _count(decoder, "decoder_layers") * _count(decoder, "d_model") * _BYTES
 
 
 def _put_document(task_input: OcrInput, document: Document, content: bytes) -> None:
@@ -220,7 +255,14 @@ def _page_of(page: messages.OcrPage) -> TextPage:
         TextLine(line.text, line.score, _corners(line.corners), line.angle, [_word_of(word) for word in line.words])
         for line in page.lines
     ]
-    return TextPage(page.number, page.width, page.height, lines, page.is_text_layer)
+    return TextPage(
+        page.number, page.width, page.height, lines, page.is_text_layer, page.parsed_json, page.is_truncated
+    )
+
+
+def _count(part: Mapping[str, Any], name: str) -> int:
+    value = part.get(name)
+    return value if type(value) is int and 0 < value < 1 << 24 else 0
 
 
 def _word_of(word: messages.OcrWord) -> TextWord:

@@ -79,6 +79,20 @@ def test_the_class_in_config_json_tells_the_task(config: Mapping[str, Any], task
 
 
 @pytest.mark.parametrize(
+    ("encoder", "decoder", "task"),
+    [("vit", "trocr", "ocr"), ("donut-swin", "mbart", "ocr"), ("vit", "gpt2", "generate")],
+)
+def test_two_models_in_one_tell_by_their_types_whether_they_read_text(encoder: str, decoder: str, task: str) -> None:
+    config = {
+        "architectures": ["VisionEncoderDecoderModel"],
+        "model_type": "vision-encoder-decoder",
+        "encoder": {"model_type": encoder},
+        "decoder": {"model_type": decoder},
+    }
+    assert task_of({}, config, "").value == task
+
+
+@pytest.mark.parametrize(
     ("config", "candidates"),
     [
         ({"model_type": "bert"}, ("embed", "fill-mask")),

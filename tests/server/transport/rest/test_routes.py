@@ -95,6 +95,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/embed_sparse"): {"inputs": "a"},
     ("POST", "/v1/visual-question-answering"): {"inputs": "YQ==", "question": "a"},
     ("POST", "/v1/visual-question-answering/{model=**}"): {"inputs": "YQ==", "question": "a"},
+    ("POST", "/v1/document-question-answering"): {"inputs": {"image": "YQ==", "question": "a"}},
+    ("POST", "/v1/document-question-answering/{model=**}"): {"inputs": {"image": "YQ==", "question": "a"}},
     ("POST", "/v1/image-to-text"): {"inputs": "YQ=="},
     ("POST", "/v1/image-to-text/{model=**}"): {"inputs": "YQ=="},
     ("POST", "/v1/answer"): {"inputs": {"question": "a", "context": "b"}},
@@ -150,7 +152,11 @@ READ = {"/v1/answer/{model=**}": READER, "/v1/fill-mask/{model=**}": FILLER}
 ACCEPTED = ("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants")
 #: Models that these name generate.
 GENERATE = tuple(
-    f"/v1/{task}/{{model=**}}" for task in ("summarize", "translate", "visual-question-answering", "image-to-text")
+    f"/v1/{task}/{{model=**}}"
+    for task in (
+        *("summarize", "translate", "visual-question-answering", "document-question-answering"),
+        "image-to-text",
+    )
 )
 #: Answers of these are streams of events.
 EVENTS = ("/v1/jobs/{job=*}/events", "/generate_stream", "/v1/generate_stream")

@@ -22,9 +22,9 @@ from panope_backends.engines.openvino.paged.load import EXACT
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.refusals import refused_as
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
-from panope_backends.engines.torch.encoder_decoder.facts import auto_class
+from panope_backends.engines.torch.encoder_decoder.composed import load_module
+from panope_backends.engines.torch.encoder_decoder.facts import decoder_config
 from panope_backends.engines.torch.encoder_decoder.reader import reader_of
-from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
 
 
@@ -48,14 +48,14 @@ def convert(model: ModelFacts, precision: str, folder: Path, file: Path) -> None
     with kept_if_right(file, file.with_name(FILE)), kept_if_right(encoder):
         _write(model, precision, folder, file, encoder)
         gc.collect()  # the traced model's weights, before the same model is loaded again
-        original = _Original(load_pretrained(model, folder, "fp32", _class_of(model), "eager"))
+        original = _Original(load_module(model, folder, "fp32", "eager"))
         openvino, _ = import_converter()
         with refused_as("OpenVINO cannot run the converted model"):
             prove(load_encoder_decoder(openvino, file, EXACT, "fp32"), original, precision, original.padding)
 
 
 def _write(model: ModelFacts, precision: str, folder: Path, file: Path, encoder: Path) -> None:
-    module = load_pretrained(model, folder, "fp32", _class_of(model), ATTENTION)
+    module = load_module(model, folder, "fp32", ATTENTION)
     try:
         *graphs, facts = export(module)
     except (AttributeError, KeyError, TypeError, IndexError, ValueError) as error:
@@ -66,17 +66,13 @@ def _write(model: ModelFacts, precision: str, folder: Path, file: Path, encoder:
     write_facts(facts, file.parent)
 
 
-def _class_of(model: ModelFacts) -> str:
-    return auto_class(model.config.get("model_type"))
-
-
 class _Original:
     """The model in torch, with attention in its plainest form."""
 
     def __init__(self, module: Any) -> None:
         self._module = module
         self._reader = reader_of(module.config)
-        self.padding: int | None = module.config.pad_token_id
+        self.padding: int | None = decoder_config(module.config).pad_token_id
 
     def sample(self, number: int, length: int, usable: Array) -> Any:
         return self._reader.sample(number, length, usable)

@@ -1,6 +1,7 @@
 """Encoder-decoders of transformers in PyTorch, as step models.
 
 facts          what is known of one without its weights
+composed       what models of two others need before they run
 attention      the function that hands a decoder's attention to whoever computes it
 layers         which modules of a decoder compute attention, to its own tokens and to sources
 positions      where tokens stand: tables of positions, and biases by distance

@@ -7,6 +7,7 @@ from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal
+from panope_backends.image_models import sides_of
 
 #: Types whose encoder reads features of audio.
 _SPEECH = frozenset({"whisper", "moonshine"})
@@ -20,12 +21,16 @@ _STATES_A_SECOND = 42
 TRANSCRIBE = "transcribe"
 """The task whose encoders read audio."""
 
+READ_TEXT = "ocr"
+"""The task whose encoders read images."""
+
 #: Types whose decoders, or encoders, compute attention by themselves, which transformers' other ways do not reach.
 _OWN_ATTENTION = frozenset({"bigbird_pegasus", "fsmt", "led", "longt5", "mvp", "pegasus_x"})
 
 #: Types that are two models of other types, each with a configuration of its own; the second reads no texts.
-_COMPOSED = frozenset({"encoder-decoder", "speech-encoder-decoder", "vision-encoder-decoder"})
-_READS_OTHERS = frozenset({"speech-encoder-decoder", "vision-encoder-decoder"})
+_COMPOSED = frozenset({"encoder-decoder", "speech-encoder-decoder"})
+_READS_OTHERS = frozenset({"speech-encoder-decoder"})
+_VISION = "vision-encoder-decoder"
 
 #: Where the configuration names no end and positions are distances alone: what mT5 was trained on.
 _USUAL = 1024
@@ -45,8 +50,10 @@ def loading_refusal(model: ModelFacts) -> str:
         return f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {', '.join(sorted(_SPEECH))}"
     if kind == "prophetnet":
         return "models of the type `prophetnet` say of a text what changes with what comes after it"
-    if kind in _READS_OTHERS:
+    if kind in _READS_OTHERS or (kind == _VISION and model.task != READ_TEXT):
         return f"models of the type `{kind}` are composed of two others, of which the first reads no texts"
+    if model.task == READ_TEXT:
+        return "" if kind == _VISION else f"models of the type {str(kind)[:64]!r} do not read the text in images"
     if model.config.get("share_encoder_decoder_embeddings") is False or len(_vocabularies(model.config)) > 1:
         return "its encoder and its decoder have vocabularies of their own"
     return ""
@@ -87,11 +94,38 @@ def max_length(config: Any) -> int:
     Args:
         config: the configuration as transformers has it.
     """
+    config = decoder_config(config)
     parts = [part for name in ("encoder", "decoder") if hasattr(part := getattr(config, name, None), "model_type")]
     if parts:
         return min(map(max_length, parts))
     values = (getattr(config, name, 0) for name in ("max_target_positions", "max_position_embeddings", "n_positions"))
     return next((value for value in values if type(value) is int and value > 0), _USUAL)
+
+
+def decoder_config(config: Any) -> Any:
+    """The part of a configuration that is about the decoder: of a composed model its own, else all of it."""
+    return config.decoder if reads_images(config) else config
+
+
+def states_width(config: Any) -> int:
+    """The width of what the encoder gives."""
+    return int((config.encoder if reads_images(config) else config).hidden_size)
+
+
+def reads_images(config: Any) -> bool:
+    """Whether the encoder of a configuration, as transformers has it, reads images."""
+    return str(config.model_type) == _VISION
+
+
+def image_shape(config: Any) -> tuple[int, int, int]:
+    """What such an encoder reads: channels, height and width."""
+    height, width = sides_of(config.encoder.image_size)
+    return int(config.encoder.num_channels), height, width
+
+
+def reads_text(model: ModelFacts) -> bool:
+    """Whether a model writes the text of images token by token; others of the task are graphs."""
+    return model.task == READ_TEXT and is_encoder_decoder(model.config)
 
 
 def is_transcriber(model: ModelFacts) -> bool:
@@ -112,6 +146,8 @@ def is_speech(kind: object) -> bool:
 
 def auto_class(kind: object) -> str:
     """The one of transformers' auto classes that loads a model type."""
+    if kind == _VISION:
+        return "AutoModelForImageTextToText"
     return "AutoModelForSpeechSeq2Seq" if is_speech(kind) else "AutoModelForSeq2SeqLM"
 
 

@@ -10,6 +10,7 @@ import torch
 
 from panope_backends.engines.torch.decoder.attention import AttentionLayer
 from panope_backends.engines.torch.encoder_decoder.attention import attend_by
+from panope_backends.engines.torch.encoder_decoder.composed import rewrite_attention
 from panope_backends.engines.torch.encoder_decoder.states import blank_states
 from panope_backends.errors import PreconditionError
 
@@ -61,6 +62,7 @@ def decoder_layers(module: Any) -> DecoderLayers:
 
         attend_by(part, look)
 
+    rewrite_attention(module)
     for part in module.get_decoder().modules():
         if isinstance(getattr(part, "layer_idx", None), int):
             look_at(part)

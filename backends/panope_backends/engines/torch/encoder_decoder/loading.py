@@ -9,13 +9,13 @@ import torch
 from panope_backends.api import EncoderDecoderModel, ModelFacts
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
-from panope_backends.engines.torch.encoder_decoder.facts import auto_class, loading_refusal, max_length, rerun_reason
+from panope_backends.engines.torch.encoder_decoder.composed import load_module
+from panope_backends.engines.torch.encoder_decoder.facts import loading_refusal, max_length, rerun_reason
 from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.reader import reader_of
 from panope_backends.engines.torch.encoder_decoder.rerun_model import TorchRerunEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.trial import compare, expected_logits
-from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
 
 #: What transformers' modules raise that are built otherwise than what this package takes over.
@@ -36,8 +36,7 @@ def load_encoder_decoder(
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
     if rerun_reason(model.config):
         return _rerun(model, folder, precision, device)
-    kind = auto_class(model.config.get("model_type"))
-    module = device.place(load_pretrained(model, folder, precision, kind, ATTENTION))
+    module = device.place(load_module(model, folder, precision, ATTENTION))
     try:
         reader = reader_of(module.config)
         expected = expected_logits(module, reader, device)
@@ -50,7 +49,7 @@ def load_encoder_decoder(
 
 
 def _rerun(model: ModelFacts, folder: Path, precision: str, device: TorchDevice) -> EncoderDecoderModel:
-    module = device.place(load_pretrained(model, folder, precision, auto_class(model.config.get("model_type"))))
+    module = device.place(load_module(model, folder, precision))
     try:
         return TorchRerunEncoderDecoder(module, precision, max_length(module.config), device)
     except BUILT_OTHERWISE as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from panope_backends.engines.torch.encoder_decoder.facts import decoder_config
 from panope_backends.engines.torch.encoder_decoder.states import blank_states
 
 
@@ -23,8 +24,9 @@ class PositionTable:
 
     def __init__(self, module: Any, length: int) -> None:
         self._positions: Any = None
-        self._rotates = hasattr(module.get_decoder(), "rotary_emb")
-        self._embedding = getattr(module.get_decoder(), "embed_positions", None)
+        decoder = innermost_decoder(module)
+        self._rotates = hasattr(decoder, "rotary_emb")
+        self._embedding = getattr(decoder, "embed_positions", None)
         if self._embedding is not None:
             self._table = _read(module, self._embedding, length)
             self._usual = self._embedding.forward
@@ -44,6 +46,14 @@ class PositionTable:
         return self._table[self._positions][None]
 
 
+def innermost_decoder(module: Any) -> Any:
+    """The layers of a decoder, without its head, which a composed model has beside them."""
+    decoder = module.get_decoder()
+    while (inner := decoder.get_decoder() if hasattr(decoder, "get_decoder") else decoder) is not decoder:
+        decoder = inner
+    return decoder
+
+
 def _read(module: Any, embedding: Any, length: int) -> Any:
     """`[length, width]`, as a run of so many tokens looks them up, which ends there."""
     found: list[Any] = []
@@ -53,7 +63,7 @@ def _read(module: Any, embedding: Any, length: int) -> Any:
         raise _SeenError
 
     # Any token but that of padding, which has no position in some types.
-    token = next(number for number in range(2) if number != module.config.pad_token_id)
+    token = next(number for number in range(2) if number != decoder_config(module.config).pad_token_id)
     hook = embedding.register_forward_hook(see)
     try:
         with torch.inference_mode():

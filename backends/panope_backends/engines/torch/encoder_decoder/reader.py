@@ -1,4 +1,4 @@
-"""What an encoder reads: tokens of a text, or features of audio."""
+"""What an encoder reads: tokens of a text, features of audio, or an image."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import torch
 from panope_backends.api import FeatureSpec
 from panope_backends.engines.torch.encoder_decoder.facts import (
     SOUND_SECONDS,
+    image_shape,
     is_speech,
     max_length,
+    reads_images,
     source_length,
 )
+from panope_backends.image_models import image_states
 
 _SAMPLE_RATE = 16_000
 """Of the audio that models of waveforms read."""
@@ -60,6 +63,8 @@ def reader_of(config: Any) -> Reader:
     Args:
         config: as transformers has it.
     """
+    if reads_images(config):
+        return Reader("pixel_values", image_states(config.encoder.to_dict()), FeatureSpec(image_shape(config)))
     if not is_speech(config.model_type):
         return Reader("input_ids", max_length(config))
     states = source_length(config)

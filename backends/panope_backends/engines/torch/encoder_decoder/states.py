@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from transformers.modeling_outputs import BaseModelOutput
 
+from panope_backends.engines.torch.encoder_decoder.facts import states_width
+
 
 class EncoderStates(BaseModelOutput):  # type: ignore[misc]  # transformers' types are not read (see pyproject.toml)
     """The states alone: models with experts look for what chose these, those of speech for a mask, and find none."""
@@ -22,5 +24,5 @@ def blank_states(module: Any, length: int = 1) -> EncoderStates:
         module: an encoder-decoder.
         length: of the source.
     """
-    zeros = torch.zeros(1, length, int(module.config.hidden_size), dtype=module.dtype, device=module.device)
+    zeros = torch.zeros(1, length, states_width(module.config), dtype=module.dtype, device=module.device)
     return EncoderStates(last_hidden_state=zeros)

@@ -11,6 +11,7 @@ from panope_backends.api import StepBatch, StepSequence
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
+from panope_backends.engines.torch.encoder_decoder.facts import decoder_config
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.reader import Reader
 from panope_backends.errors import PreconditionError
@@ -23,7 +24,7 @@ _TRIED = ((9, 6), (4, 4))
 
 def expected_logits(module: Any, reader: Reader, device: TorchDevice = HOST) -> list[Array]:
     """What transformers says of each text, with attention in its plainest form; before the layers are taken over."""
-    module.set_attn_implementation("eager")
+    _attend_by(module, "eager")
     try:
         with torch.inference_mode():
             made = [
@@ -34,8 +35,16 @@ def expected_logits(module: Any, reader: Reader, device: TorchDevice = HOST) -> 
                 for source, tokens in (_texts(number, module.config, reader) for number in range(len(_TRIED)))
             ]
     finally:
-        module.set_attn_implementation(ATTENTION)
+        _attend_by(module, ATTENTION)
     return [device.array(logits[0]) for logits in made]
+
+
+def _attend_by(module: Any, name: str) -> None:
+    """Lets a model attend in another way; decoders of composed models have copies of its configuration."""
+    module.set_attn_implementation(name)
+    for part in module.modules():
+        if (config := getattr(part, "config", None)) is not None:
+            config._attn_implementation = name  # noqa: SLF001 - transformers' own way reaches one copy alone
 
 
 def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array], reader: Reader) -> None:
@@ -69,6 +78,7 @@ def compare(model: TorchEncoderDecoder, config: Any, expected: list[Array], read
 
 def _texts(number: int, config: Any, reader: Reader) -> tuple[Any, list[int]]:
     """A source and the decoder's tokens, without that of padding, which some types treat apart."""
+    config = decoder_config(config)
     usable = [token for token in range(min(64, config.vocab_size)) if token != config.pad_token_id]
     source, tokens = _TRIED[number]
     return reader.sample(number, source, usable), np.random.default_rng([number, 1]).choice(usable, tokens).tolist()

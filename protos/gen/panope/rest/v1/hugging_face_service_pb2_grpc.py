@@ -96,6 +96,16 @@ class HuggingFaceServiceStub(object):
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.AnswerDocumentQuestion = channel.unary_unary(
+                '/panope.rest.v1.HuggingFaceService/AnswerDocumentQuestion',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.AnswerDocumentQuestionModel = channel.unary_unary(
+                '/panope.rest.v1.HuggingFaceService/AnswerDocumentQuestionModel',
+                request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.DescribeImage = channel.unary_unary(
                 '/panope.rest.v1.HuggingFaceService/DescribeImage',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -198,6 +208,21 @@ class HuggingFaceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnswerDocumentQuestion(self, request, context):
+        """Answers a question about an image of a document: the body of InferenceClient.document_question_answering, a list with
+        `answer` and `score` back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerDocumentQuestionModel(self, request, context):
+        """As AnswerDocumentQuestion, with the model in the path.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DescribeImage(self, request, context):
         """Writes what is in an image: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
         with `generated_text` back.
@@ -273,6 +298,16 @@ def add_HuggingFaceServiceServicer_to_server(servicer, server):
             ),
             'AnswerVisualQuestionModel': grpc.unary_unary_rpc_method_handler(
                     servicer.AnswerVisualQuestionModel,
+                    request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'AnswerDocumentQuestion': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerDocumentQuestion,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'AnswerDocumentQuestionModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerDocumentQuestionModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -610,6 +645,60 @@ class HuggingFaceService(object):
             request,
             target,
             '/panope.rest.v1.HuggingFaceService/AnswerVisualQuestionModel',
+            panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerDocumentQuestion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.rest.v1.HuggingFaceService/AnswerDocumentQuestion',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerDocumentQuestionModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.rest.v1.HuggingFaceService/AnswerDocumentQuestionModel',
             panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

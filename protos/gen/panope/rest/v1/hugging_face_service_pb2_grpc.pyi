@@ -218,6 +218,38 @@ _HuggingFaceServiceAnswerVisualQuestionModelType = typing_extensions.TypeVar(
     ],
 )
 
+_HuggingFaceServiceAnswerDocumentQuestionType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceAnswerDocumentQuestionType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_HuggingFaceServiceAnswerDocumentQuestionModelType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceAnswerDocumentQuestionModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _HuggingFaceServiceDescribeImageType = typing_extensions.TypeVar(
     '_HuggingFaceServiceDescribeImageType',
     grpc.UnaryUnaryMultiCallable[
@@ -250,11 +282,19 @@ _HuggingFaceServiceDescribeImageModelType = typing_extensions.TypeVar(
     ],
 )
 
-class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _HuggingFaceServiceEmbedModelType, _HuggingFaceServiceSummarizeType, _HuggingFaceServiceSummarizeModelType, _HuggingFaceServiceTranslateType, _HuggingFaceServiceTranslateModelType, _HuggingFaceServiceAnswerQuestionType, _HuggingFaceServiceAnswerQuestionModelType, _HuggingFaceServiceFillMaskType, _HuggingFaceServiceFillMaskModelType, _HuggingFaceServiceAnswerVisualQuestionType, _HuggingFaceServiceAnswerVisualQuestionModelType, _HuggingFaceServiceDescribeImageType, _HuggingFaceServiceDescribeImageModelType]):
+class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _HuggingFaceServiceEmbedModelType, _HuggingFaceServiceSummarizeType, _HuggingFaceServiceSummarizeModelType, _HuggingFaceServiceTranslateType, _HuggingFaceServiceTranslateModelType, _HuggingFaceServiceAnswerQuestionType, _HuggingFaceServiceAnswerQuestionModelType, _HuggingFaceServiceFillMaskType, _HuggingFaceServiceFillMaskModelType, _HuggingFaceServiceAnswerVisualQuestionType, _HuggingFaceServiceAnswerVisualQuestionModelType, _HuggingFaceServiceAnswerDocumentQuestionType, _HuggingFaceServiceAnswerDocumentQuestionModelType, _HuggingFaceServiceDescribeImageType, _HuggingFaceServiceDescribeImageModelType]):
     """Hugging Face's REST bodies. The model is named in the path, in the body, or is the only one of its task."""
 
     @typing.overload
     def __init__(self: HuggingFaceServiceStub[
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
         grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
@@ -371,6 +411,14 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Embed: _HuggingFaceServiceEmbedType
@@ -413,6 +461,14 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     AnswerVisualQuestionModel: _HuggingFaceServiceAnswerVisualQuestionModelType
     """As AnswerVisualQuestion, with the model in the path."""
 
+    AnswerDocumentQuestion: _HuggingFaceServiceAnswerDocumentQuestionType
+    """Answers a question about an image of a document: the body of InferenceClient.document_question_answering, a list with
+    `answer` and `score` back.
+    """
+
+    AnswerDocumentQuestionModel: _HuggingFaceServiceAnswerDocumentQuestionModelType
+    """As AnswerDocumentQuestion, with the model in the path."""
+
     DescribeImage: _HuggingFaceServiceDescribeImageType
     """Writes what is in an image: its file, as InferenceClient.image_to_text sends it, or a JSON body with options; a list
     with `generated_text` back.
@@ -422,6 +478,14 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     """As DescribeImage, with the model in the path."""
 
 HuggingFaceServiceAsyncStub: typing_extensions.TypeAlias = HuggingFaceServiceStub[
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
     grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -582,6 +646,24 @@ class HuggingFaceServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """As AnswerVisualQuestion, with the model in the path."""
+
+    @abc.abstractmethod
+    def AnswerDocumentQuestion(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Answers a question about an image of a document: the body of InferenceClient.document_question_answering, a list with
+        `answer` and `score` back.
+        """
+
+    @abc.abstractmethod
+    def AnswerDocumentQuestionModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """As AnswerDocumentQuestion, with the model in the path."""
 
     @abc.abstractmethod
     def DescribeImage(

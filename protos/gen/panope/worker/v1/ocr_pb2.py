@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from panope.worker.v1 import media_pb2 as panope_dot_worker_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apanope/worker/v1/ocr.proto\x12\x10panope.worker.v1\x1a\x1cpanope/worker/v1/media.proto\"o\n\x0bOcrDocument\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\x12\n\x08\x64\x61ta_url\x18\x02 \x01(\tH\x00\x12\x0e\n\x06ranges\x18\x03 \x03(\r\x12\x0b\n\x03\x64pi\x18\x04 \x01(\r\x12\x12\n\ntext_layer\x18\x05 \x01(\x08\x42\x08\n\x06source\"\xae\x01\n\x08OcrInput\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Image\x12\x16\n\tthreshold\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\r\n\x05words\x18\x03 \x01(\x08\x12\x13\n\x0b\x66irst_index\x18\x04 \x01(\r\x12/\n\x08\x64ocument\x18\x05 \x01(\x0b\x32\x1d.panope.worker.v1.OcrDocumentB\x0c\n\n_threshold\"5\n\tOcrOutput\x12(\n\x05pages\x18\x01 \x03(\x0b\x32\x19.panope.worker.v1.OcrPage\"y\n\x07OcrPage\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12(\n\x05lines\x18\x04 \x03(\x0b\x32\x19.panope.worker.v1.OcrLine\x12\x15\n\ris_text_layer\x18\x05 \x01(\x08\"p\n\x07OcrLine\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0f\n\x07\x63orners\x18\x03 \x03(\x02\x12\r\n\x05\x61ngle\x18\x04 \x01(\x02\x12(\n\x05words\x18\x05 \x03(\x0b\x32\x19.panope.worker.v1.OcrWord\"7\n\x07OcrWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0f\n\x07\x63orners\x18\x03 \x03(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apanope/worker/v1/ocr.proto\x12\x10panope.worker.v1\x1a\x1cpanope/worker/v1/media.proto\"o\n\x0bOcrDocument\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\x12\n\x08\x64\x61ta_url\x18\x02 \x01(\tH\x00\x12\x0e\n\x06ranges\x18\x03 \x03(\r\x12\x0b\n\x03\x64pi\x18\x04 \x01(\r\x12\x12\n\ntext_layer\x18\x05 \x01(\x08\x42\x08\n\x06source\"\xe4\x01\n\x08OcrInput\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Image\x12\x16\n\tthreshold\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\r\n\x05words\x18\x03 \x01(\x08\x12\x13\n\x0b\x66irst_index\x18\x04 \x01(\r\x12/\n\x08\x64ocument\x18\x05 \x01(\x0b\x32\x1d.panope.worker.v1.OcrDocument\x12\x0e\n\x06prompt\x18\x06 \x01(\t\x12\x10\n\x08question\x18\x07 \x01(\t\x12\x12\n\nmax_tokens\x18\x08 \x01(\rB\x0c\n\n_threshold\"5\n\tOcrOutput\x12(\n\x05pages\x18\x01 \x03(\x0b\x32\x19.panope.worker.v1.OcrPage\"\xa4\x01\n\x07OcrPage\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12(\n\x05lines\x18\x04 \x03(\x0b\x32\x19.panope.worker.v1.OcrLine\x12\x15\n\ris_text_layer\x18\x05 \x01(\x08\x12\x13\n\x0bparsed_json\x18\x06 \x01(\t\x12\x14\n\x0cis_truncated\x18\x07 \x01(\x08\"p\n\x07OcrLine\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0f\n\x07\x63orners\x18\x03 \x03(\x02\x12\r\n\x05\x61ngle\x18\x04 \x01(\x02\x12(\n\x05words\x18\x05 \x03(\x0b\x32\x19.panope.worker.v1.OcrWord\"7\n\x07OcrWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0f\n\x07\x63orners\x18\x03 \x03(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,13 +35,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OCRDOCUMENT']._serialized_start=78
   _globals['_OCRDOCUMENT']._serialized_end=189
   _globals['_OCRINPUT']._serialized_start=192
-  _globals['_OCRINPUT']._serialized_end=366
-  _globals['_OCROUTPUT']._serialized_start=368
-  _globals['_OCROUTPUT']._serialized_end=421
-  _globals['_OCRPAGE']._serialized_start=423
-  _globals['_OCRPAGE']._serialized_end=544
-  _globals['_OCRLINE']._serialized_start=546
-  _globals['_OCRLINE']._serialized_end=658
-  _globals['_OCRWORD']._serialized_start=660
-  _globals['_OCRWORD']._serialized_end=715
+  _globals['_OCRINPUT']._serialized_end=420
+  _globals['_OCROUTPUT']._serialized_start=422
+  _globals['_OCROUTPUT']._serialized_end=475
+  _globals['_OCRPAGE']._serialized_start=478
+  _globals['_OCRPAGE']._serialized_end=642
+  _globals['_OCRLINE']._serialized_start=644
+  _globals['_OCRLINE']._serialized_end=756
+  _globals['_OCRWORD']._serialized_start=758
+  _globals['_OCRWORD']._serialized_end=813
 # @@protoc_insertion_point(module_scope)

@@ -71,12 +71,21 @@ class OcrInput(google.protobuf.message.Message):
     WORDS_FIELD_NUMBER: builtins.int
     FIRST_INDEX_FIELD_NUMBER: builtins.int
     DOCUMENT_FIELD_NUMBER: builtins.int
+    PROMPT_FIELD_NUMBER: builtins.int
+    QUESTION_FIELD_NUMBER: builtins.int
+    MAX_TOKENS_FIELD_NUMBER: builtins.int
     threshold: builtins.float
     """Lines are told whose scores are at least so high. Default: 0.5."""
     words: builtins.bool
     """Whether the words of lines are told."""
     first_index: builtins.int
     """The position in the call of the first image."""
+    prompt: builtins.str
+    """What the answers of a model that writes go on from; empty for its own."""
+    question: builtins.str
+    """About each image; empty for none."""
+    max_tokens: builtins.int
+    """Of each answer at most; 0 for the model's own."""
     @property
     def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[panope.worker.v1.media_pb2.Image]:
         """The images."""
@@ -93,9 +102,12 @@ class OcrInput(google.protobuf.message.Message):
         words: builtins.bool = ...,
         first_index: builtins.int = ...,
         document: Global___OcrDocument | None = ...,
+        prompt: builtins.str = ...,
+        question: builtins.str = ...,
+        max_tokens: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "threshold", b"threshold"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "first_index", b"first_index", "images", b"images", "threshold", b"threshold", "words", b"words"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "document", b"document", "first_index", b"first_index", "images", b"images", "max_tokens", b"max_tokens", "prompt", b"prompt", "question", b"question", "threshold", b"threshold", "words", b"words"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
 
 Global___OcrInput: typing_extensions.TypeAlias = OcrInput
@@ -131,6 +143,8 @@ class OcrPage(google.protobuf.message.Message):
     HEIGHT_FIELD_NUMBER: builtins.int
     LINES_FIELD_NUMBER: builtins.int
     IS_TEXT_LAYER_FIELD_NUMBER: builtins.int
+    PARSED_JSON_FIELD_NUMBER: builtins.int
+    IS_TRUNCATED_FIELD_NUMBER: builtins.int
     number: builtins.int
     """Of the page in its document, from 1."""
     width: builtins.int
@@ -139,6 +153,10 @@ class OcrPage(google.protobuf.message.Message):
     """The same."""
     is_text_layer: builtins.bool
     """Whether they are the page's own text."""
+    parsed_json: builtins.str
+    """What a model that parses made of it, as JSON; empty for others."""
+    is_truncated: builtins.bool
+    """Whether a model that writes ended for the length of its answer."""
     @property
     def lines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___OcrLine]:
         """In the order in which they are read."""
@@ -151,8 +169,10 @@ class OcrPage(google.protobuf.message.Message):
         height: builtins.int = ...,
         lines: collections.abc.Iterable[Global___OcrLine] | None = ...,
         is_text_layer: builtins.bool = ...,
+        parsed_json: builtins.str = ...,
+        is_truncated: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["height", b"height", "is_text_layer", b"is_text_layer", "lines", b"lines", "number", b"number", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["height", b"height", "is_text_layer", b"is_text_layer", "is_truncated", b"is_truncated", "lines", b"lines", "number", b"number", "parsed_json", b"parsed_json", "width", b"width"]) -> None: ...
 
 Global___OcrPage: typing_extensions.TypeAlias = OcrPage
 

@@ -35,6 +35,9 @@ class OcrServicer(pb_grpc.OcrServiceServicer):
             threshold=request.threshold if request.HasField("threshold") else None,
             words=request.words,
             document=_document(request.document) if request.HasField("document") else None,
+            prompt=request.prompt,
+            question=request.question,
+            max_tokens=request.max_tokens if request.HasField("max_tokens") else None,
         )
         answer, model = await run(
             self._pipeline,
@@ -63,6 +66,8 @@ def _page(page: TextPage) -> pb.TextPage:
         height=page.height,
         lines=map(_line, page.lines),
         is_text_layer=page.is_text_layer,
+        parsed_json=page.parsed_json,
+        is_truncated=page.is_truncated,
     )
 
 

@@ -41,7 +41,7 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         self._models = models
         self._report_unknown = report_unknown
         self._writer = TextWriter(pipeline, report_unknown=report_unknown)
-        self._images = ImageTextWriter(pipeline, report_unknown=report_unknown)
+        self._images = ImageTextWriter(pipeline, models, report_unknown=report_unknown)
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
@@ -84,6 +84,16 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         """Answers with the model of the path."""
         interface = "HuggingFaceService/AnswerVisualQuestionModel"
         return await self._images.answer(request.model, request.body, context, interface)
+
+    async def AnswerDocumentQuestion(self, request: HttpBody, context: Context) -> HttpBody:
+        """Answers with the model of the body."""
+        interface = "HuggingFaceService/AnswerDocumentQuestion"
+        return await self._images.answer_document("", request, context, interface)
+
+    async def AnswerDocumentQuestionModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Answers with the model of the path."""
+        interface = "HuggingFaceService/AnswerDocumentQuestionModel"
+        return await self._images.answer_document(request.model, request.body, context, interface)
 
     async def DescribeImage(self, request: HttpBody, context: Context) -> HttpBody:
         """Writes with the model of the body, or the default one."""

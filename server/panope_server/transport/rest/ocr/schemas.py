@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from msgspec import Meta, Struct
 
 from panope_server.tasks.vision.documents import MAX_DPI, MIN_DPI
+from panope_server.tasks.vision.ocr import MAX_TOKENS
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -21,6 +22,9 @@ class OcrParameters(Struct, forbid_unknown_fields=True):
         pages: Of a PDF file: which, from 1, such as `1-3,7`; `5-` goes to the last one. Default: all.
         dpi: Of a PDF file: in how many pixels of an inch its pages are drawn. Default: 150.
         text_layer: Of a PDF file: whether a page that holds text itself is told by it, and not read.
+        prompt: Of a model that writes token by token: what its answer goes on from, such as `<s_cord-v2>`.
+        question: About the image, for a model such as Donut's for documents; the answer is the only line.
+        max_tokens: Of a model that writes token by token: the most that it writes.
     """
 
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -28,6 +32,9 @@ class OcrParameters(Struct, forbid_unknown_fields=True):
     pages: Text | None = None
     dpi: Annotated[int, Meta(ge=MIN_DPI, le=MAX_DPI)] | None = None
     text_layer: bool | None = None
+    prompt: Text | None = None
+    question: Text | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=MAX_TOKENS)] | None = None
 
 
 class OcrBody(Struct, forbid_unknown_fields=True):
@@ -89,6 +96,12 @@ class TextPageJson(TypedDict):
 
     text_layer: NotRequired[bool]
     """True where they are the text that the page of a PDF file holds itself."""
+
+    parsed: NotRequired[Any]
+    """What a model that parses documents, such as Donut, made of the image."""
+
+    truncated: NotRequired[bool]
+    """True where a model that writes token by token ended because it had written as many as it may."""
 
 
 class OcrJson(TypedDict):

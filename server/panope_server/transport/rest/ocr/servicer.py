@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grpc
+import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import ocr_service_pb2_grpc as pb_grpc
@@ -19,10 +20,10 @@ from panope_server.transport.rest.json.responses import json_response
 from panope_server.transport.rest.ocr.schemas import OcrBody, OcrJson, OcrParameters, TextLineJson, TextPageJson
 from panope_server.transport.services import Services
 
+_PARAMETERS = ("threshold", "words", "prompt", "question", "max_tokens")
+
 #: What the body calls fields of the input, and those of its document.
-_NAMES = FieldNames(
-    {"images": "inputs", **{name: f"parameters.{name}" for name in ("threshold", "words")}}, single=True
-)
+_NAMES = FieldNames({"images": "inputs", **{name: f"parameters.{name}" for name in _PARAMETERS}}, single=True)
 _OF_DOCUMENT = FieldNames(
     {"content": "inputs", **{name: f"parameters.{name}" for name in ("pages", "dpi", "text_layer")}}
 )
@@ -42,17 +43,26 @@ def _input(file: Image, parameters: OcrParameters) -> OcrInput:
     """The input of a file, which is a document or an image; what is said of documents alone is refused of images."""
     if file.url or holds_pdf(file):
         document = Document(file, parameters.pages or "", parameters.dpi, text_layer=parameters.text_layer or False)
-        return OcrInput(
-            [],
-            threshold=parameters.threshold,
-            words=parameters.words,
-            document=document,
-            may_be_image=bool(file.url),
-        )
+        return _with([], parameters, document, may_be_image=bool(file.url))
     for name in ("pages", "dpi", "text_layer"):
         if getattr(parameters, name) is not None:
             raise InvalidInputError.at(f"parameters.{name}", "{field} is for PDF files, and `inputs` holds an image")
-    return OcrInput([file], threshold=parameters.threshold, words=parameters.words)
+    return _with([file], parameters)
+
+
+def _with(
+    images: list[Image], parameters: OcrParameters, document: Document | None = None, *, may_be_image: bool = False
+) -> OcrInput:
+    return OcrInput(
+        images,
+        threshold=parameters.threshold,
+        words=parameters.words,
+        document=document,
+        prompt=parameters.prompt or "",
+        question=parameters.question or "",
+        max_tokens=parameters.max_tokens,
+        may_be_image=may_be_image,
+    )
 
 
 _ROUTE = ImageRoute(
@@ -103,6 +113,10 @@ def _page(page: TextPage, *, words: bool) -> TextPageJson:
     }
     if page.is_text_layer:
         made["text_layer"] = True
+    if page.parsed_json:
+        made["parsed"] = msgspec.json.decode(page.parsed_json)
+    if page.is_truncated:
+        made["truncated"] = True
     return made
 
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from huggingface_hub import InferenceClient
-from rest_doubles.models import GENERATOR
+from rest_doubles.models import GENERATOR, OCR
 
 from panope_server.tasks.generate.types import Sampling
 
@@ -15,6 +15,10 @@ FILE = b"\x89PNG\r\n\x1a\n..."
 BASE64 = base64.b64encode(FILE).decode()
 QUESTIONS = "/v1/visual-question-answering"
 IMAGES = "/v1/image-to-text"
+DOCUMENTS = "/v1/document-question-answering"
+
+#: What the double reads: two lines.
+LINE, READ = "a fox", "a fox\na fox"
 
 
 def asked(edge):
@@ -42,6 +46,28 @@ def test_the_client_asks_what_is_in_an_image(edge):
     assert content(edge) == [{"type": "image"}]
 
 
+def test_the_client_asks_about_a_document(edge):
+    client = InferenceClient(model=f"{edge.url}{DOCUMENTS}/{GENERATOR}")
+    (told,) = client.document_question_answering(FILE, "What does it cost?", max_answer_len=9, top_k=1)
+    assert (told.answer, 0 <= told.score <= 1) == ("Hello wörld", True)
+    assert content(edge) == [{"type": "image"}, {"type": "text", "text": "What does it cost?"}]
+    assert asked(edge).options.max_tokens == 9
+
+
+def test_a_model_that_reads_text_is_asked_to_read_and_to_answer(edge):
+    assert InferenceClient(model=f"{edge.url}{IMAGES}/{OCR}").image_to_text(FILE).generated_text == READ
+    assert ([image.content for image in asked(edge).images], asked(edge).question) == ([FILE], "")
+    for path in (QUESTIONS, DOCUMENTS):
+        client = InferenceClient(model=f"{edge.url}{path}/{OCR}")
+        ask = client.visual_question_answering if path == QUESTIONS else client.document_question_answering
+        (told,) = ask(FILE, "What does it cost?")
+        assert (told.answer, told.score) == (LINE, 0.75)
+        assert asked(edge).question == "What does it cost?"
+    body = {"inputs": BASE64, "model": OCR, "parameters": {"max_new_tokens": 7}}
+    assert edge.post(IMAGES, body).json == [{"generated_text": READ}]
+    assert asked(edge).max_tokens == 7
+
+
 @pytest.mark.parametrize("inputs", [BASE64, f"data:image/png;base64,{BASE64}"])
 def test_options_go_with_json(edge, inputs):
     reply = edge.post(IMAGES, {"inputs": inputs, "model": GENERATOR, "parameters": {"max_new_tokens": 7}})
@@ -62,6 +88,16 @@ def test_options_go_with_json(edge, inputs):
         (QUESTIONS, {"inputs": "https://a.example/b.png", "question": "a"}, "inputs"),
         (IMAGES, {"inputs": BASE64, "colour": 1}, "colour"),
         (IMAGES, {}, "inputs"),
+        (DOCUMENTS, {"inputs": BASE64}, "inputs"),
+        (DOCUMENTS, {"inputs": {"image": BASE64}}, "inputs.question"),
+        (DOCUMENTS, {"inputs": {"image": "ftp://a", "question": "b"}}, "inputs.image"),
+        (DOCUMENTS, {"inputs": {"image": BASE64, "question": "b"}, "parameters": {"top_k": 2}}, "parameters.top_k"),
+        (DOCUMENTS, {"inputs": {"image": BASE64, "question": "b"}, "parameters": {"lang": "en"}}, "parameters.lang"),
+        (
+            DOCUMENTS,
+            {"inputs": {"image": BASE64, "question": "b" * 20_000}, "model": OCR},
+            "inputs.question",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_by_its_place(edge, path, body, field):

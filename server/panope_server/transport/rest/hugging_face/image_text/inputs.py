@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.generate.types import GenerateInput, GenerationOptions, Sampling
@@ -10,7 +10,8 @@ from panope_server.tasks.vision.images import Image, image_in
 from panope_server.transport.generation.conversations import MessageJson, content_of, conversation
 from panope_server.transport.generation.names import GenerationNames
 from panope_server.transport.rest.hugging_face.image_text.schemas import (
-    ImageBody,
+    DocumentBody,
+    DocumentParameters,
     ImageQuestionParameters,
     QuestionBody,
     QuestionInputs,
@@ -19,26 +20,52 @@ from panope_server.transport.rest.hugging_face.image_text.schemas import (
 #: As Text Generation Inference has it.
 _TOKENS = 100
 
-#: Of the only message, whose first part is the image.
-_NAMES: Mapping[str, str] = {"max_tokens": "parameters.max_new_tokens"}
-
 
 class ImageNames(GenerationNames):
-    """What a body calls the fields of its input."""
+    """What a body calls the fields of its input, be it of a model that chats or of one that reads text.
 
-    def __init__(self) -> None:
-        super().__init__(_NAMES)
+    Args:
+        max_tokens: its name for the most tokens.
+        image: its name for the image.
+        question: its name for the question.
+    """
+
+    def __init__(self, max_tokens: str, image: str, question: str) -> None:
+        super().__init__({"max_tokens": max_tokens, "question": question})
+        self._image = image
 
     def __call__(self, path: str) -> str:
-        """What the body calls a field: of the message, `inputs` holds all."""
-        return "inputs" if path.startswith("messages") else super().__call__(path)
+        """What the body calls a field: `messages` holds all, and `images` the only image."""
+        if path.startswith("messages"):
+            return "inputs"
+        return self._image if path.startswith("images") else super().__call__(path)
 
 
-NAMES = ImageNames()
+NAMES = ImageNames("parameters.max_new_tokens", "inputs", "question")
+DOCUMENT_NAMES = ImageNames("parameters.max_answer_len", "inputs.image", "inputs.question")
 
 
-def question_input(body: QuestionBody) -> GenerateInput:
-    """What a body asks for; the log-probabilities of the answer tell its score.
+@dataclass(frozen=True)
+class ImageQuestion:
+    """A question about an image.
+
+    Attributes:
+        max_tokens: of the answer; None for the model's own.
+    """
+
+    image: Image
+    question: str
+    max_tokens: int | None = None
+
+
+def document_question(body: DocumentBody) -> ImageQuestion:
+    """What a body asks of a document."""
+    parameters = body.parameters or DocumentParameters()
+    return ImageQuestion(image_in(body.inputs.image, "inputs.image"), body.inputs.question, parameters.max_answer_len)
+
+
+def image_question(body: QuestionBody) -> ImageQuestion:
+    """What a body asks of an image.
 
     Raises:
         InvalidInputError: there is no question, or there are two images.
@@ -55,19 +82,17 @@ def question_input(body: QuestionBody) -> GenerateInput:
     if body.image not in (None, image):
         raise _refusal("image", "and the image of `inputs` differ")
     parameters = body.parameters or ImageQuestionParameters()
-    return _input([image_in(image, "inputs"), question], parameters.max_new_tokens, logprobs=0)
+    return ImageQuestion(image_in(image, "inputs"), question, parameters.max_new_tokens)
+
+
+def question_input(asked: ImageQuestion) -> GenerateInput:
+    """As a model takes it that chats; the log-probabilities of the answer tell its score."""
+    return _input([asked.image, asked.question], asked.max_tokens, logprobs=0)
 
 
 def image_input(image: Image, max_tokens: int | None = None) -> GenerateInput:
     """What is asked of an image without words."""
     return _input([image], max_tokens)
-
-
-def described_input(body: ImageBody) -> GenerateInput:
-    """What a body with options asks for."""
-    return image_input(
-        image_in(body.inputs, "inputs"), None if body.parameters is None else body.parameters.max_new_tokens
-    )
 
 
 def _input(parts: list[str | Image], max_tokens: int | None, logprobs: int | None = None) -> GenerateInput:

@@ -56,6 +56,34 @@ class QuestionBody(Struct, forbid_unknown_fields=True, kw_only=True):
     options: CallOptions | None = None
 
 
+class DocumentParameters(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How a question about a document is answered.
+
+    Attributes:
+        max_answer_len: The most tokens of the answer. Default: 100, or what the model's files say where it reads text.
+        top_k: Only 1: a model that writes gives one answer.
+    """
+
+    max_answer_len: _Tokens | None = None
+    top_k: Literal[1] | None = None
+
+
+class DocumentBody(Struct, forbid_unknown_fields=True, kw_only=True):
+    """POST /v1/document-question-answering: what InferenceClient.document_question_answering sends, and `model`.
+
+    Attributes:
+        inputs: An image of the document, and a question about it.
+        model: Absent for the model of the path, or for the default model.
+        parameters: How the question is answered.
+        options: How to treat the call.
+    """
+
+    inputs: QuestionInputs
+    model: _Text | None = None
+    parameters: DocumentParameters | None = None
+    options: CallOptions | None = None
+
+
 class ImageParameters(Struct, forbid_unknown_fields=True, kw_only=True):
     """How an image's text is written.
 

@@ -1,0 +1,1 @@
+"""Models that write the text of a whole image, token by token: TrOCR a line, Donut a document's content."""
