@@ -18,6 +18,16 @@ def architecture_of(config: Mapping[str, Any]) -> str:
     return str(named[0]) if isinstance(named, list) and named else ""
 
 
+def with_type(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config.json as transformers writes it; timm's hub names an architecture of timm's alone."""
+    own = config.get("pretrained_cfg")
+    if "model_type" in config or not isinstance(own, Mapping) or not isinstance(config.get("architecture"), str):
+        return dict(config)
+    classes = config.get("num_classes", own.get("num_classes"))
+    named = "TimmWrapperForImageClassification" if classes else "TimmWrapperModel"
+    return {**config, "model_type": "timm_wrapper", "architectures": [named], "num_classes": classes}
+
+
 def classifies_images(config: Mapping[str, Any]) -> bool:
     """Whether a model that classifies does it with images."""
     return architecture_of(config).endswith("ForImageClassification") or compares(config)
@@ -46,6 +56,11 @@ def encodes_images(config: Mapping[str, Any]) -> bool:
 def sees_padding(config: Mapping[str, Any]) -> bool:
     """Whether its texts are all of one length and padding counts in them, as SigLIP and its kin were trained."""
     return str(config.get("model_type")).startswith("siglip")
+
+
+def looks_at_patches(config: Mapping[str, Any]) -> bool:
+    """Whether it takes the patches of images of any shape in the place of pixels, as SigLIP 2 of NaFlex does."""
+    return str(config.get("model_type")).startswith("siglip2")
 
 
 def finds_poses(config: Mapping[str, Any]) -> bool:

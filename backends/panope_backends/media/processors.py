@@ -1,14 +1,17 @@
 """What makes a model's arrays of images: the processors of transformers, by the model's preprocessor_config.json.
 
-They work on Pillow and NumPy, and transformers imports PyTorch wherever it finds it, which costs 400 MB and 4 s. So it
-is hidden from a process whose engine has not imported it before: a model is loaded first, then its processor.
+Most work on Pillow and NumPy, and transformers imports PyTorch wherever it finds it, which costs 400 MB and 4 s. So it
+is hidden from a process whose engine has not imported it before, unless the processor is one of the few that exist for
+torchvision alone: a model is loaded first, then its processor.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +109,7 @@ def load_image_processor(folder: Path, **changes: Any) -> ImageProcessor:
     if not any((folder / name).is_file() for name in FILES) and not _is_timm(folder):
         raise PreconditionError(f"the model has no file `{FILES[0]}`", reason="missing_file")
     try:
-        loaded = import_transformers().AutoImageProcessor.from_pretrained(
+        loaded = import_transformers(with_torch=_needs_torch(folder)).AutoImageProcessor.from_pretrained(
             folder, backend="pil", local_files_only=True, trust_remote_code=False, **changes
         )
     except PreconditionError:
@@ -118,18 +121,59 @@ def load_image_processor(folder: Path, **changes: Any) -> ImageProcessor:
 
 def _is_timm(folder: Path) -> bool:
     """Whether config.json says what timm's models are given."""
-    file = folder / "config.json"
-    content = json.loads(file.read_bytes()) if file.is_file() else {}
-    return isinstance(content, dict) and isinstance(content.get(_TIMM), dict)
+    return isinstance(_content(folder / "config.json").get(_TIMM), dict)
 
 
-def import_transformers() -> Any:
+def _content(file: Path) -> dict[str, Any]:
+    """Of a JSON object; empty where there is none, which transformers then says by itself."""
+    try:
+        content = json.loads(file.read_bytes()) if file.is_file() else {}
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _needs_torch(folder: Path) -> bool:
+    """Whether transformers has the kind of processor that the folder names for torchvision alone, by its files."""
+    if "transformers" in sys.modules or "torch" in sys.modules:
+        return False  # it is settled
+    if _is_timm(folder):
+        return True
+    kind, package = _kind_of(folder), importlib.util.find_spec("transformers")
+    if not kind or package is None or package.origin is None:
+        return False
+    models = Path(package.origin).parent / "models"
+    if _is_defined(f"{kind}Pil", models.glob("*/image_processing_pil_*.py")):
+        return False
+    return _is_defined(kind, models.glob("*/image_processing_*.py"))
+
+
+def _kind_of(folder: Path) -> str:
+    """The class of the processor, without what computes it; empty where no file names one."""
+    for name in FILES:
+        content = _content(folder / name)
+        for part in (content, content.get("image_processor")):
+            named = part.get("image_processor_type") if isinstance(part, dict) else None
+            if isinstance(named, str):
+                return named.removesuffix("Fast").removesuffix("Pil")
+    return ""
+
+
+def _is_defined(name: str, files: Iterable[Path]) -> bool:
+    line = f"class {name}(".encode()
+    return any(line in file.read_bytes() for file in files)
+
+
+def import_transformers(*, with_torch: bool = False) -> Any:
     """transformers; without PyTorch where neither has been imported yet, and then for the life of the process.
+
+    Args:
+        with_torch: whether PyTorch is left to it.
 
     Raises:
         PreconditionError: a package is not installed.
     """
-    if "transformers" not in sys.modules and "torch" not in sys.modules:
+    if not with_torch and "transformers" not in sys.modules and "torch" not in sys.modules:
         # What the import system takes for "there is none"; transformers looks once.
         sys.modules["torch"] = None  # type: ignore[assignment]
     try:

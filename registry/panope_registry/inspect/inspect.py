@@ -18,6 +18,7 @@ from panope_backends.graphs.ocr_description import OcrDescription
 from panope_backends.graphs.terms import FILE as DESCRIPTION
 from panope_backends.graphs.terms import DescriptionError
 from panope_backends.graphs.voice_description import VoiceDescription
+from panope_backends.image_models import with_type
 from panope_registry.inspect.adapter import AdapterFacts, read_adapter
 from panope_registry.inspect.content_mismatch import refuse_mismatched
 from panope_registry.inspect.custom_code import (
@@ -112,7 +113,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     modules = markers.get("modules.json", [])
     folder = transformer_folder(modules)
     config_file = str(PurePosixPath(folder) / "config.json")
-    config = read_object(files[config_file], config_file) if config_file in files else {}
+    config = with_type(read_object(files[config_file], config_file)) if config_file in files else {}
     graphs = _graphs(description, files)
     index = markers.get(PIPELINE, {})
     pipeline = frozenset(name for name in index if not name.startswith("_"))

@@ -12,10 +12,11 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.decoders import LabelScores
-from panope_backends.image_models import compares, sees_padding
+from panope_backends.image_models import compares, sees_padding, with_type
 from panope_backends.media.processors import load_image_processor
 from panope_backends.tasks.classify.files import function_of, labels_of
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
+from panope_backends.tasks.classify.timm_labels import with_timm_labels
 from panope_backends.tasks.graphs.loading import description_of, load_graph
 from panope_backends.tasks.images import ImagePreparer
 from panope_backends.tasks.json_files import read_json
@@ -35,11 +36,11 @@ def load_image_classifier(source: ModelSource) -> LoadedTask:
     Raises:
         PreconditionError: why it cannot be served.
     """
-    config = read_json(source.folder / "config.json")
+    config = with_type(read_json(source.folder / "config.json"))
     model = source.load(config)
     images = ImagePreparer(load_image_processor(source.folder), source.media_limits)
     texts = load_label_texts(source.folder, config, [spec.name for spec in model.inputs]) if compares(config) else None
-    labels = () if texts else labels_of(config)
+    labels = () if texts else labels_of(with_timm_labels(config))
     made = ImageRequests(images, labels, _function(config, texts is not None, len(labels)), texts)
     return _loaded(model, model, made, config)
 

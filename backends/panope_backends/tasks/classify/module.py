@@ -6,7 +6,7 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import ClassificationModel
 from panope_backends.audio_models import classifies_audio
 from panope_backends.graphs.terms import FILE as DESCRIPTION
-from panope_backends.image_models import classifies_images
+from panope_backends.image_models import classifies_images, with_type
 from panope_backends.tasks.classify.by_engine import engine_task
 from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import ClassifyFiles, read_classify_files
@@ -35,7 +35,7 @@ class ClassifyModule(TaskModule):
             if isinstance(found, ClassificationModel):
                 return _of_engine(found, self.name)
             found.close()
-        if classifies_images(read_json(source.folder / "config.json")):
+        if classifies_images(with_type(read_json(source.folder / "config.json"))):
             from panope_backends.tasks.classify.images import load_image_classifier  # it brings Pillow
 
             return load_image_classifier(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from panope_backends.api import EmbeddingModel
-from panope_backends.image_models import embeds_images
+from panope_backends.image_models import embeds_images, with_type
 from panope_backends.tasks.embed.by_engine import engine_task
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import read_embed_files
@@ -22,7 +22,7 @@ class EmbedModule(TaskModule):
 
     def load(self, source: ModelSource) -> LoadedTask:
         """Loads the model and embeds a short text, or an image where it is a model of images."""
-        config = read_json(source.folder / "config.json", missing_ok=True)
+        config = with_type(read_json(source.folder / "config.json", missing_ok=True))
         if embeds_images(config):
             from panope_backends.tasks.embed.images.loading import load_image_embedder  # it brings Pillow
 
