@@ -16,8 +16,9 @@ from PIL import Image
 from tests.served_images import answer_of, photograph, sent, served
 
 from panope.worker.v1 import classify_pb2, detect_pb2, embed_pb2
-from panope_backends.api import Device, Level, ModelFacts
+from panope_backends.api import Backend, Device, Level, ModelFacts
 from panope_backends.engines.openvino.backend import OpenVinoBackend
+from panope_backends.engines.torch import CpuBackend
 from panope_backends.programs.convert import Job, convert
 from panope_backends.testing.vision_models import tiny_vision_model
 
@@ -207,3 +208,12 @@ def test_vectors_are_those_of_the_processor(tmp_path: Path, kind: str) -> None:
             found.append(embed_pb2.EmbedOutput.FromString(text).vectors)
         vectors.append(np.frombuffer(b"".join(found), "<f4"))
     assert vectors[1] == pytest.approx(vectors[0], abs=1e-3)
+
+
+def test_images_as_patches_of_any_shape_run_in_pytorch_alone() -> None:
+    config = {"model_type": "siglip2_vision_model", "architectures": ["Siglip2VisionModel"], "num_channels": 3}
+    facts = ModelFacts("test/naflex", "safetensors", "embed", "Siglip2VisionModel", config)
+    backends: list[Backend] = [CpuBackend(), OpenVinoBackend()]
+    said = [backend.supports(facts, backend.devices()[0]) for backend in backends]
+    assert [each.level for each in said] == [Level.FULL, Level.NONE]
+    assert "patches of images of any shape" in said[1].reason

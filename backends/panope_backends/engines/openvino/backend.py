@@ -48,6 +48,7 @@ from panope_backends.engines.torch.speaking import SPEAK
 from panope_backends.engines.torch.torch_backend import is_step_model
 from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.errors import PreconditionError
+from panope_backends.image_models import looks_at_patches
 
 MODEL_FILE = "openvino_model.xml"
 
@@ -235,6 +236,8 @@ def _conversion_refusal(model: ModelFacts) -> str:
     head = vision_head(model)
     if head is not None and head.kind in NOT_CONVERTED:
         return "OpenVINO's converter lacks operations of such detectors"
+    if head is not None and looks_at_patches(model.config):
+        return "models that take patches of images of any shape are not converted to OpenVINO's format"
     if is_ctc(model) and (support := ctc_support(model)).level is Level.NONE:
         return support.reason
     if model.task == SPEAK:

@@ -1,18 +1,21 @@
 """How far away each pixel is, from what models of depth give: transformers' post-processing, in NumPy.
 
 Sources: `post_process_depth_estimation` of transformers 5. DPT, Depth Anything and GLPN give a map that is brought to
-the size of the image. ZoeDepth's is of the image with a frame around it, as its processor makes one, which is cut off.
+the size of the image by cubic convolution, CHMv2 and TIPSv2 one that is brought there by straight lines. ZoeDepth's is
+of the image with a frame around it, as its processor makes one, which is cut off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.depth.bicubic import Floats, bicubic
+from panope_backends.tasks.depth.linear import linear
 from panope_backends.tasks.json_files import shown
 
 Decode = Callable[[Floats, int, int], Floats]
@@ -22,6 +25,8 @@ METRE, INVERSE, UNKNOWN = "metre", "inverse", ""
 """What the values of a map mean, as the worker's message has it."""
 
 _RESIZED = frozenset({"dpt", "depth_anything", "prompt_depth_anything", "glpn"})
+_BY_LINES = "tipsv2_dpt"
+_BY_LINES_TO_CORNERS = "chmv2"
 _ZOE = "zoedepth"
 
 #: Of ZoeDepth's frame: so many times the root of half a side.
@@ -41,6 +46,8 @@ def decoder_for(config: Mapping[str, Any], processor: Any) -> Decode:
     kind = str(config.get("model_type"))
     if kind in _RESIZED:
         return bicubic
+    if kind in (_BY_LINES, _BY_LINES_TO_CORNERS):
+        return partial(linear, to_corners=kind == _BY_LINES_TO_CORNERS)
     if kind == _ZOE:
         return _framed if processor.do_pad else bicubic
     raise PreconditionError(f"how the maps of `{shown(kind)}` become depth is not known here")
@@ -53,7 +60,7 @@ def unit_of(config: Mapping[str, Any]) -> str:
     depth, and with DINOv2 as its backbone for metres of data sets that config.json does not tell of.
     """
     kind = config.get("model_type")
-    if kind in ("glpn", _ZOE):
+    if kind in ("glpn", _ZOE, _BY_LINES_TO_CORNERS):
         return METRE
     if kind in ("depth_anything", "prompt_depth_anything"):
         return METRE if config.get("depth_estimation_type") == "metric" else INVERSE

@@ -8,7 +8,7 @@ from typing import Any
 
 from panope.worker.v1 import detect_pb2 as messages
 from panope_backends.api import Arrays
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.decoders import BoxRows, CenterPoints, DistributionBoxes, Keypoints
 from panope_backends.graphs.description import Description
 from panope_backends.image_models import finds_one_by_one, finds_poses, finds_together, pads_to_square
@@ -30,6 +30,7 @@ from panope_backends.tasks.stacked_arrays import StackedArrays
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource, TaskModule
 
 _LOGITS, _BOXES = "logits", "pred_boxes"
+_NUMBERS_OF_BOX = 4
 
 #: Of one image; more than any detector of transformers has.
 MAX_DETECTIONS = 1000
@@ -65,8 +66,22 @@ class DetectModule(TaskModule):
         requests = DetectRequests(images, labels, texts, _decoder(config, len(labels)))
         runs = StackedArrays(model, (_LOGITS, _BOXES), requests.sample)
         runs.trial()
+        _check_boxes(runs, requests)
         facts = messages.DetectFacts(labels=labels, reads_labels=texts is not None)
         return LoadedTask(model, config, {self.name: requests.detect}, facts=facts.SerializeToString(), arrays=runs)
+
+
+def _check_boxes(runs: StackedArrays, requests: DetectRequests) -> None:
+    """Some models of documents tell of corners in the place of centre and size.
+
+    Raises:
+        PreconditionError: this one does.
+    """
+    numbers = runs.run([requests.sample(0)])[0][_BOXES].shape[-1]
+    if numbers != _NUMBERS_OF_BOX:
+        raise PreconditionError(
+            f"the model tells of each thing by {numbers:,} numbers, and boxes have {_NUMBERS_OF_BOX}"
+        )
 
 
 def _load_graph(source: ModelSource) -> LoadedTask:

@@ -25,6 +25,7 @@ from panope_backends.tasks.detect.answers import detections_message
 from panope_backends.tasks.detect.decoding import Boxes, Floats
 from panope_backends.tasks.detect.points import poses
 from panope_backends.tasks.images import read_image
+from panope_backends.tasks.json_files import shown
 from panope_backends.tasks.stacked_arrays import StackedArrays, tokens_of
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource
 
@@ -35,6 +36,9 @@ _KERNEL = 11
 
 #: Poses are told from here on: far from what is seen where nobody stands.
 THRESHOLD = 0.3
+
+#: What the processors of VitPose and its kin have beside them.
+_TO_CENTER = "box_to_center_and_scale"
 
 _LABELS = ("person",)
 _SIDES = 4
@@ -52,6 +56,9 @@ def load_poses(source: ModelSource, config: Mapping[str, Any]) -> LoadedTask:
             "the package `scipy` is not installed: pip install 'panope-serving[pose]'", reason="not_installed"
         )
     processor = load_image_processor(source.folder)
+    if not hasattr(sys.modules[type(processor.processor).__module__], _TO_CENTER):
+        kind = shown(str(config.get("model_type")))
+        raise PreconditionError(f"how the rectangles of `{kind}` become its inputs is not known here")
     return _loaded(model, config, PoseRequests(processor, source.media_limits, labels_of(config)))
 
 
@@ -146,7 +153,7 @@ def poses_of(processor: Any, heatmaps: Floats, corners: Floats) -> Boxes:
         heatmaps: rectangles × points × rows × columns.
         corners: of the rectangles.
     """
-    to_center = sys.modules[type(processor).__module__].box_to_center_and_scale
+    to_center = getattr(sys.modules[type(processor).__module__], _TO_CENTER)
     height, width = processor.size["height"], processor.size["width"]
     pairs = [to_center(box, image_width=width, image_height=height) for box in as_coco(corners)]
     centers, scales = (np.stack(each).astype(np.float32) for each in zip(*pairs, strict=True))

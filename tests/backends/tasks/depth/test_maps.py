@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.tasks.depth import maps
 from panope_backends.tasks.depth.bicubic import bicubic
 from panope_backends.tasks.depth.decoding import decoder_for, unit_of
+from panope_backends.tasks.depth.linear import linear
 from panope_backends.tasks.depth.maps import check_pixels, map_message
 from panope_backends.tasks.images import Prepared
 from panope_backends.tasks.task import ArrayItem
@@ -29,6 +31,16 @@ def test_what_rises_evenly_rises_evenly_at_another_size() -> None:
     expected = (np.arange(120) + 0.5) / 3 - 0.5
     assert np.abs(found[:, 9:-9] - expected[9:-9]).max() < 0.07  # cubic convolution with -0.75 bends lines by so much
     assert np.abs(found - found[0]).max() == 0
+
+
+@pytest.mark.parametrize("to_corners", [True, False])
+@pytest.mark.parametrize("size", [(50, 31), (4, 3), (1, 1)])
+def test_lines_are_drawn_as_pytorch_draws_them(size: tuple[int, int], to_corners: bool) -> None:
+    noise = np.random.default_rng(0).standard_normal((9, 7)).astype(np.float32)
+    wanted = torch.nn.functional.interpolate(
+        torch.from_numpy(noise)[None, None], size=size, mode="bilinear", align_corners=to_corners
+    )
+    assert np.abs(linear(noise, *size, to_corners=to_corners) - wanted[0, 0].numpy()).max() < 1e-5
 
 
 def test_strips_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,17 @@ def test_a_map_of_a_convolution_has_a_token_for_each_place():
     assert pooling.vector(given, "patch_mean").tolist() == HIDDEN.mean(axis=0).tolist()
 
 
+def test_each_mode_tells_how_long_its_vectors_are():
+    pooled_by_places = np.arange(12, dtype=np.float32).reshape(3, 2, 2)  # as TextNet gives it, of a map of 2 × 2 places
+    pooling = ImagePooling({}, {"last_hidden_state": HIDDEN, "pooler_output": pooled_by_places}, PIXELS)
+    assert pooling.dimensions == {"pooler": 12, "patch_mean": 3}
+
+
+def test_patches_of_images_of_any_shape_have_no_mean_as_some_stand_for_nothing():
+    given = {"last_hidden_state": HIDDEN, "pooler_output": POOLED}
+    assert ImagePooling({"patch_size": 2}, given, (6, 12)).modes == ("pooler",)
+
+
 def test_a_mode_that_the_model_has_not_is_refused_with_those_that_it_has():
     pooling = ImagePooling({}, {"image_embeds": POOLED}, PIXELS)
     assert pooling.choices == ()

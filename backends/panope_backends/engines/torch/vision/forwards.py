@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from panope_backends.engines.torch.vision.heads import PIXELS
+from panope_backends.engines.torch.vision.heads import IMAGE_INPUTS, PIXELS
 
 Tensors = Mapping[str, Any]
 Forward = Callable[[Any, Tensors], Tensors]
@@ -40,7 +40,10 @@ def compared(module: Any, tensors: Tensors) -> Tensors:
 
 def _encoded(module: Any, tensors: Tensors) -> Tensors:
     """Tokens, which convolutions give as a map, and what the model makes of them all."""
-    given = module(**tensors)
+    given, images = module(**tensors), len(tensors[PIXELS])
+    if len(given["last_hidden_state"]) != images > 1:  # the patches of all images as one row
+        alone = [_encoded(module, {name: tensor[at, None] for name, tensor in tensors.items()}) for at in range(images)]
+        return {name: torch.cat([each[name] for each in alone]) for name in alone[0]}
     hidden, pooled = given["last_hidden_state"], given.get(_POOLED)
     found = {"last_hidden_state": hidden.flatten(2).transpose(1, 2) if hidden.ndim > 3 else hidden}
     return found if pooled is None else found | {_POOLED: pooled.flatten(1)}
@@ -83,7 +86,7 @@ def _poses(module: Any, tensors: Tensors) -> Tensors:
 
 def _flat(tensors: Tensors) -> Tensors:
     """The texts of all images one after another."""
-    return {name: tensor if name == PIXELS else tensor.flatten(0, 1) for name, tensor in tensors.items()}
+    return {name: tensor if name in IMAGE_INPUTS else tensor.flatten(0, 1) for name, tensor in tensors.items()}
 
 
 FORWARDS: Mapping[str, Forward] = {

@@ -1,7 +1,8 @@
 """What the tasks run of transformers' models of images, told from facts alone.
 
 Inputs are `pixel_values`, float32, batch × channels × height × width, and for models that read texts beside them
-`input_ids` and `attention_mask`, int64. Outputs, in float32:
+`input_ids` and `attention_mask`, int64. Some take patches: `pixel_values` are batch × patches × values then, with
+`pixel_attention_mask` and `spatial_shapes`, int64. Outputs, in float32:
 
     classify                  `logits`             batch × labels
       by the caller's labels  `logits`             batch × texts, of texts that are batch × texts × tokens
@@ -23,7 +24,7 @@ Inputs are `pixel_values`, float32, batch × channels × height × width, and fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
@@ -35,6 +36,7 @@ from panope_backends.image_models import (
     finds_one_by_one,
     finds_together,
     has_towers,
+    looks_at_patches,
     sees_padding,
 )
 
@@ -44,7 +46,15 @@ TEXTS = "texts"
 """`ModelFacts.head` for the part of a model of images and texts that reads the texts."""
 
 _IMAGES = {PIXELS: 4}
-_WITH_TEXTS = {PIXELS: 4, "input_ids": 3, "attention_mask": 3}
+
+#: Of models that look at patches of images of any shape: batch × patches × values, which of them are any, and how many
+#: rows and columns of them there are.
+_PATCHES = {PIXELS: 3, "pixel_attention_mask": 2, "spatial_shapes": 2}
+_LABEL_TEXTS = {"input_ids": 3, "attention_mask": 3}
+_WITH_TEXTS = {**_IMAGES, **_LABEL_TEXTS}
+
+IMAGE_INPUTS = frozenset({*_IMAGES, *_PATCHES})
+"""The names of all that stands for images."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +107,9 @@ def vision_head(model: ModelFacts) -> VisionHead | None:
     """What the model's task runs of it; None for a model that takes no images, or does something else with them."""
     architecture = architecture_of(model.config) or model.architecture
     if model.task == "embed":
-        return _embedding_head(model, architecture)
+        return _of_patches(model, _embedding_head(model, architecture))
     if model.task == "classify" and compares(model.config):
-        return _COMPARES if architecture.endswith("Model") else None
+        return _of_patches(model, _COMPARES) if architecture.endswith("Model") else None
     if model.task == "classify" and architecture.endswith("ForImageClassification"):
         return _LABELS
     if model.task == "detect" and architecture.endswith("ForObjectDetection"):
@@ -113,6 +123,13 @@ def vision_head(model: ModelFacts) -> VisionHead | None:
     if model.task == "segment" and "text_config" not in model.config:
         return next((head for suffix, head in _SEGMENTS.items() if architecture.endswith(suffix)), None)
     return None
+
+
+def _of_patches(model: ModelFacts, head: VisionHead | None) -> VisionHead | None:
+    """The head with the inputs of a model that takes patches in the place of pixels, if it is one."""
+    if head is None or PIXELS not in head.inputs or not looks_at_patches(model.config):
+        return head
+    return replace(head, inputs={**_PATCHES, **{name: axes for name, axes in head.inputs.items() if name != PIXELS}})
 
 
 def _detecting_head(config: Mapping[str, Any]) -> VisionHead | None:

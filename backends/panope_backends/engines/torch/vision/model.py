@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,15 +65,24 @@ def load_module(
 
 def _of_encoder(module: Any, head: VisionHead, lacks: bool) -> VisionHead:
     """The head with the outputs that a first run gives; weights that are missing are random numbers."""
-    channels, height, width = _sizes(module.config)
     try:
         with torch.inference_mode():
-            pixels = torch.zeros(1, channels, height, width, dtype=module.dtype)
-            given = FORWARDS[head.kind](module, {PIXELS: pixels})
+            given = FORWARDS[head.kind](module, _blank(module, head))
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         raise PreconditionError("the model takes no single images", reason="unsupported_model") from error
     left_out = {"pooler_output"} if lacks or "pooler_output" not in given else set()
     return replace(head, outputs={name: axes for name, axes in head.outputs.items() if name not in left_out})
+
+
+def _blank(module: Any, head: VisionHead) -> dict[str, Any]:
+    """What stands for an image of one colour."""
+    channels, height, width = _sizes(module.config)
+    if head.inputs[PIXELS] == len((1, channels, height, width)):
+        return {PIXELS: torch.zeros(1, channels, height, width, dtype=module.dtype)}
+    side, patch = math.isqrt(module.config.num_patches), module.config.patch_size
+    pixels = torch.zeros(1, side * side, channels * patch * patch, dtype=module.dtype)
+    seen = torch.ones(1, side * side, dtype=torch.int64)
+    return {PIXELS: pixels, "pixel_attention_mask": seen, "spatial_shapes": torch.tensor([[side, side]])}
 
 
 def _sizes(config: Any) -> tuple[int, int, int]:

@@ -54,6 +54,8 @@ class ImagePooling:
             return (PROJECTION,)
         if _HIDDEN not in given:
             raise PreconditionError(f"the graph gives {', '.join(given)[:200]}, and not `{_HIDDEN}`")
+        if len(pixels) < len(("channels", "height", "width")) and _POOLED in given:
+            return ("pooler",)  # of patches, behind which are some that stand for nothing
         self._before = max(0, len(_tokens(given)) - _patches(config, pixels)) if _patches(config, pixels) else 0
         has = {"pooler": _POOLED in given, "cls": self._before > 0, "patch_mean": True}
         return tuple(mode for mode, there in has.items() if there)
