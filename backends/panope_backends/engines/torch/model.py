@@ -59,6 +59,7 @@ class TorchModel(TensorModel):
         self._output = output.name
         # Decoders would keep and return a cache that nothing reads.
         self._options = {"use_cache": False} if getattr(module.config, "use_cache", False) else {}
+        self._positions = getattr(module.config, "max_position_embeddings", 0)
         tables = read_tables(module, names, self._options, device)
         self.index_limits, self.max_tokens = tables.index_limits, tables.max_tokens
 
@@ -95,7 +96,10 @@ class TorchModel(TensorModel):
         return self._once(**tensors)
 
     def _once(self, **tensors: Any) -> Any:
-        return self._module(**tensors, **self._options)[self._output]
+        given = self._module(**tensors, **self._options)[self._output]
+        # Perceiver tells of all its positions, however many tokens there are.
+        of_all = self._positions and given.ndim > 2 and given.shape[1] == self._positions
+        return given[:, : tensors["input_ids"].shape[1]] if of_all else given
 
     def close(self) -> None:
         """Frees the weights."""

@@ -138,9 +138,9 @@ def load_transformer(
 
 def _input_names(module: Any) -> tuple[str, ...]:
     names = ["input_ids", "attention_mask"]
-    # RoBERTa's kin take token types and have one only; their tokenizers give none.
-    if "token_type_ids" in inspect.signature(module.forward).parameters and (
-        getattr(module.config, "type_vocab_size", 0) > 1
-    ):
+    takes = inspect.signature(module.forward).parameters
+    # RoBERTa's kin take token types and have one only; their tokenizers give none. BigBird's answers make their own.
+    has_types = "token_type_ids" in takes and getattr(module.config, "type_vocab_size", 0) > 1
+    if has_types and "question_lengths" not in takes:
         names.append("token_type_ids")
     return tuple(names)

@@ -56,9 +56,9 @@ def _auto_class(model: ModelFacts) -> str:
     kind = model.config.get("model_type")
     known = {
         AUTO_CLASS: modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        IMAGE_TEXT_CLASS: modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
         MULTIMODAL_CLASS: modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
         SOUND_CLASS: modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+        IMAGE_TEXT_CLASS: modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
     }
     having = {auto_class: names[kind] for auto_class, names in known.items() if kind in names}
     named = architecture_of(model.config)
@@ -79,7 +79,9 @@ def vocab_size_of(module: Any) -> int:
         PreconditionError: the table of tokens has fewer rows, so that not every one of those tokens can be read.
     """
     head, table = module.get_output_embeddings(), module.get_input_embeddings()
-    columns, rows = int(head.weight.shape[0]), int(table.weight.shape[0])
+    # Some types say nothing of their head, and their configuration of its columns.
+    columns = int(module.config.get_text_config().vocab_size if head is None else head.weight.shape[0])
+    rows = int(table.weight.shape[0])
     if rows < columns:
         raise PreconditionError(
             f"the model has logits of {columns:,} tokens and vectors of {rows:,}", reason="unsupported_model"

@@ -9,7 +9,7 @@ import torch
 
 from panope_backends.api import StepBatch, StepSequence
 from panope_backends.engines.torch.decoder.attention import ATTENTION
-from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
+from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE, vocab_size_of
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel
 
 Array = np.ndarray[Any, Any]
@@ -59,7 +59,7 @@ def answers_alike(model: TorchStepModel, module: Any, expected: Array) -> bool:
 
 
 def _tokens(module: Any) -> list[int]:
-    words = int(module.get_input_embeddings().weight.shape[0])
+    words = min(int(module.get_input_embeddings().weight.shape[0]), vocab_size_of(module))
     usual = np.arange(min(_USUAL_IDS, words - 1), min(words, _USUAL_IDS + 256))
     found: list[int] = np.random.default_rng(0).choice(usual, _TOKENS).tolist()
     return found
