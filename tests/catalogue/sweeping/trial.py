@@ -51,8 +51,7 @@ _LEFT_OUT = (
     (re.compile(r"(?:in|for|of|at|from) (?<!\w)/[\w./-]+"), ""),  # the folder of this run
     (re.compile(r"https?://\S+"), ""),
     (re.compile(r"<class '[\w.]*?(\w+)'>"), r"`\1`"),
-    (re.compile(r" You can install (?:it|them) .*?(?=\)|$)"), ""),
-    (re.compile(r" (?:Model type should be one of|Check out the instructions) .*?(?=\)|$)"), ""),
+    (re.compile(r" (?:You can install (?:it|them)|Model type should be one of|Check out the instructions) .*"), ""),
     (re.compile(r"StrictDataclassClassValidationError: Class validation error for validator '\w+': "), ""),
     (re.compile(r"  +"), " "),
 )
@@ -142,7 +141,6 @@ def _told(error: BaseException) -> str:
 def _short(text: str) -> str:
     for pattern, instead in _LEFT_OUT:
         text = pattern.sub(instead, text)
-    if len(text) <= _REASON_CHARACTERS:
-        return text
-    cut = text[:_REASON_CHARACTERS].rsplit(" ", 1)[0].rstrip(" ,.;:(")
-    return f"{cut} …{')' * (cut.count('(') > cut.count(')'))}"
+    if len(text) > _REASON_CHARACTERS:
+        text = text[:_REASON_CHARACTERS].rsplit(" ", 1)[0].rstrip(" ,.;:(") + " …"
+    return text + ")" * (text.count("(") - text.count(")"))

@@ -20,6 +20,7 @@ _PROCESSORS = {
     "d_fine": "RTDetrImageProcessorPil",
     "dab-detr": "ConditionalDetrImageProcessorPil",
     "rt_detr_v2": "RTDetrImageProcessorPil",
+    "siglip2_vision_model": "Siglip2ImageProcessorPil",
 }
 
 #: Sides of images for models that look for things in large ones.

@@ -82,6 +82,7 @@ OVERRIDES: Mapping[str, Values] = {
         "image_token_index": 120,
     },
     "bamba": {"attn_layer_indices": [1], "mamba_n_heads": 8, "mamba_d_head": 16},
+    "big_bird": {"sep_token_id": 2},
     "bit": {"embedding_size": 32, "hidden_sizes": [32, 32, 64, 64], "num_groups": 8},
     "blt": {
         "encoder_hash_byte_group_vocab": 64,
@@ -89,6 +90,7 @@ OVERRIDES: Mapping[str, Values] = {
         "decoder_config": {"hidden_size_global": 64},
     },
     "chameleon": {"vocabulary_map": {"<image>": 120, "IMGIMGA": 121}},
+    "chmv2": {"backbone_config": _FOUR_STAGES},
     "cohere_compass_text": {
         "rope_parameters": {
             "full_attention": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
@@ -114,7 +116,7 @@ OVERRIDES: Mapping[str, Values] = {
     "ernie4_5_vl_moe": {"text_config": {"mrope_section": [3, 3, 2]}},
     "esm": {"pad_token_id": 0, "vocab_size": 128, "position_embedding_type": "rotary", "mask_token_id": 4},
     "falcon_h1": {"mamba_d_ssm": 128, "mamba_n_heads": 8, "mamba_d_head": 16},
-    "fast_vlm": {"vision_config": {"architecture": "test_vit", "model_args": {}}},
+    "fast_vlm": {"vision_config": {"architecture": "fastvit_t8"}},
     "funnel": {"block_sizes": [1, 1], "block_repeats": [1, 1], "d_model": 64, "n_head": 4, "d_head": 16},
     "gemma3n": {"vision_config": {"architecture": "test_efficientnet"}},
     "gemma3n_text": {"num_kv_shared_layers": 0},
@@ -136,10 +138,15 @@ OVERRIDES: Mapping[str, Values] = {
             "num_hidden_layers": 4,
             "out_indices": [1, 2, 3, 4],
             "window_block_indices": [0, 1],
-        }
+            "num_windows": 4,
+            "num_windows_side": 2,
+        },
+        "projector_scale_factors": [1.0],
+        "num_feature_levels": 1,
     },
     "mamba2": {"num_heads": 8, "head_dim": 16, "n_groups": 1},
     "mistral4": {"head_dim": 32},
+    "mistral_large4": {"text_config": {"index_topk": 16}},
     "mobilevit": {"hidden_sizes": [16, 24, 32], "num_attention_heads": 4},
     "mobilevitv2": {"image_size": 64},
     "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}},
@@ -173,6 +180,7 @@ OVERRIDES: Mapping[str, Values] = {
     "textnet": {"stem_out_channels": 16},
     "timm_backbone": {"backbone": "test_resnet"},
     "timm_wrapper": {"architecture": "test_vit", "pretrained_cfg": {"input_size": [3, 64, 64], "num_classes": 2}},
+    "tipsv2_dpt": {"backbone_config": _FOUR_STAGES},
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "zamba": _HYBRID,
     "zamba2": {**_HYBRID, "n_mamba_heads": 8, "mamba_headdim": 16},
