@@ -26,6 +26,7 @@ type Client struct {
 	depth    panopev1.DepthServiceClient
 	ocr      panopev1.OcrServiceClient
 	image    panopev1.ImageServiceClient
+	video    panopev1.VideoServiceClient
 	embed    panopev1.EmbedServiceClient
 	generate panopev1.GenerateServiceClient
 	infer    panopev1.InferServiceClient
@@ -106,6 +107,7 @@ func Dial(address string, options ...Option) (*Client, error) {
 		depth:    panopev1.NewDepthServiceClient(conn),
 		ocr:      panopev1.NewOcrServiceClient(conn),
 		image:    panopev1.NewImageServiceClient(conn),
+		video:    panopev1.NewVideoServiceClient(conn),
 		embed:    panopev1.NewEmbedServiceClient(conn),
 		generate: panopev1.NewGenerateServiceClient(conn),
 		infer:    panopev1.NewInferServiceClient(conn),

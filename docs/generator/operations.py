@@ -77,6 +77,7 @@ from panope_server.transport.rest.text_embeddings import schemas as tei
 from panope_server.transport.rest.text_embeddings.info import TextEmbeddingsInfoJson
 from panope_server.transport.rest.text_generation import schemas as tgi
 from panope_server.transport.rest.text_generation.info import TextGenerationInfoJson
+from panope_server.transport.rest.video.schemas import VideoGenerationBody
 from panope_server.transport.usage_json import UsageSumsJson
 
 JSON = "application/json"
@@ -264,6 +265,9 @@ METHODS: Mapping[str, Operation] = {
     "ImageGenerationService.DrawTextModel": Operation(body=TextToImageBody, **_DRAWN),
     "ImageGenerationService.DrawImage": Operation(body=ImageToImageBody, **_DRAWN),
     "ImageGenerationService.DrawImageModel": Operation(body=ImageToImageBody, **_DRAWN),
+    "VideoService.CreateVideo": Operation(
+        body=VideoGenerationBody, media="video/mp4", or_media=("video/webm",), waits=True
+    ),
     "TextEmbeddingsService.EmbedTexts": Operation(list[Vector], hugging_face.EmbedBody, **_TEI),
     "TextEmbeddingsService.Run": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),
     "TextEmbeddingsService.RunModel": Operation(_ANY_ANSWER, hugging_face.EmbedBody, **_ANY),

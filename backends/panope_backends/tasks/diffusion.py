@@ -1,10 +1,15 @@
-"""What the tasks that draw have in common: how their models are loaded, tried and told of."""
+"""What the tasks that draw have in common: how their models are loaded, tried and told of, and how a request runs."""
 
 from __future__ import annotations
 
+import threading
+from typing import TypeAlias
+
 from panope.worker.v1 import diffusion_pb2 as messages
-from panope_backends.api import DiffusionFacts, DiffusionModel, DiffusionRequest
-from panope_backends.errors import PanopeError, PreconditionError
+from panope.worker.v1.image_generation_pb2 import ImageGenerationInput
+from panope.worker.v1.video_generation_pb2 import VideoGenerationInput
+from panope_backends.api import DiffusionFacts, DiffusionModel, DiffusionRequest, DiffusionRun, Drawn
+from panope_backends.errors import Field, InvalidInputError, PanopeError, PreconditionError
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import ModelSource
 
@@ -12,6 +17,28 @@ INDEX = "model_index.json"
 
 #: A side of the image of the trial, about: large enough for every model's smallest picture.
 _TRIAL_SIDE = 128
+
+#: Seeds that nobody chose are short enough to be written down, and exact in JSON.
+SEED_BITS = 32
+
+UNSUPPORTED = "unsupported_field"
+
+
+def load_tried(source: ModelSource) -> tuple[DiffusionModel, bool]:
+    """The model of a source, which has drawn something, and whether it has: some draw from no text alone.
+
+    Raises:
+        PreconditionError: it cannot be loaded, or does not draw.
+    """
+    model = load_diffusion(source)
+    is_tried = "text" in model.facts.inputs
+    try:
+        if is_tried:
+            draw_trial(model)
+    except BaseException:  # whatever it was, the memory is free for the next candidate
+        model.close()
+        raise
+    return model, is_tried
 
 
 def load_diffusion(source: ModelSource) -> DiffusionModel:
@@ -51,6 +78,90 @@ def draw_trial(model: DiffusionModel) -> None:
         ) from error
     finally:
         run.close()
+
+
+Asked: TypeAlias = ImageGenerationInput | VideoGenerationInput
+"""Messages of requests."""
+
+
+def check_guidance(message: Asked, facts: DiffusionFacts) -> None:
+    """Refuses what would change nothing.
+
+    Raises:
+        InvalidInputError: of the guidance or what is not to be seen, it names the one.
+    """
+    for field in ("negative_prompt", "guidance_scale"):
+        if message.HasField(field) and field not in facts.honoured:
+            raise changes_nothing(field, facts)
+    guidance = message.guidance_scale if message.HasField("guidance_scale") else facts.guidance_scale
+    if message.HasField("negative_prompt") and guidance <= 1:
+        raise InvalidInputError.at(
+            "negative_prompt",
+            "{field} changes nothing without a {guidance} above 1",
+            guidance=Field("guidance_scale"),
+            reason=UNSUPPORTED,
+        )
+
+
+def changes_nothing(field: str, facts: DiffusionFacts) -> InvalidInputError:
+    """The refusal of a field that the pipeline passes over."""
+    return InvalidInputError.at(
+        field, "{field} changes nothing in the pipeline {name}", name=facts.pipeline, reason=UNSUPPORTED
+    )
+
+
+def check_sides(width: int, height: int, facts: DiffusionFacts) -> None:
+    """Refuses sides that the model cannot draw; 0 is the model's own."""
+    for field, side in (("width", width), ("height", height)):
+        if side % facts.multiple:
+            raise InvalidInputError.at(
+                field,
+                "{field} is {side:,}; with this model it must be a multiple of {multiple}",
+                side=side,
+                multiple=facts.multiple,
+            )
+
+
+class Drawing:
+    """What one request has running, step by step.
+
+    Args:
+        model: that draws.
+    """
+
+    def __init__(self, model: DiffusionModel) -> None:
+        self._model = model
+        self._run: DiffusionRun | None = None
+        self._over = threading.Event()
+
+    def step(self, request: DiffusionRequest, index: int) -> Drawn | messages.DiffusionProgress | None:
+        """A step of what is drawn, or what was drawn; None when it was ended.
+
+        Args:
+            request: the same one until it is drawn.
+            index: of it among those of the caller.
+        """
+        run = self._run or self._model.begin(request)
+        self._run = run
+        if self._over.is_set():  # it was closed before there was a run to end
+            run.close()
+            return None
+        try:
+            drawn = run.step()
+        except PanopeError:
+            if self._over.is_set():  # which ended it, and nobody asks why
+                return None
+            raise
+        if drawn is None:
+            return messages.DiffusionProgress(index=index, step=min(run.done, run.steps), steps=run.steps)
+        self._run = None
+        return drawn
+
+    def close(self) -> None:
+        """Ends what is drawn now, from any thread."""
+        self._over.set()
+        if (run := self._run) is not None:
+            run.close()
 
 
 def facts_message(facts: DiffusionFacts) -> messages.DiffusionFacts:

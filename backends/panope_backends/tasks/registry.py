@@ -28,6 +28,7 @@ _BUILT_IN = {
     "speak": "panope_backends.tasks.speak.module:SpeakModule",
     "super-resolution": "panope_backends.tasks.super_resolution.module:SuperResolutionModule",
     "transcribe": "panope_backends.tasks.transcribe.module:TranscribeModule",
+    "video-generation": "panope_backends.tasks.video_generation.module:VideoGenerationModule",
     "token-classify": "panope_backends.tasks.token_classify.module:TokenClassifyModule",
 }
 

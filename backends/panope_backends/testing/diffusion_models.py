@@ -183,6 +183,81 @@ def _pixart(folder: Path) -> Any:
     )
 
 
+def _wan(folder: Path) -> Any:
+    import diffusers
+
+    del folder  # its tokenizer is T5's
+    tokenizer, t5 = _t5(width=32, kind="UMT5")
+    vae = diffusers.AutoencoderKLWan(
+        base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
+    )
+    transformer = diffusers.WanTransformer3DModel(
+        patch_size=(1, 2, 2),
+        num_attention_heads=2,
+        attention_head_dim=12,
+        in_channels=16,
+        out_channels=16,
+        text_dim=32,
+        freq_dim=256,
+        ffn_dim=32,
+        num_layers=2,
+        cross_attn_norm=True,
+        qk_norm="rms_norm_across_heads",
+        rope_max_seq_len=32,
+    )
+    return diffusers.WanPipeline(
+        transformer=transformer,
+        vae=vae,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0),
+        text_encoder=t5,
+        tokenizer=tokenizer,
+    )
+
+
+def _ltx(folder: Path) -> Any:
+    import diffusers
+
+    del folder  # as above
+    tokenizer, t5 = _t5(width=32)
+    vae = diffusers.AutoencoderKLLTXVideo(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=8,
+        block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 8, 8, 8),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1, 1),
+        spatio_temporal_scaling=(True, True, True, False),
+        decoder_spatio_temporal_scaling=(True, True, True, False),
+        decoder_inject_noise=(False, False, False, False, False),
+        upsample_residual=(False, False, False, False),
+        upsample_factor=(1, 1, 1, 1),
+        timestep_conditioning=False,
+        patch_size=4,
+        patch_size_t=1,
+        encoder_causal=True,
+        decoder_causal=False,
+    )
+    transformer = diffusers.LTXVideoTransformer3DModel(
+        in_channels=8,
+        out_channels=8,
+        patch_size=1,
+        patch_size_t=1,
+        num_attention_heads=4,
+        attention_head_dim=8,
+        cross_attention_dim=32,
+        num_layers=1,
+        caption_channels=32,
+    )
+    return diffusers.LTXPipeline(
+        transformer=transformer,
+        vae=vae,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        text_encoder=t5,
+        tokenizer=tokenizer,
+    )
+
+
 #: Makers by the names of their kinds; each is told where it may keep the files of its tokenizers.
 PIPELINES: Mapping[str, Callable[[Path], Any]] = {
     "stable-diffusion": _stable_diffusion,
@@ -191,6 +266,8 @@ PIPELINES: Mapping[str, Callable[[Path], Any]] = {
     "stable-diffusion-3": _stable_diffusion_3,
     "flux": _flux,
     "pixart": _pixart,
+    "wan": _wan,
+    "ltx": _ltx,
 }
 
 
@@ -260,14 +337,15 @@ def _clip(folder: Path, name: str, *, projects: bool = False) -> tuple[Any, Any]
     return tokenizer, (CLIPTextModelWithProjection if projects else CLIPTextModel)(config)
 
 
-def _t5(width: int) -> tuple[Any, Any]:
-    """A tokenizer of one token a byte, and an encoder of T5's."""
+def _t5(width: int, kind: str = "T5") -> tuple[Any, Any]:
+    """A tokenizer of one token a byte, and an encoder of T5's, or of `UMT5`."""
+    import transformers
     from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
     words = ["<pad>", "</s>", "<unk>", "▁", *sorted(ByteLevel.alphabet())]
-    config = T5Config(
+    config = getattr(transformers, f"{kind}Config")(
         vocab_size=len(words), d_model=width, d_kv=8, d_ff=16, num_layers=1, num_heads=2, pad_token_id=0, eos_token_id=1
     )
-    tokenizer = T5Tokenizer(vocab=[(word, -float(number)) for number, word in enumerate(words)], extra_ids=0)
-    return tokenizer, T5EncoderModel(config)
+    vocabulary = [(word, -float(number)) for number, word in enumerate(words)]
+    tokenizer = transformers.T5Tokenizer(vocab=vocabulary, extra_ids=0)
+    return tokenizer, getattr(transformers, f"{kind}EncoderModel")(config)

@@ -39,6 +39,7 @@ from panope.v1.speech_service_pb2 import (
 )
 from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
 from panope.v1.usage_service_pb2 import Usage
+from panope.v1.video_service_pb2 import GenerateVideoResponse
 from panope_client.aio.client import AsyncClient
 from panope_client.errors import (
     DeadlineError,
@@ -69,6 +70,7 @@ from panope_client.messages.image import (
 )
 from panope_client.messages.speech import TranscribeOptions
 from panope_client.messages.text import AnswerQuestionOptions, FillMaskOptions
+from panope_client.messages.video import GenerateVideoOptions, Video
 from panope_client.results import Embeddings, Health, SparseVector, Tokens
 from panope_client.retry import RetryPolicy
 from panope_client.sync.client import Client
@@ -102,6 +104,8 @@ __all__ = [
     "GenerateImagesResponse",
     "GenerateOptions",
     "GenerateResponse",
+    "GenerateVideoOptions",
+    "GenerateVideoResponse",
     "GeneratedImage",
     "GetCacheStatisticsResponse",
     "Health",
@@ -144,5 +148,6 @@ __all__ = [
     "Upstream",
     "Usage",
     "Variant",
+    "Video",
     "ZeroShotOptions",
 ]

@@ -19,6 +19,7 @@ from panope_server.cli.server import (
     depth,
     embed,
     generate_image,
+    generate_video,
     labels,
     models,
     ocr,
@@ -99,6 +100,7 @@ app.command("speak")(speech.speak)
 app.command("run")(chat.run)
 app.command("generate")(chat.generate)
 app.command("generate-image")(generate_image.generate_image)
+app.command("generate-video")(generate_video.generate_video)
 app.add_typer(cache.cache, name="cache")
 app.command("usage")(usage.usage)
 app.command("log")(log.log)

@@ -35,6 +35,7 @@ from panope_server.tasks.vision.image_generation import ImageGenerationTask
 from panope_server.tasks.vision.ocr import OcrTask
 from panope_server.tasks.vision.segment import SegmentTask
 from panope_server.tasks.vision.super_resolution import SuperResolutionTask
+from panope_server.tasks.vision.video_generation import VideoGenerationTask
 from panope_server.tasks.zero_shot import ZeroShotTask
 
 _log = structlog.get_logger("panope.tasks")
@@ -61,7 +62,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask, SuperResolutionTask),
-    *(ImageGenerationTask,),
+    *(ImageGenerationTask, VideoGenerationTask),
     *(TranscribeTask, ClassifyAudioTask, DetectSpeechTask, SpeakTask),
     *(QuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),

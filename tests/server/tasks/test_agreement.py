@@ -26,7 +26,7 @@ MODEL = MeasuredModel(inputs=[TensorSpec("ids", "int64", (-1, -1)), TensorSpec("
 MEASURED = [
     *("classify", "depth", "detect", "embed", "fill-mask", "generate", "image-generation", "ocr", "question-answer"),
     *("rerank", "segment"),
-    *("speak", "super-resolution", "tensors", "token-classify", "transcribe"),
+    *("speak", "super-resolution", "tensors", "token-classify", "transcribe", "video-generation"),
 ]
 CASES = [pytest.param(workload, id=workload.name) for task in MEASURED for workload in workloads_of(task)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from panope_backends.tasks.diffusion import draw_trial, facts_message, load_diffusion
+from panope_backends.tasks.diffusion import facts_message, load_tried
 from panope_backends.tasks.image_generation.requests import ImageRequests
 from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
 
@@ -14,14 +14,7 @@ class ImageGenerationModule(TaskModule):
 
     def load(self, source: ModelSource) -> LoadedTask:
         """Loads the pipeline, and draws a small image in one step."""
-        model = load_diffusion(source)
-        is_tried = "text" in model.facts.inputs
-        try:
-            if is_tried:
-                draw_trial(model)
-        except BaseException:  # whatever it was, the memory is free for the next candidate
-            model.close()
-            raise
+        model, is_tried = load_tried(source)
         requests = {self.name: ImageRequests(model, source.media_limits).prepare}
         facts = facts_message(model.facts).SerializeToString()
         return LoadedTask(model, {}, requests, facts=facts, is_tried=is_tried, prepares_long=True)

@@ -15,6 +15,7 @@ from panope.worker.v1 import image_generation_pb2 as messages
 from panope_backends.api import DiffusionFacts, DiffusionModel, DiffusionRequest
 from panope_backends.errors import Field, InvalidInputError
 from panope_backends.media.limits import MediaLimits
+from panope_backends.tasks.diffusion import SEED_BITS, UNSUPPORTED, changes_nothing, check_guidance, check_sides
 from panope_backends.tasks.image_generation.job import ImageJob
 from panope_backends.tasks.images import read_image, read_transparency
 from panope_backends.tasks.task import Job
@@ -22,11 +23,7 @@ from panope_backends.tasks.task import Job
 #: Of one image.
 MAX_PIXELS = 2048 * 2048
 
-#: Seeds that nobody chose are short enough to be written down, and exact in JSON.
-_SEED_BITS = 32
 _MAX_SEED = (1 << 63) - 1
-
-UNSUPPORTED = "unsupported_field"
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class ImageRequests:
             asked["image"] = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
         if message.HasField("mask"):
             asked["mask"] = self._mask(message, (width, height))
-        first = message.seed if message.HasField("seed") else secrets.randbits(_SEED_BITS)
+        first = message.seed if message.HasField("seed") else secrets.randbits(SEED_BITS)
         requests = [
             DiffusionRequest(
                 prompt=message.prompt,
@@ -90,22 +87,12 @@ def check_honoured(message: messages.ImageGenerationInput, facts: DiffusionFacts
     kind = "mask" if message.HasField("mask") else "image" if message.HasField("image") else "text"
     if kind not in facts.inputs:
         _refuse_input(kind, facts)
-    for field in ("negative_prompt", "guidance_scale", "strength"):
-        if message.HasField(field) and field not in facts.honoured:
-            raise InvalidInputError.at(
-                field, "{field} changes nothing in the pipeline {name}", name=facts.pipeline, reason=UNSUPPORTED
-            )
+    check_guidance(message, facts)
+    if message.HasField("strength") and "strength" not in facts.honoured:
+        raise changes_nothing("strength", facts)
     if message.HasField("strength") and kind == "text":
         raise InvalidInputError.at(
             "strength", "{field} says how much of an image may change, and there is no {image}", image=Field("image")
-        )
-    guidance = message.guidance_scale if message.HasField("guidance_scale") else facts.guidance_scale
-    if message.HasField("negative_prompt") and guidance <= 1:
-        raise InvalidInputError.at(
-            "negative_prompt",
-            "{field} changes nothing without a {guidance} above 1",
-            guidance=Field("guidance_scale"),
-            reason=UNSUPPORTED,
         )
 
 
@@ -143,14 +130,7 @@ def size_of(width: int, height: int, facts: DiffusionFacts, image: Image.Image |
         InvalidInputError: the model cannot draw in it, or it is too large.
     """
     multiple = facts.multiple
-    for field, side in (("width", width), ("height", height)):
-        if side % multiple:
-            raise InvalidInputError.at(
-                field,
-                "{field} is {side:,}; with this model it must be a multiple of {multiple}",
-                side=side,
-                multiple=multiple,
-            )
+    check_sides(width, height, facts)
     if image is None:
         own: Sequence[int] = facts.width, facts.height
     else:

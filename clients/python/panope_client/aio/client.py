@@ -16,6 +16,7 @@ from panope_client.aio.model_calls import AsyncModelCalls
 from panope_client.aio.speech_calls import AsyncSpeechCalls
 from panope_client.aio.text_calls import AsyncTextCalls
 from panope_client.aio.usage_calls import AsyncUsageCalls
+from panope_client.aio.video_calls import AsyncVideoCalls
 
 
 class AsyncClient(
@@ -23,6 +24,7 @@ class AsyncClient(
     AsyncGenerateCalls,
     AsyncClassifyCalls,
     AsyncImageCalls,
+    AsyncVideoCalls,
     AsyncSpeechCalls,
     AsyncTextCalls,
     AsyncInferCalls,

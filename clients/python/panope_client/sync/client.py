@@ -17,6 +17,7 @@ from panope_client.sync.model_calls import ModelCalls
 from panope_client.sync.speech_calls import SpeechCalls
 from panope_client.sync.text_calls import TextCalls
 from panope_client.sync.usage_calls import UsageCalls
+from panope_client.sync.video_calls import VideoCalls
 
 
 class Client(
@@ -24,6 +25,7 @@ class Client(
     GenerateCalls,
     ClassifyCalls,
     ImageCalls,
+    VideoCalls,
     SpeechCalls,
     TextCalls,
     InferCalls,

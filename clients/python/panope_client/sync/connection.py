@@ -28,6 +28,7 @@ from panope.v1.segment_service_pb2_grpc import SegmentServiceStub
 from panope.v1.speech_service_pb2_grpc import SpeechServiceStub
 from panope.v1.text_service_pb2_grpc import TextServiceStub
 from panope.v1.usage_service_pb2_grpc import UsageServiceStub
+from panope.v1.video_service_pb2_grpc import VideoServiceStub
 from panope_client.arguments import (
     Priority,
     check_address,
@@ -70,6 +71,7 @@ class Connection:
         self._depth = DepthServiceStub(self._channel)
         self._ocr = OcrServiceStub(self._channel)
         self._image = ImageServiceStub(self._channel)
+        self._video = VideoServiceStub(self._channel)
         self._rerank = RerankServiceStub(self._channel)
         self._text = TextServiceStub(self._channel)
         self._generate = GenerateServiceStub(self._channel)

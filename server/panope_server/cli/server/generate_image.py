@@ -53,7 +53,7 @@ def generate_image(
     files = [out] if count == 1 else [out.with_stem(f"{out.stem}-{number}") for number in range(1, count + 1)]
     for file in files:
         check_file("--out", file)
-    width, height = _size(size)
+    width, height = read_size(size)
     options = {
         "negative_prompt": negative_prompt,
         "width": width,
@@ -109,7 +109,8 @@ def _told(file: Path, image: GeneratedImage) -> dict[str, Any]:
     }
 
 
-def _size(text: str) -> tuple[int, int]:
+def read_size(text: str) -> tuple[int, int]:
+    """Width and height of a size such as `512x512`; 0 for none."""
     if not text:
         return 0, 0
     width, _, height = text.lower().partition("x")

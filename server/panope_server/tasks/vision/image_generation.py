@@ -14,7 +14,8 @@ from panope_server.config import Limits
 from panope_server.tasks import agreement
 from panope_server.tasks.links import Link
 from panope_server.tasks.task import Input, Output, Task, Usage, Workload
-from panope_server.tasks.validation import check_length, check_range, check_word
+from panope_server.tasks.validation import check_range, check_word
+from panope_server.tasks.vision.diffusion_fields import check_drawing
 from panope_server.tasks.vision.diffusion_spec import DiffusionSpec, diffusion_spec_of
 from panope_server.tasks.vision.images import PIXELS_OF_UNIT, Image, check_image, image_messages
 from panope_server.tasks.workload import SingleWorkload, text_of
@@ -23,12 +24,7 @@ GeneratedFormat = Literal["png", "jpeg", "webp"]
 
 MAX_COUNT = 10
 """Images of one call, as OpenAI has it."""
-MAX_STEPS = 250
-MAX_SIDE = 8192
-MAX_PROMPT = 32_000
-MAX_GUIDANCE = 100.0
 MAX_QUALITY = 100
-MAX_SEED = (1 << 63) - 1
 
 #: What is counted of an image whose size and steps the model chooses.
 _SIDE, _STEPS = 512, 30
@@ -180,23 +176,18 @@ class ImageGenerationTask(Task[ImageGenerationInput, ImageGenerationOutput]):
 
     def validate(self, task_input: ImageGenerationInput, limits: Limits) -> None:
         """Checks every field; what the model can draw, the worker knows."""
-        for name in ("prompt", "negative_prompt"):
-            text: str | None = getattr(task_input, name)
-            if text is not None:
-                check_length(text, name, MAX_PROMPT)
-        if not task_input.prompt.strip():
-            raise InvalidInputError.at("prompt", "{field} is empty")
+        check_drawing(task_input)
         check_range(task_input, "count", 1, MAX_COUNT)
-        for name, most in (("width", MAX_SIDE), ("height", MAX_SIDE), ("steps", MAX_STEPS), ("quality", MAX_QUALITY)):
-            if getattr(task_input, name):
-                check_range(task_input, name, 1, most)
-        check_range(task_input, "seed", 0, MAX_SEED)
+        if task_input.quality:
+            check_range(task_input, "quality", 1, MAX_QUALITY)
         check_word(task_input.output_format, "output_format", get_args(GeneratedFormat))
         if task_input.quality and task_input.output_format == "png":
             raise InvalidInputError.at(
                 "quality", "{field} changes nothing in PNG files; see {format}", format=Field("output_format")
             )
-        _check_numbers(task_input)
+        strength = task_input.strength
+        if strength is not None and not 0 < strength <= 1:
+            raise InvalidInputError.at("strength", "{field} must be above 0 and at most 1")
         self._check_images(task_input, limits)
 
     def _check_images(self, task_input: ImageGenerationInput, limits: Limits) -> None:
@@ -228,11 +219,3 @@ class ImageGenerationTask(Task[ImageGenerationInput, ImageGenerationOutput]):
     def join(self, parts: Sequence[ImageGenerationOutput]) -> ImageGenerationOutput:
         """All images."""
         return ImageGenerationOutput(images=[image for part in parts for image in part.images])
-
-
-def _check_numbers(task_input: ImageGenerationInput) -> None:
-    guidance, strength = task_input.guidance_scale, task_input.strength
-    if guidance is not None and not 0 <= guidance <= MAX_GUIDANCE:
-        raise InvalidInputError.at("guidance_scale", "{field} must be from 0 to {most:g}", most=MAX_GUIDANCE)
-    if strength is not None and not 0 < strength <= 1:
-        raise InvalidInputError.at("strength", "{field} must be above 0 and at most 1")

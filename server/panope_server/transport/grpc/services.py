@@ -27,6 +27,7 @@ from panope.v1 import (
     speech_service_pb2,
     text_service_pb2,
     usage_service_pb2,
+    video_service_pb2,
 )
 from panope_server.transport.grpc.generation.servicer import GenerateServicer
 from panope_server.transport.grpc.infer_servicer import InferServicer
@@ -47,6 +48,7 @@ from panope_server.transport.grpc.vision.detect_servicer import DetectServicer
 from panope_server.transport.grpc.vision.image_servicer import ImageServicer
 from panope_server.transport.grpc.vision.ocr_servicer import OcrServicer
 from panope_server.transport.grpc.vision.segment_servicer import SegmentServicer
+from panope_server.transport.grpc.vision.video_servicer import VideoServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
 from panope_server.transport.rest.depth.servicer import DepthEstimationServicer
 from panope_server.transport.rest.detection.servicer import DetectionServicer
@@ -65,6 +67,7 @@ from panope_server.transport.rest.speech.servicer import SpeechRestServicer
 from panope_server.transport.rest.super_resolution.servicer import SuperResolutionServicer
 from panope_server.transport.rest.text_embeddings.servicer import TextEmbeddingsServicer
 from panope_server.transport.rest.text_generation.servicer import TextGenerationServicer
+from panope_server.transport.rest.video.servicer import VideoRestServicer
 from panope_server.transport.services import Services
 
 PUBLIC_SERVICES: list[str] = [
@@ -86,6 +89,7 @@ PUBLIC_SERVICES: list[str] = [
     speech_service_pb2.DESCRIPTOR.services_by_name["SpeechService"].full_name,
     text_service_pb2.DESCRIPTOR.services_by_name["TextService"].full_name,
     usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name,
+    video_service_pb2.DESCRIPTOR.services_by_name["VideoService"].full_name,
 ]
 HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
@@ -103,6 +107,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     DepthServicer,
     OcrServicer,
     ImageServicer,
+    VideoServicer,
     RerankServicer,
     TextServicer,
     GenerateServicer,
@@ -125,6 +130,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     OcrRestServicer,
     SuperResolutionServicer,
     ImageGenerationServicer,
+    VideoRestServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

@@ -25,6 +25,8 @@ from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
 from panope_registry.jobs import JobStatus
 
+VIDEOS = ("/v1/video/generation", "/v1/video/generations", "/v1/tool/video/generation")
+
 #: A good request for each route: the model in its path and its body.
 BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/embeddings"): {"model": "acme/embedder", "input": "a"},
@@ -111,6 +113,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/text-to-speech"): {"inputs": "a"},
     ("POST", "/v1/text-to-speech/{model=**}"): {"inputs": "a"},
     ("POST", "/v1/images/generations"): {"prompt": "a"},
+    **{("POST", path): {"prompt": "a"} for path in VIDEOS},
     ("POST", "/v1/text-to-image"): {"inputs": "a"},
     ("POST", "/v1/text-to-image/{model=**}"): {"inputs": "a"},
     ("POST", "/v1/image-to-image"): {"inputs": "YQ==", "parameters": {"prompt": "a"}},
@@ -165,6 +168,7 @@ FILES = {
     **{f"/v1{path}superres": "image/png" for path in ("/", "/vision/", "/tool/vision/")},
     "/v1/superres/{model=**}": "image/png",
     **{f"/v1/{way}{path}": "image/png" for way in ("text-to-image", "image-to-image") for path in ("", "/{model=**}")},
+    **dict.fromkeys(VIDEOS, "video/mp4"),
     "/v1/audio/speech": "audio/mpeg",
     "/v1/text-to-speech": "audio/flac",
     "/v1/text-to-speech/{model=**}": "audio/flac",

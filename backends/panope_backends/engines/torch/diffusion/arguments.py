@@ -30,8 +30,14 @@ def arguments_of(pipeline: Any, request: DiffusionRequest) -> dict[str, Any]:
         "generator": torch.Generator().manual_seed(request.seed),
         "output_type": "np",
     }
-    # Some that begin from an image take its size.
-    asked |= {name: value for name, value in (("width", request.width), ("height", request.height)) if name in takes}
+    # Some that begin from an image take its size, and most that draw a video do not ask how fast it is shown.
+    sizes = {
+        "width": request.width,
+        "height": request.height,
+        "num_frames": request.frames,
+        "frame_rate": request.frames_per_second or None,
+    }
+    asked |= {name: value for name, value in sizes.items() if name in takes}
     return {name: value for name, value in asked.items() if value is not None}
 
 
@@ -41,7 +47,8 @@ def drawn(given: Any, request: DiffusionRequest) -> Drawn:
     Raises:
         InternalError: it is no image, or of another size.
     """
-    frames = np.asarray(given.images)
+    # Of a video the first axis is that of several.
+    frames = np.asarray(given.frames)[0] if hasattr(given, "frames") else np.asarray(given.images)
     if frames.shape != (request.frames, request.height, request.width, 3):
         raise InternalError("the model has drawn another size than it was asked for")
     flagged = getattr(given, "nsfw_content_detected", None)

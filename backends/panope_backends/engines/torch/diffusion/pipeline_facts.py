@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from panope_backends.api import DiffusionFacts
@@ -20,6 +20,13 @@ _PATCH = 2
 #: From this on one latent stands for as many pixels as a patch does elsewhere.
 _COARSE = 32
 
+#: What pipelines call how many pixels, or frames, one latent stands for.
+_SPATIAL = ("vae_scale_factor", "vae_scale_factor_spatial", "vae_spatial_compression_ratio")
+_TEMPORAL = ("vae_scale_factor_temporal", "vae_temporal_compression_ratio")
+
+#: Of pipelines of videos that do not say it; Wan's were trained with it.
+_FRAMES_PER_SECOND = 16
+
 Parameters = Mapping[str, inspect.Parameter]
 
 
@@ -34,6 +41,8 @@ def pipeline_facts(pipeline: Any, pipelines: Mapping[str, Any]) -> DiffusionFact
     multiple = _multiple(pipeline)
     width, height = _default_size(pipeline, takes, multiple)
     steps, guidance = takes["num_inference_steps"].default, takes.get(guidance_name(takes))
+    frames = takes.get("num_frames")
+    shown = takes.get("frame_rate")
     honours_guidance = "guidance_scale" in _honoured(pipeline, takes)
     return DiffusionFacts(
         pipeline=type(pipeline).__name__,
@@ -45,6 +54,10 @@ def pipeline_facts(pipeline: Any, pipelines: Mapping[str, Any]) -> DiffusionFact
         steps=steps if isinstance(steps, int) else _STEPS,
         guidance_scale=float(guidance.default or 0) if guidance is not None and honours_guidance else 0.0,
         checks_safety=getattr(pipeline, "safety_checker", None) is not None,
+        makes_video=frames is not None,
+        frames=1 if frames is None else int(frames.default),
+        frames_multiple=1 if frames is None else _compression(pipeline, _TEMPORAL),
+        frames_per_second=0 if frames is None else int(shown.default if shown is not None else _FRAMES_PER_SECOND),
     )
 
 
@@ -81,20 +94,26 @@ def _strength(pipelines: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _multiple(pipeline: Any) -> int:
-    scale = int(getattr(pipeline, "vae_scale_factor", 1) or 1)
+    scale = _compression(pipeline, _SPATIAL)
     transformer = _config(pipeline, "transformer")
     if transformer is None:
         return math.lcm(_LEAST_MULTIPLE, scale)
     patch = getattr(transformer, "patch_size", 1)
+    patch = patch[-1] if isinstance(patch, list | tuple) and patch else patch  # of a video, time comes first
     patch = patch if isinstance(patch, int) else 1
     return math.lcm(_LEAST_MULTIPLE, scale * (patch if scale >= _COARSE else max(patch, _PATCH)))
+
+
+def _compression(pipeline: Any, names: Sequence[str]) -> int:
+    """How many pixels, or frames, one latent stands for."""
+    return next((int(found) for name in names if (found := getattr(pipeline, name, None))), 1)
 
 
 def _default_size(pipeline: Any, takes: Parameters, multiple: int) -> tuple[int, int]:
     """Width and height of an image for which none are told."""
     told = [takes[name].default if name in takes else None for name in ("width", "height")]
     if not all(isinstance(side, int) for side in told):
-        scale = int(getattr(pipeline, "vae_scale_factor", 1) or 1)
+        scale = _compression(pipeline, _SPATIAL)
         told = [side * scale for side in _sample_size(pipeline)] or [_SIDE, _SIDE]
     width, height = (max(multiple, int(side or _SIDE) // multiple * multiple) for side in told)
     return width, height

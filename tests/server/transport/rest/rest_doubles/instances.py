@@ -27,6 +27,7 @@ from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
 from panope_server.tasks.vision.embed_images import EmbedImagesInput, EmbedImagesOutput
 from panope_server.tasks.vision.image_generation import GeneratedImage, ImageGenerationInput, ImageGenerationOutput
+from panope_server.tasks.vision.video_generation import Video, VideoGenerationInput, VideoGenerationOutput
 
 
 @dataclass
@@ -93,6 +94,8 @@ class FakeInstances:
                 return ImageGenerationOutput(
                     images=[GeneratedImage(index, 8, 6, b"image", (seed or 0) + index, False) for index in range(count)]
                 )
+            case VideoGenerationInput(seed=seed):
+                return VideoGenerationOutput(video=Video(b"video", 64, 48, 9, 16.0, seed or 0))
             case SpeakInput():
                 return SpeakOutput(b"audio of " + call.input.text.encode(), 0.5, 16_000)
             case TensorInput():

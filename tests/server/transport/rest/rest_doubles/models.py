@@ -26,7 +26,7 @@ DETECTOR, SEGMENTER = "labels/detector", "labels/segmenter"
 RANGER, ENLARGER, OCR = "pixels/ranger", "pixels/enlarger", "pixels/ocr"
 TRANSCRIBER = "speech/transcriber"
 SPEAKER = "speech/speaker"
-PAINTER = "pixels/painter"
+PAINTER, FILMER = "pixels/painter", "pixels/filmer"
 READER, FILLER = "texts/reader", "texts/filler"
 DIMENSIONS = 4
 LABELS = ("contradiction", "entailment", "neutral")
@@ -42,6 +42,7 @@ DEFAULTS = {
     "ocr": OCR,
     "super-resolution": ENLARGER,
     "image-generation": PAINTER,
+    "video-generation": FILMER,
     "transcribe": TRANSCRIBER,
     "speak": SPEAKER,
     "question-answer": READER,
@@ -198,6 +199,7 @@ def model_views() -> dict[str, ModelView]:
             (OCR, "ocr"),
             (ENLARGER, "super-resolution"),
             (PAINTER, "image-generation"),
+            (FILMER, "video-generation"),
             (TRANSCRIBER, "transcribe"),
             (SPEAKER, "speak"),
         )

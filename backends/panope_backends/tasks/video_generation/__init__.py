@@ -1,0 +1,1 @@
+"""Task `video-generation`: a text to a video."""

@@ -1,0 +1,75 @@
+"""Calls that make videos."""
+
+# ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
+
+from __future__ import annotations
+
+import math
+from typing import Unpack
+
+from panope.v1.video_service_pb2 import GenerateVideoResponse
+from panope_client.aio.concurrency import RpcError, Stream, failure_of
+from panope_client.aio.connection import AsyncConnection
+from panope_client.arguments import Priority
+from panope_client.errors import InvalidResponseError
+from panope_client.messages.video import GenerateVideoOptions, Video, generate_video_request, video_of
+
+
+class AsyncVideoCalls(AsyncConnection):
+    """The calls of `AsyncClient` that make videos."""
+
+    async def generate_video(
+        self,
+        prompt: str,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[GenerateVideoOptions],
+    ) -> Video:
+        """Draws a video by a text. Nothing is retried.
+
+        Args:
+            prompt: what is to be seen.
+            model: `vendor/name`, of the task `video-generation`.
+            priority: see the class.
+            timeout: seconds for all of it.
+            options: see `GenerateVideoOptions`.
+        """
+        stream = self.stream_generate_video(prompt, model, priority=priority, timeout=timeout, **options)
+        return video_of([response.video async for response in stream if response.HasField("video")])
+
+    async def stream_generate_video(
+        self,
+        prompt: str,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[GenerateVideoOptions],
+    ) -> Stream[GenerateVideoResponse]:
+        """As `generate_video`, with each step when it is done, and then the pieces of the file.
+
+        Leaving the loop ends the work within a step.
+
+        Args:
+            prompt: what is to be seen.
+            model: `vendor/name`, of the task `video-generation`.
+            priority: see the class.
+            timeout: seconds for the whole stream.
+            options: see `GenerateVideoOptions`.
+        """
+        request = generate_video_request(prompt, model, options)
+        attempts = self._retries.start(timeout)
+        call = self._video.GenerateVideo(request, timeout=attempts.timeout(), metadata=self._metadata_of(priority))
+        is_told = False
+        try:
+            async for response in call:
+                is_told = True
+                yield response
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        if not is_told:
+            raise InvalidResponseError("the stream ended without an answer")

@@ -1,0 +1,74 @@
+# Generated from panope_client/aio/video_calls.py by clients/python/generate.py; do not edit.
+"""Calls that make videos."""
+
+from __future__ import annotations
+
+import math
+from typing import Unpack
+
+from panope.v1.video_service_pb2 import GenerateVideoResponse
+from panope_client.arguments import Priority
+from panope_client.errors import InvalidResponseError
+from panope_client.messages.video import GenerateVideoOptions, Video, generate_video_request, video_of
+from panope_client.sync.concurrency import RpcError, Stream, failure_of
+from panope_client.sync.connection import Connection
+
+
+class VideoCalls(Connection):
+    """The calls of `Client` that make videos."""
+
+    def generate_video(
+        self,
+        prompt: str,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[GenerateVideoOptions],
+    ) -> Video:
+        """Draws a video by a text. Nothing is retried.
+
+        Args:
+            prompt: what is to be seen.
+            model: `vendor/name`, of the task `video-generation`.
+            priority: see the class.
+            timeout: seconds for all of it.
+            options: see `GenerateVideoOptions`.
+        """
+        stream = self.stream_generate_video(prompt, model, priority=priority, timeout=timeout, **options)
+        return video_of([response.video for response in stream if response.HasField("video")])
+
+    def stream_generate_video(
+        self,
+        prompt: str,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[GenerateVideoOptions],
+    ) -> Stream[GenerateVideoResponse]:
+        """As `generate_video`, with each step when it is done, and then the pieces of the file.
+
+        Leaving the loop ends the work within a step.
+
+        Args:
+            prompt: what is to be seen.
+            model: `vendor/name`, of the task `video-generation`.
+            priority: see the class.
+            timeout: seconds for the whole stream.
+            options: see `GenerateVideoOptions`.
+        """
+        request = generate_video_request(prompt, model, options)
+        attempts = self._retries.start(timeout)
+        call = self._video.GenerateVideo(request, timeout=attempts.timeout(), metadata=self._metadata_of(priority))
+        is_told = False
+        try:
+            for response in call:
+                is_told = True
+                yield response
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        if not is_told:
+            raise InvalidResponseError("the stream ended without an answer")

@@ -1,0 +1,55 @@
+"""Serves the routes that make videos."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+from google.api.httpbody_pb2 import HttpBody
+
+from panope.rest.v1 import video_service_pb2_grpc as pb_grpc
+from panope_server.tasks.vision.video_generation import MEDIA_TYPES, VideoGenerationOutput
+from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.hugging_face.calls import call_with
+from panope_server.transport.rest.json.query import unknown_of
+from panope_server.transport.rest.json.requests import RequestBody, off_loop
+from panope_server.transport.rest.json.responses import messages_of
+from panope_server.transport.rest.video.schemas import NAMES, VideoGenerationBody, input_of
+from panope_server.transport.services import Services
+
+_BODY = RequestBody(VideoGenerationBody)
+
+
+class VideoRestServicer(pb_grpc.VideoServiceServicer):
+    """Serves panope.rest.v1.VideoService."""
+
+    def __init__(self, pipeline: Pipeline, *, report_unknown: bool = False) -> None:
+        self._pipeline = pipeline
+        self._report_unknown = report_unknown
+
+    @classmethod
+    def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
+        """Adds the service to a server."""
+        report = services.settings.unknown_fields == "report"
+        pb_grpc.add_VideoServiceServicer_to_server(cls(services.pipeline, report_unknown=report), server)
+
+    async def CreateVideo(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Draws a video by a text."""
+        unknown = unknown_of(context, report=self._report_unknown)
+        body = await off_loop(len(request.data), _BODY.read, request, unknown)
+        call = call_with(
+            body.options,
+            context,
+            model=body.model or "",
+            task_input=input_of(body),
+            task="video-generation",
+            interface="VideoService/CreateVideo",
+        )
+        output = await answered(self._pipeline, call, NAMES, single=False)
+        assert isinstance(output, VideoGenerationOutput)
+        assert output.video is not None
+        unknown.tell(context)
+        for message in messages_of(MEDIA_TYPES[body.output_format], output.video.content):
+            yield message
