@@ -67,7 +67,11 @@ UNPAGED_FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "mamba": ("mamba", {}),
     "mamba2": ("mamba2", {"num_heads": 8, "head_dim": 16, "n_groups": 1, "state_size": 16}),
     "rwkv": ("rwkv", {"attention_hidden_size": 64, "context_length": POSITIONS}),
-    "recurrent-gemma": ("recurrent_gemma", {**_GROUPED, "lru_width": 64, "attention_window_size": 16}),
+    # Of its layers one attends: transformers generates by no cache without such.
+    "recurrent-gemma": (
+        "recurrent_gemma",
+        {**_GROUPED, "lru_width": 64, "attention_window_size": 16, "block_types": ["recurrent", "attention"]},
+    ),
     "falcon-mamba": ("falcon_mamba", {}),
     "bloom": ("bloom", {"n_layer": 2, "n_head": 4}),
     "falcon": ("falcon", {"num_kv_heads": 4}),

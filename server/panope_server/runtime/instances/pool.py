@@ -30,6 +30,10 @@ from panope_server.tasks.task import Request
 #: Models that share a worker have entries of different ids.
 _ENTRY_IDS = itertools.count(1)
 
+#: What a call may take longer than is expected. Without it the queue is as long as the deadline, calls come to run
+#: when theirs is about to pass, and many of those that were taken in are answered too late.
+LATE_MARGIN = 1.25
+
 
 class InstancePool:
     """Runs requests on instances; knows nothing of how these come to be.
@@ -172,10 +176,10 @@ class InstancePool:
             return  # a model that has nothing to do is soon at it, and one that never had enough may be faster
         seconds = work_before(holders, entries[0], sum(entry.work for entry in entries)) / rate
         left = deadline - time.monotonic()
-        if seconds > left:
+        if seconds * LATE_MARGIN > left:
             raise DeadlineError(
-                f"model `{self._model}` would answer in about {seconds:.1f} seconds, and the call's deadline is in "
-                f"{max(0.0, left):.1f}",
+                f"model `{self._model}` would answer in about {seconds:.1f} seconds, which is too long for the call's "
+                f"deadline in {max(0.0, left):.1f}",
                 reason="deadline_unreachable",
             )
 

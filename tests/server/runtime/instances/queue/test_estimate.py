@@ -55,6 +55,24 @@ async def test_a_call_whose_deadline_is_sooner_than_the_model_can_answer_never_w
     await made.close()
 
 
+@pytest.mark.parametrize(("seconds", "is_refused"), [(12.0, True), (13.0, False)])
+async def test_a_call_is_taken_in_when_four_fifths_of_its_time_are_expected_to_do(
+    seconds: float, is_refused: bool
+) -> None:
+    made = bench(window=1)
+    made.start_worker()
+    for _ in range(2):
+        made.call(EmbedInput(["a" * 4]), CallContext("r", "bob"))
+    await made.settle()
+    (running,) = made.workers[0].instance.held.all()
+    made.runtime.pool.queue.full_rate.record(3 * running.work, 10.0)  # the two, and the one that comes now
+    call = CallContext("r", "bob", deadline=time.monotonic() + seconds)
+    made.call(EmbedInput(["a" * 4]), call)
+    await made.settle()
+    assert made.calls[-1].done() == is_refused
+    await made.close()
+
+
 async def test_what_a_model_took_for_small_calls_alone_refuses_no_large_one() -> None:
     made = bench(window=2)
     made.start_worker()
