@@ -140,7 +140,7 @@ class Instance(ModelInstance):
 
     @property
     def served_seconds(self) -> float:
-        """From when it was ready to its last good answer; 0 before."""
+        """From when it was ready to the last good part of an answer; 0 before."""
         return max(0.0, self._last_answer - self._ready_since)
 
     async def start(self) -> None:
@@ -325,16 +325,16 @@ class Instance(ModelInstance):
 
     def _receive(self, parts: Iterable[wire.Part]) -> None:
         """Hands parts to those who wait for them; capacity is told of once for all."""
-        has_ended = False
+        has_ended, now = False, time.monotonic()
         for part in parts:
             entry = self._in_flight.get(part.id)
             if entry is None:
                 continue  # cancelled while its answer was on the way
             entry.receive(part)
+            if not part.HasField("failure"):
+                self._last_answer = now
             if part.last:
                 has_ended = True
-                if not part.HasField("failure"):
-                    self._last_answer = time.monotonic()
                 if entry.tenant is self.listener:
                     self.count_end(entry, part)
                 (entry.tenant or self.listener).answered(entry, part)

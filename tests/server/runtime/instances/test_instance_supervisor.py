@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from instance_doubles import PLAN, Clock, FakeInstance, Starts
+from instance_doubles import PLAN, Clock, FakeInstance, Starts, bench
 
 from panope_backends.errors import InternalError, PanopeError, PreconditionError
 from panope_server.config import Workers
@@ -22,6 +23,7 @@ from panope_server.runtime.models.groups import instance_group
 from panope_server.runtime.models.groups.instance_group import InstanceGroup
 from panope_server.runtime.models.groups.placing import find_none
 from panope_server.runtime.processes.environment import child_environment
+from panope_server.tasks.embed import EmbedInput
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,22 @@ from panope_server.runtime.processes.environment import child_environment
 )
 def test_the_pause_before_a_restart_doubles_up_to_a_minute(crashes: int, seconds: float) -> None:
     assert seconds * 0.8 <= restart_policy().backoff.delay_seconds(crashes) <= seconds * 1.2
+
+
+async def test_a_worker_has_served_from_when_it_was_ready_to_its_last_good_answer() -> None:
+    made = bench()
+    made.start_worker()
+    (worker,) = made.workers
+    worker.instance._ready_since = time.monotonic() - 7.0
+    for text in ("refused", "answered"):
+        made.call(EmbedInput([text]))
+    await made.settle()
+    refused, answered = worker.waiting()
+    worker.fail(refused, InternalError("no"))
+    assert worker.instance.served_seconds == 0
+    worker.answer(answered)
+    assert 7.0 <= worker.instance.served_seconds < 60.0
+    await made.close()
 
 
 def test_workers_see_no_secret_and_no_hub() -> None:
