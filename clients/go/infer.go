@@ -19,7 +19,7 @@ type Tensor struct {
 	DataType panopev1.DataType
 	// Shape is the length of each axis, outermost first; empty for a scalar.
 	Shape []int64
-	// Data holds the elements, little-endian, without padding.
+	// Data holds the elements, little-endian, without padding; texts each with its length before it, see [NewTexts].
 	Data []byte
 }
 
@@ -60,6 +60,49 @@ func Values[T Element](t Tensor) ([]T, error) {
 		return nil, invalidArgument("t", "%v", err)
 	}
 	return values, nil
+}
+
+// NewTexts makes a tensor of texts, or of bytes of any other meaning, in row-major order. It fails with an [*Error] when
+// the shape has other than len(texts) elements.
+func NewTexts(texts []string, shape ...int64) (Tensor, error) {
+	size, err := elements(shape)
+	if err != nil {
+		return Tensor{}, err
+	}
+	if size != int64(len(texts)) {
+		return Tensor{}, invalidArgument("shape", "%d texts do not fit the shape %v", len(texts), shape)
+	}
+	var data []byte
+	for _, text := range texts {
+		data = binary.LittleEndian.AppendUint32(data, uint32(len(text)))
+		data = append(data, text...)
+	}
+	return Tensor{DataType: panopev1.DataType_DATA_TYPE_BYTES, Shape: shape, Data: data}, nil
+}
+
+// Texts reads the elements of a tensor of texts in row-major order. It fails with an [*Error] when the tensor holds
+// another type, or its bytes are no texts of its shape.
+func Texts(t Tensor) ([]string, error) {
+	if t.DataType != panopev1.DataType_DATA_TYPE_BYTES {
+		return nil, invalidArgument("t", "the tensor holds %v, not texts", t.DataType)
+	}
+	size, err := elements(t.Shape)
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, 0, min(size, int64(len(t.Data)/4)))
+	for rest := t.Data; len(rest) > 0; {
+		if len(rest) < 4 || int64(binary.LittleEndian.Uint32(rest)) > int64(len(rest)-4) {
+			return nil, invalidArgument("t", "%d bytes are no texts of shape %v", len(t.Data), t.Shape)
+		}
+		end := 4 + int(binary.LittleEndian.Uint32(rest))
+		texts = append(texts, string(rest[4:end]))
+		rest = rest[end:]
+	}
+	if int64(len(texts)) != size {
+		return nil, invalidArgument("t", "%d texts do not fit the shape %v", len(texts), t.Shape)
+	}
+	return texts, nil
 }
 
 // Infer runs a model on named tensors. It returns the named outputs, or all when no output is named.

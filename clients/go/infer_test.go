@@ -63,6 +63,38 @@ func TestHalfPrecisionIsReadAsBits(t *testing.T) {
 	}
 }
 
+func TestTextsSurviveTheTensor(t *testing.T) {
+	texts := []string{"Grüße", "", "\x00\xff"}
+	tensor, err := panope.NewTexts(texts, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := panope.Texts(tensor)
+	if err != nil || !reflect.DeepEqual(back, texts) {
+		t.Errorf("got %q, %v; want %q", back, err, texts)
+	}
+}
+
+func TestTextsThatDoNotHoldTogetherAreRefused(t *testing.T) {
+	kind := panopev1.DataType_DATA_TYPE_BYTES
+	of := func(data string) error {
+		return second(panope.Texts(panope.Tensor{DataType: kind, Shape: []int64{1}, Data: []byte(data)}))
+	}
+	cases := map[string]error{
+		"2 texts do not fit the shape [3]":  second(panope.NewTexts([]string{"a", "b"}, 3)),
+		"holds DATA_TYPE_UNSPECIFIED, not":  second(panope.Texts(panope.Tensor{})),
+		"0 texts do not fit the shape [1]":  of(""),
+		"3 bytes are no texts of shape [1]": of("\x00\x00\x00"),
+		"5 bytes are no texts of shape [1]": of("\xff\xff\xff\xffa"),
+		"2 texts do not fit the shape [1]":  of("\x00\x00\x00\x00\x00\x00\x00\x00"),
+	}
+	for words, fault := range cases {
+		if fault == nil || !strings.Contains(fault.Error(), words) {
+			t.Errorf("got %v, want %q", fault, words)
+		}
+	}
+}
+
 func TestTensorsThatDoNotHoldTogetherAreRefused(t *testing.T) {
 	fp32 := panopev1.DataType_DATA_TYPE_FP32
 	cases := []struct {

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from panope.v1 import tensor_pb2 as pb
 from panope_client import InvalidResponseError
-from panope_client.tensors import DTYPES, array_of, tensor_of
+from panope_client.tensors import DTYPES, array_of, dtype_of, tensor_of
 
 MODEL = "vendor/fake"
 
@@ -47,9 +47,16 @@ async def test_what_json_cannot_hold_is_refused_before_the_call(client: Any, fak
     assert not fake.requests
 
 
-async def test_an_array_of_texts_is_refused_by_name(client: Any, fake: Any) -> None:
-    with pytest.raises(TypeError, match=r"input `words` has element type <U1"):
-        await client.infer({"words": np.array(["a"])}, MODEL)
+async def test_texts_come_back_as_bytes(client: Any) -> None:
+    texts = np.array([["Grüße", ""], ["x", "y"]])
+    found = await client.infer({"words": texts, "bytes": np.array([b"\xff\x00", b"a"], object)}, MODEL)
+    assert [[each.decode() for each in row] for row in found["words"]] == texts.tolist()
+    assert found["bytes"].tolist() == [b"\xff\x00", b"a"]
+
+
+async def test_an_array_of_dates_is_refused_by_name(client: Any, fake: Any) -> None:
+    with pytest.raises(TypeError, match=r"input `days` has element type datetime64"):
+        await client.infer({"days": np.zeros(1, "M8[D]")}, MODEL)
     assert not fake.requests
 
 
@@ -68,7 +75,8 @@ def test_any_array_survives_the_wire_bit_for_bit(array: np.ndarray) -> None:
 
 
 def test_every_data_type_of_the_protocol_has_its_dtype() -> None:
-    assert set(DTYPES) == set(pb.DataType.values()) - {pb.DATA_TYPE_UNSPECIFIED}
+    assert set(DTYPES) == set(pb.DataType.values()) - {pb.DATA_TYPE_UNSPECIFIED, pb.DATA_TYPE_BYTES}
+    assert dtype_of(pb.DATA_TYPE_BYTES).kind == "O"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +85,8 @@ def test_every_data_type_of_the_protocol_has_its_dtype() -> None:
         (pb.Tensor(name="y", data_type=pb.DATA_TYPE_FP32, shape=[2], data=bytes(7)), "7 bytes, which do not fit"),
         (pb.Tensor(name="y", data_type=pb.DATA_TYPE_INT8, shape=[-1, -4], data=bytes(4)), "do not fit"),
         (pb.Tensor(name="y", shape=[0]), "does not know"),
+        (pb.Tensor(name="y", data_type=pb.DATA_TYPE_BYTES, shape=[1], data=b"\5\0\0\0a"), "no texts of its shape"),
+        (pb.Tensor(name="y", data_type=pb.DATA_TYPE_BYTES, shape=[2], data=bytes(4)), "no texts of its shape"),
     ],
 )
 def test_a_tensor_that_does_not_hold_together_is_refused(tensor: pb.Tensor, words: str) -> None:

@@ -79,12 +79,12 @@ class ModelFacts:
 
     Attributes:
         name: `vendor/name`.
-        format: of the files at hand: `safetensors`, `openvino`, `onnx`, `gguf` or `pytorch`.
+        format: of the files at hand: `safetensors`, `openvino`, `onnx`, `gguf`, `pytorch` or `python`.
         task: such as `embed`; empty when unknown.
         architecture: the class that the checkpoint names, such as `BertModel`; empty when unknown.
         config: the parsed config.json; empty when there is none.
         grants: what an admin lets this model do: `pickles` (weights in PyTorch's own files, opened as data alone) and
-            `remote_code` (Python files of its folder may run).
+            `remote_code` (Python files of its folder may run), and `network` (they may use it).
         has_adapter: whether the folder holds a LoRA adapter, as `panope_backends.lora` describes it, which the weights
             are to be run with.
         head: what the model's own files have computed from its outputs, for the task `embed` alone: empty for token

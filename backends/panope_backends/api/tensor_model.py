@@ -21,15 +21,18 @@ class TensorSpec:
     """What a model takes or gives under one name.
 
     Attributes:
+        dtype: NumPy's name; `object` for texts, whose elements are `bytes`.
         shape: -1 where any length is accepted.
         axes: the names that the model's own file gives its axes, empty where it gives none; axes of one name have one
             length in a call. Empty when it names no axis.
+        is_optional: of an input, whether a call may leave it out; `run` then gets no array of that name.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     axes: tuple[str, ...] = ()
+    is_optional: bool = False
 
 
 class TensorModel(LoadedModel):
@@ -47,6 +50,11 @@ class TensorModel(LoadedModel):
     """The most tokens of one text that the weights have positions for; 0 where no table sets a limit, or none is known.
     """
 
+    has_trial: bool = True
+    """Whether zeros are an input that it answers, so that it is tried with them before it serves, where it leaves no
+    choice of shape but the size of the batch; what anybody's code makes of zeros is not known.
+    """
+
     metadata: Mapping[str, str] = {}
     """What the model's file says beside its tensors, such as an ONNX file's `metadata_props`; empty where nobody asks.
     """
@@ -56,7 +64,8 @@ class TensorModel(LoadedModel):
         """Runs once.
 
         Args:
-            arrays: one array for each input, of the input's dtype and shape; the caller has checked both.
+            arrays: one array for each input, but for optional ones, of the input's dtype and shape; the caller has
+                checked both.
             outputs: the names wanted; empty for all.
 
         Returns:

@@ -28,6 +28,7 @@ from panope_backends.errors import InternalError, InvalidInputError, PanopeError
 from panope_backends.image_models import classifies_images
 from panope_backends.lora import FOLDER
 from panope_backends.memory_limit import is_out_of_memory, limit_memory
+from panope_backends.own_code import prepare_for_own_code
 from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import TEXTS, text_files, tokenizer_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
@@ -175,6 +176,7 @@ def main() -> int:
     os.environ.update(OFFLINE)
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+        prepare_for_own_code(Path(job.folder), job.model.grants)
         outcome: Converted | Failed = convert(job)
     except msgspec.DecodeError as error:
         outcome = _failed(InvalidInputError(f"the job is not what was expected: {error}"))

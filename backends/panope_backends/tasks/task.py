@@ -269,6 +269,10 @@ class ModelSource(Protocol):
         """The folder of the variant's files."""
 
     @property
+    def format(self) -> str:
+        """Of the variant's weights, as of `ModelFacts`."""
+
+    @property
     def cache_folder(self) -> Path | None:
         """Where what is made of the files may be kept; None for nowhere."""
 

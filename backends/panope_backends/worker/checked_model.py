@@ -54,6 +54,7 @@ class CheckedModel(TensorModel):
         self.precision = model.precision
         self.inputs, self.outputs = list(model.inputs), list(model.outputs)
         self.index_limits, self.max_tokens, self.metadata = model.index_limits, model.max_tokens, model.metadata
+        self.has_trial = model.has_trial
 
     def run(self, arrays: Arrays, outputs: Sequence[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
         """As the backend's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorMode
 from panope_backends.errors import InternalError, PanopeError, PreconditionError, kind_of
 from panope_backends.media.limits import MediaLimits
 from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.own_code import prepare_for_own_code
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.registry import find_task
 from panope_backends.tasks.task import AdapterTask, ArrayTask, Prepare, SequenceTask
@@ -78,7 +80,9 @@ def loading_errors(model: str, backend: str) -> Iterator[None]:
     """
     try:
         yield
-    except PanopeError:
+    except PanopeError as error:
+        if error.__cause__ is not None:  # what an engine or a model's code raised, and a caller does not hear
+            log.error("load_failed", error, model=model, backend=backend)
         raise
     except ImportError as error:
         log.error("load_failed", error, model=model, backend=backend)
@@ -94,6 +98,8 @@ def loading_errors(model: str, backend: str) -> Iterator[None]:
 
 
 def _load(load: wire.Load) -> ServedModel:
+    if prepare_for_own_code(Path(load.folder), load.grants):
+        sys.stdout = sys.stderr  # what a model's code prints goes to the log
     loaded = find_task(load.task).load(FrameSource(load))
     if not loaded.is_tried:
         log.info("trial_run_skipped", reason="the model's inputs have no fixed shape")
@@ -137,6 +143,7 @@ class FrameSource:
     def __init__(self, load: wire.Load) -> None:
         self._load = load
         self.folder = Path(load.folder)
+        self.format = load.format
         self.cache_folder = Path(load.cache_folder) if load.cache_folder else None
         self.max_batch_tokens = load.max_batch_tokens
         self.max_memory_bytes = load.max_memory_bytes

@@ -51,6 +51,8 @@ const (
 	DataType_DATA_TYPE_FP32 DataType = 11
 	// IEEE 754 double precision.
 	DataType_DATA_TYPE_FP64 DataType = 12
+	// Texts, or bytes of any other meaning, each of a length of its own.
+	DataType_DATA_TYPE_BYTES DataType = 13
 )
 
 // Enum value maps for DataType.
@@ -69,6 +71,7 @@ var (
 		10: "DATA_TYPE_FP16",
 		11: "DATA_TYPE_FP32",
 		12: "DATA_TYPE_FP64",
+		13: "DATA_TYPE_BYTES",
 	}
 	DataType_value = map[string]int32{
 		"DATA_TYPE_UNSPECIFIED": 0,
@@ -84,6 +87,7 @@ var (
 		"DATA_TYPE_FP16":        10,
 		"DATA_TYPE_FP32":        11,
 		"DATA_TYPE_FP64":        12,
+		"DATA_TYPE_BYTES":       13,
 	}
 )
 
@@ -124,7 +128,8 @@ type Tensor struct {
 	// The length of each axis, outermost first, each ≥ 0; empty for a scalar. At most 8 axes.
 	Shape []int64 `protobuf:"varint,3,rep,packed,name=shape,proto3" json:"shape,omitempty"`
 	// The elements, little-endian, row-major, without padding. Its length equals the product of `shape` times the element
-	// size, otherwise the call fails with INVALID_ARGUMENT.
+	// size, otherwise the call fails with INVALID_ARGUMENT. Of DATA_TYPE_BYTES each element is its length, an unsigned
+	// 32-bit integer, and its bytes.
 	Data          []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -266,7 +271,7 @@ const file_panope_v1_tensor_proto_rawDesc = "" +
 	"TensorSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\tdata_type\x18\x02 \x01(\x0e2\x13.panope.v1.DataTypeR\bdataType\x12\x14\n" +
-	"\x05shape\x18\x03 \x03(\x03R\x05shape*\x9f\x02\n" +
+	"\x05shape\x18\x03 \x03(\x03R\x05shape*\xb4\x02\n" +
 	"\bDataType\x12\x19\n" +
 	"\x15DATA_TYPE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eDATA_TYPE_BOOL\x10\x01\x12\x13\n" +
@@ -281,7 +286,8 @@ const file_panope_v1_tensor_proto_rawDesc = "" +
 	"\x0eDATA_TYPE_FP16\x10\n" +
 	"\x12\x12\n" +
 	"\x0eDATA_TYPE_FP32\x10\v\x12\x12\n" +
-	"\x0eDATA_TYPE_FP64\x10\fB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\x0eDATA_TYPE_FP64\x10\f\x12\x13\n" +
+	"\x0fDATA_TYPE_BYTES\x10\rB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_tensor_proto_rawDescOnce sync.Once

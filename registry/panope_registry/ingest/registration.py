@@ -63,7 +63,7 @@ class Registration:
         )
 
         parse_model_name(name)
-        triton = triton_model(folder)
+        triton = triton_model(folder, name, self._grants)
         if triton is None:
             self.import_files(
                 _model_files(folder),
@@ -75,7 +75,9 @@ class Registration:
             )
             return
         if triton.problem:
-            raise PreconditionError(f"Triton's model cannot be imported: {triton.problem}", reason="not_runnable")
+            raise PreconditionError(
+                f"Triton's model cannot be imported: {triton.problem}", reason=triton.problem_reason
+            )
         self.import_files(
             triton.files,
             name,

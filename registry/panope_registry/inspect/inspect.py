@@ -19,6 +19,7 @@ from panope_backends.graphs.terms import FILE as DESCRIPTION
 from panope_backends.graphs.terms import DescriptionError
 from panope_backends.graphs.voice_description import VoiceDescription
 from panope_backends.image_models import with_type
+from panope_backends.python_models.layout import FORMAT as OWN_CODE
 from panope_registry.inspect.adapter import AdapterFacts, read_adapter
 from panope_registry.inspect.content_mismatch import refuse_mismatched
 from panope_registry.inspect.custom_code import (
@@ -35,6 +36,7 @@ from panope_registry.inspect.file_bytes import Header
 from panope_registry.inspect.file_kinds import IMPORTED, FileKind, is_pickled, kinds_of
 from panope_registry.inspect.grants import PICKLES, REMOTE_CODE
 from panope_registry.inspect.headers.facts import WeightFacts
+from panope_registry.inspect.own_code import OwnCode, find_own_code, own_code_kinds, own_code_set
 from panope_registry.inspect.tasks import architecture_of, known, resolve_task, task_of
 from panope_registry.inspect.tasks.evidence import MARKERS, Conclusion
 from panope_registry.inspect.weights import Parts, WeightSet, find_weights
@@ -106,6 +108,9 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
         InvalidInputError: a file is broken, or a hint is no task; the message names it.
         PreconditionError: there are no weights in a safe format, or the model needs code of its own.
     """
+    code = find_own_code(files, has_weights=True)
+    if code is not None and code.is_whole:
+        return _run_by_code(code, files, evidence)
     kinds = kinds_of(files, [grant for grant in evidence.grants if grant != REMOTE_CODE])
     refuse_mismatched(files, kinds)
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
@@ -123,6 +128,8 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     parts = Parts(folder, step_folders(modules), pipeline, graphs, beside, _spoken_parts(config))
     weight_sets = find_weights(files, kinds, parts)
     if not weight_sets:
+        if (code := find_own_code(files, has_weights=False)) is not None:
+            return _run_by_code(code, files, evidence)
         raise _no_weights(kinds)
     refuse_beside_adapter(weight_sets, files, folder)
     adapter = read_adapter(files, folder, weight_sets)
@@ -141,6 +148,10 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
         weight_sets, cannot = embedding_sets(weight_sets, config)
         if any(found.format != "gguf" for found in weight_sets):  # which holds all that describes it
             refuse_undescribed(files, pickles=PICKLES in evidence.grants)
+    if code is not None and REMOTE_CODE in evidence.grants:
+        with_code = own_code_kinds(files)
+        kinds |= {path: kind for path, kind in with_code.items() if kind is FileKind.GRANTED_CODE}
+        weight_sets = (*weight_sets, own_code_set(code, with_code))
     _settle_weights(kinds, weight_sets)
     architecture = architecture_of(config, named.architecture)
     if config is index and index:
@@ -181,6 +192,36 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
         task.candidates,
         tuple(used),
     )
+
+
+def _run_by_code(code: OwnCode, files: Mapping[str, Header], evidence: Evidence) -> Inspection:
+    """Returns what is known of a model that is nothing but its own code.
+
+    Raises:
+        InvalidInputError: a hint says a task that the code is not for.
+        PreconditionError: it may not run.
+    """
+    if REMOTE_CODE not in evidence.grants:
+        raise code.refusal
+    if evidence.task_hints:
+        hinted = resolve_task(Conclusion("", ""), evidence.task_hints, "").task
+        if hinted != code.task:
+            told = f"the task `{code.task}`" if code.task else "tensors alone"
+            raise InvalidInputError(
+                f"`{shown(code.file)}` is for {told}, not for the task `{hinted}`", field="task_hints"
+            )
+    kinds = own_code_kinds(files)
+    weight_set = own_code_set(code, kinds)
+    _settle_weights(kinds, (weight_set,))
+    facts = "; ".join(f"{name}: {value}" for name, value in code.facts.items())
+    reasons = {
+        "task": f"`{shown(code.file)}` is the model's own code" + (f"; {facts}" if facts else ""),
+        "format": f"python: {shown(code.file)}",
+        "precision": "the code decides on it",
+        "grants": "it is let in by the setting grants.remote_code",
+    }
+    used = ("grants.remote_code",)
+    return Inspection(code.task, "", {}, {**reasons, **evidence.reasons}, kinds, (weight_set,), used_grants=used)
 
 
 def _marker(file: Header, name: str) -> Any:
@@ -272,7 +313,9 @@ def _is_known(config: Mapping[str, Any]) -> bool:
 
 def _used_grants(kinds: Mapping[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> list[str]:
     used = {
-        "grants.pickles": any(is_pickled(path) for found in weight_sets for path in found.files),
+        "grants.pickles": any(
+            is_pickled(path) for found in weight_sets if found.format != OWN_CODE for path in found.files
+        ),
         "grants.remote_code": FileKind.GRANTED_CODE in kinds.values(),
     }
     return [name for name, is_used in used.items() if is_used]
@@ -315,6 +358,8 @@ def _precision_reason(found: WeightSet, config: Mapping[str, Any]) -> str:
     packed = _packing(config)
     if packed and found.format == "safetensors":
         return f"config.json declares packed weights of {packed}"
+    if found.format == OWN_CODE:
+        return "the model's own code decides on it"
     if found.format == "pytorch":
         return f"{shown(found.main_files[0])} is a pickle, which is not opened to look"
     counts = sorted(found.facts.elements.items(), key=lambda item: -item[1])

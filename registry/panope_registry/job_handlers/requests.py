@@ -21,7 +21,7 @@ from panope_registry.models.types import StoreIds
 from panope_registry.models.variant_digest import check_digits
 from panope_registry.names import FOLDER, parse_model_name, safe_relative_path
 
-FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch")
+FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch", "python")
 """The formats that models come in, in the order in which a pull prefers them."""
 
 MADE = (*FORMATS, "qnn")

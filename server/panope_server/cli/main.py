@@ -20,6 +20,7 @@ from panope_server.cli.server import (
     embed,
     generate_image,
     generate_video,
+    infer,
     labels,
     models,
     ocr,
@@ -82,6 +83,7 @@ app.command("job-worker")(worker.worker)
 app.command("ps")(ps.ps)
 app.command("load")(models.load)
 app.command("unload")(models.unload)
+app.command("infer")(infer.infer)
 app.command("embed")(embed.embed)
 app.command("classify")(labels.classify)
 app.command("rerank")(labels.rerank)

@@ -8,4 +8,4 @@ from panope_server.config import Settings
 
 def grants_for(settings: Settings) -> Grants:
     """What single models may do that no other may."""
-    return Grants(settings.grants.pickles, settings.grants.remote_code)
+    return Grants(settings.grants.pickles, settings.grants.remote_code, settings.grants.network)

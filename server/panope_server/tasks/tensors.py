@@ -12,6 +12,8 @@ import numpy as np
 from panope.worker.v1 import tensors_pb2 as messages
 from panope_backends.api import TensorSpec
 from panope_backends.errors import InvalidInputError
+from panope_backends.text_elements import DTYPE as TEXTS
+from panope_backends.text_elements import LENGTH_BYTES
 from panope_server.config import Limits
 from panope_server.tasks import agreement
 from panope_server.tasks.task import Canonical, Input, MeasuredModel, Output, Task, Usage, Workload
@@ -41,7 +43,7 @@ ITEM_BYTES = {
 
 @dataclass(slots=True)
 class NamedTensor:
-    """A dense, row-major, little-endian array; `dtype` is NumPy's name."""
+    """A dense, row-major, little-endian array; `dtype` is NumPy's name, `object` for texts."""
 
     name: str
     dtype: str
@@ -167,7 +169,7 @@ def check_tensor(tensor: NamedTensor, field: str) -> None:
     """Refuses a tensor whose type, shape and bytes do not fit each other."""
     if not tensor.name:
         raise InvalidInputError.at(f"{field}.name", "{field} is empty")
-    if tensor.dtype not in ITEM_BYTES:
+    if tensor.dtype != TEXTS and tensor.dtype not in ITEM_BYTES:
         raise InvalidInputError.at(f"{field}.data_type", "{field} is missing or unknown")
     if len(tensor.shape) > MAX_AXES:
         raise InvalidInputError.at(
@@ -175,6 +177,9 @@ def check_tensor(tensor: NamedTensor, field: str) -> None:
         )
     if any(not 0 <= length <= MAX_AXIS for length in tensor.shape):
         raise InvalidInputError.at(f"{field}.shape", "{field} has an axis outside 0 to {limit:,}", limit=MAX_AXIS)
+    if tensor.dtype == TEXTS:
+        _check_texts(tensor, f"{field}.data")
+        return
     expected = math.prod(tensor.shape) * ITEM_BYTES[tensor.dtype]
     if expected != len(tensor.data):
         raise InvalidInputError.at(
@@ -184,6 +189,20 @@ def check_tensor(tensor: NamedTensor, field: str) -> None:
             type=tensor.dtype,
             shape=list(tensor.shape),
             expected=expected,
+        )
+
+
+def _check_texts(tensor: NamedTensor, field: str) -> None:
+    """Looks at no text, of which there may be millions: the worker does."""
+    count, least = math.prod(tensor.shape), math.prod(tensor.shape) * LENGTH_BYTES
+    if least > len(tensor.data) or (tensor.data and not count):
+        raise InvalidInputError.at(
+            field,
+            "{field} has {size:,} bytes; {count:,} texts, each with its length in {each} bytes before it, have {limit}",
+            size=len(tensor.data),
+            count=count,
+            each=LENGTH_BYTES,
+            limit=f"at least {least:,}" if count else "none",
         )
 
 

@@ -61,6 +61,7 @@ def test_a_grant_is_for_a_model_or_for_a_vendor() -> None:
     assert grants.of("acme/own") == ("pickles", "remote_code")
     assert grants.of("acme/another") == ("pickles",)
     assert grants.of("other/one") == ("pickles",)
+    assert Grants(remote_code=("acme/own",), network=("acme/*",)).of("acme/own") == ("remote_code", "network")
     assert grants.of("other/one-more") == grants.of("acmex/own") == ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from panope_backends.api import EmbeddingModel
 from panope_backends.image_models import embeds_images, with_type
+from panope_backends.python_models.layout import FORMAT as PYTHON
 from panope_backends.tasks.embed.by_engine import engine_task
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import read_embed_files
@@ -23,11 +24,12 @@ class EmbedModule(TaskModule):
     def load(self, source: ModelSource) -> LoadedTask:
         """Loads the model and embeds a short text, or an image where it is a model of images."""
         config = with_type(read_json(source.folder / "config.json", missing_ok=True))
-        if embeds_images(config):
+        if source.format != PYTHON and embeds_images(config):
             from panope_backends.tasks.embed.images.loading import load_image_embedder  # it brings Pillow
 
             return load_image_embedder(source, config)
-        if not (source.folder / "config.json").exists() and not (source.folder / "modules.json").exists():
+        is_described = (source.folder / "config.json").exists() or (source.folder / "modules.json").exists()
+        if source.format == PYTHON or not is_described:
             found = source.load_any({})
             if isinstance(found, EmbeddingModel):
                 return _of_engine(found)

@@ -14,10 +14,12 @@ from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import Field, InternalError, InvalidInputError
 from panope_backends.tasks.tensors.axes import check_axes
 from panope_backends.tasks.tensors.values import check_values
+from panope_backends.text_elements import DTYPE as TEXTS
+from panope_backends.text_elements import ElementsError, decode_elements, encode_elements
 
 DTYPES = frozenset(
     {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"}
-    | {"float16", "float32", "float64"}
+    | {"float16", "float32", "float64", TEXTS}
 )
 
 
@@ -37,13 +39,13 @@ def read_inputs(message: messages.TensorInput, model: TensorModel) -> dict[str, 
         if tensor.name in arrays:
             raise InvalidInputError.at(field, "{field} is given twice")
         arrays[tensor.name] = _array(tensor, known[tensor.name], field)
-    for name in known:
-        if name not in arrays:
+    for name, spec in known.items():
+        if name not in arrays and not spec.is_optional:
             missing, takes = Field(f"inputs[{name}]"), _names(known)
             raise InvalidInputError.at(
                 "inputs", "{missing} is missing; the model takes {takes}", missing=missing, takes=takes
             )
-    check_axes(arrays, model.inputs)
+    check_axes(arrays, [spec for spec in model.inputs if spec.name in arrays])
     check_values(arrays, model)
     return arrays
 
@@ -75,6 +77,10 @@ def tensor_output(outputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> 
         array = outputs.get(name)
         if array is None or array.dtype.name not in DTYPES:
             raise InternalError(f"the backend gave no usable output `{name}`")
+        if array.dtype.name == TEXTS:
+            data = encode_elements(array.ravel().tolist())
+            message.outputs.add(name=name, dtype=TEXTS, shape=array.shape, data=data)
+            continue
         little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
         message.outputs.add(name=name, dtype=array.dtype.name, shape=array.shape, data=little_endian.tobytes())
     return message
@@ -90,6 +96,8 @@ def _array(tensor: messages.Tensor, spec: TensorSpec, field: str) -> NDArray[Any
         raise InvalidInputError.at(
             field, "{field} has the shape {shape}; the model takes {wanted}", shape=list(shape), wanted=list(spec.shape)
         )
+    if tensor.dtype == TEXTS:
+        return _texts(tensor, shape, field)
     dtype = np.dtype(tensor.dtype).newbyteorder("<")
     expected = math.prod(shape) * dtype.itemsize
     if len(tensor.data) != expected:
@@ -102,6 +110,15 @@ def _array(tensor: messages.Tensor, spec: TensorSpec, field: str) -> NDArray[Any
             expected=expected,
         )
     return np.frombuffer(tensor.data, dtype).reshape(shape)
+
+
+def _texts(tensor: messages.Tensor, shape: Sequence[int], field: str) -> NDArray[Any]:
+    texts = np.empty(math.prod(shape), object)
+    try:
+        texts[:] = decode_elements(tensor.data, len(texts))
+    except ElementsError as error:
+        raise InvalidInputError.at(field, "{field} holds no texts of its shape: {why}", why=error) from None
+    return texts.reshape(shape)
 
 
 def _fits(shape: Sequence[int], wanted: Sequence[int]) -> bool:

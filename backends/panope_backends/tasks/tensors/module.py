@@ -21,7 +21,7 @@ class TensorModule(TaskModule):
         """Loads the model and runs zeros once, where it leaves no choice of shape but the size of the batch."""
         config = read_json(source.folder / "config.json", missing_ok=True)
         model = source.load(config)
-        is_tried = not any(-1 in spec.shape[1:] for spec in model.inputs)
+        is_tried = model.has_trial and not any(-1 in spec.shape[1:] for spec in model.inputs)
         if is_tried:
             model.run({spec.name: _zeros(spec) for spec in model.inputs})
         return LoadedTask(model, config, without_tokenizer(), is_tried=is_tried)

@@ -36,10 +36,10 @@ class AsyncInferCalls(AsyncConnection):
             timeout: see the class.
 
         Returns:
-            The outputs by name; read-only views of the response's bytes.
+            The outputs by name: read-only views of the response's bytes, or for texts arrays of `bytes` objects.
 
         Raises:
-            InvalidArgumentError: an array's element type has no counterpart, such as text.
+            InvalidArgumentError: an array's element type has no counterpart, such as dates.
         """
         request = infer_request(model, inputs, output_names)
         return outputs_of(await self._call(self._infer.Infer, request, timeout, priority))

@@ -51,6 +51,8 @@ class _DataTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumT
     """IEEE 754 single precision."""
     DATA_TYPE_FP64: _DataType.ValueType  # 12
     """IEEE 754 double precision."""
+    DATA_TYPE_BYTES: _DataType.ValueType  # 13
+    """Texts, or bytes of any other meaning, each of a length of its own."""
 
 class DataType(_DataType, metaclass=_DataTypeEnumTypeWrapper):
     """The element type of a tensor."""
@@ -81,6 +83,8 @@ DATA_TYPE_FP32: DataType.ValueType  # 11
 """IEEE 754 single precision."""
 DATA_TYPE_FP64: DataType.ValueType  # 12
 """IEEE 754 double precision."""
+DATA_TYPE_BYTES: DataType.ValueType  # 13
+"""Texts, or bytes of any other meaning, each of a length of its own."""
 Global___DataType: typing_extensions.TypeAlias = DataType
 
 @typing.final
@@ -99,7 +103,8 @@ class Tensor(google.protobuf.message.Message):
     """The type of every element."""
     data: builtins.bytes
     """The elements, little-endian, row-major, without padding. Its length equals the product of `shape` times the element
-    size, otherwise the call fails with INVALID_ARGUMENT.
+    size, otherwise the call fails with INVALID_ARGUMENT. Of DATA_TYPE_BYTES each element is its length, an unsigned
+    32-bit integer, and its bytes.
     """
     @property
     def shape(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:

@@ -32,6 +32,7 @@ class FoundModel:
         files: what importing takes in; empty when it cannot.
         hub_name: the model of the hub that it asks for, as `vendor/name`; empty when it brings its own files.
         facts: what else it says of itself, for people.
+        problem_reason: the stable word of the problem; empty where there is none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class FoundModel:
     files: tuple[FolderFile, ...] = ()
     hub_name: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+    problem_reason: str = ""
 
     @property
     def reasons(self) -> Mapping[str, str]:

@@ -14,10 +14,11 @@ from typing import Any
 
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
 from panope_registry.ingest.discovery.finder import TRITON, FoundModel, ScanOptions
-from panope_registry.ingest.discovery.pbtxt import FILE, read_config
 from panope_registry.ingest.folder import FolderFile, list_folder
 from panope_registry.inspect.documents import broken
-from panope_registry.inspect.inspect import inspect_files
+from panope_registry.inspect.grants import Grants
+from panope_registry.inspect.inspect import Evidence, inspect_files
+from panope_registry.inspect.pbtxt import FILE, read_config
 from panope_registry.names import parse_model_name, safe_relative_path, shown
 
 
@@ -38,7 +39,7 @@ class Kind:
 KINDS = {
     "onnxruntime": Kind("model.onnx"),
     "openvino": Kind("model.xml"),
-    "python": Kind("model.py", "it is Python code, which would have to run to be served, and Panope runs none"),
+    "python": Kind("model.py"),
     "tensorrt": Kind("model.plan", "a TensorRT plan runs on the GPU alone that it was built for; take its ONNX model"),
     "pytorch": Kind("model.pt", "TorchScript is code in a pickle; export the model to ONNX or safetensors"),
     "tensorflow": Kind("model.savedmodel", "TensorFlow's graphs are not run; export the model to ONNX"),
@@ -91,18 +92,27 @@ class TritonModels:
 
     def find(self, folder: Path, options: ScanOptions) -> Sequence[FoundModel]:
         """Finds the one model of the folder."""
-        name = options.name_of(folder)
+        return (self.look(folder, options.name_of(folder), options.grants),)
+
+    def look(self, folder: Path, name: str, grants: Grants) -> FoundModel:
+        """Looks at a folder as the model of a name."""
         facts: dict[str, str] = {}
         try:
             parse_model_name(name)
-            files, task = _look(folder, facts)
+            files, task = _look(folder, facts, grants.of(name))
         except PanopeError as error:
-            return (FoundModel(name, "", folder, error.message, TRITON, facts=facts),)
-        return (FoundModel(name, task, folder, "", TRITON, files, facts=facts),)
+            return FoundModel(name, "", folder, error.message, TRITON, facts=facts, problem_reason=error.reason)
+        return FoundModel(name, task, folder, "", TRITON, files, facts=facts)
 
 
-def triton_model(folder: Path) -> FoundModel | None:
-    """Returns the model of Triton's that a folder is; None when it is another model's, or none."""
+def triton_model(folder: Path, name: str, grants: Grants) -> FoundModel | None:
+    """Returns the model of Triton's that a folder is; None when it is another model's, or none.
+
+    Args:
+        folder: to look at.
+        name: of the model, which the grants are for.
+        grants: what an admin lets single models do.
+    """
     finder = TritonModels()
     try:
         with os.scandir(folder) as entries:
@@ -110,10 +120,10 @@ def triton_model(folder: Path) -> FoundModel | None:
                 return None
     except OSError:  # listing it tells why
         return None
-    return finder.find(folder.resolve(), ScanOptions("a"))[0]
+    return finder.look(folder.resolve(), name, grants)
 
 
-def _look(folder: Path, facts: dict[str, str]) -> tuple[tuple[FolderFile, ...], str]:
+def _look(folder: Path, facts: dict[str, str], grants: Sequence[str]) -> tuple[tuple[FolderFile, ...], str]:
     """Returns what importing takes in, and the task; `facts` gets what is found on the way, also to a problem."""
     listed = {file.path: file for file in list_folder(folder)}
     config = read_config(listed[FILE].source) if FILE in listed else None
@@ -126,8 +136,12 @@ def _look(folder: Path, facts: dict[str, str]) -> tuple[tuple[FolderFile, ...], 
         raise _not_runnable(KINDS[backend].problem)
     version = _served(config, versions, facts)
     named = (config.default_model_filename if config is not None else "") or KINDS[backend].file
-    files = tuple(_taken(listed, version, safe_relative_path(named)))
-    inspection = inspect_files({file.path: file.source for file in files})
+    named = safe_relative_path(named)
+    if backend == "python":
+        files = tuple(_one_version(listed, version, named))
+    else:
+        files = tuple(_taken(listed, version, named))
+    inspection = inspect_files({file.path: file.source for file in files}, Evidence(grants=tuple(grants)))
     return files, inspection.task
 
 
@@ -206,6 +220,16 @@ def _taken(listed: dict[str, FolderFile], version: int, named: str) -> Iterator[
             if path == start + named or not path.endswith((".onnx", ".xml")):
                 yield FolderFile(path.removeprefix(start), file.source, file.size_bytes)
         elif not _is_number(path.partition("/")[0]):
+            yield file
+
+
+def _one_version(listed: dict[str, FolderFile], version: int, named: str) -> Iterator[FolderFile]:
+    """Yields the files of one version at their places, where a model's code looks for them, and those beside."""
+    if f"{version}/{named}" not in listed:
+        raise InvalidInputError(f"version {version} has no file `{shown(named)}`", field="folder", reason="no_weights")
+    for path, file in listed.items():
+        first = path.partition("/")[0]
+        if first == str(version) or not _is_number(first):
             yield file
 
 

@@ -96,5 +96,12 @@ class Grants(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     remote_code: Annotated[
         tuple[Granted, ...],
-        Meta(description="Models whose own Python files may run, in their worker."),
+        Meta(description="Models whose own Python files may run, in their worker, which has no network then."),
+    ] = ()
+    network: Annotated[
+        tuple[Granted, ...],
+        Meta(
+            description="Of those, models whose files may use the network all the same; elsewhere than on Linux, which "
+            "alone can deny it to a worker, the others do not run."
+        ),
     ] = ()

@@ -21,7 +21,7 @@ from panope_backends.errors import (
     ShuttingDownError,
 )
 from panope_backends.lora import FOLDER
-from panope_registry.inspect.grants import PICKLES, REMOTE_CODE
+from panope_registry.inspect.grants import NETWORK, PICKLES, REMOTE_CODE
 from panope_registry.job_handlers.conversion_plan import ConversionPlan, request_for
 from panope_registry.job_handlers.requests import BuildRequest
 from panope_registry.jobs import JobEntry
@@ -332,8 +332,8 @@ class LoadPlanner:
 
     def _tell_grants(self, entry: ModelEntry, variant: VariantEntry) -> None:
         """The admins' record of what a model does by their leave."""
-        code = any(file.path.endswith(".py") for file in variant.files)
-        used = {PICKLES: variant.format == "pytorch", REMOTE_CODE: code and variant.derived_from is None}
+        code = any(file.path.endswith(".py") for file in variant.files) and variant.derived_from is None
+        used = {PICKLES: variant.format == "pytorch", REMOTE_CODE: code, NETWORK: code}
         for grant in self._grants.of(entry.name):
             if used[grant]:
                 _log.info("grant_used", model=entry.name, setting=f"grants.{grant}", variant=variant.digest)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from panope.v1 import tensor_pb2 as pb
 from panope_backends.api import TensorSpec
+from panope_backends.text_elements import DTYPE as TEXTS
 from panope_server.tasks.tensors import NamedTensor
 
 DTYPES = {
@@ -21,6 +22,7 @@ DTYPES = {
     pb.DATA_TYPE_FP16: "float16",
     pb.DATA_TYPE_FP32: "float32",
     pb.DATA_TYPE_FP64: "float64",
+    pb.DATA_TYPE_BYTES: TEXTS,
 }
 DATA_TYPES = {dtype: data_type for data_type, dtype in DTYPES.items()}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from panope_registry.ingest.discovery import FoundModel, discover_models
-from panope_registry.ingest.discovery.skills import MAX_BYTES
+from panope_registry.inspect.skills import MAX_BYTES
 
 SKILL = """
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_a_skill_tells_its_model_task_and_hardware_and_does_not_run(folder: Path
         "architecture": "encoder-only",
         "hardware": "cpu, torch-cuda, qnn",
     }
-    assert "does not run" in found.problem
+    assert "which a scan does not take in" in found.problem
     assert not canary.exists()
 
 

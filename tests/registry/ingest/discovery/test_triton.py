@@ -18,7 +18,7 @@ from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.testing.models import tiny_onnx
 from panope_registry.ingest.discovery import FoundModel, discover_models
-from panope_registry.ingest.discovery.pbtxt import MAX_BYTES, read_config
+from panope_registry.inspect.pbtxt import MAX_BYTES, read_config
 from panope_registry.registry import Registry
 
 IR = '<net name="m"><layer type="Const"><data element_type="f16" shape="4" offset="0" size="8"/></layer></net>'
@@ -168,7 +168,7 @@ def test_a_folder_of_the_models_name_holds_its_parts(make: Make, find: Find, onn
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ('backend: "python"', "Python code"),
+        ('backend: "python"', "has no file `model.py`"),
         ('platform: "tensorrt_plan"', "TensorRT plan"),
         ('platform: "pytorch_libtorch"', "TorchScript"),
         ('platform: "ensemble" ensemble_scheduling { step [ { model_name: "a" model_version: -1 } ] }', "ensemble"),

@@ -34,9 +34,9 @@ class Tensor(google.protobuf.message.Message):
     name: builtins.str
     """The model's name for it."""
     dtype: builtins.str
-    """NumPy's name of the element type, such as `float32`."""
+    """NumPy's name of the element type, such as `float32`; `object` for texts."""
     data: builtins.bytes
-    """The elements."""
+    """The elements; each text with its length before it, an unsigned 32-bit integer."""
     @property
     def shape(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """The length of each axis."""

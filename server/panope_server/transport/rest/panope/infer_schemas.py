@@ -34,7 +34,7 @@ class TensorJson(TypedDict):
     name: str
     datatype: str
     shape: list[int]
-    data: NotRequired[list[float | bool]]
+    data: NotRequired[list[float | bool | str]]
     raw: NotRequired[str]
 
 

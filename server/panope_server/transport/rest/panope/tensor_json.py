@@ -1,18 +1,21 @@
-"""Tensors in JSON bodies: KServe's names for types, numbers as flat or nested lists, or base64 of the bytes."""
+"""Tensors in JSON bodies: KServe's names for types, numbers and texts as flat or nested lists, or base64 of bytes."""
 
 from __future__ import annotations
 
 import base64
+import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.text_elements import DTYPE as TEXTS
+from panope_backends.text_elements import decode_elements, encode_elements
 from panope_server.tasks.tensors import NamedTensor
 
 Datatype = Literal[
-    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
 ]
 
 _DTYPES: dict[Datatype, str] = {
@@ -28,6 +31,7 @@ _DTYPES: dict[Datatype, str] = {
     "FP16": "float16",
     "FP32": "float32",
     "FP64": "float64",
+    "BYTES": TEXTS,
 }
 DATATYPES = {dtype: datatype for datatype, dtype in _DTYPES.items()}
 """The names of element types, by NumPy's."""
@@ -47,7 +51,8 @@ class TensorBody(Struct, forbid_unknown_fields=True):
     Attributes:
         shape: the length of each axis, outermost first.
         data: the elements, row-major: one flat list, or lists nested as `shape` says. Excludes `raw`.
-        raw: base64 of the little-endian, row-major elements. Excludes `data`.
+        raw: base64 of the little-endian, row-major elements; of BYTES each with its length before it, an unsigned
+            32-bit integer. Excludes `data`.
     """
 
     name: Annotated[str, Meta(min_length=1)]
@@ -82,6 +87,8 @@ def tensor_json(tensor: NamedTensor, *, raw: bool) -> dict[str, object]:
     }
     if raw:
         return {**told, "raw": base64.b64encode(tensor.data).decode()}
+    if tensor.dtype == TEXTS:
+        return {**told, "data": _texts_of(tensor)}
     values = np.frombuffer(tensor.data, np.dtype(tensor.dtype).newbyteorder("<"))
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise PreconditionError(
@@ -92,8 +99,24 @@ def tensor_json(tensor: NamedTensor, *, raw: bool) -> dict[str, object]:
     return {**told, "data": values}
 
 
+def _texts_of(tensor: NamedTensor) -> list[str]:
+    try:
+        return [text.decode() for text in decode_elements(tensor.data, math.prod(tensor.shape))]
+    except UnicodeDecodeError:
+        raise PreconditionError(
+            f"output `{tensor.name}` holds bytes that are no UTF-8, which JSON has no texts for; "
+            f'ask for them by `"outputs": [{{"name": "{tensor.name}", "raw": true}}]`',
+            field="outputs",
+        ) from None
+
+
 def _bytes_of(body: TensorBody, dtype: str, field: str) -> bytes:
     assert body.data is not None
+    if dtype == TEXTS:
+        texts = _flat(body.data, body.shape, field)
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidInputError(f"`{field}` must hold texts alone for {body.datatype}", field=field)
+        return encode_elements(text.encode(errors="replace") for text in texts)
     wanted = np.dtype(dtype).newbyteorder("<")
     elements = _flat(body.data, body.shape, field)
     kinds, words = _TAKES[wanted.kind]

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
-
-from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_registry.inspect.documents import broken
-from panope_registry.names import shown
-
-FILE = "config.pbtxt"
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory, text_format
 
 MAX_BYTES = 256 << 10
 """The longest that are seen have a hundredth of it."""
+
+
+class ConfigError(Exception):
+    """What is wrong with a configuration; its text may hold what the file holds."""
+
 
 #: Message -> field -> kind: a scalar of protobuf, an enumeration or a message; `*` before it where there may be many,
 #: `a>b` for a map. No message holds itself, so that depth is bounded.
@@ -222,36 +220,42 @@ _SCALARS = {kind: getattr(descriptor_pb2.FieldDescriptorProto, f"TYPE_{kind.uppe
 )}  # fmt: skip
 
 
-def read_config(file: Path, path: str = FILE) -> Any:
-    """Returns the configuration in a file, as a message with Triton's fields.
+def parse_config(data: bytes) -> Any:
+    """Returns the configuration in a file's bytes, as a message with Triton's fields.
 
     Raises:
-        InvalidInputError: it is none, or asks for a field that Triton has not; the message names `path` and the line.
-        PreconditionError: it cannot be read.
+        ConfigError: it is none, or asks for a field that Triton has not; the message names the line.
     """
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except PermissionError:
-        raise PreconditionError(f"`{shown(path)}` cannot be read", reason="unreadable_file") from None
     if len(data) > MAX_BYTES:
-        raise broken(path, f"it is larger than {MAX_BYTES >> 10} KiB")
+        raise ConfigError(f"it is larger than {MAX_BYTES >> 10} KiB")
     try:
         return text_format.Parse(data.decode(), _message())
     except UnicodeDecodeError:
-        raise broken(path, "it is not UTF-8 text") from None
+        raise ConfigError("it is not UTF-8 text") from None
     except text_format.ParseError as error:
-        raise _at(path, error) from None
+        raise ConfigError(_place_and_problem(error)) from None
     except (RecursionError, ValueError):  # protobuf's words for what it cannot hold, such as a lone surrogate
-        raise broken(path, "it is no configuration") from None
+        raise ConfigError("it is no configuration") from None
 
 
-def _at(path: str, error: text_format.ParseError) -> InvalidInputError:
+def config_of_document(document: dict[str, Any]) -> Any:
+    """Returns the message of a configuration in JSON's form, as `triton.as_document` gives it.
+
+    Raises:
+        ConfigError: it has a field that Triton has not, or a value of another kind.
+    """
+    try:
+        return json_format.ParseDict(document, _message())
+    except json_format.ParseError as error:
+        raise ConfigError(str(error).replace(f"{_PACKAGE}.", "")) from None
+
+
+def _place_and_problem(error: text_format.ParseError) -> str:
     problem = str(error).partition(" : ")[2] or str(error)
     place = f"line {error.GetLine()}, column {error.GetColumn()}: " if error.GetLine() else ""
     for kind in VALUES:
         problem = problem.replace(f"{kind}Holder.", "")
-    return broken(path, place + shown(problem.replace(f"{_PACKAGE}.", "")))
+    return place + problem.replace(f"{_PACKAGE}.", "")
 
 
 def _message() -> Any:

@@ -1,0 +1,155 @@
+"""A process that has given up the network has none, nor has any thread or program of it, and gets on otherwise."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from panope_backends import no_network
+from panope_backends.errors import PreconditionError
+from panope_backends.no_network import deny_network, refusal
+from panope_backends.own_code import prepare_for_own_code
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the filter")
+
+#: What is tried in the process, as expressions.
+REFUSED = {
+    "IPv4": "socket.socket(socket.AF_INET)",
+    "IPv6": "socket.socket(socket.AF_INET6)",
+    "datagrams": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+    "netlink": "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
+    "the host of a virtual machine": "socket.socket(socket.AF_VSOCK)",
+    "datagrams to local programs": "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)",
+    "pairs of datagrams": "socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)",
+    "a local server": "socket.socket(socket.AF_UNIX).connect(PATH)",
+    "a name": "socket.create_connection(('localhost', PORT))",
+    "an earlier thread": "in_thread(socket.socket)",
+    "a program that is started": "run('import socket; socket.socket()')",
+    "memory of another process": "call(310 if X86 else 270, -1, 0, 0, 0, 0, 0)",
+    "descriptors of another process": "call(438, 0, 0, 0)",
+    "tracing": "call(101 if X86 else 117, 16, -1, 0, 0)",
+    "a queue of calls": "call(425, 8, bytes(120))",
+    "the other numbers of x86-64": "call(0x40000000 + 41, 2, 1, 0) if X86 else socket.socket()",
+}
+ALLOWED = {
+    "a pair": "[end.close() for end in socket.socketpair()]",
+    "a pipe": "os.pipe()",
+    "a program": "run('pass')",
+    "what a connection that was there sends": "KEPT.sendall(b'x')",
+    "an event loop": "asyncio.run(asyncio.sleep(0))",
+    "a process": "multiprocessing.get_context('fork').Pool(1).map(abs, [-1])",
+}
+PROGRAM = """
+import asyncio, ctypes, json, multiprocessing, os, platform, queue, socket, subprocess, sys, threading
+from panope_backends.no_network import deny_network
+
+X86 = platform.machine() == "x86_64"
+PATH, PORT = sys.argv[1], int(sys.argv[2])
+KEPT = socket.socket(socket.AF_UNIX)
+KEPT.connect(PATH)
+work, done = queue.Queue(), queue.Queue()
+
+def worker():
+    while True:
+        try:
+            done.put(work.get()())
+        except OSError as error:
+            done.put(error)
+
+threading.Thread(target=worker, daemon=True).start()
+
+def in_thread(function):
+    work.put(function)
+    found = done.get()
+    if isinstance(found, OSError):
+        raise found
+
+def run(code):
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+def call(*arguments):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+def outcome(expression):
+    try:
+        eval(expression)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return type(error).__name__
+    return "done"
+
+if len(sys.argv) == 4:
+    deny_network()
+    deny_network()
+print(json.dumps([outcome(expression) for expression in json.load(sys.stdin)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """What came of each, by itself and in a process that had given up the network."""
+    path = tmp_path_factory.mktemp("local") / "socket"
+    with socket.create_server(("127.0.0.1", 0)) as internet, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(path))
+        local.listen()
+        command = [sys.executable, "-c", PROGRAM, str(path), str(internet.getsockname()[1])]
+        expressions = json.dumps([*REFUSED.values(), *ALLOWED.values()])
+        found = {
+            name: json.loads(
+                subprocess.run([*command, *more], input=expressions, capture_output=True, text=True, check=True).stdout
+            )
+            for name, more in {"free": (), "denied": ("deny",)}.items()
+        }
+    return {name: dict(zip([*REFUSED, *ALLOWED], each, strict=True)) for name, each in found.items()}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_there_is_no_way_out(outcomes: dict[str, dict[str, str]], what: str) -> None:
+    assert outcomes["denied"][what] in ("PermissionError", "OSError", "CalledProcessError")
+
+
+def test_what_a_process_does_by_itself_it_does_on(outcomes: dict[str, dict[str, str]]) -> None:
+    assert [outcomes["denied"][what] for what in ALLOWED] == ["done"] * len(ALLOWED)
+
+
+def test_each_would_be_done_otherwise(outcomes: dict[str, dict[str, str]]) -> None:
+    refused_anyway = {what for what in REFUSED if outcomes["free"][what] != "done"}
+    # Kinds of sockets that a container's kernel lacks, and calls that were made with arguments that no kernel takes.
+    assert not refused_anyway & {"IPv4", "datagrams", "netlink", "datagrams to local programs", "a local server"}
+    assert not refused_anyway & {"a name", "an earlier thread", "a program that is started", "pairs of datagrams"}
+
+
+def test_where_it_cannot_be_denied_code_is_refused_unless_a_grant_lets_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(no_network.sys, "platform", "darwin")
+    no_network.missing_reason.cache_clear()
+    (tmp_path / "own.py").touch()
+    try:
+        assert "`grants.network` lists the model" in refusal(["remote_code"])
+        assert refusal(["remote_code", "network"]) == ""
+        with pytest.raises(PreconditionError, match="this system cannot deny a process the network"):
+            deny_network()
+        with pytest.raises(PreconditionError, match="without network"):
+            prepare_for_own_code(tmp_path, ["remote_code"])
+        assert prepare_for_own_code(tmp_path, ["remote_code", "network"])
+        assert not prepare_for_own_code(tmp_path, ["pickles"])
+    finally:
+        monkeypatch.undo()
+        no_network.missing_reason.cache_clear()
+
+
+def test_a_processor_whose_calls_are_not_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(no_network.platform, "machine", lambda: "s390x")
+    no_network.missing_reason.cache_clear()
+    try:
+        assert "s390x" in no_network.missing_reason()
+    finally:
+        monkeypatch.undo()
+        no_network.missing_reason.cache_clear()
