@@ -137,9 +137,13 @@ def test_where_it_cannot_be_denied_code_is_refused_unless_a_grant_lets_it(
         with pytest.raises(PreconditionError, match="this system cannot deny a process the network"):
             deny_network()
         with pytest.raises(PreconditionError, match="without network"):
-            prepare_for_own_code(tmp_path, ["remote_code"])
-        assert prepare_for_own_code(tmp_path, ["remote_code", "network"])
-        assert not prepare_for_own_code(tmp_path, ["pickles"])
+            prepare_for_own_code(tmp_path, ["remote_code"], "safetensors")
+        assert prepare_for_own_code(tmp_path, ["remote_code", "network"], "safetensors")
+        assert not prepare_for_own_code(tmp_path, ["pickles"], "safetensors")
+        (tmp_path / "own.py").unlink()
+        assert not prepare_for_own_code(tmp_path, ["remote_code"], "safetensors")
+        with pytest.raises(PreconditionError, match="without network"):
+            prepare_for_own_code(tmp_path, ["remote_code"], "python")
     finally:
         monkeypatch.undo()
         no_network.missing_reason.cache_clear()

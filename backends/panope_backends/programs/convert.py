@@ -176,7 +176,7 @@ def main() -> int:
     os.environ.update(OFFLINE)
     try:
         job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-        prepare_for_own_code(Path(job.folder), job.model.grants)
+        prepare_for_own_code(Path(job.folder), job.model.grants, job.model.format)
         outcome: Converted | Failed = convert(job)
     except msgspec.DecodeError as error:
         outcome = _failed(InvalidInputError(f"the job is not what was expected: {error}"))

@@ -69,6 +69,8 @@ def read_model(config: Any) -> TritonModel:
     """
     if config.max_batch_size < 0:
         raise ConfigError(f"`max_batch_size` is {config.max_batch_size}; 0 means that there is no batch")
+    if config.default_model_filename and not config.default_model_filename.endswith(".py"):
+        raise ConfigError(f"`default_model_filename` is `{config.default_model_filename}`, which is no Python file")
     if config.model_transaction_policy.decoupled:
         raise ConfigError("it answers a request many times (`decoupled`), which is not done")
     batch = (-1,) if config.max_batch_size else ()

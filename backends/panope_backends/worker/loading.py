@@ -98,7 +98,7 @@ def loading_errors(model: str, backend: str) -> Iterator[None]:
 
 
 def _load(load: wire.Load) -> ServedModel:
-    if prepare_for_own_code(Path(load.folder), load.grants):
+    if prepare_for_own_code(Path(load.folder), load.grants, load.format):
         sys.stdout = sys.stderr  # what a model's code prints goes to the log
     loaded = find_task(load.task).load(FrameSource(load))
     if not loaded.is_tried:

@@ -24,7 +24,7 @@ from panope_registry.names import FOLDER, parse_model_name, safe_relative_path
 FORMATS = ("safetensors", "openvino", "onnx", "gguf", "pytorch", "python")
 """The formats that models come in, in the order in which a pull prefers them."""
 
-MADE = (*FORMATS, "qnn")
+MADE = (*FORMATS, "qnn", "torchao")
 """The formats that variants are made in."""
 
 _PRECISION = re.compile(r"[a-z][a-z0-9_]{0,31}")

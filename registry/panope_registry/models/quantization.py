@@ -50,6 +50,7 @@ _QNN = Target("qnn", ("safetensors", "pytorch", "onnx"))
 TARGETS = (
     dict.fromkeys(("int8", "int4"), _OPENVINO)
     | dict.fromkeys(("w8a16", "w8a8"), _QNN)
+    | {"int8wo": Target("torchao", ("safetensors", "pytorch"))}
     | dict.fromkeys(
         (
             *("q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0"),

@@ -71,6 +71,7 @@ def test_a_skill_for_another_task_is_asked_by_tensors(understood: Callable[..., 
     [
         ({"config.pbtxt": 'backend: "python"'}, "no version has the file `model.py`"),
         ({"config.pbtxt": CONFIG.replace("FP64", "BF16"), "1/model.py": ""}, "has the type TYPE_BF16"),
+        ({"config.pbtxt": CONFIG + 'default_model_filename: "x.so"', "1/x.so": ""}, "`x.so`, which is no Python file"),
         ({"hf_a.py": SKILL_CODE, "hf_b.py": SKILL_CODE}, "holds 2 skills, such as `hf_a.py` and `hf_b.py`"),
         ({"hf_a.py": "x = ("}, "`hf_a.py` is broken: it is no Python: line 1"),
         ({"hf_a.py": "x = 1"}, "has no class whose name begins with `hf_`"),

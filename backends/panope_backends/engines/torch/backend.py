@@ -13,6 +13,7 @@ from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.devices.cpu import CpuRule
 from panope_backends.engines.torch.diffusion.facts import draws
+from panope_backends.engines.torch.pretrained import TORCHAO
 from panope_backends.engines.torch.torch_backend import TorchBackend, is_step_model
 
 #: The package that each format needs, and the extra of Panope's that brings it.
@@ -24,6 +25,12 @@ _PACKAGES = {
 
 #: Changes when `convert` would write something else for the same model and the same PyTorch.
 RECIPE = 2
+
+QUANTIZE_RECIPE = 1
+"""As `RECIPE`, of weights in fewer bits."""
+
+INT8_WEIGHTS = "int8wo"
+"""torchao's word for weights of 8 bits beside values in floats."""
 
 
 class CpuBackend(TorchBackend):
@@ -48,9 +55,9 @@ class CpuBackend(TorchBackend):
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """FULL for safetensors that transformers knows, and for ONNX."""
-        if model.format not in _PACKAGES:
-            return Support(Level.NONE, f"runs {', '.join(_PACKAGES)}, not `{model.format}`")
-        package, extra = _PACKAGES[model.format]
+        if model.format not in (*_PACKAGES, TORCHAO):
+            return Support(Level.NONE, f"runs {', '.join(_PACKAGES)} and {TORCHAO}, not `{model.format}`")
+        package, extra = _PACKAGES.get(model.format, ("torch", "torch"))
         if find_spec(package) is None:
             return Support(Level.NONE, f"`{package}` is not installed: pip install 'panope-serving[{extra}]'")
         if model.format != "onnx":
@@ -75,8 +82,9 @@ class CpuBackend(TorchBackend):
         return load_onnx_model(folder, threads_to_use(options.threads))
 
     def conversions(self) -> Sequence[Conversion]:
-        """To ONNX in float32, by PyTorch's exporter."""
-        missing = missing_reason("torch", "torch", "transformers") or missing_reason("build", "onnx", "onnxscript")
+        """To ONNX in float32, by PyTorch's exporter, and to weights of 8 bits by torchao."""
+        torch = missing_reason("torch", "torch", "transformers")
+        missing = torch or missing_reason("build", "onnx", "onnxscript")
         return (
             Conversion(
                 ("safetensors", "pytorch"),
@@ -85,13 +93,24 @@ class CpuBackend(TorchBackend):
                 f"torch{version_of('torch')}+onnxscript{version_of('onnxscript')}+{RECIPE}",
                 reason=missing or missing_reason("onnx", "onnxruntime"),
             ),
+            Conversion(
+                ("safetensors", "pytorch"),
+                TORCHAO,
+                INT8_WEIGHTS,
+                f"torch{version_of('torch')}+torchao{version_of('torchao')}+{QUANTIZE_RECIPE}",
+                reason=torch or missing_reason("torchao", "torchao"),
+            ),
         )
 
     def convert(self, model: ModelFacts, conversion: Conversion, folder: Path, out: Path) -> None:
-        """Writes `model.onnx`; see `onnx_export`."""
-        from panope_backends.engines.torch.onnx_export import export  # it brings torch
+        """Writes `model.onnx` or smaller weights; see `onnx_export` and `quantize`."""
+        if conversion.format == TORCHAO:
+            from panope_backends.engines.torch.quantize import quantize  # it brings torch
 
-        del conversion  # there is one
+            quantize(model, folder, out)
+            return
+        from panope_backends.engines.torch.onnx_export import export  # as above
+
         export(model, folder, out)
 
 

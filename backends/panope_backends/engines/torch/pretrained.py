@@ -19,13 +19,17 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.config_checks import check_layers
+from panope_backends.engines.packages import missing_reason
 from panope_backends.engines.torch.static_embedding import is_static
 from panope_backends.errors import PreconditionError
 from panope_backends.lora import CONFIG, FOLDER
 from panope_backends.memory_limit import is_out_of_memory
 from panope_backends.weights_support import packing_of
 
-TORCH_FORMATS = ("safetensors", "pytorch")
+TORCHAO = "torchao"
+"""The format of weights that torchao has quantized and transformers has written; made here alone."""
+
+TORCH_FORMATS = ("safetensors", "pytorch", TORCHAO)
 
 
 def files_refusal(model: ModelFacts, auto_class: str) -> str:
@@ -41,7 +45,10 @@ def files_refusal(model: ModelFacts, auto_class: str) -> str:
         return "config.json asks for code of the model's own (`auto_map`), and `grants.remote_code` does not list it"
     if model.format == "pytorch" and "pickles" not in model.grants:
         return "its weights are pickled, and `grants.pickles` does not list it"
-    if packing := packing_of(model.config):
+    if model.format == TORCHAO:
+        if missing := missing_reason("torchao", "torchao"):
+            return missing
+    elif packing := packing_of(model.config):
         return packing
     return unknown_type(model)
 

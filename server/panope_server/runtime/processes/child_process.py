@@ -14,12 +14,15 @@ from typing import Any
 
 from panope_server.runtime.processes.launcher import launch_command
 
+READ_SECONDS = 5.0
+"""For which the output of a process that has ended is read, where another process still holds it open."""
+
 Output = int | None | Callable[[asyncio.StreamReader], Coroutine[Any, Any, None]]
 """Where a stream goes: a descriptor, this process's own stream (None), or a reader of all of it."""
 
 
 class ChildProcess:
-    """A program that this process has started, from then to its exit code.
+    """A program that this process has started, from then to its exit code; what it leaves in its group ends with it.
 
     The kernel ends it with this process. It has a process group of its own, because a terminal's Ctrl-C is for the
     server, which ends its children in order. Where the system has pidfds, signals go to one, so that none ever hits
@@ -111,15 +114,34 @@ class ChildProcess:
         return await asyncio.shield(self._end)
 
     async def _wait_for_end(self, readers: Sequence[asyncio.Task[None]]) -> int:
+        # asyncio waits for the ends of the program's pipes too, which what it left behind holds open.
+        whole = asyncio.create_task(self._process.wait())
         try:
-            code = await self._process.wait()
+            if self._pidfd is not None:
+                await _readable(self._pidfd)
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                await asyncio.wait([whole, *readers], timeout=READ_SECONDS)
+            else:
+                await asyncio.wait([whole, *readers])
         finally:
+            for task in (whole, *readers):
+                task.cancel()
             if self._pidfd is not None:
                 os.close(self._pidfd)
                 self._pidfd = None
-        if readers:
-            await asyncio.wait(readers)
-        return code
+        return self._process.returncode if self._process.returncode is not None else await self._process.wait()
+
+
+async def _readable(descriptor: int) -> None:
+    """Waits until a pidfd tells of the end of its process."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def describe_exit(exit_code: int) -> str:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+import time
 from functools import partial
 
 import psutil
 import pytest
 
+from panope_server.runtime.processes import child_process
 from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 
 SLEEPS = "import time; print('here', flush=True); time.sleep(600)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
 )
+
+
+def wait_for_end(pid: int) -> None:
+    """Waits for the end of a process that is nobody's child any more, which nobody may have collected."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
 
 
 class Program:
@@ -103,6 +113,25 @@ async def test_no_descriptor_is_left_of_one_that_has_ended() -> None:
         await (await Program().start("", b"input")).wait()
     await asyncio.sleep(0)
     assert psutil.Process().num_fds() <= before
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["in its group", "in a group of its own"])
+async def test_what_a_program_leaves_behind_does_not_hold_its_end_back(
+    monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    monkeypatch.setattr(child_process, "READ_SECONDS", 0.2)
+    code = (
+        "import subprocess, sys\n"
+        "left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=LEAVES)\n"
+        "print(left.pid, flush=True)"
+    )
+    program = Program()
+    process = await program.start(code.replace("LEAVES", str(leaves)))
+    assert await process.wait() == 0
+    left = int(program.output)
+    if leaves:
+        os.kill(left, signal.SIGKILL)
+    await asyncio.to_thread(wait_for_end, left)
 
 
 async def test_a_program_that_is_not_there_is_an_error_of_its_start() -> None:
