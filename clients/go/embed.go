@@ -20,6 +20,9 @@ type Embeddings struct {
 	TruncatedIndices []uint32
 	// SparseVectors has one for each text, of a model that gives sparse vectors; then Vectors has none.
 	SparseVectors []SparseVector
+	// VectorCounts has how many of Vectors each text has, of a model with a vector for each token: those of one text come
+	// after another's.
+	VectorCounts []uint32
 }
 
 // SparseVector is a vector of which most values are 0.
@@ -63,6 +66,11 @@ func WithPromptName(name string) EmbedOption {
 	return func(r *panopev1.EmbedRequest) { r.PromptName = &name }
 }
 
+// WithPurpose says what the texts are for, to models that treat queries and documents differently.
+func WithPurpose(purpose panopev1.EmbedPurpose) EmbedOption {
+	return func(r *panopev1.EmbedRequest) { r.Purpose = purpose }
+}
+
 // Embed turns texts into vectors: at least one text, none empty, no more than the server's limit.
 func (c *Client) Embed(ctx context.Context, model string, texts []string, options ...EmbedOption) (*Embeddings, error) {
 	return c.embedRequest(ctx, &panopev1.EmbedRequest{Model: model, Texts: texts}, options)
@@ -99,6 +107,7 @@ func (c *Client) embedRequest(
 		TokenCounts:      response.GetTokenCounts(),
 		TruncatedIndices: response.GetTruncatedIndices(),
 		SparseVectors:    sparseOf(response.GetSparseVectors()),
+		VectorCounts:     response.GetVectorCounts(),
 	}, nil
 }
 

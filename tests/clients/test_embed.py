@@ -12,7 +12,14 @@ import pytest
 
 from panope.v1 import embed_service_pb2 as pb
 from panope_backends import errors as tree
-from panope_client import Embeddings, InvalidInputError, InvalidResponseError, NotFoundError, SparseVector
+from panope_client import (
+    Embeddings,
+    InvalidArgumentError,
+    InvalidInputError,
+    InvalidResponseError,
+    NotFoundError,
+    SparseVector,
+)
 from panope_client.messages.embed import embeddings_of
 
 MODEL = "vendor/fake"
@@ -179,3 +186,20 @@ def test_sparse_vectors_have_no_dense_ones_beside_them() -> None:
     assert (len(found), found.dimensions, found.vectors.shape) == (2, 100, (0, 100))
     assert found.sparse_vectors == (SparseVector((7, 99), (0.5, 1.25)), SparseVector((), ()))
     assert Embeddings.joined([found, found]).sparse_vectors == found.sparse_vectors * 2
+
+
+def test_vectors_of_tokens_are_told_apart_by_texts() -> None:
+    vectors = np.arange(6, dtype="<f4")
+    found = embeddings_of(
+        pb.EmbedResponse(vectors=vectors.tobytes(), count=3, dimensions=2, token_counts=[2, 1], vector_counts=[2, 1])
+    )
+    assert len(found) == 2
+    assert [each.tolist() for each in found.multi_vectors] == [[[0, 1], [2, 3]], [[4, 5]]]
+    assert [len(each) for each in Embeddings.joined([found, found]).multi_vectors] == [2, 1, 2, 1]
+
+
+async def test_what_texts_are_for_goes_along(client: Any, fake: Any) -> None:
+    await client.embed(["a"], MODEL, purpose="query")
+    assert fake.requests[0].purpose == pb.EMBED_PURPOSE_QUERY
+    with pytest.raises(InvalidArgumentError, match="purpose"):
+        await client.embed(["a"], MODEL, purpose="other")

@@ -22,13 +22,14 @@ from panope_registry.session import RegistrySession
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TABLE, SPARSE = "acme/table", "acme/splade"
+COLBERT = "acme/colbert"
 GGUF, GGUF_RERANKER = "acme/gguf", "acme/gguf-reranker"
 TEXTS = ["the quick fox runs over the river bank", "a dog sleeps"]
 
 
 #: Where the library has its modules.
 _USUAL = "sentence_transformers.models."
-_PLACES = {"SpladePooling": "sentence_transformers.sparse_encoder.models."}
+_PLACES = {"SpladePooling": "sentence_transformers.sparse_encoder.models.", "Dense": "pylate.models.Dense."}
 
 
 def _modules(folder: Path, **kinds: str) -> None:
@@ -61,10 +62,29 @@ def _sparse(folder: Path) -> None:
     _modules(folder, Transformer="", SpladePooling="1_SpladePooling")
 
 
+def _colbert(folder: Path) -> None:
+    import torch
+    import transformers
+
+    tiny_classifier(folder, "classify", ("a", "b"))
+    config = transformers.AutoConfig.from_pretrained(folder)
+    torch.manual_seed(4)
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    (folder / "1_Dense").mkdir()
+    weights = np.random.default_rng(4).standard_normal((8, config.hidden_size), dtype=np.float32)
+    save_file({"linear.weight": weights}, folder / "1_Dense/model.safetensors")
+    dense = {"in_features": config.hidden_size, "out_features": 8, "bias": False}
+    dense["activation_function"] = "torch.nn.modules.linear.Identity"
+    (folder / "1_Dense/config.json").write_text(json.dumps(dense))
+    pylate = {"model_type": "ColBERT", "query_prefix": "the ", "document_prefix": "a ", "query_length": 10}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(pylate | {"document_length": 16}))
+    _modules(folder, Transformer="", Dense="1_Dense")
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {}
-    for name, write in ((TABLE, _table), (SPARSE, _sparse)):
+    for name, write in ((TABLE, _table), (SPARSE, _sparse), (COLBERT, _colbert)):
         made[name] = tmp_path_factory.mktemp("model")
         write(made[name])
     for name, pooling in ((GGUF, 1), (GGUF_RERANKER, 4)):
@@ -158,3 +178,37 @@ def test_a_gguf_file_embeds_and_reranks_by_every_way_in(server: Any, client: Cli
         timeout=60,
     ).json()
     assert [each["index"] for each in reply["results"]] == [each.index for each in ranked.results]
+
+
+def test_vectors_of_tokens_are_the_same_by_every_way_in(server: Any, client: Client, folders: dict[str, Path]) -> None:
+    from sentence_transformers import MultiVectorEncoder
+
+    library = MultiVectorEncoder(str(folders[COLBERT]), device="cpu")
+    query, documents = "the quick fox", ["a dog sleeps", "the quick fox runs over the river bank", "london"]
+    (asked,), read = (
+        library.encode_query([query], convert_to_numpy=True),
+        library.encode_document(documents, convert_to_numpy=True, batch_size=1),
+    )
+    client.load(COLBERT, backend="cpu", precision="fp32")
+    (found,) = client.embed([query], COLBERT, purpose="query").multi_vectors
+    np.testing.assert_allclose(found, asked, atol=1e-4)
+    answer = client.embed(documents, COLBERT)
+    for ours, theirs in zip(answer.multi_vectors, read, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    for ours, theirs in zip(client.infer_value(documents, COLBERT), read, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    wanted = library.similarity([asked], read)[0].tolist()
+    ranked = client.rerank(query, documents, COLBERT)
+    assert [each.index for each in ranked.results] == sorted(range(3), key=lambda at: -wanted[at])
+    body = {"model": COLBERT, "query": query, "documents": documents}
+    reply = httpx.post(f"{server.http_url}/v1/rerank", json=body, timeout=60).json()
+    by_index = {each["index"]: each["relevance_score"] for each in reply["results"]}
+    np.testing.assert_allclose([by_index[at] for at in range(3)], wanted, atol=1e-3)
+    refused = httpx.post(f"{server.http_url}/v1/embeddings", json={"model": COLBERT, "input": "a"}, timeout=60)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "multi_vectors")
+    with pytest.raises(InvalidInputError, match="one vector for each text"):
+        client.rerank(query, documents, TABLE)
+    command = [sys.executable, "-m", "panope_server", "embed", COLBERT, *documents, "--address", server.grpc_address]
+    printed = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True).stdout
+    for told, theirs in zip(json.loads(printed), read, strict=True):
+        np.testing.assert_allclose(told["embeddings"], theirs, atol=1e-4)

@@ -41,11 +41,13 @@ class TokenRow:
         ids: of the model's vocabulary, special tokens included; at least one.
         prompt_tokens: how many leading ids are the prompt and the special tokens before it; 0 without a prompt.
         type_ids: which of two texts each id is of, as the tokenizer tells it; empty where all are 0.
+        unseen: how many ids at its end the others do not attend to, though they have vectors of their own.
     """
 
     ids: Sequence[int]
     prompt_tokens: int = 0
     type_ids: Sequence[int] = ()
+    unseen: int = 0
 
 
 class SequenceJob(ABC):

@@ -83,11 +83,3 @@ class TextRows(SequenceTask):
         (ids,) = self._tokenizer.encode([" ".join(PROBING_TEXTS) * (1 + tokens // len(PROBING_TEXTS))])
         limit = min(tokens, self.max_tokens)
         return TokenRow(ids if len(ids) <= limit else self._tokenizer.truncate(ids, limit, "end"))
-
-
-def ragged(rows: Sequence[Rows]) -> Rows:
-    """Rows of several lengths as one array of arrays."""
-    found = np.empty(len(rows), object)
-    for index, row in enumerate(rows):
-        found[index] = row
-    return found

@@ -136,6 +136,60 @@ func (ImagePooling) EnumDescriptor() ([]byte, []int) {
 	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{1}
 }
 
+// What texts are for. A model with a vector for each token (ColBERT) treats queries and documents differently; of other
+// models, the prompt of that name goes before each text, if there is one.
+type EmbedPurpose int32
+
+const (
+	// As a model with a vector for each token: documents, unless `prompt_name` is `query`. Of others: nothing is added.
+	EmbedPurpose_EMBED_PURPOSE_UNSPECIFIED EmbedPurpose = 0
+	// To look for something.
+	EmbedPurpose_EMBED_PURPOSE_QUERY EmbedPurpose = 1
+	// To be found.
+	EmbedPurpose_EMBED_PURPOSE_DOCUMENT EmbedPurpose = 2
+)
+
+// Enum value maps for EmbedPurpose.
+var (
+	EmbedPurpose_name = map[int32]string{
+		0: "EMBED_PURPOSE_UNSPECIFIED",
+		1: "EMBED_PURPOSE_QUERY",
+		2: "EMBED_PURPOSE_DOCUMENT",
+	}
+	EmbedPurpose_value = map[string]int32{
+		"EMBED_PURPOSE_UNSPECIFIED": 0,
+		"EMBED_PURPOSE_QUERY":       1,
+		"EMBED_PURPOSE_DOCUMENT":    2,
+	}
+)
+
+func (x EmbedPurpose) Enum() *EmbedPurpose {
+	p := new(EmbedPurpose)
+	*p = x
+	return p
+}
+
+func (x EmbedPurpose) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EmbedPurpose) Descriptor() protoreflect.EnumDescriptor {
+	return file_panope_v1_embed_service_proto_enumTypes[2].Descriptor()
+}
+
+func (EmbedPurpose) Type() protoreflect.EnumType {
+	return &file_panope_v1_embed_service_proto_enumTypes[2]
+}
+
+func (x EmbedPurpose) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EmbedPurpose.Descriptor instead.
+func (EmbedPurpose) EnumDescriptor() ([]byte, []int) {
+	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{2}
+}
+
 // The token ids of one text.
 type TokenSequence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -203,7 +257,9 @@ type EmbedRequest struct {
 	// The images, 1 to `limits.media.max_images`. Excludes `texts` and `token_sequences`, and what is said of texts.
 	Images []*Image `protobuf:"bytes,8,rep,name=images,proto3" json:"images,omitempty"`
 	// How what the model gives for an image becomes one vector. Default: as the model's EmbedSpec says. With `images` alone.
-	ImagePooling  ImagePooling `protobuf:"varint,9,opt,name=image_pooling,json=imagePooling,proto3,enum=panope.v1.ImagePooling" json:"image_pooling,omitempty"`
+	ImagePooling ImagePooling `protobuf:"varint,9,opt,name=image_pooling,json=imagePooling,proto3,enum=panope.v1.ImagePooling" json:"image_pooling,omitempty"`
+	// What the texts are for. Excludes `prompt_name`. Default: as EMBED_PURPOSE_UNSPECIFIED says.
+	Purpose       EmbedPurpose `protobuf:"varint,10,opt,name=purpose,proto3,enum=panope.v1.EmbedPurpose" json:"purpose,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -301,6 +357,13 @@ func (x *EmbedRequest) GetImagePooling() ImagePooling {
 	return ImagePooling_IMAGE_POOLING_UNSPECIFIED
 }
 
+func (x *EmbedRequest) GetPurpose() EmbedPurpose {
+	if x != nil {
+		return x.Purpose
+	}
+	return EmbedPurpose_EMBED_PURPOSE_UNSPECIFIED
+}
+
 // The vectors of a batch.
 type EmbedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -319,6 +382,9 @@ type EmbedResponse struct {
 	TruncatedIndices []uint32 `protobuf:"varint,6,rep,packed,name=truncated_indices,json=truncatedIndices,proto3" json:"truncated_indices,omitempty"`
 	// Of a model that gives sparse vectors, such as SPLADE: one for each text, of `dimensions` values. Of other models: none.
 	SparseVectors []*SparseVector `protobuf:"bytes,7,rep,name=sparse_vectors,json=sparseVectors,proto3" json:"sparse_vectors,omitempty"`
+	// Of a model with a vector for each token (ColBERT): how many vectors each text has, in the order of the texts. `vectors`
+	// has those of one text after another, and `count` is their sum. Of other models: none.
+	VectorCounts  []uint32 `protobuf:"varint,8,rep,packed,name=vector_counts,json=vectorCounts,proto3" json:"vector_counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -398,6 +464,13 @@ func (x *EmbedResponse) GetTruncatedIndices() []uint32 {
 func (x *EmbedResponse) GetSparseVectors() []*SparseVector {
 	if x != nil {
 		return x.SparseVectors
+	}
+	return nil
+}
+
+func (x *EmbedResponse) GetVectorCounts() []uint32 {
+	if x != nil {
+		return x.VectorCounts
 	}
 	return nil
 }
@@ -926,7 +999,7 @@ const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1dpanope/v1/embed_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"!\n" +
 	"\rTokenSequence\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\rR\x03ids\"\xb7\x03\n" +
+	"\x03ids\x18\x01 \x03(\rR\x03ids\"\xea\x03\n" +
 	"\fEmbedRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05texts\x18\x02 \x03(\tR\x05texts\x12A\n" +
@@ -941,11 +1014,13 @@ const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"\vprompt_name\x18\a \x01(\tH\x02R\n" +
 	"promptName\x88\x01\x01\x12(\n" +
 	"\x06images\x18\b \x03(\v2\x10.panope.v1.ImageR\x06images\x12<\n" +
-	"\rimage_pooling\x18\t \x01(\x0e2\x17.panope.v1.ImagePoolingR\fimagePoolingB\f\n" +
+	"\rimage_pooling\x18\t \x01(\x0e2\x17.panope.v1.ImagePoolingR\fimagePooling\x121\n" +
+	"\apurpose\x18\n" +
+	" \x01(\x0e2\x17.panope.v1.EmbedPurposeR\apurposeB\f\n" +
 	"\n" +
 	"_normalizeB\r\n" +
 	"\v_dimensionsB\x0e\n" +
-	"\f_prompt_name\"\x85\x02\n" +
+	"\f_prompt_name\"\xaa\x02\n" +
 	"\rEmbedResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\avectors\x18\x02 \x01(\fR\avectors\x12\x14\n" +
@@ -955,7 +1030,8 @@ const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"dimensions\x12!\n" +
 	"\ftoken_counts\x18\x05 \x03(\rR\vtokenCounts\x12+\n" +
 	"\x11truncated_indices\x18\x06 \x03(\rR\x10truncatedIndices\x12>\n" +
-	"\x0esparse_vectors\x18\a \x03(\v2\x17.panope.v1.SparseVectorR\rsparseVectors\"@\n" +
+	"\x0esparse_vectors\x18\a \x03(\v2\x17.panope.v1.SparseVectorR\rsparseVectors\x12#\n" +
+	"\rvector_counts\x18\b \x03(\rR\fvectorCounts\"@\n" +
 	"\fSparseVector\x12\x18\n" +
 	"\aindices\x18\x01 \x03(\rR\aindices\x12\x16\n" +
 	"\x06values\x18\x02 \x03(\x02R\x06values\"W\n" +
@@ -998,7 +1074,11 @@ const file_panope_v1_embed_service_proto_rawDesc = "" +
 	"\x19IMAGE_POOLING_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14IMAGE_POOLING_POOLER\x10\x01\x12\x15\n" +
 	"\x11IMAGE_POOLING_CLS\x10\x02\x12\x1c\n" +
-	"\x18IMAGE_POOLING_PATCH_MEAN\x10\x032\xac\x02\n" +
+	"\x18IMAGE_POOLING_PATCH_MEAN\x10\x03*b\n" +
+	"\fEmbedPurpose\x12\x1d\n" +
+	"\x19EMBED_PURPOSE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13EMBED_PURPOSE_QUERY\x10\x01\x12\x1a\n" +
+	"\x16EMBED_PURPOSE_DOCUMENT\x10\x022\xac\x02\n" +
 	"\fEmbedService\x12:\n" +
 	"\x05Embed\x12\x17.panope.v1.EmbedRequest\x1a\x18.panope.v1.EmbedResponse\x12P\n" +
 	"\vStreamEmbed\x12\x1d.panope.v1.StreamEmbedRequest\x1a\x1e.panope.v1.StreamEmbedResponse(\x010\x01\x12C\n" +
@@ -1018,49 +1098,51 @@ func file_panope_v1_embed_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_embed_service_proto_rawDescData
 }
 
-var file_panope_v1_embed_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_panope_v1_embed_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_panope_v1_embed_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_panope_v1_embed_service_proto_goTypes = []any{
 	(Truncation)(0),             // 0: panope.v1.Truncation
 	(ImagePooling)(0),           // 1: panope.v1.ImagePooling
-	(*TokenSequence)(nil),       // 2: panope.v1.TokenSequence
-	(*EmbedRequest)(nil),        // 3: panope.v1.EmbedRequest
-	(*EmbedResponse)(nil),       // 4: panope.v1.EmbedResponse
-	(*SparseVector)(nil),        // 5: panope.v1.SparseVector
-	(*StreamEmbedRequest)(nil),  // 6: panope.v1.StreamEmbedRequest
-	(*StreamEmbedResponse)(nil), // 7: panope.v1.StreamEmbedResponse
-	(*TokenizeRequest)(nil),     // 8: panope.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),    // 9: panope.v1.TokenizeResponse
-	(*TokenizedText)(nil),       // 10: panope.v1.TokenizedText
-	(*DetokenizeRequest)(nil),   // 11: panope.v1.DetokenizeRequest
-	(*DetokenizeResponse)(nil),  // 12: panope.v1.DetokenizeResponse
-	(*Image)(nil),               // 13: panope.v1.Image
-	(*StreamError)(nil),         // 14: panope.v1.StreamError
+	(EmbedPurpose)(0),           // 2: panope.v1.EmbedPurpose
+	(*TokenSequence)(nil),       // 3: panope.v1.TokenSequence
+	(*EmbedRequest)(nil),        // 4: panope.v1.EmbedRequest
+	(*EmbedResponse)(nil),       // 5: panope.v1.EmbedResponse
+	(*SparseVector)(nil),        // 6: panope.v1.SparseVector
+	(*StreamEmbedRequest)(nil),  // 7: panope.v1.StreamEmbedRequest
+	(*StreamEmbedResponse)(nil), // 8: panope.v1.StreamEmbedResponse
+	(*TokenizeRequest)(nil),     // 9: panope.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),    // 10: panope.v1.TokenizeResponse
+	(*TokenizedText)(nil),       // 11: panope.v1.TokenizedText
+	(*DetokenizeRequest)(nil),   // 12: panope.v1.DetokenizeRequest
+	(*DetokenizeResponse)(nil),  // 13: panope.v1.DetokenizeResponse
+	(*Image)(nil),               // 14: panope.v1.Image
+	(*StreamError)(nil),         // 15: panope.v1.StreamError
 }
 var file_panope_v1_embed_service_proto_depIdxs = []int32{
-	2,  // 0: panope.v1.EmbedRequest.token_sequences:type_name -> panope.v1.TokenSequence
+	3,  // 0: panope.v1.EmbedRequest.token_sequences:type_name -> panope.v1.TokenSequence
 	0,  // 1: panope.v1.EmbedRequest.truncation:type_name -> panope.v1.Truncation
-	13, // 2: panope.v1.EmbedRequest.images:type_name -> panope.v1.Image
+	14, // 2: panope.v1.EmbedRequest.images:type_name -> panope.v1.Image
 	1,  // 3: panope.v1.EmbedRequest.image_pooling:type_name -> panope.v1.ImagePooling
-	5,  // 4: panope.v1.EmbedResponse.sparse_vectors:type_name -> panope.v1.SparseVector
-	3,  // 5: panope.v1.StreamEmbedRequest.request:type_name -> panope.v1.EmbedRequest
-	4,  // 6: panope.v1.StreamEmbedResponse.response:type_name -> panope.v1.EmbedResponse
-	14, // 7: panope.v1.StreamEmbedResponse.error:type_name -> panope.v1.StreamError
-	10, // 8: panope.v1.TokenizeResponse.texts:type_name -> panope.v1.TokenizedText
-	2,  // 9: panope.v1.DetokenizeRequest.token_sequences:type_name -> panope.v1.TokenSequence
-	3,  // 10: panope.v1.EmbedService.Embed:input_type -> panope.v1.EmbedRequest
-	6,  // 11: panope.v1.EmbedService.StreamEmbed:input_type -> panope.v1.StreamEmbedRequest
-	8,  // 12: panope.v1.EmbedService.Tokenize:input_type -> panope.v1.TokenizeRequest
-	11, // 13: panope.v1.EmbedService.Detokenize:input_type -> panope.v1.DetokenizeRequest
-	4,  // 14: panope.v1.EmbedService.Embed:output_type -> panope.v1.EmbedResponse
-	7,  // 15: panope.v1.EmbedService.StreamEmbed:output_type -> panope.v1.StreamEmbedResponse
-	9,  // 16: panope.v1.EmbedService.Tokenize:output_type -> panope.v1.TokenizeResponse
-	12, // 17: panope.v1.EmbedService.Detokenize:output_type -> panope.v1.DetokenizeResponse
-	14, // [14:18] is the sub-list for method output_type
-	10, // [10:14] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	2,  // 4: panope.v1.EmbedRequest.purpose:type_name -> panope.v1.EmbedPurpose
+	6,  // 5: panope.v1.EmbedResponse.sparse_vectors:type_name -> panope.v1.SparseVector
+	4,  // 6: panope.v1.StreamEmbedRequest.request:type_name -> panope.v1.EmbedRequest
+	5,  // 7: panope.v1.StreamEmbedResponse.response:type_name -> panope.v1.EmbedResponse
+	15, // 8: panope.v1.StreamEmbedResponse.error:type_name -> panope.v1.StreamError
+	11, // 9: panope.v1.TokenizeResponse.texts:type_name -> panope.v1.TokenizedText
+	3,  // 10: panope.v1.DetokenizeRequest.token_sequences:type_name -> panope.v1.TokenSequence
+	4,  // 11: panope.v1.EmbedService.Embed:input_type -> panope.v1.EmbedRequest
+	7,  // 12: panope.v1.EmbedService.StreamEmbed:input_type -> panope.v1.StreamEmbedRequest
+	9,  // 13: panope.v1.EmbedService.Tokenize:input_type -> panope.v1.TokenizeRequest
+	12, // 14: panope.v1.EmbedService.Detokenize:input_type -> panope.v1.DetokenizeRequest
+	5,  // 15: panope.v1.EmbedService.Embed:output_type -> panope.v1.EmbedResponse
+	8,  // 16: panope.v1.EmbedService.StreamEmbed:output_type -> panope.v1.StreamEmbedResponse
+	10, // 17: panope.v1.EmbedService.Tokenize:output_type -> panope.v1.TokenizeResponse
+	13, // 18: panope.v1.EmbedService.Detokenize:output_type -> panope.v1.DetokenizeResponse
+	15, // [15:19] is the sub-list for method output_type
+	11, // [11:15] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_embed_service_proto_init() }
@@ -1082,7 +1164,7 @@ func file_panope_v1_embed_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_embed_service_proto_rawDesc), len(file_panope_v1_embed_service_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -968,7 +968,8 @@ type EmbedSpec struct {
 	MaxTokens uint32 `protobuf:"varint,2,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
 	// The prompts that `prompt_name` can name.
 	PromptNames []string `protobuf:"bytes,3,rep,name=prompt_names,json=promptNames,proto3" json:"prompt_names,omitempty"`
-	// How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors.
+	// How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors,
+	// `maxsim` and `meanmaxsim` of a vector for each token, by which scores of documents are the sum or the mean.
 	// Of a model of images, how it does for them: `pooler`, `cls` or `patch_mean` as of ImagePooling, or `projection`.
 	Pooling string `protobuf:"bytes,4,opt,name=pooling,proto3" json:"pooling,omitempty"`
 	// Whether vectors have length 1 unless the request says otherwise.

@@ -33,6 +33,7 @@ class Embeddings:
         token_counts: the tokens of each text as it was run, prompt and special tokens included.
         truncated_indices: the positions of texts that were cut, ascending.
         sparse_vectors: of a model that gives sparse vectors, one for each text; then `vectors` has none.
+        vector_counts: of a model with a vector for each token, how many of `vectors` each text has.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Embeddings:
     token_counts: tuple[int, ...]
     truncated_indices: tuple[int, ...]
     sparse_vectors: tuple[SparseVector, ...] = ()
+    vector_counts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.token_counts)
@@ -48,6 +50,11 @@ class Embeddings:
     def dimensions(self) -> int:
         """How many values each vector has."""
         return int(self.vectors.shape[1])
+
+    @property
+    def multi_vectors(self) -> list[NDArray[np.float32]]:
+        """Of a model with a vector for each token: those of each text, `(vectors, dimensions)`; of others, none."""
+        return np.split(self.vectors, np.cumsum(self.vector_counts)[:-1]) if self.vector_counts else []
 
     @staticmethod
     def joined(parts: Sequence[Embeddings]) -> Embeddings:
@@ -69,6 +76,7 @@ class Embeddings:
                 for index in part.truncated_indices
             ),
             sparse_vectors=tuple(vector for part in parts for vector in part.sparse_vectors),
+            vector_counts=tuple(count for part in parts for count in part.vector_counts),
         )
 
 

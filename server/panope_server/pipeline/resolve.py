@@ -9,6 +9,7 @@ from panope_registry.inspect.tasks import ambiguous_task
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
 from panope_server.runtime.models.directory import ResolvedModel
+from panope_server.tasks.catalog import task_of
 
 
 class Directory(Protocol):
@@ -41,7 +42,7 @@ class Resolve:
             call.requested_model = default
         model = await self._directory.resolve(call.requested_model)
         call.resolved, call.resolved_model = model, model.key
-        if call.task and model.task != call.task:
+        if call.task and model.task != call.task and model.task not in task_of(call.input).also_by:
             raise _mismatch(model, call.task)
         await forward(call)
 

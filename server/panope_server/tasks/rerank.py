@@ -110,6 +110,7 @@ class RerankTask(TextsTask[RerankInput, RerankOutput]):
     output_type = RerankOutput
     item_lists = ("documents", "queries")
     apart = frozenset({"top_n"})
+    also_by = frozenset({"embed"})  # those with a vector for each token
     json = RerankJsonForm()
     workloads: ClassVar[Sequence[Workload]] = texts_workloads(
         "rerank", partial(RerankInput, "where two people look at birds")

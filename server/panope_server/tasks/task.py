@@ -184,6 +184,7 @@ class Task(ABC, Generic[I, O]):
         models_of: the task of the models that answer it, where that is another; its workloads measure them too.
         input_unit: what the units of its inputs are; those that are tokens are told as tokens by `panope usage`.
         output_unit: the same of its outputs.
+        also_by: tasks of models that may answer its inputs too, beside those of its own; a worker that cannot says so.
     """
 
     name: ClassVar[str]
@@ -197,6 +198,7 @@ class Task(ABC, Generic[I, O]):
     models_of: ClassVar[str] = ""
     input_unit: ClassVar[Unit] = "items"
     output_unit: ClassVar[Unit] = "items"
+    also_by: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def encode(self, task_input: I) -> bytes:

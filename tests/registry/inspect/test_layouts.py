@@ -46,12 +46,12 @@ def modules(*kinds: str, first: str = "") -> str:
 
 
 def _every_kind() -> set[str]:
-    """The modules that the library has for dense and sparse encoders, read and not imported."""
+    """The modules that the library has for encoders of every kind, read and not imported."""
     library = importlib.util.find_spec("sentence_transformers")
     assert library is not None
     assert library.origin is not None
     found: set[str] = set()
-    for kind in ("sentence_transformer", "sparse_encoder"):
+    for kind in ("sentence_transformer", "sparse_encoder", "multi_vector_encoder"):
         source = Path(library.origin).parent / kind / "modules/__init__.py"
         named = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Assign)]
         (listed,) = [ast.literal_eval(node.value) for node in named if ast.unparse(node.targets[0]) == "__all__"]

@@ -12,6 +12,7 @@ from panope_backends.api.embedding_model import refused_field
 from panope_backends.errors import InternalError, InvalidInputError
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.images.requests import TASK, refuse_images
+from panope_backends.tasks.embed.multi_vectors import refuse_rerank
 from panope_backends.tasks.task import DeviceJob, LoadedTask
 from panope_backends.tasks.token_shares import token_shares
 from panope_backends.tasks.tokenize.requests import without_tokenizer
@@ -127,5 +128,5 @@ def engine_task(model: EmbeddingModel) -> LoadedTask:
     facts = messages.EmbedFacts(
         dimensions=requests.dimensions, max_tokens=model.max_tokens, normalize=requests.unit_length
     )
-    answers = {"embed": requests.prepare, TASK: refuse_images, **without_tokenizer()}
+    answers = {"embed": requests.prepare, TASK: refuse_images, "rerank": refuse_rerank, **without_tokenizer()}
     return LoadedTask(model, {}, answers, facts=facts.SerializeToString())

@@ -242,14 +242,14 @@ class EmbedSequenceTask(SequenceTask):
         default = self._files.default_prompt_name
         return NO_PROMPT if default is None or message.token_sequences else self._prompts[default]
 
-    def _tokenize(self, message: messages.EmbedInput, prompt: Prompt) -> list[list[int]]:
+    def _tokenize(self, message: messages.EmbedInput, prompt: Prompt, limit: int = 0) -> list[list[int]]:
         if not message.texts:
             raise InvalidInputError.at("texts", "{field} is empty; give at least one")
         rows = tokenize(
             self._tokenizer.encode,
             message.texts,
             prompt.text,
-            max_tokens=self._max_tokens,
+            max_tokens=limit or self._max_tokens,
             truncation=message.truncation,
             first_index=message.first_index,
         )
@@ -271,14 +271,14 @@ class EmbedSequenceTask(SequenceTask):
         return rows
 
     def _fit(
-        self, rows: Sequence[list[int]], name: str, message: messages.EmbedInput, prompt: Prompt
+        self, rows: Sequence[list[int]], name: str, message: messages.EmbedInput, prompt: Prompt, limit: int = 0
     ) -> tuple[list[TokenRow], list[int]]:
-        """The rows within the model's limit, and the positions in the call of those that were cut."""
-        truncation = message.truncation
+        """The rows within a limit, by default the model's, and the positions in the call of those that were cut."""
+        truncation, limit = message.truncation, limit or self._max_tokens
         sequences: list[TokenRow] = []
         truncated: list[int] = []
         for index, ids in enumerate(rows, message.first_index):
-            if len(ids) <= self._max_tokens:
+            if len(ids) <= limit:
                 sequences.append(TokenRow(ids, prompt.tokens))
                 continue
             if truncation == "refuse":
@@ -286,9 +286,9 @@ class EmbedSequenceTask(SequenceTask):
                     f"{name}[{index}]",
                     "{field} has {count:,} tokens; the model takes at most {limit:,}",
                     count=len(ids),
-                    limit=self._max_tokens,
+                    limit=limit,
                 )
-            cut = self._tokenizer.truncate(ids, self._max_tokens, truncation, keep_leading=prompt.tokens)
+            cut = self._tokenizer.truncate(ids, limit, truncation, keep_leading=prompt.tokens)
             sequences.append(TokenRow(cut, prompt.tokens))
             truncated.append(index)
         return sequences, truncated

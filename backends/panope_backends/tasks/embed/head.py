@@ -73,7 +73,8 @@ def _load(step: HeadStep, pickles: bool) -> Step:
 
 def _dense_file(step: HeadStep) -> DenseFile:
     file = typed(read_json(step.folder / "config.json"), DenseFile, f"{step.folder.name}/config.json")
-    for key, value in (("module_input_name", file.module_input_name), ("module_output_name", file.module_output_name)):
+    given = file.module_input_name or step.usual
+    for key, value in (("module_input_name", given), ("module_output_name", file.module_output_name)):
         if value not in (None, step.vectors):
             raise PreconditionError(
                 f"a Dense module asks for the {key} `{shown(value)}`; Panope runs `{step.vectors}` there"

@@ -64,6 +64,8 @@ class EncoderInputs:
             span = slice(width - len(sequence.ids), width) if self._left else slice(0, len(sequence.ids))
             ids[row, span] = sequence.ids
             mask[row, span] = 1
+            if sequence.unseen:  # on the right alone: see `MultiVectorTask`
+                mask[row, len(sequence.ids) - sequence.unseen :] = 0
         arrays: dict[str, NDArray[Any]] = {"input_ids": ids}
         for name, dtype in self._dtypes.items():
             if name == "attention_mask":
@@ -71,8 +73,15 @@ class EncoderInputs:
             elif name == "token_type_ids":
                 arrays[name] = self._types(sequences, ids.shape, dtype)
             elif name == "position_ids":
-                arrays[name] = np.maximum(mask.cumsum(axis=1) - 1, 0).astype(dtype)
+                arrays[name] = self._positions(sequences, mask).astype(dtype)
         return arrays, mask
+
+    def _positions(self, sequences: Sequence[TokenRow], mask: NDArray[np.float32]) -> NDArray[Any]:
+        """Counted over each text's own tokens, those that others do not see among them."""
+        if any(sequence.unseen for sequence in sequences):
+            return np.tile(np.arange(mask.shape[1]), (len(mask), 1))
+        positions: NDArray[Any] = np.maximum(mask.cumsum(axis=1) - 1, 0)
+        return positions
 
     def _types(self, sequences: Sequence[TokenRow], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         types = np.zeros(shape, dtype=dtype)

@@ -9,10 +9,11 @@ from panope_backends.tasks.embed.by_engine import engine_task
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.embed.images.requests import TASK, refuse_images
+from panope_backends.tasks.embed.multi_vectors import MultiVectorTask, refuse_rerank
 from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json
-from panope_backends.tasks.task import LoadedTask, ModelSource, TaskModule
+from panope_backends.tasks.task import LoadedTask, ModelSource, Prepare, TaskModule
 from panope_backends.tasks.tokenize.requests import tokenizer_requests
 
 
@@ -40,10 +41,14 @@ class EmbedModule(TaskModule):
         prepared = prepared_tokenizer(source.folder, files, source.cache_folder)
         tokenizer = TextTokenizer(prepared)
         most = prepared.max_tokens or source.max_batch_tokens
-        task = EmbedSequenceTask(files, tokenizer, model, max_tokens=most, pickles="pickles" in source.grants)
+        kind = EmbedSequenceTask if files.multi is None else MultiVectorTask
+        task = kind(files, tokenizer, model, max_tokens=most, pickles="pickles" in source.grants)
         task.trial()
         facts = task.facts
-        requests = {"embed": task.prepare, TASK: refuse_images, **tokenizer_requests(tokenizer, facts.max_tokens)}
+        requests: dict[str, Prepare] = {"embed": task.prepare, TASK: refuse_images, "rerank": refuse_rerank}
+        if isinstance(task, MultiVectorTask):
+            requests["rerank"] = task.rerank
+        requests |= tokenizer_requests(tokenizer, facts.max_tokens)
         return LoadedTask(model, files.config, requests, task, facts.SerializeToString())
 
 

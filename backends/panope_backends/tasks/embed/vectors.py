@@ -69,6 +69,18 @@ class TextVectors:
         """
         return self._pooled(arrays, attended, sequences) if self._pools else self._finished(arrays)
 
+    @property
+    def gives_tokens(self) -> bool:
+        """Whether the model gives vectors of tokens."""
+        return bool(self._outputs.tokens)
+
+    def of_tokens(self, arrays: Arrays) -> Rows:
+        """The vectors of all tokens, after the steps for them: texts × tokens × values."""
+        hidden = self._run(arrays, self._outputs.tokens)
+        for step in self._token_steps:
+            hidden = step(hidden)
+        return hidden
+
     def choose(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> None:
         """Decides by a trial which of two outputs counts.
 
@@ -92,11 +104,8 @@ class TextVectors:
         self.unit_length = bool(np.abs(lengths - 1).max() < _LENGTH_TOLERANCE)
 
     def _pooled(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
-        hidden = self._run(arrays, self._outputs.tokens)
-        for step in self._token_steps:
-            hidden = step(hidden)
         vectors = pool(
-            hidden,
+            self.of_tokens(arrays),
             attended,
             attended if self._files.pool_prompt else _without_prompts(attended, sequences),
             self._files.pooling_modes,

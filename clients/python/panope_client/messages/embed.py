@@ -14,6 +14,7 @@ from panope_client.messages.token import sequences_of
 from panope_client.results import Embeddings, SparseVector
 
 Truncation = Literal["refuse", "end", "start"]
+Purpose = Literal["query", "document"]
 
 #: A batch: texts, or the token ids of texts.
 Batch = Sequence[str] | Sequence[Sequence[int]]
@@ -22,6 +23,12 @@ _TRUNCATIONS: Mapping[str, embed_pb.Truncation.ValueType] = {
     "refuse": embed_pb.TRUNCATION_REFUSE,
     "end": embed_pb.TRUNCATION_END,
     "start": embed_pb.TRUNCATION_START,
+}
+
+
+_PURPOSES: Mapping[str, embed_pb.EmbedPurpose.ValueType] = {
+    "query": embed_pb.EMBED_PURPOSE_QUERY,
+    "document": embed_pb.EMBED_PURPOSE_DOCUMENT,
 }
 
 
@@ -34,12 +41,14 @@ class EmbedOptions(TypedDict, total=False):
         normalize: whether vectors have length 1.
         dimensions: how many leading values of each vector to keep; default all.
         prompt_name: the model's prompt to put before each text.
+        purpose: what the texts are for, `query` or `document`, by models that treat these differently.
     """
 
     truncation: Truncation
     normalize: bool | None
     dimensions: int | None
     prompt_name: str | None
+    purpose: Purpose | None
 
 
 def embed_request(batch: Batch, model: str, options: EmbedOptions) -> embed_pb.EmbedRequest:
@@ -60,7 +69,12 @@ def embed_request(batch: Batch, model: str, options: EmbedOptions) -> embed_pb.E
         normalize=options.get("normalize"),
         dimensions=options.get("dimensions"),
         prompt_name=options.get("prompt_name"),
+        purpose=_purpose_of(options.get("purpose")),
     )
+
+
+def _purpose_of(purpose: str | None) -> embed_pb.EmbedPurpose.ValueType:
+    return embed_pb.EMBED_PURPOSE_UNSPECIFIED if purpose is None else value_of(purpose, _PURPOSES, "purpose")
 
 
 def truncation_of(options: Mapping[str, Any]) -> embed_pb.Truncation.ValueType:
@@ -89,6 +103,7 @@ def embeddings_of(response: embed_pb.EmbedResponse) -> Embeddings:
         sparse_vectors=tuple(
             SparseVector(tuple(vector.indices), tuple(vector.values)) for vector in response.sparse_vectors
         ),
+        vector_counts=tuple(response.vector_counts),
     )
 
 

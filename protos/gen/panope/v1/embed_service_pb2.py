@@ -26,7 +26,7 @@ from panope.v1 import media_pb2 as panope_dot_v1_dot_media__pb2
 from panope.v1 import stream_error_pb2 as panope_dot_v1_dot_stream__error__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/embed_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"\x1c\n\rTokenSequence\x12\x0b\n\x03ids\x18\x01 \x03(\r\"\xd4\x02\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x31\n\x0ftoken_sequences\x18\x03 \x03(\x0b\x32\x18.panope.v1.TokenSequence\x12)\n\ntruncation\x18\x04 \x01(\x0e\x32\x15.panope.v1.Truncation\x12\x16\n\tnormalize\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0bprompt_name\x18\x07 \x01(\tH\x02\x88\x01\x01\x12 \n\x06images\x18\x08 \x03(\x0b\x32\x10.panope.v1.Image\x12.\n\rimage_pooling\x18\t \x01(\x0e\x32\x17.panope.v1.ImagePoolingB\x0c\n\n_normalizeB\r\n\x0b_dimensionsB\x0e\n\x0c_prompt_name\"\xb4\x01\n\rEmbedResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x12\n\ndimensions\x18\x04 \x01(\r\x12\x14\n\x0ctoken_counts\x18\x05 \x03(\r\x12\x19\n\x11truncated_indices\x18\x06 \x03(\r\x12/\n\x0esparse_vectors\x18\x07 \x03(\x0b\x32\x17.panope.v1.SparseVector\"/\n\x0cSparseVector\x12\x0f\n\x07indices\x18\x01 \x03(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\"J\n\x12StreamEmbedRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07request\x18\x02 \x01(\x0b\x32\x17.panope.v1.EmbedRequest\"\x82\x01\n\x13StreamEmbedResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08response\x18\x02 \x01(\x0b\x32\x18.panope.v1.EmbedResponseH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.panope.v1.StreamErrorH\x00\x42\x08\n\x06result\"g\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x1f\n\x12\x61\x64\x64_special_tokens\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x15\n\x13_add_special_tokens\"J\n\x10TokenizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x05texts\x18\x02 \x03(\x0b\x32\x18.panope.v1.TokenizedText\"J\n\rTokenizedText\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x0e\n\x06tokens\x18\x02 \x03(\t\x12\x0e\n\x06starts\x18\x03 \x03(\r\x12\x0c\n\x04\x65nds\x18\x04 \x03(\r\"\x8f\x01\n\x11\x44\x65tokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x0ftoken_sequences\x18\x02 \x03(\x0b\x32\x18.panope.v1.TokenSequence\x12 \n\x13skip_special_tokens\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x16\n\x14_skip_special_tokens\"2\n\x12\x44\x65tokenizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t*i\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x15\n\x11TRUNCATION_REFUSE\x10\x01\x12\x12\n\x0eTRUNCATION_END\x10\x02\x12\x14\n\x10TRUNCATION_START\x10\x03*|\n\x0cImagePooling\x12\x1d\n\x19IMAGE_POOLING_UNSPECIFIED\x10\x00\x12\x18\n\x14IMAGE_POOLING_POOLER\x10\x01\x12\x15\n\x11IMAGE_POOLING_CLS\x10\x02\x12\x1c\n\x18IMAGE_POOLING_PATCH_MEAN\x10\x03\x32\xac\x02\n\x0c\x45mbedService\x12:\n\x05\x45mbed\x12\x17.panope.v1.EmbedRequest\x1a\x18.panope.v1.EmbedResponse\x12P\n\x0bStreamEmbed\x12\x1d.panope.v1.StreamEmbedRequest\x1a\x1e.panope.v1.StreamEmbedResponse(\x01\x30\x01\x12\x43\n\x08Tokenize\x12\x1a.panope.v1.TokenizeRequest\x1a\x1b.panope.v1.TokenizeResponse\x12I\n\nDetokenize\x12\x1c.panope.v1.DetokenizeRequest\x1a\x1d.panope.v1.DetokenizeResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/embed_service.proto\x12\tpanope.v1\x1a\x15panope/v1/media.proto\x1a\x1cpanope/v1/stream_error.proto\"\x1c\n\rTokenSequence\x12\x0b\n\x03ids\x18\x01 \x03(\r\"\xfe\x02\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x31\n\x0ftoken_sequences\x18\x03 \x03(\x0b\x32\x18.panope.v1.TokenSequence\x12)\n\ntruncation\x18\x04 \x01(\x0e\x32\x15.panope.v1.Truncation\x12\x16\n\tnormalize\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0bprompt_name\x18\x07 \x01(\tH\x02\x88\x01\x01\x12 \n\x06images\x18\x08 \x03(\x0b\x32\x10.panope.v1.Image\x12.\n\rimage_pooling\x18\t \x01(\x0e\x32\x17.panope.v1.ImagePooling\x12(\n\x07purpose\x18\n \x01(\x0e\x32\x17.panope.v1.EmbedPurposeB\x0c\n\n_normalizeB\r\n\x0b_dimensionsB\x0e\n\x0c_prompt_name\"\xcb\x01\n\rEmbedResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x12\n\ndimensions\x18\x04 \x01(\r\x12\x14\n\x0ctoken_counts\x18\x05 \x03(\r\x12\x19\n\x11truncated_indices\x18\x06 \x03(\r\x12/\n\x0esparse_vectors\x18\x07 \x03(\x0b\x32\x17.panope.v1.SparseVector\x12\x15\n\rvector_counts\x18\x08 \x03(\r\"/\n\x0cSparseVector\x12\x0f\n\x07indices\x18\x01 \x03(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\"J\n\x12StreamEmbedRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07request\x18\x02 \x01(\x0b\x32\x17.panope.v1.EmbedRequest\"\x82\x01\n\x13StreamEmbedResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08response\x18\x02 \x01(\x0b\x32\x18.panope.v1.EmbedResponseH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.panope.v1.StreamErrorH\x00\x42\x08\n\x06result\"g\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x1f\n\x12\x61\x64\x64_special_tokens\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x15\n\x13_add_special_tokens\"J\n\x10TokenizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x05texts\x18\x02 \x03(\x0b\x32\x18.panope.v1.TokenizedText\"J\n\rTokenizedText\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x0e\n\x06tokens\x18\x02 \x03(\t\x12\x0e\n\x06starts\x18\x03 \x03(\r\x12\x0c\n\x04\x65nds\x18\x04 \x03(\r\"\x8f\x01\n\x11\x44\x65tokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x0ftoken_sequences\x18\x02 \x03(\x0b\x32\x18.panope.v1.TokenSequence\x12 \n\x13skip_special_tokens\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x16\n\x14_skip_special_tokens\"2\n\x12\x44\x65tokenizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t*i\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x15\n\x11TRUNCATION_REFUSE\x10\x01\x12\x12\n\x0eTRUNCATION_END\x10\x02\x12\x14\n\x10TRUNCATION_START\x10\x03*|\n\x0cImagePooling\x12\x1d\n\x19IMAGE_POOLING_UNSPECIFIED\x10\x00\x12\x18\n\x14IMAGE_POOLING_POOLER\x10\x01\x12\x15\n\x11IMAGE_POOLING_CLS\x10\x02\x12\x1c\n\x18IMAGE_POOLING_PATCH_MEAN\x10\x03*b\n\x0c\x45mbedPurpose\x12\x1d\n\x19\x45MBED_PURPOSE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45MBED_PURPOSE_QUERY\x10\x01\x12\x1a\n\x16\x45MBED_PURPOSE_DOCUMENT\x10\x02\x32\xac\x02\n\x0c\x45mbedService\x12:\n\x05\x45mbed\x12\x17.panope.v1.EmbedRequest\x1a\x18.panope.v1.EmbedResponse\x12P\n\x0bStreamEmbed\x12\x1d.panope.v1.StreamEmbedRequest\x1a\x1e.panope.v1.StreamEmbedResponse(\x01\x30\x01\x12\x43\n\x08Tokenize\x12\x1a.panope.v1.TokenizeRequest\x1a\x1b.panope.v1.TokenizeResponse\x12I\n\nDetokenize\x12\x1c.panope.v1.DetokenizeRequest\x1a\x1d.panope.v1.DetokenizeResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,32 +34,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.embed_service_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
-  _globals['_TRUNCATION']._serialized_start=1366
-  _globals['_TRUNCATION']._serialized_end=1471
-  _globals['_IMAGEPOOLING']._serialized_start=1473
-  _globals['_IMAGEPOOLING']._serialized_end=1597
+  _globals['_TRUNCATION']._serialized_start=1431
+  _globals['_TRUNCATION']._serialized_end=1536
+  _globals['_IMAGEPOOLING']._serialized_start=1538
+  _globals['_IMAGEPOOLING']._serialized_end=1662
+  _globals['_EMBEDPURPOSE']._serialized_start=1664
+  _globals['_EMBEDPURPOSE']._serialized_end=1762
   _globals['_TOKENSEQUENCE']._serialized_start=97
   _globals['_TOKENSEQUENCE']._serialized_end=125
   _globals['_EMBEDREQUEST']._serialized_start=128
-  _globals['_EMBEDREQUEST']._serialized_end=468
-  _globals['_EMBEDRESPONSE']._serialized_start=471
-  _globals['_EMBEDRESPONSE']._serialized_end=651
-  _globals['_SPARSEVECTOR']._serialized_start=653
-  _globals['_SPARSEVECTOR']._serialized_end=700
-  _globals['_STREAMEMBEDREQUEST']._serialized_start=702
-  _globals['_STREAMEMBEDREQUEST']._serialized_end=776
-  _globals['_STREAMEMBEDRESPONSE']._serialized_start=779
-  _globals['_STREAMEMBEDRESPONSE']._serialized_end=909
-  _globals['_TOKENIZEREQUEST']._serialized_start=911
-  _globals['_TOKENIZEREQUEST']._serialized_end=1014
-  _globals['_TOKENIZERESPONSE']._serialized_start=1016
-  _globals['_TOKENIZERESPONSE']._serialized_end=1090
-  _globals['_TOKENIZEDTEXT']._serialized_start=1092
-  _globals['_TOKENIZEDTEXT']._serialized_end=1166
-  _globals['_DETOKENIZEREQUEST']._serialized_start=1169
-  _globals['_DETOKENIZEREQUEST']._serialized_end=1312
-  _globals['_DETOKENIZERESPONSE']._serialized_start=1314
-  _globals['_DETOKENIZERESPONSE']._serialized_end=1364
-  _globals['_EMBEDSERVICE']._serialized_start=1600
-  _globals['_EMBEDSERVICE']._serialized_end=1900
+  _globals['_EMBEDREQUEST']._serialized_end=510
+  _globals['_EMBEDRESPONSE']._serialized_start=513
+  _globals['_EMBEDRESPONSE']._serialized_end=716
+  _globals['_SPARSEVECTOR']._serialized_start=718
+  _globals['_SPARSEVECTOR']._serialized_end=765
+  _globals['_STREAMEMBEDREQUEST']._serialized_start=767
+  _globals['_STREAMEMBEDREQUEST']._serialized_end=841
+  _globals['_STREAMEMBEDRESPONSE']._serialized_start=844
+  _globals['_STREAMEMBEDRESPONSE']._serialized_end=974
+  _globals['_TOKENIZEREQUEST']._serialized_start=976
+  _globals['_TOKENIZEREQUEST']._serialized_end=1079
+  _globals['_TOKENIZERESPONSE']._serialized_start=1081
+  _globals['_TOKENIZERESPONSE']._serialized_end=1155
+  _globals['_TOKENIZEDTEXT']._serialized_start=1157
+  _globals['_TOKENIZEDTEXT']._serialized_end=1231
+  _globals['_DETOKENIZEREQUEST']._serialized_start=1234
+  _globals['_DETOKENIZEREQUEST']._serialized_end=1377
+  _globals['_DETOKENIZERESPONSE']._serialized_start=1379
+  _globals['_DETOKENIZERESPONSE']._serialized_end=1429
+  _globals['_EMBEDSERVICE']._serialized_start=1765
+  _globals['_EMBEDSERVICE']._serialized_end=2065
 # @@protoc_insertion_point(module_scope)

@@ -81,6 +81,32 @@ IMAGE_POOLING_PATCH_MEAN: ImagePooling.ValueType  # 3
 """The mean of the tokens of patches, or of places of the map that a convolution gives."""
 Global___ImagePooling: typing_extensions.TypeAlias = ImagePooling
 
+class _EmbedPurpose:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _EmbedPurposeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_EmbedPurpose.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    EMBED_PURPOSE_UNSPECIFIED: _EmbedPurpose.ValueType  # 0
+    """As a model with a vector for each token: documents, unless `prompt_name` is `query`. Of others: nothing is added."""
+    EMBED_PURPOSE_QUERY: _EmbedPurpose.ValueType  # 1
+    """To look for something."""
+    EMBED_PURPOSE_DOCUMENT: _EmbedPurpose.ValueType  # 2
+    """To be found."""
+
+class EmbedPurpose(_EmbedPurpose, metaclass=_EmbedPurposeEnumTypeWrapper):
+    """What texts are for. A model with a vector for each token (ColBERT) treats queries and documents differently; of other
+    models, the prompt of that name goes before each text, if there is one.
+    """
+
+EMBED_PURPOSE_UNSPECIFIED: EmbedPurpose.ValueType  # 0
+"""As a model with a vector for each token: documents, unless `prompt_name` is `query`. Of others: nothing is added."""
+EMBED_PURPOSE_QUERY: EmbedPurpose.ValueType  # 1
+"""To look for something."""
+EMBED_PURPOSE_DOCUMENT: EmbedPurpose.ValueType  # 2
+"""To be found."""
+Global___EmbedPurpose: typing_extensions.TypeAlias = EmbedPurpose
+
 @typing.final
 class TokenSequence(google.protobuf.message.Message):
     """The token ids of one text."""
@@ -116,6 +142,7 @@ class EmbedRequest(google.protobuf.message.Message):
     PROMPT_NAME_FIELD_NUMBER: builtins.int
     IMAGES_FIELD_NUMBER: builtins.int
     IMAGE_POOLING_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`. Required."""
     truncation: Global___Truncation.ValueType
@@ -130,6 +157,8 @@ class EmbedRequest(google.protobuf.message.Message):
     """The name of one of the model's prompts, put before each text. Default: as the model's own files say."""
     image_pooling: Global___ImagePooling.ValueType
     """How what the model gives for an image becomes one vector. Default: as the model's EmbedSpec says. With `images` alone."""
+    purpose: Global___EmbedPurpose.ValueType
+    """What the texts are for. Excludes `prompt_name`. Default: as EMBED_PURPOSE_UNSPECIFIED says."""
     @property
     def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The texts, 1 to 2,048, none empty. Excludes `token_sequences` and `images`."""
@@ -154,9 +183,10 @@ class EmbedRequest(google.protobuf.message.Message):
         prompt_name: builtins.str | None = ...,
         images: collections.abc.Iterable[panope.v1.media_pb2.Image] | None = ...,
         image_pooling: Global___ImagePooling.ValueType = ...,
+        purpose: Global___EmbedPurpose.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "normalize", b"normalize", "prompt_name", b"prompt_name"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "image_pooling", b"image_pooling", "images", b"images", "model", b"model", "normalize", b"normalize", "prompt_name", b"prompt_name", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_prompt_name", b"_prompt_name", "dimensions", b"dimensions", "image_pooling", b"image_pooling", "images", b"images", "model", b"model", "normalize", b"normalize", "prompt_name", b"prompt_name", "purpose", b"purpose", "texts", b"texts", "token_sequences", b"token_sequences", "truncation", b"truncation"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
     @typing.overload
@@ -179,6 +209,7 @@ class EmbedResponse(google.protobuf.message.Message):
     TOKEN_COUNTS_FIELD_NUMBER: builtins.int
     TRUNCATED_INDICES_FIELD_NUMBER: builtins.int
     SPARSE_VECTORS_FIELD_NUMBER: builtins.int
+    VECTOR_COUNTS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model that answered."""
     vectors: builtins.bytes
@@ -201,6 +232,12 @@ class EmbedResponse(google.protobuf.message.Message):
     def sparse_vectors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SparseVector]:
         """Of a model that gives sparse vectors, such as SPLADE: one for each text, of `dimensions` values. Of other models: none."""
 
+    @property
+    def vector_counts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Of a model with a vector for each token (ColBERT): how many vectors each text has, in the order of the texts. `vectors`
+        has those of one text after another, and `count` is their sum. Of other models: none.
+        """
+
     def __init__(
         self,
         *,
@@ -211,8 +248,9 @@ class EmbedResponse(google.protobuf.message.Message):
         token_counts: collections.abc.Iterable[builtins.int] | None = ...,
         truncated_indices: collections.abc.Iterable[builtins.int] | None = ...,
         sparse_vectors: collections.abc.Iterable[Global___SparseVector] | None = ...,
+        vector_counts: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["count", b"count", "dimensions", b"dimensions", "model", b"model", "sparse_vectors", b"sparse_vectors", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vectors", b"vectors"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "dimensions", b"dimensions", "model", b"model", "sparse_vectors", b"sparse_vectors", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vector_counts", b"vector_counts", "vectors", b"vectors"]) -> None: ...
 
 Global___EmbedResponse: typing_extensions.TypeAlias = EmbedResponse
 

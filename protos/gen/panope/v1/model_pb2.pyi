@@ -461,7 +461,8 @@ class EmbedSpec(google.protobuf.message.Message):
     max_tokens: builtins.int
     """The most tokens of one text, prompt and special tokens included; 0 for a model of images alone."""
     pooling: builtins.str
-    """How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors.
+    """How token vectors become one vector, such as `mean`; `splade-max` and others of `splade-` tell of sparse vectors,
+    `maxsim` and `meanmaxsim` of a vector for each token, by which scores of documents are the sum or the mean.
     Of a model of images, how it does for them: `pooler`, `cls` or `patch_mean` as of ImagePooling, or `projection`.
     """
     normalize: builtins.bool

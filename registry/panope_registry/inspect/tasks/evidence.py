@@ -35,7 +35,10 @@ MARKERS = (
 )
 
 #: What sentence-transformers calls its kinds of models.
-_SENTENCE_KINDS = {"SentenceTransformer": "embed", "CrossEncoder": "rerank", "SparseEncoder": "embed"}
+_SENTENCE_KINDS = {"SentenceTransformer": "embed", "CrossEncoder": "rerank", "SparseEncoder": "embed"} | {
+    "MultiVectorEncoder": "embed",
+    "ColBERT": "embed",  # as PyLate 3 calls the same
+}
 
 
 @dataclass(frozen=True)

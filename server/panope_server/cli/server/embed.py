@@ -22,6 +22,12 @@ Pooling = Annotated[
 ]
 
 
+Purpose = Annotated[
+    Literal["query", "document"] | None,
+    typer.Option(help="What the texts are for, by models that treat queries and documents differently."),
+]
+
+
 def embed(
     model: Model,
     texts: Annotated[list[str] | None, typer.Argument(help="The texts to embed.")] = None,
@@ -31,11 +37,14 @@ def embed(
         bool | None, typer.Option("--normalize/--no-normalize", help="Whether vectors have length 1.")
     ] = None,
     dimensions: Annotated[int | None, typer.Option(min=1, help="How many leading values to keep.")] = None,
+    purpose: Purpose = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Embed texts, or images."""
     check_either(texts, image)
+    if purpose and image:
+        raise typer.BadParameter("is of texts", param_hint="--purpose")
     if pooling and not image:
         raise typer.BadParameter("goes with --image", param_hint="--pooling")
     with client_at(address) as client:
@@ -43,8 +52,10 @@ def embed(
             found = client.embed_images(image, model, normalize=normalize, dimensions=dimensions, image_pooling=pooling)
             _print_images(image, found, json=json)
             return
-        embeddings = client.embed(texts or [], model, normalize=normalize, dimensions=dimensions)
-    if embeddings.sparse_vectors:
+        embeddings = client.embed(texts or [], model, normalize=normalize, dimensions=dimensions, purpose=purpose)
+    if embeddings.vector_counts:
+        _print_multi(texts or [], embeddings, json=json)
+    elif embeddings.sparse_vectors:
         _print_sparse(texts or [], embeddings, json=json)
     else:
         _print_texts(texts or [], embeddings, json=json)
@@ -88,3 +99,14 @@ def _print_sparse(texts: Sequence[str], embeddings: Embeddings, *, json: bool) -
         shown = ", ".join(f"{index}: {value:.4f}" for value, index in largest)
         size = f"{len(vector.indices)} of {embeddings.dimensions} values are not 0"
         console.print(f"{text!r}: {{{shown}, …}} ({size}, {tokens} tokens)")
+
+
+def _print_multi(texts: Sequence[str], embeddings: Embeddings, *, json: bool) -> None:
+    """A vector for each token."""
+    each = list(zip(texts, embeddings.token_counts, embeddings.multi_vectors, strict=True))
+    if json:
+        print_json([{"text": text, "tokens": tokens, "embeddings": vectors} for text, tokens, vectors in each])
+        return
+    for text, tokens, vectors in each:
+        size = f"{len(vectors)} vectors of {embeddings.dimensions} values, {tokens} tokens"
+        console.print(f"{text!r}: [[{_first(vectors[0]) if len(vectors) else ''}, …], …] ({size})")

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from panope_server.tasks.embed.types import EmbedInput, EmbedOutput
+from panope_server.tasks.embed.types import EmbedInput, EmbedOutput, Purpose
 from panope_server.tasks.json_values import Count, names_in_value, whole_number
 from panope_server.tasks.task import JsonForm
 
@@ -22,6 +22,7 @@ class EmbedValue(Struct, forbid_unknown_fields=True):
     normalize: bool | None = None
     dimensions: Count | None = None
     prompt_name: str | None = None
+    purpose: Purpose = ""
 
 
 EmbedJson = str | list[str] | EmbedValue
@@ -45,12 +46,15 @@ class EmbedJsonForm(JsonForm[EmbedInput, EmbedOutput]):
             normalize=value.normalize,
             dimensions=whole_number(value.dimensions, "value.dimensions"),
             prompt_name=value.prompt_name,
+            purpose=value.purpose,
         )
 
-    def value_of(self, output: EmbedOutput) -> NDArray[np.float32] | list[dict[str, Any]]:
-        """One vector for each text, in order; of a sparse one, the values that are not 0 and where they are."""
+    def value_of(self, output: EmbedOutput) -> NDArray[np.float32] | list[Any]:
+        """One vector for each text, in order; of sparse ones, the values that are not 0; or lists of vectors."""
         if output.sparse_vectors:
             return [{"indices": vector.indices, "values": vector.values} for vector in output.sparse_vectors]
+        if output.vector_counts:
+            return [vectors.tolist() for vectors in output.of_each()]
         return np.frombuffer(output.vectors, "<f4").reshape(output.count, output.dimensions)
 
     def fields_of(self, value: object) -> Mapping[str, str]:

@@ -71,6 +71,7 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
             token_counts=list(message.token_counts),
             truncated_indices=list(message.truncated_indices),
             sparse_vectors=_sparse_vectors(message),
+            vector_counts=list(message.vector_counts),
         )
 
     def cost(self, task_input: EmbedInput, data: bytes) -> tuple[int, int]:
@@ -87,10 +88,16 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
             token_counts=list(chain.from_iterable(part.token_counts for part in parts)),
             truncated_indices=list(chain.from_iterable(part.truncated_indices for part in parts)),
             sparse_vectors=list(chain.from_iterable(part.sparse_vectors for part in parts)),
+            vector_counts=list(chain.from_iterable(part.vector_counts for part in parts)),
         )
 
     def answer_of(self, part: EmbedOutput, index: int) -> EmbedOutput:
-        """One vector."""
+        """One vector, or those of one text."""
+        if part.vector_counts:
+            (own,) = part.vector_counts[index : index + 1]
+            size, before = 4 * part.dimensions, sum(part.vector_counts[:index])
+            vectors = part.vectors[before * size : (before + own) * size]
+            return EmbedOutput(vectors, 1, part.dimensions, part.token_counts[index : index + 1], [], [], [own])
         width = len(part.vectors) // part.count
         vector = part.vectors[index * width : (index + 1) * width]
         counts, sparse = part.token_counts[index : index + 1], part.sparse_vectors[index : index + 1]
@@ -109,6 +116,8 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
         check_word(task_input.truncation, "truncation", TRUNCATIONS)
         check_positive(task_input.dimensions, "dimensions")  # how many a model has is known in its worker
         check_length(task_input.prompt_name or "", "prompt_name")
+        if task_input.purpose and task_input.prompt_name is not None:
+            raise InvalidInputError.at("purpose", "{field} and {name} exclude each other", name=Field("prompt_name"))
 
     def check(self, task_input: EmbedInput, facts: object) -> None:
         """Refuses texts that the worker would refuse unread; it has no use for texts that no tokens are made of."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from panope_server.tasks.texts import TextsInput, TextsOutput
 
 Purpose = Literal["", "query", "document"]
@@ -41,6 +44,8 @@ class EmbedOutput(TextsOutput):
 
     Attributes:
         sparse_vectors: of a model that gives sparse vectors, one for each text; then `vectors` is empty.
+        vector_counts: of a model with a vector for each token, how many of `vectors` each text has; `count` is that of
+            texts all the same.
     """
 
     vectors: bytes
@@ -49,6 +54,12 @@ class EmbedOutput(TextsOutput):
     token_counts: list[int]
     truncated_indices: list[int]
     sparse_vectors: list[SparseVector] = field(default_factory=list)
+    vector_counts: list[int] = field(default_factory=list)
+
+    def of_each(self) -> list[NDArray[np.float32]]:
+        """The vectors of each text, of a model with several."""
+        rows = np.frombuffer(self.vectors, "<f4").reshape(-1, self.dimensions)
+        return np.split(rows, np.cumsum(self.vector_counts)[:-1])
 
 
 @dataclass(frozen=True)

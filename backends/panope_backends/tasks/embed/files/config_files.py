@@ -21,8 +21,18 @@ from typing import Any
 from panope_backends.errors import PreconditionError
 from panope_backends.image_models import has_towers
 from panope_backends.tasks.embed.files.modules_file import STATIC_CONFIG, HeadStep, Modules, read_modules
+from panope_backends.tasks.embed.files.multi_vector_files import (
+    KINDS,
+    NATIVE,
+    PYLATE,
+    MultiVectors,
+    prompts_of,
+    read_model_file,
+    read_multi_vectors,
+)
 from panope_backends.tasks.embed.files.sentence_files import (
     ENCODES,
+    ENCODES_TOKENS,
     FILLS_MASKS,
     ModelFile,
     PoolingFile,
@@ -90,6 +100,7 @@ class EmbedFiles:
         marks: whether it is asked which tokens start a text and stand for what is masked.
         model_head: of a sparse encoder, as of `ModelFacts`.
         max_active_dims: the most values that are not 0, of a sparse vector; None for any.
+        multi: how a model gives a vector for each token; None for other models.
     """
 
     transformer_folder: Path
@@ -108,6 +119,7 @@ class EmbedFiles:
     marks: bool = False
     model_head: str = ""
     max_active_dims: int | None = None
+    multi: MultiVectors | None = None
 
     @property
     def is_sparse(self) -> bool:
@@ -124,6 +136,8 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     if not (folder / "modules.json").is_file():
         return _plain_model(folder)
     modules = read_modules(folder)
+    if modules.is_multi:
+        return _multi_vector_model(folder, modules)
     encoder, is_static = modules.encoder, modules.is_static
     modes, pool_prompt = (("mean",), True) if modules.pooling is None else _pooling(modules.pooling)
     head = "" if modules.splade is None else _splade(modules.splade)
@@ -148,6 +162,38 @@ def read_embed_files(folder: Path) -> EmbedFiles:
         is_static=is_static,
         model_head=head,
         max_active_dims=model_file.max_active_dims,
+    )
+
+
+def _multi_vector_model(folder: Path, modules: Modules) -> EmbedFiles:
+    name = "config_sentence_transformers.json"
+    content = read_json(folder / name, missing_ok=True)
+    kind = content.get("model_type")
+    if kind not in KINDS or (modules.mask is None and kind != PYLATE):
+        raise PreconditionError(
+            f"modules.json lists no Pooling, and {name} is not of a `{NATIVE}`, whose answers are vectors of tokens"
+        )
+    model = read_model_file(content, name)
+    file, file_name = read_transformer_file(modules.encoder, ENCODES_TOKENS)
+    steps = list(modules.token_steps)
+    normalize = False
+    while steps and steps[-1].kind == "Normalize":
+        normalize = True
+        steps.pop()
+    prompts = prompts_of(model)
+    default = model.default_prompt_name
+    if default is not None and default not in prompts:
+        raise PreconditionError(f"{name} names `{shown(default)}` as default prompt and has no such prompt")
+    return EmbedFiles(
+        transformer_folder=modules.encoder,
+        config=read_json(modules.encoder / "config.json"),
+        tokenizer=_tokenizer_settings(modules.encoder, ENCODES_TOKENS),
+        token_steps=tuple(steps),
+        normalize=normalize,
+        prompts=prompts,
+        default_prompt_name=default,
+        marks=True,
+        multi=read_multi_vectors(model, file, modules.mask, file_name),
     )
 
 

@@ -17,11 +17,18 @@ STATIC_CONFIG: Mapping[str, Any] = {"architectures": [STATIC]}
 
 MODULES = (
     *("Transformer", "StaticEmbedding", "WeightedLayerPooling", "Pooling", "Dense", "LayerNorm", "Normalize"),
-    *("Dropout", "MLMTransformer", "SpladePooling"),
+    *("Dropout", "MLMTransformer", "SpladePooling", "MultiVectorMask"),
 )
+
+#: A module of PyLate's that sentence-transformers has under another name.
+_ALIASES: Mapping[str, str] = {"pylate.models.Dense.Dense": "sentence_transformers.models.Dense"}
 
 #: The modules of sparse encoders; the first is older.
 _MASKED, _SPLADE = "MLMTransformer", "SpladePooling"
+
+#: The module of models with a vector for each token, and what else such a model has.
+_MASK = "MultiVectorMask"
+_OF_MULTI_VECTORS = frozenset({"Dense", "LayerNorm", "Normalize", "Dropout", _MASK})
 
 #: More than any model has.
 _MOST_MODULES = 64
@@ -42,11 +49,13 @@ class HeadStep:
         kind: the class's name.
         folder: of its files.
         vectors: that it changes, by sentence-transformers' name: those of texts, or of tokens before they are pooled.
+        usual: the vectors that are meant where its file names none.
     """
 
     kind: str
     folder: Path
     vectors: str = OF_TEXTS
+    usual: str = OF_TEXTS
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class Modules:
         text_steps: what is done to the vectors of texts.
         splade: the folder of the SpladePooling module of a sparse encoder, which has no other steps; None otherwise.
         is_masked: whether the transformer is one for masked words though its own file does not say so.
+        is_multi: whether vectors of tokens are the answer; then `token_steps` are all steps.
+        mask: the folder of the MultiVectorMask of such a model; None where it has none.
     """
 
     encoder: Path
@@ -70,6 +81,8 @@ class Modules:
     text_steps: tuple[HeadStep, ...]
     splade: Path | None = None
     is_masked: bool = False
+    is_multi: bool = False
+    mask: Path | None = None
 
 
 def read_modules(folder: Path) -> Modules:
@@ -86,7 +99,9 @@ def read_modules(folder: Path) -> Modules:
     if kinds in (["Transformer", _SPLADE], [_MASKED, _SPLADE]):
         splade = steps[1].folder
         return Modules(steps[0].folder, False, (), None, (), splade=splade, is_masked=kinds[0] == _MASKED)
-    first = {"Transformer", STATIC, _MASKED, _SPLADE}
+    if kinds[:1] == ["Transformer"] and kinds[1:] and set(kinds[1:]) <= _OF_MULTI_VECTORS:
+        return _multi(steps, folder)
+    first = {"Transformer", STATIC, _MASKED, _SPLADE, _MASK}
     if kinds[:1] != ["Transformer"] or kinds.count("Pooling") != 1 or first & set(kinds[1:]):
         raise _other_order(kinds)
     pooling = kinds.index("Pooling")
@@ -98,6 +113,18 @@ def read_modules(folder: Path) -> Modules:
             _check_layer_pooling(step, steps[0].folder)
     token_steps = _run([replace(step, vectors=OF_TOKENS) for step in before if step.kind != _OF_LAYERS], folder)
     return Modules(steps[0].folder, False, token_steps, steps[pooling].folder, _run(after, folder))
+
+
+def _multi(steps: Sequence[HeadStep], folder: Path) -> Modules:
+    """Of a model with a vector for each token; PyLate 3 left out the mask, and the Normalize at the end."""
+    masks = [step.folder for step in steps if step.kind == _MASK]
+    if len(masks) > 1:
+        raise _other_order([step.kind for step in steps])
+    own = [replace(step, vectors=OF_TOKENS, usual=OF_TOKENS) for step in steps[1:] if step.kind != _MASK]
+    done = _run(own, folder)
+    if not masks:
+        done = (*done, HeadStep("Normalize", folder, OF_TOKENS, OF_TOKENS))
+    return Modules(steps[0].folder, False, done, None, (), is_multi=True, mask=masks[0] if masks else None)
 
 
 def _steps(folder: Path) -> list[HeadStep]:
@@ -115,14 +142,16 @@ def _other_order(kinds: Sequence[str]) -> PreconditionError:
     return PreconditionError(
         f"modules.json lists {', '.join(kinds) or 'no module'}; Panope runs Transformer and Pooling, or {STATIC} "
         "alone, followed by Dense, LayerNorm, Normalize, Dropout, with Dense and Normalize of tokens before Pooling; "
-        f"and of sparse encoders Transformer and {_SPLADE}"
+        f"of sparse encoders Transformer and {_SPLADE}; and of models with a vector for each token Transformer, Dense, "
+        f"{_MASK} and Normalize"
     )
 
 
 def _module(folder: Path, module: ModuleEntry) -> HeadStep:
-    name = module.type.rpartition(".")[2]
+    kind = _ALIASES.get(module.type, module.type)
+    name = kind.rpartition(".")[2]
     # Releases have moved these classes between submodules; their own names stay.
-    if not module.type.startswith("sentence_transformers.") or name not in MODULES:
+    if not kind.startswith("sentence_transformers.") or name not in MODULES:
         raise PreconditionError(
             f"modules.json asks for the module `{shown(module.type)}`; Panope runs {', '.join(MODULES)}"
         )

@@ -42,6 +42,8 @@ _MODEL_WITHOUT_EFFECT = _WITHOUT_EFFECT | {
     *("torch_dtype", "dtype", "attn_implementation", "device_map", "low_cpu_mem_usage", "use_safetensors"),
     *("weights_only", "add_pooling_layer"),
 }
+#: Of models with a vector for each token.
+_OF_PURPOSES = frozenset({"query_length", "document_length", "query_expansion"})
 _CALL_KEYS = frozenset({"max_length", "truncation", "padding", "return_tensors"})
 
 
@@ -133,7 +135,7 @@ class DenseFile(Struct):
     out_features: Positive | None = None
     bias: bool = True
     activation_function: str = "torch.nn.modules.activation.Tanh"
-    module_input_name: str = "sentence_embedding"
+    module_input_name: str | None = None
     module_output_name: str | None = None
     use_residual: bool = False
 
@@ -167,15 +169,18 @@ class TransformerUse:
         task: that it is loaded for.
         output: that it gives.
         default_task: where the file says nothing.
+        tells_purposes: whether the file may say how queries and documents differ.
     """
 
     task: str = "feature-extraction"
     output: str = "last_hidden_state"
     default_task: str = "feature-extraction"
+    tells_purposes: bool = False
 
 
 ENCODES = TransformerUse()
 FILLS_MASKS = TransformerUse("fill-mask", "logits")
+ENCODES_TOKENS = TransformerUse(tells_purposes=True)
 
 
 def read_transformer_file(folder: Path, use: TransformerUse = ENCODES) -> tuple[TransformerFile, str]:
@@ -244,6 +249,8 @@ def _refuse_other_ways(file: TransformerFile, name: str, use: TransformerUse) ->
         "query_expansion": (file.query_expansion, None),
         "tokenizer_name_or_path": (file.tokenizer_name_or_path, None),
     }
+    if use.tells_purposes:
+        only = {key: value for key, value in only.items() if key not in _OF_PURPOSES}
     for key, (value, allowed) in only.items():
         if value != allowed:
             known = f"; Panope runs `{allowed}`" if allowed else ""

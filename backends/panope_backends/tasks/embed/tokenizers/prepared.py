@@ -62,6 +62,7 @@ def sources_digest(files: EmbedFiles) -> str:
     """The digest of all files of a model that a tokenizer may be made of, by their names and contents."""
     kind = "\npairs" if files.pairs else "\nstatic" if files.is_static else ""
     marks = "\nmarks" if files.marks else ""
+    marks += f"\n{files.multi.markers}" if files.multi is not None and files.multi.markers else ""
     return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}{kind}{marks}")
 
 

@@ -5,7 +5,7 @@ Needs transformers, and torch for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
             "the model has a chat template and no modules.json, so that texts would be rendered as chat messages; "
             "add modules.json with Transformer and Pooling to embed texts as they are"
         )
+    if files.multi is not None:
+        _keep_markers(made, files.multi.markers)
     prepared = PreparedTokenizer(
         made_of=sources_digest(files),
         made_by=transformers.__version__,
@@ -79,6 +81,24 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
     if files.pairs:
         _prove_pairs(made, ours)
     return prepared
+
+
+def _keep_markers(made: Any, markers: Sequence[str]) -> None:
+    """Has the tokenizer give a mark that its vocabulary has as one token, as the model was trained with it.
+
+    PyLate and Stanford's ColBERT put the marks `[unused0]` or `[Q] ` before texts as ids. A tokenizer splits them where
+    they are written, unless they are special tokens. A mark that is no token stays text.
+    """
+    from transformers import AddedToken
+
+    known = {*made.get_vocab(), *(made.added_tokens_encoder or {})}
+    found = []
+    for marker in markers:
+        token = next((each for each in (marker, *marker.split(None, 1)[:1]) if each in known), None)
+        if token is not None and made.tokenize(token) != [token]:
+            found.append(AddedToken(token, normalized=False, special=True))
+    if found:
+        made.add_special_tokens({"additional_special_tokens": found})
 
 
 def _refuse_settings(folder: Path) -> None:

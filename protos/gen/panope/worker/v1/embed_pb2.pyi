@@ -203,6 +203,7 @@ class EmbedOutput(google.protobuf.message.Message):
     SPARSE_COUNTS_FIELD_NUMBER: builtins.int
     SPARSE_INDICES_FIELD_NUMBER: builtins.int
     SPARSE_VALUES_FIELD_NUMBER: builtins.int
+    VECTOR_COUNTS_FIELD_NUMBER: builtins.int
     vectors: builtins.bytes
     """All vectors one after another: little-endian 32-bit floats."""
     dimensions: builtins.int
@@ -227,6 +228,10 @@ class EmbedOutput(google.protobuf.message.Message):
     def sparse_values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
         """What they are."""
 
+    @property
+    def vector_counts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Of a model with a vector for each token, how many vectors each text has; else none."""
+
     def __init__(
         self,
         *,
@@ -237,7 +242,8 @@ class EmbedOutput(google.protobuf.message.Message):
         sparse_counts: collections.abc.Iterable[builtins.int] | None = ...,
         sparse_indices: collections.abc.Iterable[builtins.int] | None = ...,
         sparse_values: collections.abc.Iterable[builtins.float] | None = ...,
+        vector_counts: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "sparse_counts", b"sparse_counts", "sparse_indices", b"sparse_indices", "sparse_values", b"sparse_values", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vectors", b"vectors"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "sparse_counts", b"sparse_counts", "sparse_indices", b"sparse_indices", "sparse_values", b"sparse_values", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices", "vector_counts", b"vector_counts", "vectors", b"vectors"]) -> None: ...
 
 Global___EmbedOutput: typing_extensions.TypeAlias = EmbedOutput

@@ -11,7 +11,7 @@ from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import embed_service_pb2_grpc as pb_grpc
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits
-from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.embed import EmbedInput, EmbedOutput, Purpose
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizeInput, TokenizeOutput
 from panope_server.tasks.vision.embed_images import EmbedImagesInput, EmbedImagesOutput, Pooling
@@ -29,6 +29,12 @@ T = TypeVar("T", bound=Output)
 
 #: Fields that do not go with images.
 _EXCLUDED = ("texts", "token_sequences", "prompt_name")
+
+_PURPOSES: Mapping[int, Purpose] = {
+    pb.EMBED_PURPOSE_UNSPECIFIED: "",
+    pb.EMBED_PURPOSE_QUERY: "query",
+    pb.EMBED_PURPOSE_DOCUMENT: "document",
+}
 
 _POOLINGS: Mapping[int, Pooling] = {
     pb.IMAGE_POOLING_UNSPECIFIED: "",
@@ -93,11 +99,12 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         return pb.EmbedResponse(
             model=model,
             vectors=answer.vectors,
-            count=0 if answer.sparse_vectors else answer.count,
+            count=_count(answer),
             dimensions=answer.dimensions,
             token_counts=answer.token_counts,
             truncated_indices=answer.truncated_indices,
             sparse_vectors=[pb.SparseVector(indices=v.indices, values=v.values) for v in answer.sparse_vectors],
+            vector_counts=answer.vector_counts,
         )
 
     async def _run(self, model: str, context: Context, task_input: Input, kind: type[T], method: str) -> tuple[T, str]:
@@ -105,6 +112,13 @@ class EmbedServicer(pb_grpc.EmbedServiceServicer):
         # Tokens are of models of every task; only who names none means one that embeds.
         task = TASK if kind in (EmbedOutput, EmbedImagesOutput) or not model else ""
         return await run(self._pipeline, context, model, task_input, kind, task=task, interface=interface)
+
+
+def _count(answer: EmbedOutput) -> int:
+    """How many vectors stand in the answer's bytes."""
+    if answer.sparse_vectors:
+        return 0
+    return sum(answer.vector_counts) if answer.vector_counts else answer.count
 
 
 def _size_of(request: pb.StreamEmbedRequest) -> tuple[int, int]:
@@ -118,6 +132,8 @@ def embed_images_input(request: pb.EmbedRequest) -> EmbedImagesInput:
     Raises:
         InvalidInputError: it holds texts too, or what is said of texts.
     """
+    if request.purpose:
+        raise InvalidInputError.at("purpose", "{field} is of texts, and these are images")
     for name in _EXCLUDED:
         if getattr(request, name):
             raise InvalidInputError.at(name, "{field} and {images} exclude each other", images=Field("images"))
@@ -146,4 +162,5 @@ def embed_input(request: pb.EmbedRequest) -> EmbedInput:
         normalize=request.normalize if request.HasField("normalize") else None,
         dimensions=request.dimensions if request.HasField("dimensions") else None,
         prompt_name=request.prompt_name if request.HasField("prompt_name") else None,
+        purpose=known(_PURPOSES, request.purpose, "purpose"),
     )

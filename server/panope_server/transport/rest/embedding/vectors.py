@@ -28,13 +28,19 @@ def matrix_of(answer: EmbedOutput) -> Matrix:
     """The vectors as `count` × `dimensions`.
 
     Raises:
-        PreconditionError: the model gives sparse vectors, which the route does not hold.
+        PreconditionError: the model gives sparse vectors, or several for each text, which the route does not hold.
     """
     if answer.sparse_vectors:
         raise PreconditionError(
             "the model gives sparse vectors, which this route does not hold; /embed_sparse, /v1/infer and EmbedService "
             "do",
             reason="sparse_vectors",
+        )
+    if answer.vector_counts:
+        raise PreconditionError(
+            "the model gives a vector for each token, which this route does not hold; /embed_all, /v1/infer and "
+            "EmbedService do",
+            reason="multi_vectors",
         )
     matrix = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
     if not np.isfinite(matrix).all():

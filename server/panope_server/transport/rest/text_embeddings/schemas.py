@@ -73,10 +73,12 @@ class EmbedAllBody(Struct, forbid_unknown_fields=True):
     Attributes:
         inputs: A text, or texts.
         truncate: Only `false`: a text that is too long is refused.
+        prompt_name: Of a model with a vector for each token, `query` or, by default, `document`.
     """
 
     inputs: Texts
     truncate: bool = False
+    prompt_name: str | None = None
 
 
 class EmbedSparseBody(Struct, forbid_unknown_fields=True):

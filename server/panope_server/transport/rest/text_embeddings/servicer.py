@@ -131,7 +131,9 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         async def run(call: Call) -> object:
             return await answered(self._pipeline, call, _NAMES, single=single)
 
-        printed = await token_vectors(run, self._models, texts, context, _interface("EmbedAll"), single=single)
+        printed = await token_vectors(
+            run, self._models, texts, context, _interface("EmbedAll"), single=single, prompt_name=body.prompt_name
+        )
         unknown.tell(context)
         return encoded_response(b"[" + b",".join(printed) + b"]")
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from panope_backends.api import TensorSpec
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_server.pipeline.call import Call
 from panope_server.runtime.status import ModelView
+from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import TokenizeInput, TokenizeOutput
 from panope_server.transport.interceptors.context import Context, call_for
@@ -22,6 +25,10 @@ _OUTPUTS = ("last_hidden_state", "token_embeddings")
 _TASK = "embed"
 
 
+#: How models are pooled whose answer is a vector for each token.
+_MULTI = ("maxsim", "meanmaxsim")
+
+
 async def token_vectors(
     run: Callable[[Call], Awaitable[object]],
     models: Models,
@@ -30,6 +37,7 @@ async def token_vectors(
     interface: str,
     *,
     single: bool,
+    prompt_name: str | None = None,
 ) -> list[bytes]:
     """A JSON list of vectors for each text, one for each of its tokens, special ones included.
 
@@ -40,15 +48,24 @@ async def token_vectors(
         context: of the call.
         interface: as of `Call`.
         single: whether the body gave one text by itself.
+        prompt_name: `query` or `document`, of a model whose answer is a vector for each token; None for unsaid.
 
     Raises:
-        InvalidInputError: a text has more tokens than the model takes.
+        InvalidInputError: a text has more tokens than the model takes, or the model has no use for a prompt.
         PreconditionError: the model gives no vectors of tokens, or takes more than ids and masks.
     """
     call = call_for(context, model="", task_input=TokenizeInput(texts), task=_TASK, interface=interface)
     answer = await run(call)
     assert isinstance(answer, TokenizeOutput)
     view = await models.get(call.requested_model)
+    if view.embed is not None and view.embed.pooling in _MULTI:
+        task_input = EmbedInput(texts, prompt_name=prompt_name)
+        asked = call_for(context, model=call.requested_model, task_input=task_input, task=_TASK, interface=interface)
+        found = await run(asked)
+        assert isinstance(found, EmbedOutput)
+        return await asyncio.to_thread(lambda: [_json(vectors) for vectors in found.of_each()])
+    if prompt_name is not None:
+        raise InvalidInputError("`prompt_name` is of models with a vector for each token", field="prompt_name")
     sequences = [text.ids for text in answer.texts]
     _check_lengths(sequences, view, single=single)
     output = _output_of(view)
@@ -101,7 +118,10 @@ def _printed(tensor: NamedTensor) -> bytes:
     array = np.frombuffer(tensor.data, np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)
     if array.ndim != 3 or array.dtype.kind != "f":
         raise InternalError("the model's output is no list of vectors")
-    if not np.isfinite(array).all():
+    return _json(array[0])
+
+
+def _json(vectors: NDArray[Any]) -> bytes:
+    if not np.isfinite(vectors).all():
         raise InternalError("the model gave a vector with NaN or Infinity")
-    rows = np.ascontiguousarray(array[0], np.float32)
-    return orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(np.ascontiguousarray(vectors, np.float32), option=orjson.OPT_SERIALIZE_NUMPY)
