@@ -92,8 +92,12 @@ class Registry:
         task_hints: Sequence[str] = (),
         base_model: str = "",
         keep_alive_seconds: float | None = None,
+        decoder: str = "",
     ) -> ModelEntry:
         """Copies a model's files into the store and names them.
+
+        A folder that says nothing of itself and holds graphs of another library, such as Piper's or CenterFace, is
+        imported with the `panope.json` that describes them, where they are recognised; the folder is left alone.
 
         All or nothing: a call that fails or is killed leaves the model as it was. The same content again changes
         nothing; other content under the same name becomes a new revision, and that one is served.
@@ -108,13 +112,15 @@ class Registry:
                 the adapter's files name, or that the name `base:adapter` begins with.
             keep_alive_seconds: for which it stays loaded unused, as of `set_keep_alive`; None leaves what was said
                 before.
+            decoder: which of the descriptions that fit a graph counts: the name of a model or of a decoder; empty for
+                the only one that is certain.
 
         Raises:
             InvalidInputError: the name or a hint is none, a file is broken, a link leaves the folder, or an adapter
                 does not fit its base model.
             NotFoundError: an adapter's base model is not registered.
-            PreconditionError: no safe weights, code of its own, an unreadable file, or an adapter of a kind that is
-                not applied.
+            PreconditionError: no safe weights, code of its own, an unreadable file, an adapter of a kind that is
+                not applied, or a graph that may be several things (`ambiguous_graph`).
             CapacityError: it does not fit, on the disk or in what the store may take.
         """
         self._registration.import_folder(
@@ -124,6 +130,7 @@ class Registry:
             task_hints=task_hints,
             base_model=base_model,
             preferences=Preferences(keep_alive_seconds=keep_alive_seconds),
+            decoder=decoder,
         )
         return self.model(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.upstreams.description import Upstream
 from panope_registry.events import EventSink
 from panope_registry.ingest.adapters import with_base
+from panope_registry.ingest.describe.describe import describe
 from panope_registry.ingest.folder import FolderFile, has_model_file, list_folder
 from panope_registry.ingest.importer import Progress, ingest_files
 from panope_registry.ingest.sync import sync_repo
@@ -56,6 +58,7 @@ class Registration:
         task_hints: Sequence[str] = (),
         base_model: str = "",
         preferences: Preferences = NO_PREFERENCES,
+        decoder: str = "",
     ) -> None:
         """Copies a model's files into the store and names them; as `Registry.import_folder`."""
         from panope_registry.ingest.discovery.triton import (
@@ -65,14 +68,17 @@ class Registration:
         parse_model_name(name)
         triton = triton_model(folder, name, self._grants)
         if triton is None:
-            self.import_files(
-                _model_files(folder),
-                name,
-                progress,
-                task_hints=task_hints,
-                base_model=base_model,
-                preferences=preferences,
-            )
+            with tempfile.TemporaryDirectory(prefix="panope-import-") as scratch:
+                files, reasons = describe(_model_files(folder), Path(scratch), task_hints, decoder)
+                self.import_files(
+                    files,
+                    name,
+                    progress,
+                    task_hints=task_hints,
+                    reasons=reasons,
+                    base_model=base_model,
+                    preferences=preferences,
+                )
             return
         if triton.problem:
             raise PreconditionError(

@@ -28,6 +28,10 @@ from panope_server.transport.keep_alive import recorded_keep_alive
 if TYPE_CHECKING:
     from panope_registry.registry import ModelEntry
 
+Decoder = Annotated[
+    str,
+    typer.Option(help="Which description of a graph of another library is written, such as centerface or picodet."),
+]
 Folder = Annotated[Path, typer.Argument(help="A folder with a model's files.", exists=True, file_okay=False)]
 
 
@@ -36,6 +40,7 @@ def import_folder(
     name: Annotated[str, typer.Option("--name", help=f"What to call it, as {NAME_FORM}.")],
     task: Task = None,
     base: Base = "",
+    decoder: Decoder = "",
     keep_alive: KeepAlive = "",
     home: Home = None,
     json: Json = False,
@@ -46,7 +51,12 @@ def import_folder(
         seconds = recorded_keep_alive(keep_alive, KEEP_ALIVE)
         try:
             entry = session.registry.import_folder(
-                folder, name, task_hints=task or (), base_model=base, keep_alive_seconds=seconds
+                folder,
+                name,
+                task_hints=task or (),
+                base_model=base,
+                keep_alive_seconds=seconds,
+                decoder=decoder,
             )
         except InvalidInputError as error:  # of the files; the command itself is well formed
             fail(error.message)
@@ -58,6 +68,8 @@ def import_folder(
         print_json(model_document(entry))
     else:
         console.print(f"imported {entry.name} ({task_text(entry)}, {bytes_text(stored_bytes(entry))})")
+        if told := entry.reasons.get("description"):
+            console.print(told)
     note_unserved(entry)
     require_task(entry.name, entry.task_candidates)
 
