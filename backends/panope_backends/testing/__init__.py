@@ -24,6 +24,7 @@ from panope_backends.testing.echo_token_model import EchoTokenBackend, EchoToken
 if TYPE_CHECKING:
     from panope_backends.testing.contracts.classification_model import ClassificationModelContract
     from panope_backends.testing.contracts.converter import ConverterContract
+    from panope_backends.testing.contracts.diffusion_model import DiffusionModelContract
     from panope_backends.testing.contracts.embedding_model import EmbeddingModelContract
     from panope_backends.testing.contracts.encoder_decoder_model import EncoderDecoderContract
     from panope_backends.testing.contracts.step_model import StepModelContract
@@ -40,6 +41,7 @@ __all__ = [
     "ClassificationModelContract",
     "ConverterContract",
     "CrashBackend",
+    "DiffusionModelContract",
     "EchoBackend",
     "EchoTokenBackend",
     "EchoTokenModel",
@@ -59,6 +61,7 @@ __all__ = [
 _SUITES = {
     "ClassificationModelContract": "panope_backends.testing.contracts.classification_model",
     "ConverterContract": "panope_backends.testing.contracts.converter",
+    "DiffusionModelContract": "panope_backends.testing.contracts.diffusion_model",
     "EmbeddingModelContract": "panope_backends.testing.contracts.embedding_model",
     "EncoderDecoderContract": "panope_backends.testing.contracts.encoder_decoder_model",
     "StepModelContract": "panope_backends.testing.contracts.step_model",

@@ -18,6 +18,12 @@ DETECTOR_BYTES = 220
 """The bytes that a detector of text takes while it runs, for each pixel that it sees: of PP-OCR's, which are 2 to 4 MB,
 170 to 220 by ONNX Runtime and by OpenVINO."""
 
+DRAWN_BYTES, DRAWN_PIXELS = 4200, 512 * 512
+"""The bytes that a pipeline takes while it decodes what it has drawn, for each pixel, and the pixels that are counted.
+
+The decoder of Stable Diffusion takes 4,100 in float32 by PyTorch. How large a pipeline's images are, its index does not
+say; those of twice the side take four times as much."""
+
 CACHE_BYTES = 2
 """The bytes of a cached number, whatever the weights are stored in."""
 
@@ -30,8 +36,9 @@ def memory_bytes(weights_bytes: int, config: Mapping[str, Any]) -> int:
 
 
 def run_bytes(config: Mapping[str, Any]) -> int:
-    """Returns what one run takes beside the weights, of a model whose description bounds its input; 0 for others."""
-    return DETECTOR_BYTES * _number(config, TEXT_DETECTOR_SIDE) ** 2
+    """Returns what one run takes beside the weights, of a detector of text, or of a pipeline; 0 for others."""
+    draws = isinstance(config.get("_class_name"), str) and "vae" in config
+    return DETECTOR_BYTES * _number(config, TEXT_DETECTOR_SIDE) ** 2 + draws * DRAWN_BYTES * DRAWN_PIXELS
 
 
 def cache_bytes(config: Mapping[str, Any]) -> int:

@@ -55,3 +55,9 @@ def test_a_detector_of_text_takes_its_run_beside_weights_that_are_small() -> Non
 
 def test_of_weights_that_nobody_knows_nothing_is_said() -> None:
     assert memory_bytes(0, LLAMA) == 0
+
+
+def test_a_pipeline_takes_memory_to_decode_what_it_has_drawn() -> None:
+    index = {"_class_name": "StableDiffusionPipeline", "vae": ["diffusers", "AutoencoderKL"]}
+    assert memory_bytes(1000, index) == 1200 + 4200 * 512**2
+    assert memory_bytes(1000, {"_class_name": "AutoencoderKL"}) == 1200  # a part by itself

@@ -11,7 +11,7 @@ from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.batch.deadlines import Deadlines
 from panope_backends.worker.batch.queue import DeviceQueue
 from panope_backends.worker.flow import Flow
-from panope_backends.worker.requests import Item, SequenceRequest
+from panope_backends.worker.requests import DeviceRequest, Item, SequenceRequest
 
 MANY = 20_000
 PASSED = 1
@@ -76,3 +76,29 @@ def test_deadlines_of_requests_that_have_ended_are_forgotten() -> None:
         ended.over = True
     assert len(deadlines) < 100
     assert deadlines.pop_late() == []
+
+
+def stepping(number: int, closed: list[int], deadline: int = 0) -> DeviceRequest:
+    job: Any = SimpleNamespace(close=lambda: closed.append(number))
+    return DeviceRequest(number, Flow(number, number), "", 0.0, wire.Timing(), deadline=deadline, job=job)
+
+
+def test_a_job_of_steps_is_closed_once_however_its_request_ends() -> None:
+    waiting, closed = queue(), list[int]()
+    answered, cancelled, late, running = (
+        stepping(number, closed, deadline) for number, deadline in ((1, 0), (2, 0), (3, PASSED), (4, 0))
+    )
+    for each in (answered, cancelled, late, running):
+        waiting.put(each)
+    waiting.cancel(2)
+    assert closed == [2]
+    assert waiting.take() is answered
+    assert closed == [2, 3]
+    assert waiting.end(answered)
+    assert not waiting.end(answered)
+    waiting.cancel(1)
+    assert closed == [2, 3, 1]
+    assert waiting.take() is running
+    waiting.cancel(4)  # while its step runs
+    assert closed == [2, 3, 1, 4]
+    assert not waiting.put_next_step(running)

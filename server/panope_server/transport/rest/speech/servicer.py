@@ -10,7 +10,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPathWithBody
-from panope_backends.errors import CallerError, PermissionDeniedError
+from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.speech.classify_audio import ClassifyAudioOutput
 from panope_server.tasks.speech.detect_speech import DetectSpeechOutput
@@ -20,6 +20,7 @@ from panope_server.tasks.speech.vad import FIELD
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for, metadata_of
 from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.forms.origins import refuse_other_origins
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.json.events import EVENTS, error_fields, event, known_error
 from panope_server.transport.rest.json.query import unknown_of
@@ -146,7 +147,7 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
 
     async def DetectVoiceActivity(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
         """Finds speech."""
-        self._refuse_other_origins(context)
+        refuse_other_origins(context, self._origins)
         unknown = unknown_of(context, report=self._report_unknown)
         form = await off_loop(len(request.data), read_form, request)
         task_input, model = read_voice_activity(form, unknown)
@@ -213,7 +214,7 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
     async def _written(
         self, request: HttpBody, context: Context, method: str, *, translate: bool
     ) -> AsyncIterator[HttpBody]:
-        self._refuse_other_origins(context)
+        refuse_other_origins(context, self._origins)
         unknown = unknown_of(context, _NEUTRAL, report=self._report_unknown)
         form = await off_loop(len(request.data), read_form, request)
         wanted = asked(form, unknown, translate=translate)
@@ -289,18 +290,6 @@ class SpeechRestServicer(pb_grpc.SpeechServiceServicer):
             last = event({"error": error_fields(known_error(known))})
         for message in messages_of("" if begun else EVENTS, last):
             yield message
-
-    def _refuse_other_origins(self, context: Context) -> None:
-        """A form is what pages of other sites can send without asking first.
-
-        Raises:
-            PermissionDeniedError: the page is of an origin that may not call.
-        """
-        origin = metadata_of(context).get("origin", "")
-        if origin and "*" not in self._origins and origin not in self._origins:
-            raise PermissionDeniedError(
-                "pages of this origin may not send forms; `cors_origins` lists those that may", reason="origin_refused"
-            )
 
 
 def _event(kind: str, **fields: object) -> bytes:
