@@ -19,13 +19,23 @@ _CONVOLUTIONS = {
 }
 _SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
+#: Models of waveforms, which are told apart by what is between their convolutions and their head.
+_WAVEFORMS = {
+    "wav2vec2": "Wav2Vec2",
+    "wav2vec2-conformer": "Wav2Vec2Conformer",
+    "hubert": "Hubert",
+    "wavlm": "WavLM",
+    "unispeech": "UniSpeech",
+    "unispeech-sat": "UniSpeechSat",
+    "data2vec-audio": "Data2VecAudio",
+    "sew": "SEW",
+    "sew-d": "SEWD",
+}
 _BANDS = {"max_length": 100, "num_mel_bins": 16}
 
 #: By `model_type`: what the classes' names begin with, the end of the model's, and what is small of it.
 _MODELS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "wav2vec2": ("Wav2Vec2", "ForSequenceClassification", {**_SMALL, **_CONVOLUTIONS}),
-    "hubert": ("Hubert", "ForSequenceClassification", {**_SMALL, **_CONVOLUTIONS}),
-    "wavlm": ("WavLM", "ForSequenceClassification", {**_SMALL, **_CONVOLUTIONS}),
+    **{kind: (name, "ForSequenceClassification", _SMALL | _CONVOLUTIONS) for kind, name in _WAVEFORMS.items()},
     "audio-spectrogram-transformer": ("AST", "ForAudioClassification", _SMALL | _BANDS),
     "whisper": (
         "Whisper",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import load_file
 
-from panope.worker.v1 import speak_pb2, transcribe_pb2
+from panope.worker.v1 import classify_pb2, speak_pb2, transcribe_pb2
 from panope_backends.worker.loading import ServedModel
 from sweeping.library import RATE, Library, same, sound
 from sweeping.serving import answer
@@ -69,6 +70,19 @@ def _words(tokens: list[int]) -> list[int]:
     return [token for token in tokens if token < FIRST_SPECIAL]
 
 
+def classify(model: ServedModel, library: Library) -> str:
+    """The scores of the pipeline."""
+    file = _wav(sound())
+    samples = np.frombuffer(file[44:], "<i2").astype(np.float32) / 32768
+    found = classify_pb2.ClassifyAudioOutput.FromString(
+        answer(model, "classify-audio", classify_pb2.ClassifyAudioInput(audio=file))
+    )
+    pipeline = transformers.pipeline("audio-classification", model=str(library.folder), device="cpu")
+    told = pipeline({"raw": samples, "sampling_rate": RATE}, top_k=None)
+    wanted = {each["label"]: each["score"] for each in told}
+    return same(found.scores, [wanted[label] for label in found.labels])
+
+
 def speak(model: ServedModel, library: Library) -> str:
     """The waveform of one sentence, with the noise of the same seed."""
     text = "the quick fox"
@@ -76,7 +90,17 @@ def speak(model: ServedModel, library: Library) -> str:
     found = speak_pb2.SpeakOutput.FromString(answer(model, "speak", message))
     tokens = transformers.AutoTokenizer.from_pretrained(library.folder)(text, return_tensors="pt")
     torch.manual_seed(7)
-    wanted = library(**tokens).waveform[0].numpy()
+    wanted = _waveform(library, tokens)
     file = found.audio
     samples = np.frombuffer(file[file.index(b"data") + 8 :], "<i2").astype(np.float32) / 32767
     return same(samples[: wanted.size], np.clip(wanted, -1, 1))
+
+
+def _waveform(library: Library, tokens: Mapping[str, torch.Tensor]) -> np.ndarray:
+    if library.config.model_type != "speecht5":
+        return np.asarray(library(**tokens).waveform[0])
+    vocoder = transformers.SpeechT5HifiGan.from_pretrained(library.folder / "vocoder").eval()
+    speaker = next(iter(sorted(load_file(library.folder / "speaker_embeddings.safetensors").items())))[1]
+    with torch.inference_mode():
+        made = library.model.generate_speech(tokens["input_ids"], speaker[None], vocoder=vocoder)
+    return np.asarray(made)

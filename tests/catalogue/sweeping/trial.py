@@ -28,6 +28,7 @@ Compare = Callable[[ServedModel, Library], str]
 #: By a request that the loaded model answers; the first that it has counts.
 COMPARISONS: Mapping[str, Compare] = {
     "classify-images": images.classify,
+    "classify-audio": speech.classify,
     "classify": texts.classify,
     "token-classify": texts.token_classify,
     "question-answer": texts.question_answer,

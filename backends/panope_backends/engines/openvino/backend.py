@@ -36,6 +36,7 @@ from panope_backends.engines.openvino.paged.load import load_step_model
 from panope_backends.engines.openvino.runtime import import_runtime
 from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.openvino.vision.files import NOT_CONVERTED, heads_of
+from panope_backends.engines.openvino.vits import VITS, load_vits
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
@@ -123,10 +124,18 @@ class OpenVinoBackend(Backend):
         try:
             if is_step_model(model):
                 return _load_generator(path, device, self._native(device), options, model)
-            precision = choose_precision(options.precision, self._native(device), f"openvino on {device}")
+            # Halves of a waveform's numbers are heard.
+            native = ("fp32",) if model.task == SPEAK else self._native(device)
+            precision = choose_precision(options.precision, native, f"openvino on {device}")
             configuration = _configuration(device, precision, options)
-            tables = read_tables(import_runtime(), core, core.read_model(path))
-            return OpenVinoModel(lambda: core.compile_model(path, device, configuration), precision, tables)
+
+            def graph(file: Path) -> OpenVinoModel:
+                tables = read_tables(import_runtime(), core, core.read_model(file))
+                return OpenVinoModel(lambda: core.compile_model(file, device, configuration), precision, tables)
+
+            if model.task == SPEAK:
+                return load_vits(graph, folder, model.config)
+            return graph(path)
         except RuntimeError as error:
             raise PreconditionError(f"OpenVINO refuses the model on {device}", reason="load_failed") from error
 
@@ -158,6 +167,10 @@ class OpenVinoBackend(Backend):
             from panope_backends.engines.openvino.audio import convert_audio  # it brings torch
 
             convert_audio(model, conversion.precision, folder, out / MODEL_FILE)
+        elif model.task == SPEAK:
+            from panope_backends.engines.openvino.vits_convert import convert_vits  # it brings torch
+
+            convert_vits(model, conversion.precision, folder, out)
         elif vision_head(model) is not None:
             from panope_backends.engines.openvino.vision.convert import convert_vision  # it brings torch
 
@@ -240,8 +253,8 @@ def _conversion_refusal(model: ModelFacts) -> str:
         return "models that take patches of images of any shape are not converted to OpenVINO's format"
     if is_ctc(model) and (support := ctc_support(model)).level is Level.NONE:
         return support.reason
-    if model.task == SPEAK:
-        return "models that speak are not converted to OpenVINO's format"
+    if model.task == SPEAK and model.config.get("model_type") != VITS:
+        return f"of models that speak those of the type `{VITS}` are converted to OpenVINO's format"
     if is_audio_classifier(model) and audio_input(model.config).has_mask:
         return "models of audio whose extractor pads are not converted to OpenVINO's format"
     return ""

@@ -11,7 +11,8 @@ from typing import Any
 from panope_backends.api import ModelFacts
 from panope_backends.testing.architectures.files import SIGNS, write_files
 from panope_backends.testing.architectures.shrink import tiny_config
-from panope_backends.testing.speaking import tiny_vits
+from panope_backends.testing.audio_labels import KINDS, tiny_audio_classifier
+from panope_backends.testing.speaking import tiny_speecht5, tiny_vits
 from panope_backends.testing.speech import tiny_moonshine, tiny_whisper
 from panope_backends.testing.vision_models import tiny_vision_model
 
@@ -24,6 +25,8 @@ WHOLE: Mapping[tuple[str, str], Callable[[Path], Any]] = {
     ("whisper", "transcribe"): tiny_whisper,
     ("moonshine", "transcribe"): tiny_moonshine,
     ("vits", "speak"): tiny_vits,
+    ("speecht5", "speak"): tiny_speecht5,
+    **{(kind, "classify"): partial(tiny_audio_classifier, kind=kind) for kind in KINDS},
     ("owlvit", "detect"): partial(tiny_vision_model, kind="owlvit"),
     ("owlv2", "detect"): partial(tiny_vision_model, kind="owlv2"),
     ("grounding-dino", "detect"): partial(tiny_vision_model, kind="grounding_dino"),
