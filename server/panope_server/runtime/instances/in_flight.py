@@ -236,7 +236,7 @@ class Entries:
         if entry.priority > 0 or not self.held_by_caller(entry.caller).entries:
             return True
         free = max_items - self.items - entry.items, max_bytes - self.bytes - entry.size_bytes
-        if entry.slots and max_slots - self.slots - entry.slots < max_slots // RESERVED_SLOTS_PART:
+        if max_slots and entry.slots and max_slots - self.slots - entry.slots < max_slots // RESERVED_SLOTS_PART:
             return False
         return free[0] >= max_items // RESERVED_PART and free[1] >= max_bytes // RESERVED_PART
 

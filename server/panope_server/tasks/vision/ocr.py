@@ -187,6 +187,10 @@ class OcrTask(ImagesTask[OcrInput, OcrOutput]):
             return super().cost(task_input, data)
         return 1, document.file.size_bytes
 
+    def slots(self, task_input: OcrInput) -> int:
+        """One for each image, of models that write; others have none."""
+        return max(1, len(task_input.images))
+
     def work(self, task_input: OcrInput, items: int, size_bytes: int) -> int:
         """By the pixels of the images, or the pages of the document, about, and the lines in them."""
         if (document := task_input.document) is None:
