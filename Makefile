@@ -108,7 +108,7 @@ lock: $(UV) ## Renew the locked versions
 	$(UV) pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra dev \
 		--generate-hashes --no-emit-index-url --no-header -c locks/serve.txt -o locks/dev.txt
 
-bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairness between calls, the registry, kept answers, generation
+bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairness between calls, the registry, kept answers, generation, models of images
 	$(BIN)/python benchmarks/embeddings.py
 	$(BIN)/python benchmarks/fairness.py
 	$(BIN)/python benchmarks/overload.py
@@ -117,6 +117,7 @@ bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairn
 	$(BIN)/python benchmarks/generation_core.py
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/generation.py
+	$(BIN)/python benchmarks/vision.py
 
 clean: ## Remove what `make` built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

