@@ -143,6 +143,24 @@ def test_a_model_whose_grant_is_taken_away_does_not_load_again(make_servers: Any
         servers.stop()
 
 
+def test_its_worker_runs_in_the_interpreter_that_the_settings_name(make_servers: Any, tmp_path: Path) -> None:
+    """Another interpreter is the same one behind a script, which says so."""
+    python, home = tmp_path / "python", tmp_path / "home"
+    python.write_text(f'#!/bin/sh\nexport OTHER=7\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    total = "pb_utils.Tensor('sum', np.array([[float(os.environ['OTHER'])]]))"
+    body = f"return [pb_utils.InferenceResponse([pb_utils.Tensor('doubled', x), {total}])]"
+    triton_model(tmp_path / "code", executing(body, before="import os"))
+    panope("import", tmp_path / "code", "--name", NUMBERS, "--home", home, **GRANT)
+    servers = make_servers(tmp_path, tmp_path)
+    try:
+        server = servers.start(home=home, demo=False, envoy=False, PANOPE_HARDWARE_PYTHON=f"python={python}", **GRANT)
+        with Client(server.grpc_address) as client:
+            assert client.infer({"x": np.ones((1, 1), np.float32)}, NUMBERS, ["sum"])["sum"].tolist() == [[7]]
+    finally:
+        servers.stop()
+
+
 def test_show_and_info_tell_what_it_is(server: Any) -> None:
     told = json.loads(panope("show", NUMBERS, "--home", server.home, "--json"))
     assert [variant["format"] for variant in told["variants"]] == ["python"]

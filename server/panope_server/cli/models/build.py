@@ -24,7 +24,7 @@ def _quantized_precisions() -> str:
 
 def build(
     model: Model,
-    format_: Annotated[str, typer.Option("--format", help="What to make: openvino, onnx, qnn or gguf.")],
+    format_: Annotated[str, typer.Option("--format", help="What to make: openvino, onnx, qnn, torchao or gguf.")],
     precision: Annotated[
         str, typer.Option("--precision", help=f"Of the weights: fp32 unless given; {_quantized_precisions()}.")
     ] = "",
