@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from panope.worker.v1 import media_pb2 as messages
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import InternalError, InvalidInputError
 from panope_server.config import MediaLimits
 from panope_server.tasks.links import Link
 
@@ -149,11 +149,18 @@ def image_links(images: MutableSequence[Image], field_of: Callable[[int], str]) 
 
 
 def image_messages(images: Iterable[Image]) -> list[messages.Image]:
-    """Images as workers take them."""
-    return [
-        messages.Image(content=image.content) if image.content else messages.Image(data_url=image.data_url)
-        for image in images
-    ]
+    """Images as workers take them.
+
+    Raises:
+        InternalError: one is still elsewhere: its task does not tell its `links`.
+    """
+    return [_message(image) for image in images]
+
+
+def _message(image: Image) -> messages.Image:
+    if image.url:
+        raise InternalError("an image that lies elsewhere was not fetched")
+    return messages.Image(content=image.content) if image.content else messages.Image(data_url=image.data_url)
 
 
 def image_cost(images: Sequence[Image]) -> tuple[int, int]:
