@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -321,3 +322,15 @@ def test_files_are_written_by_the_command_line(server: Any, client: Client, tmp_
     assert pixels((tmp_path / "fox-2.webp").read_bytes()).shape == (64, 64, 3)
     assert "ends in none of" in panope("fox.gif").stderr
     assert "no size such as 512x512" in panope("fox.png", "--size", "big").stderr
+
+
+def test_an_interrupt_of_the_command_line_ends_the_work(server: Any, client: Client, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "panope_server", "generate-image", MODEL, "a fox", "--out", tmp_path / "fox.png"]
+    options = ["--steps", "250", "-n", "10", "--address", server.grpc_address]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        server.wait(lambda: client.model(MODEL).in_flight_items == 1, 30, "the call of the command")
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=20)
+    assert running.returncode != 0
+    assert "Traceback" not in said
+    server.wait(lambda: client.model(MODEL).in_flight_items == 0, 10, "the end of the call")
