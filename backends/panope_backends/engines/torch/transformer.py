@@ -34,22 +34,23 @@ class Head:
 
     Attributes:
         auto_class: the one of transformers' auto classes that loads it.
-        suffix: of the names of its classes; empty where any will do.
+        suffixes: of the names of its classes; none where any will do.
         output: its name for what it gives.
     """
 
     auto_class: str
-    suffix: str
+    suffixes: tuple[str, ...]
     output: str
 
 
 #: Loads a base model; code for other auto classes, such as a head's, is not asked for.
-_BASE = Head("AutoModel", "", "last_hidden_state")
-_SPARSE = Head("AutoModelForMaskedLM", "ForMaskedLM", SPARSE_OUTPUT)
-_TEXTS = Head("AutoModelForSequenceClassification", "ForSequenceClassification", "logits")
-_TOKENS = Head("AutoModelForTokenClassification", "ForTokenClassification", "logits")
-_SPANS = Head("AutoModelForQuestionAnswering", "ForQuestionAnswering", "logits")
-_WORDS = Head("AutoModelForMaskedLM", "ForMaskedLM", "logits")
+_BASE = Head("AutoModel", (), "last_hidden_state")
+_SPARSE = Head("AutoModelForMaskedLM", ("ForMaskedLM",), SPARSE_OUTPUT)
+_TEXTS = Head("AutoModelForSequenceClassification", ("ForSequenceClassification",), "logits")
+_TOKENS = Head("AutoModelForTokenClassification", ("ForTokenClassification",), "logits")
+# The later ones are those of XLM and its kin.
+_SPANS = Head("AutoModelForQuestionAnswering", ("ForQuestionAnswering", "ForQuestionAnsweringSimple"), "logits")
+_WORDS = Head("AutoModelForMaskedLM", ("ForMaskedLM", "WithLMHeadModel"), "logits")
 
 #: Tasks that transformers' models run here.
 _HEADS = {
@@ -90,8 +91,8 @@ def _head_support(model: ModelFacts, head: Head) -> Support:
     named = model.config.get("architectures")
     architecture = str(named[0]) if isinstance(named, list) and named else model.architecture
     # Another head's weights would leave this one's to chance.
-    if not architecture.endswith(head.suffix):
-        what = f"a class whose name ends in `{head.suffix}`"
+    if not architecture.endswith(head.suffixes):
+        what = f"a class whose name ends in `{head.suffixes[0]}`"
         return Support(Level.NONE, f"`{model.task}` needs {what}; config.json names `{architecture[:64]}`")
     return Support(Level.FULL, "transformers runs the model with its head")
 

@@ -179,7 +179,12 @@ OVERRIDES: Mapping[str, Values] = {
     "swin2sr": {**_SMALL_WINDOWS, "num_heads": [4] * 6},
     "textnet": {"stem_out_channels": 16},
     "timm_backbone": {"backbone": "test_resnet"},
-    "timm_wrapper": {"architecture": "test_vit", "pretrained_cfg": {"input_size": [3, 64, 64], "num_classes": 2}},
+    "timm_wrapper": {
+        "architecture": "test_vit",
+        "pretrained_cfg": {"input_size": [3, 64, 64]},
+        "num_classes": 3,
+        "label_names": ["cat", "dog", "fox"],
+    },
     "tipsv2_dpt": {"backbone_config": _FOUR_STAGES},
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "zamba": _HYBRID,

@@ -32,6 +32,7 @@ WHOLE: Mapping[tuple[str, str], Callable[[Path], Any]] = {
     ("grounding-dino", "detect"): partial(tiny_vision_model, kind="grounding_dino"),
     ("vitpose", "detect"): partial(tiny_vision_model, kind="vitpose"),
     ("mask2former", "segment"): partial(tiny_vision_model, kind="mask2former"),
+    ("detr", "segment"): partial(tiny_vision_model, kind="detr_panoptic"),
     ("glpn", "depth"): partial(tiny_vision_model, kind="glpn"),
     ("zoedepth", "depth"): partial(tiny_vision_model, kind="zoedepth"),
     ("swin2sr", "super-resolution"): partial(tiny_vision_model, kind="swin2sr"),
@@ -86,7 +87,7 @@ def _facts(folder: Path, model_type: str, class_name: str, task: str) -> ModelFa
 
 def _of_head(class_name: str) -> dict[str, Any]:
     """What a head says of itself in a configuration."""
-    if class_name.endswith("ForQuestionAnswering"):
+    if "ForQuestionAnswering" in class_name:
         return {"num_labels": 2}
     if class_name.endswith("ForCTC"):
         return {"vocab_size": len(SIGNS), "pad_token_id": 0}

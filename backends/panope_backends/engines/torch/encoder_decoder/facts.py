@@ -75,8 +75,9 @@ def rerun_reason(config: Mapping[str, Any]) -> str:
 
 def _vocabularies(config: Mapping[str, Any]) -> set[object]:
     """Their sizes, where the parts of a model say them."""
-    parts = [config.get(name) for name in ("encoder", "decoder")]
-    return {part.get("vocab_size") for part in parts if isinstance(part, Mapping)}
+    parts = [part for name in ("encoder", "decoder") if isinstance(part := config.get(name), Mapping)]
+    texts = [text if isinstance(text := part.get("text_config"), Mapping) else part for part in parts]
+    return {text["vocab_size"] for text in texts if "vocab_size" in text}
 
 
 def encoder_decoder_support(model: ModelFacts) -> Support:
@@ -109,7 +110,9 @@ def decoder_config(config: Any) -> Any:
 
 def states_width(config: Any) -> int:
     """The width of what the encoder gives."""
-    return int((config.encoder if reads_images(config) else config).hidden_size)
+    # T5Gemma and its kin have configurations of their own for what reads and what answers, too.
+    own = reads_images(config) or not hasattr(config, "hidden_size")
+    return int((config.encoder.get_text_config() if own else config).hidden_size)
 
 
 def reads_images(config: Any) -> bool:

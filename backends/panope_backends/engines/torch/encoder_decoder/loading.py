@@ -10,16 +10,23 @@ from panope_backends.api import EncoderDecoderModel, ModelFacts
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
 from panope_backends.engines.torch.encoder_decoder.composed import load_module
-from panope_backends.engines.torch.encoder_decoder.facts import loading_refusal, max_length, rerun_reason
+from panope_backends.engines.torch.encoder_decoder.facts import (
+    READ_TEXT,
+    TRANSCRIBE,
+    loading_refusal,
+    max_length,
+    rerun_reason,
+)
 from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.reader import reader_of
 from panope_backends.engines.torch.encoder_decoder.rerun_model import TorchRerunEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.trial import compare, expected_logits
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import PanopeError, PreconditionError
+from panope_backends.memory_limit import is_out_of_memory
 
 #: What transformers' modules raise that are built otherwise than what this package takes over.
-BUILT_OTHERWISE = (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError)
+BUILT_OTHERWISE = (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError, PreconditionError)
 
 
 def load_encoder_decoder(
@@ -36,21 +43,32 @@ def load_encoder_decoder(
         torch.set_num_threads(threads)  # for the whole process, which holds this one model
     if rerun_reason(model.config):
         return _rerun(model, folder, precision, device)
-    module = device.place(load_module(model, folder, precision, ATTENTION))
     try:
-        reader = reader_of(module.config)
-        expected = expected_logits(module, reader, device)
-        layers, length = decoder_layers(module), max_length(module.config)
-        made = TorchEncoderDecoder(module, layers, precision, length, reader, device)
-        compare(made, module.config, expected, reader)
+        return _paged(model, folder, precision, device)
     except BUILT_OTHERWISE as error:
-        raise PreconditionError("the model's type does not run in steps", reason="unsupported_model") from error
+        if is_out_of_memory(error) or (isinstance(error, PreconditionError) and error.reason != "unsupported_model"):
+            raise
+        if model.task in (TRANSCRIBE, READ_TEXT):
+            raise PreconditionError("the model's type does not run in steps", reason="unsupported_model") from error
+    return _rerun(model, folder, precision, device)
+
+
+def _paged(model: ModelFacts, folder: Path, precision: str, device: TorchDevice) -> EncoderDecoderModel:
+    module = device.place(load_module(model, folder, precision, ATTENTION))
+    reader = reader_of(module.config)
+    expected = expected_logits(module, reader, device)
+    layers, length = decoder_layers(module), max_length(module.config)
+    made = TorchEncoderDecoder(module, layers, precision, length, reader, device)
+    compare(made, module.config, expected, reader)
     return made
 
 
 def _rerun(model: ModelFacts, folder: Path, precision: str, device: TorchDevice) -> EncoderDecoderModel:
+    """As `_paged`, for whatever it does not take over; the module is loaded anew, with attention of transformers'."""
     module = device.place(load_module(model, folder, precision))
     try:
         return TorchRerunEncoderDecoder(module, precision, max_length(module.config), device)
     except BUILT_OTHERWISE as error:
-        raise PreconditionError("the model's type does not read texts alone", reason="unsupported_model") from error
+        if isinstance(error, PanopeError) or is_out_of_memory(error):
+            raise
+        raise PreconditionError("the model's type does not run in steps", reason="unsupported_model") from error
