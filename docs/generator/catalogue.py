@@ -16,6 +16,7 @@ KINDS: Sequence[tuple[str, str, str]] = (
     ("vision (ViT)", "vit", "classify"),
     ("object detection (DETR)", "detr", "detect"),
     ("segmentation (SegFormer)", "segformer", "segment"),
+    ("sounds (Audio Spectrogram Transformer)", "audio-spectrogram-transformer", "classify"),
     ("speech to text, letter by letter (Wav2Vec2)", "wav2vec2", "transcribe"),
     ("speech to text (Whisper)", "whisper", "transcribe"),
     ("text to speech (VITS)", "vits", "speak"),
@@ -23,6 +24,7 @@ KINDS: Sequence[tuple[str, str, str]] = (
     ("images and text to text (LLaVA)", "llava", "generate"),
     ("mixture of experts (Mixtral)", "mixtral", "generate"),
     ("state space (Mamba)", "mamba", "generate"),
+    ("a state that no cache holds (RWKV)", "rwkv", "generate"),
 )
 
 _INTRODUCTION = """

@@ -40,7 +40,7 @@ def write_files(folder: Path, config: Any, class_name: str, task: str) -> None:
         class_name: of the model.
         task: of Panope.
     """
-    if task == "transcribe":
+    if task in ("transcribe", "classify"):
         _write_extractor(folder, config)
     if class_name.endswith("ForCTC"):
         _write_signs(folder)
@@ -139,6 +139,7 @@ def _scaled(size: Any, side: int) -> Any:
 
 
 def _write_extractor(folder: Path, config: Any) -> None:
+    """Of audio, for a type that hears."""
     import transformers
     from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING_NAMES
 
