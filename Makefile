@@ -109,6 +109,7 @@ lock: $(UV) ## Renew the locked versions
 		--generate-hashes --no-emit-index-url --no-header -c locks/serve.txt -o locks/dev.txt
 
 bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairness between calls, the registry, kept answers, generation, models of images
+	$(BIN)/python benchmarks/backends.py
 	$(BIN)/python benchmarks/embeddings.py
 	$(BIN)/python benchmarks/fairness.py
 	$(BIN)/python benchmarks/overload.py

@@ -37,6 +37,11 @@ func WithBackend(backend string) LoadOption {
 	return func(r *panopev1.LoadModelRequest) { r.Backend = backend }
 }
 
+// WithPreferredBackends rather loads by one of these backends, the most wanted first, than by another.
+func WithPreferredBackends(backends ...string) LoadOption {
+	return func(r *panopev1.LoadModelRequest) { r.PreferredBackends = backends }
+}
+
 // WithPrecision computes in this precision, such as "bf16".
 func WithPrecision(precision string) LoadOption {
 	return func(r *panopev1.LoadModelRequest) { r.Precision = precision }

@@ -275,9 +275,12 @@ type LoadModelRequest struct {
 	// settings say.
 	KeepAlive string `protobuf:"bytes,5,opt,name=keep_alive,json=keepAlive,proto3" json:"keep_alive,omitempty"`
 	// The instances to run, at most 64; 0 for as many as the settings say.
-	Instances     uint32 `protobuf:"varint,6,opt,name=instances,proto3" json:"instances,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Instances uint32 `protobuf:"varint,6,opt,name=instances,proto3" json:"instances,omitempty"`
+	// Backends that should run it rather than others, the most wanted first, at most 16; where none of them can, another
+	// does, and Instance.selection_reason says why. Not with `backend`, which leaves no other. Empty: as the settings say.
+	PreferredBackends []string `protobuf:"bytes,7,rep,name=preferred_backends,json=preferredBackends,proto3" json:"preferred_backends,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *LoadModelRequest) Reset() {
@@ -350,6 +353,13 @@ func (x *LoadModelRequest) GetInstances() uint32 {
 		return x.Instances
 	}
 	return 0
+}
+
+func (x *LoadModelRequest) GetPreferredBackends() []string {
+	if x != nil {
+		return x.PreferredBackends
+	}
+	return nil
 }
 
 // The loaded model.
@@ -1997,7 +2007,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x0fGetModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\":\n" +
 	"\x10GetModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xb7\x01\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xe6\x01\n" +
 	"\x10LoadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\abackend\x18\x02 \x01(\tR\abackend\x12\x1c\n" +
@@ -2005,7 +2015,8 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\avariant\x18\x04 \x01(\tR\avariant\x12\x1d\n" +
 	"\n" +
 	"keep_alive\x18\x05 \x01(\tR\tkeepAlive\x12\x1c\n" +
-	"\tinstances\x18\x06 \x01(\rR\tinstances\";\n" +
+	"\tinstances\x18\x06 \x01(\rR\tinstances\x12-\n" +
+	"\x12preferred_backends\x18\a \x03(\tR\x11preferredBackends\";\n" +
 	"\x11LoadModelResponse\x12&\n" +
 	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"*\n" +
 	"\x12UnloadModelRequest\x12\x14\n" +

@@ -60,6 +60,7 @@ class AsyncModelCalls(AsyncConnection):
         model: str,
         *,
         backend: str = "",
+        preferred_backends: Sequence[str] = (),
         precision: str = "",
         variant: str = "",
         instances: int = 0,
@@ -71,6 +72,7 @@ class AsyncModelCalls(AsyncConnection):
         Args:
             model: `vendor/name`.
             backend: such as `openvino`; empty lets the server choose.
+            preferred_backends: that should run it rather than others, the most wanted first; not with `backend`.
             precision: such as `bf16`; empty lets the server choose.
             variant: the first digits of a variant's digest, at least 8; empty lets the server choose.
             instances: that are to run; 0 for as many as the server's settings say.
@@ -82,6 +84,7 @@ class AsyncModelCalls(AsyncConnection):
             registry_pb.LoadModelRequest,
             model=model,
             backend=backend,
+            preferred_backends=preferred_backends,
             precision=precision,
             variant=variant,
             instances=instances,

@@ -136,6 +136,7 @@ class LoadModelRequest(google.protobuf.message.Message):
     VARIANT_FIELD_NUMBER: builtins.int
     KEEP_ALIVE_FIELD_NUMBER: builtins.int
     INSTANCES_FIELD_NUMBER: builtins.int
+    PREFERRED_BACKENDS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """`vendor/name`. Required."""
     backend: builtins.str
@@ -151,6 +152,12 @@ class LoadModelRequest(google.protobuf.message.Message):
     """
     instances: builtins.int
     """The instances to run, at most 64; 0 for as many as the settings say."""
+    @property
+    def preferred_backends(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Backends that should run it rather than others, the most wanted first, at most 16; where none of them can, another
+        does, and Instance.selection_reason says why. Not with `backend`, which leaves no other. Empty: as the settings say.
+        """
+
     def __init__(
         self,
         *,
@@ -160,8 +167,9 @@ class LoadModelRequest(google.protobuf.message.Message):
         variant: builtins.str = ...,
         keep_alive: builtins.str = ...,
         instances: builtins.int = ...,
+        preferred_backends: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "instances", b"instances", "keep_alive", b"keep_alive", "model", b"model", "precision", b"precision", "variant", b"variant"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "instances", b"instances", "keep_alive", b"keep_alive", "model", b"model", "precision", b"precision", "preferred_backends", b"preferred_backends", "variant", b"variant"]) -> None: ...
 
 Global___LoadModelRequest: typing_extensions.TypeAlias = LoadModelRequest
 

@@ -30,6 +30,10 @@ _CUT = ("Cancelling all calls", "Socket closed", "Connection reset", "GOAWAY")
 def load(
     model: Model,
     backend: Annotated[str, typer.Option("--backend", help="The backend to use; chosen when not given.")] = "",
+    prefer: Annotated[
+        list[str],
+        typer.Option("--prefer", help="A backend that should run it rather than others; the first is the most wanted."),
+    ] = [],  # noqa: B006 - Typer makes a new one for each run
     precision: Annotated[str, typer.Option("--precision", help="Such as fp32 or bf16; chosen when not given.")] = "",
     variant: Annotated[
         str, typer.Option("--variant", help="The variant to run as it is, by its digest's first digits.")
@@ -52,6 +56,7 @@ def load(
         loaded = client.load(
             model,
             backend=backend,
+            preferred_backends=prefer,
             precision=precision,
             variant=variant,
             instances=instances,

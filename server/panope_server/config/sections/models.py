@@ -12,6 +12,9 @@ from panope_server.config.sizes import parse_size
 from panope_server.config.value_words import WORDS
 
 KeepAlive = Annotated[str | int | float, Meta(extra={WORDS: "seconds, or a duration such as `5m` or `1h30m`"})]
+BackendsEntry = Annotated[
+    str, Meta(pattern=r"^[^=]+=[^=]+$", extra={WORDS: "texts such as `VENDOR/NAME=openvino,cpu` and `VENDOR/*=cpu`"})
+]
 KeepAliveEntry = Annotated[
     str, Meta(pattern=r"^[^=]+=.+$", extra={WORDS: "texts such as `VENDOR/NAME=10m` and `VENDOR/*=-1`"})
 ]
@@ -46,6 +49,18 @@ class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = ()
 
+    preferred_backends: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Backends that run models rather than others, the most wanted first; what none of them can run "
+            "runs on another, down to `cpu`, and the reason is told. A load may say otherwise of its own."
+        ),
+    ] = ()
+    preferred_backends_by_model: Annotated[
+        tuple[BackendsEntry, ...],
+        Meta(description="The same for single models, or `VENDOR/*` for all of a vendor's."),
+    ] = ()
+
     def __post_init__(self) -> None:
         parse_size(self.max_memory_bytes, "max_memory_bytes")
         parse_keep_alive(self.keep_alive, "keep_alive")
@@ -66,7 +81,29 @@ class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
         Returns:
             Infinity for ever, None for as long as its memory is not needed.
         """
-        entries = dict(entry.partition("=")[::2] for entry in self.keep_alive_by_model)
-        vendor, _, rest = model.partition("/")
-        text = entries.get(model, entries.get(f"{vendor}/*" if rest else model, self.keep_alive))
-        return parse_keep_alive(text, "keep_alive")
+        text = _of_model(self.keep_alive_by_model, model)
+        return parse_keep_alive(self.keep_alive if text is None else text, "keep_alive")
+
+    @property
+    def named_backends(self) -> tuple[str, ...]:
+        """Every backend that is preferred for some model."""
+        said = (
+            name.strip() for entry in self.preferred_backends_by_model for name in entry.partition("=")[2].split(",")
+        )
+        return tuple(dict.fromkeys((*self.preferred_backends, *said)))
+
+    def preferred_backends_of(self, model: str) -> tuple[str, ...]:
+        """Returns the backends that run a model rather than others, the most wanted first.
+
+        Args:
+            model: `vendor/name`.
+        """
+        text = _of_model(self.preferred_backends_by_model, model)
+        return self.preferred_backends if text is None else tuple(name.strip() for name in text.split(","))
+
+
+def _of_model(entries: tuple[str, ...], model: str) -> str | None:
+    """What is said of a model, or else of all of its vendor's; None where nothing is."""
+    said = dict(entry.partition("=")[::2] for entry in entries)
+    vendor, _, rest = model.partition("/")
+    return said.get(model, said.get(f"{vendor}/*" if rest else model))

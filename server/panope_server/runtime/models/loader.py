@@ -23,6 +23,8 @@ from panope_server.runtime.status import ModelState
 
 #: As of the setting `workers.instances`.
 MAX_INSTANCES = 64
+MAX_PREFERRED = 16
+"""Backends that one load prefers."""
 
 
 class ModelLoader:
@@ -75,6 +77,8 @@ class ModelLoader:
         """
         if constraints.instances > MAX_INSTANCES:
             raise InvalidInputError.at("instances", "{field} is at most {most}", most=MAX_INSTANCES)
+        if len(constraints.preferred_backends) > MAX_PREFERRED:
+            raise InvalidInputError.at("preferred_backends", "{field} has at most {most} items", most=MAX_PREFERRED)
         self._runtimes.refuse_while_closing()
         return await self._load(await self._directory.resolve_now(name), constraints, keep_alive)
 

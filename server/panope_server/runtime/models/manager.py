@@ -143,6 +143,7 @@ class ModelManager:
             self._estimates,
             lambda key, reason: self.runtimes.explain_loading(ResolvedName(key).model, reason),
             find_hosts=lambda base, digests: hosts.find(base, digests),
+            usage_of=self.monitor.usage_of,
         )
 
         def make_runtime(resolved: ResolvedName, on_state: OnState) -> ModelRuntime:

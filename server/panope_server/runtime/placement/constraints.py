@@ -14,12 +14,14 @@ class LoadConstraints:
         precision: to compute in, or that the weights are quantized to.
         variant: the first digits of a variant's digest; that variant is run as it is, never a conversion of it.
         instances: how many there must be; 0 leaves it to Panope.
+        preferred_backends: the most wanted first; others run it where none of these can.
     """
 
     backend: str = ""
     precision: str = ""
     variant: str = ""
     instances: int = 0
+    preferred_backends: tuple[str, ...] = ()
 
 
 UNCONSTRAINED = LoadConstraints()

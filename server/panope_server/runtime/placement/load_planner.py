@@ -16,6 +16,8 @@ from panope_backends.errors import (
     AvailabilityError,
     CapacityError,
     DataLossError,
+    Field,
+    InvalidInputError,
     PanopeError,
     PreconditionError,
     ShuttingDownError,
@@ -35,6 +37,7 @@ from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.async_registry.threads import call_registry, call_store
 from panope_server.runtime.hardware.hardware import Hardware
 from panope_server.runtime.hardware.memory import HOST, place_of
+from panope_server.runtime.hardware.usage.device_usage import UNKNOWN, DeviceUsage
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.backend_settings import backend_settings
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
@@ -70,6 +73,7 @@ class LoadPlanner:
         estimates: what models took before.
         on_wait: told the key whose load begins to wait for memory, and what to say of it.
         find_hosts: what takes adapters of a model, of those of its variants whose digests are given.
+        usage_of: what a device does at this moment.
     """
 
     def __init__(
@@ -85,7 +89,9 @@ class LoadPlanner:
         on_wait: Callable[[str, str], None] = lambda _key, _reason: None,
         *,
         find_hosts: FindHosts = lambda _base, _digests: (),
+        usage_of: Callable[[Device], DeviceUsage] = lambda _: UNKNOWN,
     ) -> None:
+        self._usage_of = usage_of
         self._estimates = estimates or MemoryEstimates()
         self._on_wait = on_wait
         self._find_hosts = find_hosts
@@ -143,8 +149,15 @@ class LoadPlanner:
     async def select(self, entry: ModelEntry, constraints: LoadConstraints = UNCONSTRAINED) -> Selection:
         """Returns every candidate to run a model, best first; errors as of `select_candidates`."""
         constraints = self._with_settings(constraints)
+        if not constraints.preferred_backends:
+            wanted = self._settings.models.preferred_backends_of(entry.name)
+            constraints = replace(constraints, preferred_backends=wanted)
         machine = Machine(
-            await self._hardware.probe(), self._hardware.supports, self._free_bytes, self._memory.limit_bytes
+            await self._hardware.probe(),
+            self._hardware.supports,
+            self._free_bytes,
+            self._memory.limit_bytes,
+            self._busy,
         )
         profiles = await self._measured(entry)
         return await select_candidates(
@@ -159,15 +172,20 @@ class LoadPlanner:
 
     async def refuse_impossible(self, entry: ModelEntry, constraints: LoadConstraints) -> None:
         """Refuses constraints that cannot be met here; PreconditionError as of `refuse_impossible_load`."""
-        if constraints.backend or constraints.precision:
+        if constraints.backend and constraints.preferred_backends:
+            raise InvalidInputError.at(
+                "preferred_backends", "{field} has no effect beside {backend}", backend=Field("backend")
+            )
+        if constraints.backend or constraints.precision or constraints.preferred_backends:
             refuse_impossible_load((await self._hardware.probe()).devices, entry, constraints)
 
     async def refuse_impossible_settings(self) -> None:
         """Refuses settings that no load could meet; PreconditionError as of `refuse_impossible_default`."""
         settings = self._settings
-        if settings.backend or settings.precision:
+        preferred = settings.models.named_backends
+        if settings.backend or settings.precision or preferred:
             devices = (await self._hardware.probe()).devices
-            refuse_impossible_default(devices, settings.backend, settings.precision)
+            refuse_impossible_default(devices, settings.backend, settings.precision, preferred)
 
     async def variant_to_download(self, entry: ModelEntry, constraints: LoadConstraints) -> str:
         """The digest of the one variant to download, where nothing is here; empty leaves it to what pulls prefer.
@@ -314,6 +332,9 @@ class LoadPlanner:
             memory.release()
             raise
         return memory
+
+    def _busy(self, device: Device) -> float:
+        return self._usage_of(device).utilization or 0.0
 
     def _free_bytes(self, device: Device) -> int | None:
         """What a model can have beside the process that it runs in."""

@@ -25,6 +25,8 @@ def refuse_impossible_load(devices: Sequence[Device], entry: ModelEntry, constra
     """
     if constraints.backend:
         _refuse_unknown_backend(devices, constraints.backend)
+    for name in constraints.preferred_backends:
+        _refuse_unknown_backend(devices, name)
     precision = constraints.precision
     if not precision:
         return
@@ -42,7 +44,9 @@ def refuse_impossible_load(devices: Sequence[Device], entry: ModelEntry, constra
         )
 
 
-def refuse_impossible_default(devices: Sequence[Device], backend: str, precision: str) -> None:
+def refuse_impossible_default(
+    devices: Sequence[Device], backend: str, precision: str, preferred: Sequence[str] = ()
+) -> None:
     """Refuses settings with which no model could be loaded here.
 
     Raises:
@@ -51,6 +55,8 @@ def refuse_impossible_default(devices: Sequence[Device], backend: str, precision
     if backend:
         _refuse_unknown_backend(devices, backend)
         _refuse_unavailable_backend(devices, backend)
+    for name in preferred:
+        _refuse_unknown_backend(devices, name)
     if is_quantized(precision) and precision not in _QUANTIZED:
         raise PreconditionError.at(
             "precision",

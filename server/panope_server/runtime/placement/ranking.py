@@ -7,7 +7,10 @@ What decides, in this order:
 3. quality: weights as they were published come before quantized ones, and of those more bits before fewer;
 4. what was measured on this device: measured candidates trade places among each other, others keep theirs;
 5. the backend's place in `PREFERENCE`, no conversion before one, the format's place in `FORMATS`, more bits, the device
-   with more memory left, the file with the shorter path, then the one whose path comes first in the alphabet.
+   that is less busy, then the one with more memory left, the file with the shorter path, then the one whose path comes
+   first in the alphabet.
+
+A device that others keep busy is worth what is left of it: by so much less counts what was measured on it alone.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ from panope_registry.registry import VariantEntry
 from panope_registry.serving_records.profiles import Profile
 
 #: Fastest first, until something was measured on this machine.
+_LEAST_LEFT = 0.05
+"""What is left of a device at least: whoever comes next gets a share of it."""
+
 PREFERENCE = ("torch-cuda", "torch-rocm", "mps", "openvino", "qnn", "cpu")
 
 
@@ -44,6 +50,7 @@ class Candidate:
         instances: that `need_bytes` is for.
         devices: for each of them the device that it runs on; empty where all run on `device`.
         lineage: format and precision of each variant that it comes from, the one that is run first.
+        busy: the part of its device's time that is taken now, 0 to 1, in tenths; 0 when unknown.
     """
 
     variant: VariantEntry
@@ -59,6 +66,12 @@ class Candidate:
     extra_bytes: int = 0
     instances: int = 1
     devices: tuple[Device, ...] = ()
+    busy: float = 0.0
+
+    @property
+    def speed(self) -> float:
+        """Items in a second, of what its device has left; 0 when nobody measured it."""
+        return 0.0 if self.profile is None else self.profile.items_per_second * max(_LEAST_LEFT, 1 - self.busy)
 
     @property
     def label(self) -> str:
@@ -80,10 +93,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Preferred:
-    """What a model should rather be run in; empty for no preference."""
+    """What a model should rather be run in and on; empty for no preference.
+
+    Attributes:
+        backends: the most wanted first; every other one comes after them.
+    """
 
     format: str = ""
     precision: str = ""
+    backends: tuple[str, ...] = ()
 
 
 class _Class(NamedTuple):
@@ -91,6 +109,7 @@ class _Class(NamedTuple):
 
     emulated: bool
     level: int
+    wanted: int
     other_format: bool
     other_precision: bool
     lost_bits: int
@@ -103,6 +122,7 @@ class _Place(NamedTuple):
     converts: bool
     format: int
     bits: int
+    busy: float
     taken: int
     device: str
     order: int
@@ -123,7 +143,8 @@ def why_before(winner: Candidate, other: Candidate, preferred: Preferred) -> str
             return reason
     if winner.profile is not None and other.profile is not None:
         fast, slow = winner.profile.items_per_second, other.profile.items_per_second
-        return f"it was measured at {fast:,.0f}/s against {slow:,.0f}/s"
+        busy = f", and {other.busy:.0%} of the other's device is taken" if fast < slow else ""
+        return f"it was measured at {fast:,.0f}/s against {slow:,.0f}/s{busy}"
     mine, its = _place(winner), _place(other)
     if mine > its:
         return "it was measured to be faster than what came before that one, which nobody measured"
@@ -136,6 +157,7 @@ def why_before(winner: Candidate, other: Candidate, preferred: Preferred) -> str
 _CLASS_REASONS: Mapping[str, str] = {
     "emulated": "the other's device is emulated",
     "level": "the other is supported in part",
+    "wanted": "its backend is preferred",
     "other_format": "its format is the preferred one",
     "other_precision": "its precision is the preferred one",
     "lost_bits": "its weights are finer",
@@ -144,6 +166,7 @@ _PLACE_REASONS: Mapping[str, str] = {
     "converts": "it needs no conversion",
     "format": "its format is the more exact one",
     "bits": "its weights are finer",
+    "busy": "its device is less busy",
     "taken": "its device has more memory left",
     "order": "its file has the plainer name",
 }
@@ -154,10 +177,15 @@ def _class(candidate: Candidate, preferred: Preferred) -> _Class:
     return _Class(
         emulated=candidate.device.is_emulated,
         level=(Level.FULL, Level.PARTIAL).index(candidate.level),
+        wanted=_index(candidate.device.backend, preferred.backends),
         other_format=bool(preferred.format) and preferred.format not in formats,
         other_precision=bool(preferred.precision) and not _has_precision(candidate, preferred.precision),
         lost_bits=max(0, 16 - candidate.bits),
     )
+
+
+def _index(backend: str, wanted: Sequence[str]) -> int:
+    return wanted.index(backend) if backend in wanted else len(wanted)
 
 
 def _has_precision(candidate: Candidate, preferred: str) -> bool:
@@ -176,6 +204,7 @@ def _place(candidate: Candidate) -> _Place:
         converts=candidate.conversion is not None,
         format=FORMATS.index(form) if form in FORMATS else len(FORMATS),
         bits=-candidate.bits,
+        busy=candidate.busy,
         taken=-candidate.free_bytes,
         device=f"{backend} {candidate.device.name}",
         order=candidate.variant.order,
@@ -186,5 +215,5 @@ def _place(candidate: Candidate) -> _Place:
 def _traded(of_class: list[Candidate]) -> list[Candidate]:
     """Lets measured candidates trade places, the fastest first; one that nobody measured keeps its place."""
     measured = (each for each in of_class if each.profile is not None)
-    fastest = iter(sorted(measured, key=lambda each: -each.profile.items_per_second if each.profile else 0.0))
+    fastest = iter(sorted(measured, key=lambda each: -each.speed))
     return [each if each.profile is None else next(fastest) for each in of_class]

@@ -75,12 +75,14 @@ class Machine:
         supports: how well each device runs a model.
         free_bytes: the memory that is left on a device; None when nobody knows.
         most_bytes: what a model could have there without any other; None when nobody knows.
+        busy: the part of a device's time that is taken now, 0 to 1; 0 when nobody knows.
     """
 
     probe: Probe
     supports: SupportsOf
     free_bytes: FreeBytes
     most_bytes: FreeBytes = lambda device: device.memory_bytes or None
+    busy: Callable[[Device], float] = lambda _: 0.0
 
 
 async def select_candidates(
@@ -120,13 +122,16 @@ async def select_candidates(
             for variant in entry.variants
             if variant not in considered and variant.derived_from is None
         ]
-    preferred = Preferred(entry.preferred_format, entry.preferred_precision)
+    preferred = Preferred(entry.preferred_format, entry.preferred_precision, constraints.preferred_backends)
     fitting = [candidate for candidate in search.candidates if search.fits(candidate)]
     if not fitting:
         raise _none(entry, constraints, search)
     candidates = ranked(fitting, preferred)
     too_large = [rejection for rejection in search.rejected if rejection.of_memory]
-    return Selection(tuple(candidates), tuple(_reasons(candidates, too_large, preferred)), tuple(search.rejected))
+    reasons = _reasons(candidates, too_large, preferred)
+    if missed := _missed(candidates[0], search.rejected, preferred):
+        reasons[0] = f"{reasons[0]}; {missed}"
+    return Selection(tuple(candidates), tuple(reasons), tuple(search.rejected))
 
 
 class _Search:
@@ -282,6 +287,7 @@ class _Search:
             devices=devices,
             profile=profile,
             lineage=self._lineage(variant, conversion),
+            busy=round(self._machine.busy(device), 1),  # in tenths, so that a flicker decides nothing
         )
 
     def _spread(self, device: Device) -> tuple[Device, ...]:
@@ -369,6 +375,17 @@ def _reasons(candidates: Sequence[Candidate], too_large: Sequence[Rejection], pr
             told += [f"not {rejection.label}, which {rejection.reason}" for rejection in too_large]
         reasons.append("; ".join(told))
     return reasons
+
+
+def _missed(first: Candidate, rejections: Sequence[Rejection], preferred: Preferred) -> str:
+    """Why the backends that are preferred to the first candidate's do not run the model; empty where none is."""
+    wanted = preferred.backends
+    better = wanted[: wanted.index(first.device.backend)] if first.device.backend in wanted else wanted
+    told = []
+    for backend in better:
+        reasons = dict.fromkeys(each.reason for each in rejections if each.label.split()[:1] == [backend])
+        told.append(f"{backend} is preferred, but {' and '.join(reasons) or 'it does not run the model'}")
+    return "; ".join(told)
 
 
 def _none(entry: ModelEntry, constraints: LoadConstraints, search: _Search) -> PanopeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -56,6 +56,7 @@ class Here:
     free_on: Mapping[str, int] = field(default_factory=dict)
     unknown: str = ""
     asked: list[ModelFacts] = field(default_factory=list)
+    busy: Callable[[Device], float] = lambda _: 0.0
 
     async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
         self.asked.append(facts)
@@ -84,6 +85,7 @@ class Here:
             Probe(tuple(self.devices), conversions),
             self.supports,
             lambda device: self.free_on.get(device.name, self.free.get(device.backend)),
+            busy=self.busy,
         )
 
         def facts(of: VariantEntry) -> ModelFacts:

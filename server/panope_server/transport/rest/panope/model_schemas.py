@@ -59,6 +59,7 @@ class LoadBody(Struct, forbid_unknown_fields=True):
 
     Attributes:
         instances: that are to run; 0 for as many as the settings say.
+        preferred_backends: that should run it rather than others, the most wanted first; not with `backend`.
         keep_alive: how long the model stays loaded unused; a negative time is for ever, 0 until its next call ends.
     """
 
@@ -67,6 +68,7 @@ class LoadBody(Struct, forbid_unknown_fields=True):
     precision: _NameOrNone = ""
     variant: _NameOrNone = ""
     instances: Annotated[int, Meta(ge=0, le=64)] = 0
+    preferred_backends: Annotated[list[_Name], Meta(max_length=16)] = []
     keep_alive: KeepAlive = ""
 
 

@@ -114,7 +114,9 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         """Loads a model; answers when it serves."""
         query_of(context)
         body = _LOAD.read(request)
-        constraints = LoadConstraints(body.backend, body.precision, body.variant, body.instances)
+        constraints = LoadConstraints(
+            body.backend, body.precision, body.variant, body.instances, tuple(body.preferred_backends)
+        )
         view = await self._models.load(body.model, constraints, keep_alive_from(body.keep_alive, "keep_alive"))
         return json_response(model_info(view))
 
