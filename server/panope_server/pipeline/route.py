@@ -9,6 +9,7 @@ from panope_backends.errors import (
     CallerError,
     LoadingError,
     PanopeError,
+    PreconditionError,
     QuotaError,
     RateLimitError,
     ShuttingDownError,
@@ -34,8 +35,8 @@ _NOT_ITS_FAULT = (CallerError, RateLimitError, QuotaError, ShuttingDownError, Lo
 class Entries(Protocol):
     """Knows models."""
 
-    def known_entry(self, model: str) -> ModelEntry | None:
-        """A model as it was read last; None for what was not read."""
+    async def entry(self, model: str) -> ModelEntry:
+        """A model as the registry knows it; NotFoundError when there is none of that name."""
 
 
 class RouteStep:
@@ -67,7 +68,9 @@ class RouteStep:
             return
         await self._observations.follow(named)
         decision = self._router.decide(named, _unit_of(call, sticky=named.route.policy.sticky))
-        entry = self._entries.known_entry(decision.resolved.model) or model.entry
+        entry = await self._entries.entry(decision.resolved.model)
+        if entry.task != model.task:
+            raise _other_task(entry, model)
         call.resolved = ResolvedModel(decision.resolved, entry, named)
         call.resolved_model = decision.resolved.key
         skipped = "; ".join(f"{shown(target)} is {reason}" for target, reason in decision.skipped)
@@ -101,6 +104,15 @@ class RouteStep:
         observe.observe_failure(named, target, Metric.LATENCY, seconds)
         observe.observe_failure(named, target, Metric.COST, _cost(call, named, target))
         observe.observe_failure(named, target, Metric.REWARD, 0.0)
+
+
+def _other_task(entry: ModelEntry, model: ResolvedModel) -> PanopeError:
+    """For a model that got another task after it became a target."""
+    return PreconditionError(
+        f"the target `{entry.name}` has the task `{entry.task}` by now, and `{model.entry.name}` has `{model.task}`",
+        reason="task_mismatch",
+        field="model",
+    )
 
 
 def _cost(call: Call, named: NamedRoute, target: str) -> float:

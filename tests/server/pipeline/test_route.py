@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from panope_backends.errors import InternalError, InvalidInputError
+from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_registry.models.routes import Metric, PolicyKind, Route, RoutePolicy, RouteTarget
 from panope_registry.serving_records.route_statistics import FAILURE
 from panope_server.access.principal import ANONYMOUS, Principal, set_principal
@@ -40,9 +40,10 @@ class Entries:
 
     def __init__(self, resolved: Callable[..., ResolvedModel]) -> None:
         self._resolved = resolved
+        self.tasks: dict[str, str] = {}
 
-    def known_entry(self, model: str) -> Any:
-        return self._resolved(model).entry
+    async def entry(self, model: str) -> Any:
+        return self._resolved(model, self.tasks.get(model, "embed")).entry
 
 
 @pytest.fixture
@@ -51,8 +52,13 @@ def observations() -> RouteObservations:
 
 
 @pytest.fixture
-def step(resolved: Callable[..., ResolvedModel], observations: RouteObservations) -> RouteStep:
-    return RouteStep(Router(observations), observations, Entries(resolved), Metrics())
+def entries(resolved: Callable[..., ResolvedModel]) -> Entries:
+    return Entries(resolved)
+
+
+@pytest.fixture
+def step(entries: Entries, observations: RouteObservations) -> RouteStep:
+    return RouteStep(Router(observations), observations, entries, Metrics())
 
 
 @pytest.fixture
@@ -144,6 +150,14 @@ async def test_a_failure_of_the_target_is_learned_and_one_of_the_caller_is_not(
     await fail(RuntimeError("a defect"))
     known = observations.of(named, FAILURE)
     assert sum(each.calls for each in known.values()) == sum(each.total for each in known.values()) == 2
+
+
+async def test_a_target_that_got_another_task_is_said_to_have_it(
+    step: RouteStep, routed: Any, entries: Entries
+) -> None:
+    entries.tasks = {A: "classify", B: "classify"}
+    with pytest.raises(PreconditionError, match="has the task `classify` by now, and `acme/a` has `embed`"):
+        await answered(step, routed())
 
 
 async def test_a_kept_answer_says_nothing_of_what_a_target_takes(

@@ -89,6 +89,6 @@ class CallDirectory:
         old = self._moves.target(name)
         return self._directory.known_models(name) if old is None else [old.model]
 
-    def known_entry(self, model: str) -> ModelEntry | None:
-        """A model as it was read last; None for what was not read."""
-        return self._directory.known_entry(model)
+    async def entry(self, model: str) -> ModelEntry:
+        """A model as it was read last, else as the registry knows it; NotFoundError when there is none of that name."""
+        return await self._directory.entry(model)

@@ -89,7 +89,7 @@ class ModelDirectory:
             NotFoundError: there is no such model.
         """
         meaning = await self._resolve_name(name)
-        return ResolvedModel(meaning.first, await self._entry(meaning.first.model), meaning.route)
+        return ResolvedModel(meaning.first, await self.entry(meaning.first.model), meaning.route)
 
     async def resolve_now(self, name: str) -> ResolvedModel:
         """Resolves a name with what a job has just made of its model; as it was last while the database is away."""
@@ -107,6 +107,10 @@ class ModelDirectory:
         entry = await call_registry(self._registry.model, name)
         self._known.put(begun, name, entry)
         return entry
+
+    async def entry(self, name: str) -> ModelEntry:
+        """Returns a model as it was read last, else as the registry knows it; NotFoundError when there is none."""
+        return self._entries.get(name) or await self.fresh_entry(name)
 
     def known_entry(self, model: str) -> ModelEntry | None:
         """Returns a model as it was read last; None for what was not read."""
@@ -163,9 +167,6 @@ class ModelDirectory:
 
     def _known_meaning(self, name: str) -> Meaning | None:
         return Meaning(ResolvedName(name)) if name in self._entries else self._resolver.known(name)
-
-    async def _entry(self, name: str) -> ModelEntry:
-        return self._entries.get(name) or await self.fresh_entry(name)
 
     @property
     def _entries(self) -> Mapping[str, ModelEntry]:

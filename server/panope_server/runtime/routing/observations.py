@@ -24,6 +24,8 @@ FLUSH_SECONDS = 1.0
 """How old what other servers have observed is at most; what a process that is killed has counted since is lost."""
 GOODBYE_SECONDS = 2.0
 """What stopping waits for a database that does not answer."""
+FOLLOW_SECONDS = 0.5
+"""What the first call of a route waits for what other servers know of it."""
 IDLE_SECONDS = 600.0
 """A route that nobody has called for so long is read no more until somebody does."""
 
@@ -83,12 +85,17 @@ class RouteObservations:
                 await self.flush()
 
     async def follow(self, named: NamedRoute) -> None:
-        """Reads what is known of a route that nobody has called here yet; without an answer it begins with nothing."""
+        """Reads what is known of a route that nobody has called here yet; without a quick answer it knows nothing yet.
+
+        The next turn reads it in any case, so no call waits for a database that hangs.
+        """
         self._called_at[named.id] = self._clock()
         if named.id in self._half_lives:
             return
         self._half_lives[named.id] = named.route.policy.half_life_seconds
-        await self._read_or_say({named.id: named.route.policy.half_life_seconds})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FOLLOW_SECONDS):
+                await self._read_or_say({named.id: named.route.policy.half_life_seconds})
 
     def observe(self, named: NamedRoute, target: str, metric: Metric, value: float) -> None:
         """Counts seconds, costs or a reward of a call that was answered; never waits."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -82,6 +84,24 @@ async def test_what_could_not_be_written_counts_here_and_is_written_later() -> N
     await observations.flush()
     await observations.flush()
     assert [sum(each.calls for each in batch.values()) for batch in registry.written] == [1, 1]
+
+
+async def test_no_call_waits_for_a_database_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+
+    class Hanging(NoSums):
+        def of(self, half_lives: Mapping[RouteId, float]) -> dict[StatisticKey, Moments]:
+            goes_on.wait()
+            return {}
+
+    monkeypatch.setattr("panope_server.runtime.routing.observations.FOLLOW_SECONDS", 0.01)
+    observations = RouteObservations(Hanging())
+    try:
+        async with asyncio.timeout(10):
+            await observations.follow(NAMED)
+    finally:
+        goes_on.set()
+    assert observations.of(NAMED, Metric.LATENCY)["acme/a"].calls == 0
 
 
 async def test_a_failure_counts_as_ten_times_what_is_typical() -> None:
