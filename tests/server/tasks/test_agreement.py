@@ -133,3 +133,10 @@ def test_a_task_tells_its_right_answers_from_wrong_ones(name: str) -> None:
     assert task.agreement(right, right) == 1
     assert task.agreement(right, wrong) < task.least_agreement
     assert not math.isnan(task.agreement(right, wrong))
+
+
+def test_answers_of_an_engine_that_tells_no_ids_are_compared_by_their_words() -> None:
+    task = next(task for task in tasks() if task.name == "generate")
+    expected = GenerateOutput([GenerateDelta(text="a small boat", token_ids=[1, 2, 3, 4])])
+    assert task.agreement(expected, GenerateOutput([GenerateDelta(text="a small boat")])) == 1
+    assert task.agreement(expected, GenerateOutput([GenerateDelta(text="a large boat")])) == pytest.approx(1 / 3)

@@ -114,7 +114,10 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
 
     def agreement(self, expected: GenerateOutput, found: GenerateOutput) -> float:
         """How far the likeliest tokens are the same; behind the first other one the models read other texts."""
-        answers = ([each.token_ids or each.text.split() for each in output.deltas] for output in (expected, found))
+        has_ids = all(each.token_ids for output in (expected, found) for each in output.deltas)
+        answers = (
+            [each.token_ids if has_ids else each.text.split() for each in output.deltas] for output in (expected, found)
+        )
         return agreement.of_each(agreement.of_beginnings, *answers)
 
     def validate(self, task_input: GenerateInput, limits: Limits) -> None:
