@@ -23,11 +23,17 @@ def made(live_server: Any, stubs: Callable[[str], Any]) -> Any:
 
 
 @pytest.fixture
-def aliases(made: Any) -> Iterator[Any]:
-    """The service of aliases; the one of these tests is gone at the end."""
+def aliases(made: Any, live_server: Any) -> Iterator[Any]:
+    """The service of aliases; the one of these tests is gone at the end, and so is what it alone had loaded."""
+
+    def instances() -> int:
+        return len(made.registry.GetModel(registry_pb.GetModelRequest(model=live_server.model)).model.instances)
+
+    before = instances()
     stub = alias_grpc.AliasServiceStub(made.channel)
     yield stub
     stub.DeleteAlias(alias_pb.DeleteAliasRequest(alias=ALIAS))
+    live_server.wait(lambda: instances() == before, 20, "the end of the variant that no alias points to")
 
 
 @pytest.fixture
