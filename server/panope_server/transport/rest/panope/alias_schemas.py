@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypedDict
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from panope_registry.models.alias_types import AliasEntry, AliasEvent
+from panope_registry.models.routes import MAX_TARGETS
 from panope_server.transport.rest.panope.route_schemas import (
     PolicyBody,
     PolicyJson,
@@ -34,7 +35,7 @@ class SetBody(Struct, forbid_unknown_fields=True):
 
     model: _Word | UnsetType = UNSET
     variant: _WordOrNone = ""
-    targets: list[TargetBody] = []
+    targets: Annotated[list[TargetBody], Meta(max_length=MAX_TARGETS)] = []
     policy: PolicyBody | UnsetType = UNSET
     expected: _Expected | None = None
     reason: _Reason = ""

@@ -116,7 +116,7 @@ def _bytes_of(body: TensorBody, dtype: str, field: str) -> bytes:
         texts = _flat(body.data, body.shape, field)
         if not all(isinstance(text, str) for text in texts):
             raise InvalidInputError(f"`{field}` must hold texts alone for {body.datatype}", field=field)
-        return encode_elements(text.encode(errors="replace") for text in texts)
+        return encode_elements(text.encode() for text in texts)
     wanted = np.dtype(dtype).newbyteorder("<")
     elements = _flat(body.data, body.shape, field)
     kinds, words = _TAKES[wanted.kind]
