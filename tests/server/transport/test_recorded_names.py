@@ -56,7 +56,7 @@ CALLS = [
 async def test_a_record_names_the_caller_or_else_the_interface(caller: str, method: str, request_: Any) -> None:
     records = cast("Any", Records())
     of_aliases = method.endswith("Alias")
-    servicer = AliasServicer(records) if of_aliases else RegistryServicer(records, records, records)
+    servicer = AliasServicer(records, records) if of_aliases else RegistryServicer(records, records, records)
     with pytest.raises(RecordedError) as caught:
         await getattr(servicer, method)(request_, None)
     assert str(caught.value) == (caller or "grpc")
