@@ -6,7 +6,7 @@ import (
 	"github.com/panope/panope/clients/go/panopev1"
 )
 
-// SetAlias points an alias to a model, or to several targets among which its calls are dealt.
+// SetAlias points an alias to a model, or to several targets among which its calls are split.
 func (c *Client) SetAlias(ctx context.Context, request *panopev1.SetAliasRequest) (*panopev1.Alias, error) {
 	response, err := c.aliases.SetAlias(ctx, request)
 	return response.GetAlias(), err

@@ -1,4 +1,4 @@
-"""Aliases, and how their calls are dealt, through either client."""
+"""Aliases, and how their calls are split, through either client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of one alias dealt among two real variants of the MiniLM: by weights, by user, and by a bandit that learns."""
+"""Calls of one alias split among two real variants of the MiniLM: by weights, by user, and by a bandit that learns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from panope.v1 import alias_service_pb2_grpc as alias_grpc
 from panope.v1 import embed_service_pb2 as pb
 from panope.v1 import registry_service_pb2 as registry_pb
 
-ALIAS = "prod/dealt"
+ALIAS = "prod/split"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def targets(made: Any, live_server: Any) -> list[alias_pb.AliasTarget]:
 
 def embed(made: Any, number: int, user: str = "") -> tuple[str, str]:
     """The target that answers a new text, and why."""
-    metadata = (("x-request-id", f"dealt-{number}"), *((("x-panope-user", user),) if user else ()))
+    metadata = (("x-request-id", f"split-{number}"), *((("x-panope-user", user),) if user else ()))
     request = pb.EmbedRequest(model=ALIAS, texts=[f"the river bank was quiet that morning {number}"])
     answer, call = made.embed.Embed.with_call(request, metadata=metadata, timeout=60)
     told = dict(call.initial_metadata())

@@ -12,6 +12,7 @@ import pytest
 from panope_backends.errors import CallerError, InvalidInputError, NotFoundError, PanopeError
 from panope_backends.upstreams.description import Upstream
 from panope_registry.job_handlers import requests
+from panope_registry.models.routes import Route, RouteTarget
 from panope_registry.models.types import ModelFilter
 from panope_registry.session import RegistrySession
 from panope_registry.tables.database_errors import refuse_unstorable
@@ -48,6 +49,7 @@ VALUES: Mapping[str, Any] = {
     "engine_version": "1",
     "task": "embed",
     "digests": [],
+    "route": Route((RouteTarget("v/m", weight=1.0), RouteTarget("v/other", weight=1.0))),
 }
 
 #: Methods whose arguments are files, sources or records of this program's own, tested where they are at home.

@@ -315,7 +315,7 @@ func (x *AliasTarget) GetPrice() float64 {
 	return 0
 }
 
-// How calls are dealt among the targets of an alias.
+// How calls are split among the targets of an alias.
 type RoutePolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How a target is chosen.
@@ -325,7 +325,7 @@ type RoutePolicy struct {
 	// Whether all calls of a user go to one target: of the request's `user`, else of the header `x-panope-user`, else of
 	// the caller's key. A user moves when the parts of the targets change by so much that theirs is among what changes.
 	Sticky bool `protobuf:"varint,3,opt,name=sticky,proto3" json:"sticky,omitempty"`
-	// Another number deals the calls otherwise, the same always alike; from 0.
+	// Another number splits the calls otherwise, the same always alike; from 0.
 	Seed int64 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`
 	// After which an observation counts half, at least 1; 0 for observations that count for ever. 86,400 when unset.
 	HalfLifeSeconds *float64 `protobuf:"fixed64,5,opt,name=half_life_seconds,json=halfLifeSeconds,proto3,oneof" json:"half_life_seconds,omitempty"`
@@ -422,7 +422,7 @@ type Alias struct {
 	VariantDigest string `protobuf:"bytes,5,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
 	// All targets of an alias with several, of which `model` and `variant_digest` tell the first; else empty.
 	Targets []*AliasTarget `protobuf:"bytes,6,rep,name=targets,proto3" json:"targets,omitempty"`
-	// How calls are dealt among them; unset for an alias of one.
+	// How calls are split among them; unset for an alias of one.
 	Policy        *RoutePolicy `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -832,9 +832,9 @@ type SetAliasRequest struct {
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The variant, by the first 8 or more digits of its digest; empty lets the server choose at each load.
 	Variant string `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`
-	// 2 to 16 targets among which calls are dealt, of one task, in the place of `model` and `variant`.
+	// 2 to 16 targets among which calls are split, of one task, in the place of `model` and `variant`.
 	Targets []*AliasTarget `protobuf:"bytes,6,rep,name=targets,proto3" json:"targets,omitempty"`
-	// How they are dealt; unset for weights. Only with `targets`.
+	// How they are split; unset for weights. Only with `targets`.
 	Policy        *RoutePolicy `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -33,7 +33,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
-// An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+// An alias may point to several, its targets, among which its calls are split: by weights, or by what is observed.
 type AliasServiceClient interface {
 	// Lists aliases by name.
 	ListAliases(ctx context.Context, in *ListAliasesRequest, opts ...grpc.CallOption) (*ListAliasesResponse, error)
@@ -142,7 +142,7 @@ func (c *aliasServiceClient) ReportReward(ctx context.Context, in *ReportRewardR
 // for forward compatibility.
 //
 // Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
-// An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+// An alias may point to several, its targets, among which its calls are split: by weights, or by what is observed.
 type AliasServiceServer interface {
 	// Lists aliases by name.
 	ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error)

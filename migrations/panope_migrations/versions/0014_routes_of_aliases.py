@@ -1,4 +1,4 @@
-"""Aliases may have several targets, among which their calls are dealt by weights or by what is observed of them."""
+"""Aliases may have several targets, among which their calls are split by weights or by what is observed of them."""
 
 from __future__ import annotations
 

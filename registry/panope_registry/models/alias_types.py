@@ -27,7 +27,7 @@ class AliasEntry:
         variant_digest: of the model's variant that is meant; empty lets the server choose.
         version: counts the changes of this name from 1, over removals too.
         updated_at: when it was last pointed somewhere.
-        route: how calls are dealt among several targets, of which the first is told above; None for one target.
+        route: how calls are split among several targets, of which the first is told above; None for one target.
     """
 
     name: str

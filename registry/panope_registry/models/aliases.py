@@ -1,4 +1,4 @@
-"""Aliases: names that point to models, or to several among which calls are dealt; moved only by who knows where to."""
+"""Aliases: names that point to models, or to several among which calls are split; moved only by who knows where to."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Aliases:
             return _point(connection, name, {"action": AliasAction.SET, **target})
 
     def set_route(self, name: str, route: Route, *, expected: str | None, principal: str, reason: str) -> AliasEntry:
-        """Points an alias to several targets, among which its calls are dealt; as `set` in all else.
+        """Points an alias to several targets, among which its calls are split; as `set` in all else.
 
         Args:
             name: as for `set`.

@@ -68,7 +68,7 @@ class RoutePolicy:
     Attributes:
         metric: None for weights.
         sticky: whether calls of one user go to one target.
-        seed: another one deals the calls otherwise; the same one always alike.
+        seed: another one splits the calls otherwise; the same one always alike.
         half_life_seconds: after which an observation counts half; 0 for observations that count for ever.
         on_unready: what is done while the chosen target does not serve.
     """
@@ -116,7 +116,7 @@ class Route:
 
 
 def check_route(route: Route) -> None:
-    """Refuses a route that no call could be dealt by.
+    """Refuses a route that no call could be split by.
 
     Raises:
         InvalidInputError: by the field: `targets`, `targets[1].weight`, `policy.metric` and so on.

@@ -32,7 +32,7 @@ alias_event = Table(
     Column("principal", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("policy", Json, doc="how calls are dealt among several targets; null for one target"),
+    Column("policy", Json, doc="how calls are split among several targets; null for one target"),
     UniqueConstraint("alias", "version"),
     CheckConstraint("action IN ('set', 'rolled_back', 'deleted')", name="action"),
 )

@@ -63,7 +63,7 @@ class Meaning:
 
     Attributes:
         first: what it points to; of several targets the first.
-        route: how calls are dealt among several; None for one.
+        route: how calls are split among several; None for one.
     """
 
     first: ResolvedName

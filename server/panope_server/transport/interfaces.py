@@ -152,7 +152,7 @@ class Aliases(Protocol):
     async def set_route(
         self, alias: str, route: Route, *, expected: str | None, principal: str, reason: str
     ) -> AliasEntry:
-        """Points an alias to several targets, among which its calls are dealt; as `set` in all else."""
+        """Points an alias to several targets, among which its calls are split; as `set` in all else."""
 
     async def rollback(self, alias: str, *, expected: str | None, principal: str, reason: str) -> AliasEntry:
         """Points an alias to where it pointed before."""

@@ -33,7 +33,7 @@ class Services:
         acquisition: registers, downloads and builds models, by jobs.
         jobs: lists, cancels and follows jobs.
         aliases: the names that point to models.
-        routes: how calls of aliases with several targets are dealt.
+        routes: how calls of aliases with several targets are split.
         usage: what callers have used.
         keys: API keys that callers may manage.
         cache: the response cache.

@@ -90,7 +90,7 @@ async def test_a_call_gets_a_target_by_its_weight_and_is_told_which(step: RouteS
     assert len(of_b) == pytest.approx(200, abs=60)
     told = of_b[0].headers
     assert told["x-panope-target"] == f"{B}@{DIGEST[:12]}"
-    assert told["x-panope-route"] == (f"weights, version 3: {B}@{DIGEST[:12]} has 10.0% of the calls, dealt by request")
+    assert told["x-panope-route"] == (f"weights, version 3: {B}@{DIGEST[:12]} has 10.0% of the calls, split by request")
     assert of_b[0].route == told["x-panope-route"]
     assert of_b[0].resolved.name.variant == DIGEST
     assert of_b[0].model_name == B

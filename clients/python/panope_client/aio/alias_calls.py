@@ -1,4 +1,4 @@
-"""Calls on aliases, and on how the calls of one with several targets are dealt."""
+"""Calls on aliases, and on how the calls of one with several targets are split."""
 
 # ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
 
@@ -34,14 +34,14 @@ class AsyncAliasCalls(AsyncConnection):
         reason: str = "",
         timeout: float | None = None,
     ) -> Alias:
-        """Points an alias to a model, or to several among which its calls are dealt.
+        """Points an alias to a model, or to several among which its calls are split.
 
         Args:
             alias: its name.
             targets: a model, perhaps with `@DIGEST` of one variant; models with their weights; or those of a bandit.
             metric: what a bandit learns from: `latency`, `cost` or `reward`.
             sticky: whether calls of one user go to one model.
-            seed: another one deals the calls otherwise.
+            seed: another one splits the calls otherwise.
             half_life_seconds: after which an observation counts half; None for a day.
             expected: where the alias must point now, empty when it must not exist; None for wherever it points.
             reason: why, for people.

@@ -1,5 +1,5 @@
 # Generated from panope_client/aio/alias_calls.py by clients/python/generate.py; do not edit.
-"""Calls on aliases, and on how the calls of one with several targets are dealt."""
+"""Calls on aliases, and on how the calls of one with several targets are split."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class AliasCalls(Connection):
         reason: str = "",
         timeout: float | None = None,
     ) -> Alias:
-        """Points an alias to a model, or to several among which its calls are dealt.
+        """Points an alias to a model, or to several among which its calls are split.
 
         Args:
             alias: its name.
             targets: a model, perhaps with `@DIGEST` of one variant; models with their weights; or those of a bandit.
             metric: what a bandit learns from: `latency`, `cost` or `reward`.
             sticky: whether calls of one user go to one model.
-            seed: another one deals the calls otherwise.
+            seed: another one splits the calls otherwise.
             half_life_seconds: after which an observation counts half; None for a day.
             expected: where the alias must point now, empty when it must not exist; None for wherever it points.
             reason: why, for people.

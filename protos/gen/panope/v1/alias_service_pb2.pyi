@@ -52,7 +52,7 @@ Global___AliasTarget: typing_extensions.TypeAlias = AliasTarget
 
 @typing.final
 class RoutePolicy(google.protobuf.message.Message):
-    """How calls are dealt among the targets of an alias."""
+    """How calls are split among the targets of an alias."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -144,7 +144,7 @@ class RoutePolicy(google.protobuf.message.Message):
     the caller's key. A user moves when the parts of the targets change by so much that theirs is among what changes.
     """
     seed: builtins.int
-    """Another number deals the calls otherwise, the same always alike; from 0."""
+    """Another number splits the calls otherwise, the same always alike; from 0."""
     half_life_seconds: builtins.float
     """After which an observation counts half, at least 1; 0 for observations that count for ever. 86,400 when unset."""
     on_unready: Global___RoutePolicy.OnUnready.ValueType
@@ -196,7 +196,7 @@ class Alias(google.protobuf.message.Message):
 
     @property
     def policy(self) -> Global___RoutePolicy:
-        """How calls are dealt among them; unset for an alias of one."""
+        """How calls are split among them; unset for an alias of one."""
 
     def __init__(
         self,
@@ -408,11 +408,11 @@ class SetAliasRequest(google.protobuf.message.Message):
     """The variant, by the first 8 or more digits of its digest; empty lets the server choose at each load."""
     @property
     def targets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AliasTarget]:
-        """2 to 16 targets among which calls are dealt, of one task, in the place of `model` and `variant`."""
+        """2 to 16 targets among which calls are split, of one task, in the place of `model` and `variant`."""
 
     @property
     def policy(self) -> Global___RoutePolicy:
-        """How they are dealt; unset for weights. Only with `targets`."""
+        """How they are split; unset for weights. Only with `targets`."""
 
     def __init__(
         self,

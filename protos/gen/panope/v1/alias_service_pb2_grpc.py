@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class AliasServiceStub(object):
     """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
-    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+    An alias may point to several, its targets, among which its calls are split: by weights, or by what is observed.
     """
 
     def __init__(self, channel):
@@ -75,7 +75,7 @@ class AliasServiceStub(object):
 
 class AliasServiceServicer(object):
     """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
-    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+    An alias may point to several, its targets, among which its calls are split: by weights, or by what is observed.
     """
 
     def ListAliases(self, request, context):
@@ -183,7 +183,7 @@ def add_AliasServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AliasService(object):
     """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
-    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+    An alias may point to several, its targets, among which its calls are split: by weights, or by what is observed.
     """
 
     @staticmethod

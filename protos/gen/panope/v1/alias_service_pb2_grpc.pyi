@@ -139,7 +139,7 @@ _AliasServiceReportRewardType = typing_extensions.TypeVar(
 
 class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServiceGetAliasType, _AliasServiceSetAliasType, _AliasServiceRollbackAliasType, _AliasServiceDeleteAliasType, _AliasServiceExplainRouteType, _AliasServiceReportRewardType]):
     """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
-    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+    An alias may point to several, its targets, among which its calls are split: by weights, or by what is observed.
     """
 
     @typing.overload
@@ -271,7 +271,7 @@ AliasServiceAsyncStub: typing_extensions.TypeAlias = AliasServiceStub[
 
 class AliasServiceServicer(metaclass=abc.ABCMeta):
     """Names that point to models, or to one variant of a model. A call may name an alias wherever it may name a model.
-    An alias may point to several, its targets, among which its calls are dealt: by weights, or by what is observed.
+    An alias may point to several, its targets, among which its calls are split: by weights, or by what is observed.
     """
 
     @abc.abstractmethod

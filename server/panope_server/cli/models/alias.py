@@ -59,7 +59,7 @@ def set_alias(
         str, typer.Option("--variant", help="The variant to run, by its digest; chosen at each load when not given.")
     ] = "",
     policy: Annotated[
-        str, typer.Option("--policy", help="How calls are dealt among several: `weights` or `bandit`.")
+        str, typer.Option("--policy", help="How calls are split among several: `weights` or `bandit`.")
     ] = "weights",
     metric: Annotated[
         str, typer.Option("--metric", help="What a bandit learns from: `latency`, `cost` or `reward`.")
@@ -78,16 +78,16 @@ def set_alias(
             "--on-unready", help="A call whose model does not serve gets another (`skip`), or waits (`wait`)."
         ),
     ] = "skip",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one deals the calls otherwise.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one splits the calls otherwise.")] = 0,
     expected: Expected = None,
     reason: Reason = "",
     home: Home = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Point an alias to a model, to one variant of it, or to several among which its calls are dealt."""
+    """Point an alias to a model, to one variant of it, or to several among which its calls are split."""
     targets = targets_of(models, price)
-    dealt = policy_of(
+    how = policy_of(
         policy,
         metric,
         sticky=sticky,
@@ -97,11 +97,11 @@ def set_alias(
     )
     with registry_session(settings_for(home, config=config)) as session:
         with session.audit.recording(user_name(), "aliases.set", f"{name} -> {' '.join(models)}"):
-            if len(targets) > 1 or dealt != RoutePolicy() or targets[0].weight:
+            if len(targets) > 1 or how != RoutePolicy() or targets[0].weight:
                 if variant:
                     raise InvalidInputError("`--variant` is for one model; write MODEL@DIGEST", field="--variant")
                 entry = session.aliases.set_route(
-                    name, Route(targets, dealt), expected=expected, principal=user_name(), reason=reason
+                    name, Route(targets, how), expected=expected, principal=user_name(), reason=reason
                 )
             else:
                 (target,) = targets
@@ -127,7 +127,7 @@ def show(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Tell how an alias deals its calls among several models, what was observed of each, and which one a user gets."""
+    """Tell how an alias splits its calls among several models, what was observed of each, and which one a user gets."""
     if user and request_id:
         raise InvalidInputError("`--user` and `--request-id` exclude each other", field="--user")
     with registry_session(settings_for(home, config=config)) as session:

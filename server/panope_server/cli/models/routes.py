@@ -37,7 +37,7 @@ def targets_of(texts: Sequence[str], prices: Sequence[str] = ()) -> tuple[RouteT
 def policy_of(
     kind: str, metric: str, *, sticky: bool, seed: int, half_life_seconds: float, on_unready: str
 ) -> RoutePolicy:
-    """How calls are dealt, as options say it.
+    """How calls are split, as options say it.
 
     Raises:
         InvalidInputError: a word means nothing.
@@ -97,7 +97,7 @@ def tell(explanation: Explanation, *, of_unit: bool) -> None:
     policy = explanation.named.route.policy
     how = "by weights" if policy.metric is None else f"by a bandit on {policy.metric}"
     sticky = ", and users stay with their target" if policy.sticky else ""
-    console.print(f"{explanation.named.alias} deals its calls {how}{sticky}")
+    console.print(f"{explanation.named.alias} splits its calls {how}{sticky}")
     columns = ("TARGET", "SHARE", "CALLS", "FAILED", "LATENCY", "COST", "REWARD")
     print_table(columns, map(_row, explanation.targets), empty="no targets")
     if of_unit:

@@ -12,7 +12,7 @@ from panope_registry.models.variant_digest import SHOWN_DIGITS
 from panope_registry.serving_records.route_statistics import Moments
 from panope_server.runtime.names import NamedRoute, ResolvedName
 from panope_server.runtime.routing.bandit import parts_of
-from panope_server.runtime.routing.dealing import dealt
+from panope_server.runtime.routing.splitting import split_order
 
 LEARN_SECONDS = 1.0
 """The parts of a bandit are computed anew after so long, or when there are a twentieth more observations."""
@@ -117,9 +117,9 @@ class Router:
         return parts
 
     def decide(self, named: NamedRoute, unit: Unit) -> Decision:
-        """The target for a unit: that which the parts deal it, or the next that serves, as the policy says."""
+        """The target for a unit: that which its hash falls to, or the next that serves, as the policy says."""
         parts = self.parts(named)
-        order = dealt(parts, named.route.policy.seed, named.alias, f"{unit.kind}:{unit.name}")
+        order = split_order(parts, named.route.policy.seed, named.alias, f"{unit.kind}:{unit.name}")
         chosen, skipped = self._first_ready(named, order)
         return Decision(chosen, named.targets[chosen], parts, _reason(named, chosen, parts, unit, skipped), skipped)
 
@@ -144,7 +144,7 @@ def _reason(
 ) -> str:
     policy = named.route.policy
     how = "weights" if policy.metric is None else f"bandit on {policy.metric}"
-    told = f"{how}, version {named.version}: {shown(chosen)} has {parts[chosen]:.1%} of the calls, dealt by {unit.kind}"
+    told = f"{how}, version {named.version}: {shown(chosen)} has {parts[chosen]:.1%} of the calls, split by {unit.kind}"
     return f"{told}; {len(skipped)} skipped that did not serve" if skipped else told  # whose names are not the caller's
 
 

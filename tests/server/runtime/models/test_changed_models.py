@@ -19,9 +19,9 @@ async def test_a_model_imported_for_another_task_is_loaded_anew_whether_it_serve
     await made.manager.start()
     await made.manager.load(MODEL)
     assert made.tasks() == {digest: "embed"}
-    made.registry.import_folder(made.folder, MODEL, task_hints=["video-generation"])
+    made.registry.import_folder(made.folder, MODEL, task_hints=["frame-interpolation"])
     await made.until(lambda: made.manager.status.known()[0].state is ModelState.FAILED)
-    assert made.manager.status.known()[0].state_reason == "this worker does not do the task `video-generation`"
+    assert made.manager.status.known()[0].state_reason == "this worker does not do the task `frame-interpolation`"
     made.registry.import_folder(made.folder, MODEL, task_hints=["embed"])
     await made.until(lambda: made.tasks() == {digest: "embed"})
     assert await made.embed(MODEL) == MODEL

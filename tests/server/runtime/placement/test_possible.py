@@ -48,7 +48,7 @@ def test_a_load_that_could_be_met_is_left_to_selection(constraints: LoadConstrai
     [
         ("nosuch", "", "there is no backend `nosuch` on this machine; it has cpu, openvino, qnn"),
         ("qnn", "", "the backend `qnn` has no device on this machine: the module `qnn` is not installed"),
-        ("", "int3", "weights are quantized to int8, int4, w8a16, w8a8, q8_0"),
+        ("", "int3", "weights are quantized to int8, int4, w8a16, w8a8, int8wo, q8_0"),
         ("", "float16", "the devices here compute in fp32, bf16"),
     ],
 )

@@ -36,7 +36,7 @@ def test_the_regret_of_rewards_grows_with_the_logarithm_of_the_calls(seed: int) 
     bound = math.log(8000) * sum((0.7 - each) / _divergence(each, 0.7) for each in (0.5, 0.4))
     assert sum(regrets) < 2 * bound
     assert sum(regrets[2:]) < 0.25 * regrets[0], "later it is learned"
-    assert 20 * sum(regrets) < 8000 * 0.2, "dealing evenly costs more than twenty times as much"
+    assert 20 * sum(regrets) < 8000 * 0.2, "splitting evenly costs more than twenty times as much"
 
 
 def test_none_of_targets_that_are_alike_is_given_up() -> None:

@@ -34,7 +34,7 @@ def router(targets: Targets) -> Router:
 
 
 def unit_of(target: str, policy: RoutePolicy = POLICY) -> Unit:
-    """A user whom a router deals this target."""
+    """A user whom a router gives this target."""
     named = route_of(["acme/a", "acme/b"], policy, [1, 1])
     units = (Unit("user", str(number)) for number in range(100))
     return next(unit for unit in units if router(Targets()).decide(named, unit).target == target)
@@ -45,7 +45,7 @@ def test_a_decision_says_how_it_came_about() -> None:
     decision = router(Targets()).decide(named, Unit("user", "ada"))
     assert decision.resolved == ResolvedName(decision.target)
     part = {"acme/a": "90.0%", "acme/b": "10.0%"}[decision.target]
-    assert decision.reason == f"weights, version 1: {decision.target} has {part} of the calls, dealt by user"
+    assert decision.reason == f"weights, version 1: {decision.target} has {part} of the calls, split by user"
     assert not decision.skipped
 
 
@@ -53,7 +53,7 @@ def test_a_call_whose_target_does_not_serve_gets_another_and_the_target_is_loade
     named, unit, targets = route_of(["acme/a", "acme/b"], POLICY, [1, 1]), unit_of("acme/b"), Targets("acme/b")
     decision = router(targets).decide(named, unit)
     assert (decision.target, decision.skipped) == ("acme/a", [("acme/b", "loading")])
-    assert decision.reason.endswith("dealt by user; 1 skipped that did not serve")
+    assert decision.reason.endswith("split by user; 1 skipped that did not serve")
     assert targets.begun == ["acme/b"]
 
 

@@ -113,7 +113,7 @@ class AliasServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetAlias(self, request, context):
-        """Points an alias to a model, or to several targets among which its calls are dealt.
+        """Points an alias to a model, or to several targets among which its calls are split.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

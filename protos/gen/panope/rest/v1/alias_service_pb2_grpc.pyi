@@ -221,7 +221,7 @@ class AliasServiceStub(typing.Generic[_AliasServiceListAliasesType, _AliasServic
     """Tells where an alias points and where it pointed before."""
 
     SetAlias: _AliasServiceSetAliasType
-    """Points an alias to a model, or to several targets among which its calls are dealt."""
+    """Points an alias to a model, or to several targets among which its calls are split."""
 
     DeleteAlias: _AliasServiceDeleteAliasType
     """Forgets an alias; the query parameters are `expected` and `reason`."""
@@ -306,7 +306,7 @@ class AliasServiceServicer(metaclass=abc.ABCMeta):
         request: panope.rest.v1.path_pb2.AliasPathWithBody,
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
-        """Points an alias to a model, or to several targets among which its calls are dealt."""
+        """Points an alias to a model, or to several targets among which its calls are split."""
 
     @abc.abstractmethod
     def DeleteAlias(

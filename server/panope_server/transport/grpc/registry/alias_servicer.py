@@ -103,7 +103,7 @@ class AliasServicer(pb_grpc.AliasServiceServicer):
         alias = _named(request.alias)
         explanation = await self._routes.explain(alias, user=request.user, request_id=request.request_id)
         events = await self._aliases.history(alias)
-        # This server may follow a change within a second only; what it deals by is what is told.
+        # This server may follow a change within a second only; what it splits by is what is told.
         version = explanation.named.version
         current = next((_current(alias, event) for event in events if event.version == version), None)
         return explanation_message(current or pb.Alias(name=alias, version=version), explanation)

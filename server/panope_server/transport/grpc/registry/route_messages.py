@@ -59,7 +59,7 @@ def target_messages(entry: AliasEntry | AliasEvent) -> Sequence[pb.AliasTarget]:
 
 
 def policy_message(entry: AliasEntry | AliasEvent) -> pb.RoutePolicy | None:
-    """How calls are dealt among several targets; None for one."""
+    """How calls are split among several targets; None for one."""
     if entry.route is None:
         return None
     policy = entry.route.policy

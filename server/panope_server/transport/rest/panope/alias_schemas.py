@@ -28,7 +28,7 @@ _Reason = Annotated[str, Meta(max_length=MAX_REASON)]
 
 
 class SetBody(Struct, forbid_unknown_fields=True):
-    """The body of PUT /v1/aliases/{alias}: a `model`, or several `targets`, among which its calls are dealt.
+    """The body of PUT /v1/aliases/{alias}: a `model`, or several `targets`, among which its calls are split.
 
     `expected` is empty for an alias that must not exist.
     """
@@ -55,7 +55,7 @@ class AliasJson(TypedDict):
     Attributes:
         variant_digest: null for the model as a whole.
         targets: all of an alias with several, of which `model` is the first; else empty.
-        policy: how calls are dealt among them; null for one target.
+        policy: how calls are split among them; null for one target.
         version: counts the alias's changes.
         updated_at: in RFC 3339.
     """

@@ -33,7 +33,7 @@ class TargetBody(Struct, forbid_unknown_fields=True):
 
 
 class PolicyBody(Struct, forbid_unknown_fields=True):
-    """How calls are dealt; its fields mean what they mean in RoutePolicy."""
+    """How calls are split; its fields mean what they mean in RoutePolicy."""
 
     kind: Literal["weights", "bandit"] = "weights"
     metric: Literal["latency", "cost", "reward"] | None = None
@@ -69,7 +69,7 @@ class TargetJson(TypedDict):
 
 
 class PolicyJson(TypedDict):
-    """How calls are dealt; `metric` is null for weights."""
+    """How calls are split; `metric` is null for weights."""
 
     kind: str
     metric: str | None
@@ -143,7 +143,7 @@ def targets_json(entry: AliasEntry | AliasEvent) -> list[TargetJson]:
 
 
 def policy_json(entry: AliasEntry | AliasEvent) -> PolicyJson | None:
-    """How calls are dealt among several targets; null for one."""
+    """How calls are split among several targets; null for one."""
     return None if entry.route is None else _policy_json(entry.route.policy)
 
 

@@ -1,4 +1,4 @@
-"""Calls are dealt by their parts, users stay where they are, and the same seed deals alike."""
+"""Calls are split by their parts, users stay where they are, and the same seed splits alike."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections import Counter
 
 import pytest
 
-from panope_server.runtime.routing.dealing import dealt
+from panope_server.runtime.routing.splitting import split_order
 
 USERS = [f"user:{number}" for number in range(20_000)]
 SPLIT = {"acme/a": 90.0, "acme/b": 10.0}
 
 
 def first_of(parts: dict[str, float], seed: int = 0, alias: str = "prod") -> dict[str, str]:
-    return {user: dealt(parts, seed, alias, user)[0] for user in USERS}
+    return {user: split_order(parts, seed, alias, user)[0] for user in USERS}
 
 
 @pytest.mark.parametrize("parts", [SPLIT, {"a": 0.5, "b": 0.5}, {"a": 1.0, "b": 2.0, "c": 7.0}, {"a": 1e-3, "b": 1e3}])
@@ -49,10 +49,10 @@ def test_when_weights_change_only_those_users_move_whose_target_has_lost() -> No
 def test_when_a_target_goes_only_its_own_users_move_and_to_their_next() -> None:
     parts = {"a": 1.0, "b": 1.0, "c": 1.0}
     for user in USERS[:2000]:
-        order = dealt(parts, 0, "prod", user)
-        assert dealt({target: 1.0 for target in parts if target != order[0]}, 0, "prod", user) == order[1:]
+        order = split_order(parts, 0, "prod", user)
+        assert split_order({target: 1.0 for target in parts if target != order[0]}, 0, "prod", user) == order[1:]
 
 
 def test_all_targets_are_in_the_order_and_any_text_is_a_unit() -> None:
     for unit in ("", "ü", "\ud800", "a\0b", "x" * 100_000):
-        assert sorted(dealt(SPLIT, 0, "prod", unit)) == sorted(SPLIT)
+        assert sorted(split_order(SPLIT, 0, "prod", unit)) == sorted(SPLIT)

@@ -9,7 +9,7 @@ from hashlib import blake2b
 _BITS = 64
 
 
-def dealt(parts: Mapping[str, float], seed: int, alias: str, unit: str) -> list[str]:
+def split_order(parts: Mapping[str, float], seed: int, alias: str, unit: str) -> list[str]:
     """All targets in the order in which a unit gets them: the first, and if that cannot be the next.
 
     Weighted rendezvous hashing (Thaler and Ravishankar 1998; the logarithm of Schindelhauer and Schomaker 2005): a
@@ -18,8 +18,8 @@ def dealt(parts: Mapping[str, float], seed: int, alias: str, unit: str) -> list[
 
     Args:
         parts: of each target; above 0, in relation to those of the others.
-        seed: another one deals otherwise.
-        alias: whose calls are dealt; two aliases deal independently.
+        seed: another one splits otherwise.
+        alias: whose calls are split; two aliases split independently.
         unit: a user or a call.
     """
     scores = {target: -math.log(_uniform(seed, alias, target, unit)) / part for target, part in parts.items()}
