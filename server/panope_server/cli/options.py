@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,13 +44,6 @@ Address = Annotated[
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The settings file; `panope.toml` in the working folder by default.")
 ]
-
-
-def finite(value: float | None) -> float | None:
-    """Refuses a number that no range holds, for what is no number compares with none."""
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a number that can be used")
-    return value
 
 
 def check_either(texts: Sequence[str] | None, images: Sequence[Path] | None) -> None:

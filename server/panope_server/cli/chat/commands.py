@@ -12,7 +12,7 @@ import typer
 
 from panope_server.cli.chat.conversation import Conversation, Message
 from panope_server.cli.chat.options import ChatOptions
-from panope_server.cli.options import Address, Json, Model, address_for, finite
+from panope_server.cli.options import Address, Json, Model, address_for
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.server.models import client_at, sentence_of
 
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 _QUOTES = '"""'
 
-Temperature = Annotated[float | None, typer.Option(callback=finite, help="0 takes the likeliest tokens.")]
-TopP = Annotated[
-    float | None, typer.Option(callback=finite, help="Only the likeliest tokens that together have this probability.")
-]
+Temperature = Annotated[float | None, typer.Option(help="0 takes the likeliest tokens.")]
+TopP = Annotated[float | None, typer.Option(help="Only the likeliest tokens that together have this probability.")]
 TopK = Annotated[int | None, typer.Option(help="Only the likeliest so many tokens.")]
 MaxTokens = Annotated[int | None, typer.Option(help="The most tokens of an answer.")]
 Seed = Annotated[int | None, typer.Option(help="Draws the same again.")]

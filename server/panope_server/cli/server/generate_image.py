@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.options import Address, Json, Model, finite
+from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_file
 from panope_server.cli.server.models import client_at
@@ -29,9 +29,7 @@ def generate_image(
     negative_prompt: Annotated[str | None, typer.Option(help="What is not to be seen.")] = None,
     size: Annotated[str, typer.Option(help="Such as 512x512; by default the model's own.")] = "",
     steps: Annotated[int, typer.Option(min=0, help="To draw in; by default the model's own.")] = 0,
-    guidance_scale: Annotated[
-        float | None, typer.Option(min=0, callback=finite, help="How closely to keep to the prompt.")
-    ] = None,
+    guidance_scale: Annotated[float | None, typer.Option(min=0, help="How closely to keep to the prompt.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Draws the same image each time.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many images.")] = 1,
     image: Annotated[
@@ -40,9 +38,7 @@ def generate_image(
     mask: Annotated[
         Path | None, typer.Option("--mask", exists=True, dir_okay=False, help="What of it to draw anew, in white.")
     ] = None,
-    strength: Annotated[
-        float | None, typer.Option(min=0, max=1, callback=finite, help="How much of the image may change.")
-    ] = None,
+    strength: Annotated[float | None, typer.Option(min=0, max=1, help="How much of the image may change.")] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.options import Address, Json, Model, finite
+from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
 from panope_server.cli.output.files import check_file
 from panope_server.cli.server.generate_image import read_size
@@ -28,9 +28,7 @@ def generate_video(
         int, typer.Option("--fps", min=0, help="Frames that are shown in a second; by default the model's own.")
     ] = 0,
     steps: Annotated[int, typer.Option(min=0, help="To draw in; by default the model's own.")] = 0,
-    guidance_scale: Annotated[
-        float | None, typer.Option(min=0, callback=finite, help="How closely to keep to the prompt.")
-    ] = None,
+    guidance_scale: Annotated[float | None, typer.Option(min=0, help="How closely to keep to the prompt.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Draws the same video each time.")] = None,
     address: Address = None,
     json: Json = False,

@@ -36,7 +36,8 @@ def said(*words: str) -> str:
         ),
         ("detect a/b . --threshold -1", "`--threshold` is `-1`; allowed: a number from 0 to 1; `panope detect --help`"),
         ("rerank a/b c d --top-n 0", "`--top-n` is `0`; allowed: an integer, at least 1; `panope rerank --help` tells"),
-        ("run a/b c --temperature nan", "`--temperature`: nan is not a number that can be used; `panope run --help`"),
+        ("run a/b c --temperature nan", "`--temperature` is `nan`; allowed: a number; `panope run --help` tells"),
+        ("run a/b c --temperature 1e999", "`--temperature` is `1e999`; allowed: a number; `panope run --help` tells"),
         (
             "jobs show x",
             "JOB_ID is `x`; allowed: an integer, at least 1; `panope jobs show --help` tells what there is",
