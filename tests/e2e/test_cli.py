@@ -92,7 +92,7 @@ def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
     (loaded,) = json.loads(panope("load", server.model, "--variant", original[:8], *where, "--json"))
     assert (loaded["backend"], loaded["precision"], loaded["variant_digest"]) == ("cpu", "fp32", original)
     assert (loaded["format"], loaded["weights_precision"]) == ("safetensors", "fp32")
-    for words in (("ps", *where), ("ps", "--all", "--home", str(server.home))):
+    for words in (("ps", "--wide", *where), ("ps", "--all", "--home", str(server.home))):
         assert "safetensors fp32" in panope(*words)
     assert "384 values" in panope("embed", server.model, "hello", *where)
     assert server.stop() == 0
