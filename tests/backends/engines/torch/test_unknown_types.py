@@ -49,7 +49,7 @@ def test_a_model_that_may_bring_its_own_class_is_not_looked_up() -> None:
 def test_a_task_that_is_not_converted_is_refused_for_good() -> None:
     backend = OpenVinoBackend()
     support = backend.supports(
-        ModelFacts("a/b", "safetensors", "speak", config={"model_type": "vits"}), backend.devices()[0]
+        ModelFacts("a/b", "safetensors", "speak", config={"model_type": "speecht5"}), backend.devices()[0]
     )
     assert (support.level, support.is_final) == (Level.NONE, True)
     assert "models that speak" in support.reason
