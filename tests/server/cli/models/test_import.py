@@ -49,7 +49,7 @@ def _write_model(folder: Path) -> None:
     save_file({"model.norm.weight": np.ones(1000, np.float32)}, folder / "model.safetensors")
 
 
-@pytest.mark.parametrize(("task", "is_noted"), [("generate", False), ("video-generation", True)])
+@pytest.mark.parametrize(("task", "is_noted"), [("generate", False), ("frame-interpolation", True)])
 def test_a_task_that_nothing_here_serves_is_said_to_be_one(tmp_path: Path, task: str, is_noted: bool) -> None:
     (folder := tmp_path / "model").mkdir()
     _write_model(folder)
