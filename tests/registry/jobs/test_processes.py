@@ -86,11 +86,11 @@ def test_runners_of_several_processes_share_the_work_and_outlive_one_of_them(
 ) -> None:
     log = tmp_path / "log"
     jobs = Jobs(database)
-    ids = [jobs.enqueue("work", {"seconds": 0.01}).id for _ in range(80)]
+    ids = [jobs.enqueue("work", {"seconds": 0.1}).id for _ in range(80)]
     programs = [_serve(database_url, log, 4) for _ in range(3)]
-    victim = programs[0]
     try:
-        _wait(lambda: sum(pid == victim.pid for pid, _ in _begun(log)) >= 5)
+        _wait(lambda: {pid for pid, _ in _begun(log)} == {program.pid for program in programs})
+        victim = programs[0]
         victim.kill()
         _wait(lambda: all(entry.status.is_final for entry in jobs.list()))
     finally:
