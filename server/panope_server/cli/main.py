@@ -8,30 +8,27 @@ import typer
 
 from panope_server.cli.access import audit, keys, limits
 from panope_server.cli.chat import commands as chat
-from panope_server.cli.jobs import jobs, worker
-from panope_server.cli.machine import catalogue
-from panope_server.cli.machine import commands as machine
-from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, recommend, show, update
-from panope_server.cli.output.usage import PanopeGroup
-from panope_server.cli.records import log, usage
-from panope_server.cli.server import (
-    cache,
+from panope_server.cli.inference import (
     depth,
     embed,
     generate_image,
     generate_video,
     infer,
     labels,
-    models,
     ocr,
-    ps,
-    serve,
     speech,
     superres,
     text_to_text,
     texts,
     vision,
 )
+from panope_server.cli.jobs import jobs, worker
+from panope_server.cli.machine import catalogue
+from panope_server.cli.machine import commands as machine
+from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, recommend, show, update
+from panope_server.cli.output.usage import PanopeGroup
+from panope_server.cli.records import log, usage
+from panope_server.cli.server import cache, models, ps, serve
 from panope_server.cli.store import pin, store
 
 

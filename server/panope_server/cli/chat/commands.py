@@ -12,9 +12,9 @@ import typer
 
 from panope_server.cli.chat.conversation import Conversation, Message
 from panope_server.cli.chat.options import ChatOptions
+from panope_server.cli.client import client_at, sentence_of
 from panope_server.cli.options import Address, Json, Model, address_for
 from panope_server.cli.output.console import console, fail, note, print_json
-from panope_server.cli.server.models import client_at, sentence_of
 
 if TYPE_CHECKING:
     from panope_client import Client

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from panope_server.cli.client import client_at
 from panope_server.cli.options import Address, Json
 from panope_server.cli.output.console import bytes_text, console, print_json, print_table
-from panope_server.cli.server.models import client_at
 
 cache = typer.Typer(help="Tell how well a server's response cache does, and empty it.", no_args_is_help=True)
 

@@ -1,30 +1,21 @@
-"""Commands that load and unload models of a running server, and the client that commands ask it by."""
+"""Commands that load and unload models of a running server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from panope_server.cli.client import client_at
 from panope_server.cli.options import (
-    API_KEY_VARIABLE,
     Address,
     Json,
     Model,
     address_for,
-    api_key,
 )
-from panope_server.cli.output.console import console, fail, print_json
+from panope_server.cli.output.console import console, print_json
 from panope_server.cli.server.instances import instance_value
 from panope_server.cli.server.loading_notes import loading_noted
-
-if TYPE_CHECKING:
-    from panope_client import Client, PanopeClientError
-
-#: What gRPC says when a server is gone that had taken the call: it was told to stop, or it died.
-_CUT = ("Cancelling all calls", "Socket closed", "Connection reset", "GOAWAY")
 
 
 def load(
@@ -84,42 +75,3 @@ def unload(model: Model, address: Address = None, json: Json = False) -> None:
         print_json({"model": unloaded.name})
     else:
         console.print(f"unloaded {unloaded.name}" if was_loaded else f"{model} was not loaded")
-
-
-@contextmanager
-def client_at(address: str | None) -> Iterator[Client]:
-    """A client for the block; an error of the server ends the command with its sentence."""
-    from panope_client import Client, PanopeClientError
-
-    try:
-        with Client(address_for(address), api_key=api_key()) as client:
-            yield client
-    except PanopeClientError as error:
-        fail_with(error, address_for(address))
-
-
-def is_nobody(error: PanopeClientError) -> bool:
-    """Whether nobody answers, rather than a server that says why it cannot or that was lost while it answered."""
-    return error.code.name == "UNAVAILABLE" and not error.reason and not _was_cut(error)
-
-
-def _was_cut(error: PanopeClientError) -> bool:
-    return error.code.name == "UNAVAILABLE" and not error.reason and any(sign in error.message for sign in _CUT)
-
-
-def sentence_of(error: PanopeClientError, address: str) -> str:
-    """What went wrong, for a person."""
-    if _was_cut(error):
-        return f"the server at {address} ended the call before its answer did, as one does that is stopped"
-    if is_nobody(error):
-        return f"no server answers at {address}; `panope serve` starts one, and `--address` names another"
-    if error.code.name == "UNAUTHENTICATED":
-        return (
-            f"the server at {address} needs a valid API key; `panope` takes it from the variable `{API_KEY_VARIABLE}`"
-        )
-    return error.message
-
-
-def fail_with(error: PanopeClientError, address: str) -> NoReturn:
-    """Ends the command with what went wrong."""
-    fail(sentence_of(error, address))

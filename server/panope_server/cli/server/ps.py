@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from panope_server.cli.client import fail_with, is_nobody
 from panope_server.cli.options import Address, ConfigFile, Home, Json, address_for, api_key, settings_for
 from panope_server.cli.output.console import bytes_text, note, print_json, print_table
 from panope_server.cli.registry_session import registry_session
@@ -23,7 +24,6 @@ from panope_server.cli.server.instances import (
     until_text,
     value_without_instance,
 )
-from panope_server.cli.server.models import fail_with, is_nobody
 
 
 def ps(

@@ -24,7 +24,7 @@ from panope.v1 import segment_service_pb2 as segment_pb
 from panope.v1.media_pb2 import BoundingBox
 from panope.worker.v1 import detect_pb2, segment_pb2, super_resolution_pb2
 from panope_backends.tasks.registry import find_task
-from panope_server.cli.server import vision
+from panope_server.cli.inference import vision
 
 # Packages of some megabytes.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

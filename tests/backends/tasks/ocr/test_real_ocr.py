@@ -25,7 +25,7 @@ from panope_backends.engines.onnx.model import load_onnx_model
 from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.registry import find_task
 from panope_backends.tasks.task import LoadedTask
-from panope_server.cli.server.ocr import draw_lines
+from panope_server.cli.inference.ocr import draw_lines
 
 # A package of 15 MB, and others that its code needs.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from panope_server.cli.client import client_at
 from panope_server.cli.options import Address, Images, Json, Model, check_either
 from panope_server.cli.output.console import console, print_json
-from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
     from panope_client import Embeddings

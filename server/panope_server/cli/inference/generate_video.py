@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from panope_server.cli.client import client_at
+from panope_server.cli.inference.generate_image import read_size
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
 from panope_server.cli.output.files import check_file
-from panope_server.cli.server.generate_image import read_size
-from panope_server.cli.server.models import client_at
 
 #: What names of files end in, and the formats that they say.
 _FORMATS = {".mp4": "mp4", ".webm": "webm"}

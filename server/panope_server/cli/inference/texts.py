@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from panope_server.cli.client import client_at
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
-from panope_server.cli.server.models import client_at
 
 
 def ask(

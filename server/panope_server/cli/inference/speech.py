@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.options import Address, Json, Model
-from panope_server.cli.output.console import console, fail, note, print_json
-from panope_server.cli.output.files import check_file
-from panope_server.cli.server.live_speech import (
+from panope_server.cli.client import client_at
+from panope_server.cli.inference.live_speech import (
     Asked,
     opened,
     part_line,
@@ -20,7 +18,9 @@ from panope_server.cli.server.live_speech import (
     print_live_parts,
     read_audio,
 )
-from panope_server.cli.server.models import client_at
+from panope_server.cli.options import Address, Json, Model
+from panope_server.cli.output.console import console, fail, note, print_json
+from panope_server.cli.output.files import check_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from panope_server.cli.client import client_at
+from panope_server.cli.inference.drawing import COLOURS, canvas, check_drawn
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
-from panope_server.cli.server.drawing import COLOURS, canvas, check_drawn
-from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
     from panope.v1.media_pb2 import Point

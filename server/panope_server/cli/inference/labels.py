@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from panope_server.cli.client import client_at
+from panope_server.cli.inference.live_speech import read_audio
 from panope_server.cli.options import Address, Images, Json, Model, check_either
 from panope_server.cli.output.console import console, note, print_json
-from panope_server.cli.server.live_speech import read_audio
-from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
     from panope_client import Client

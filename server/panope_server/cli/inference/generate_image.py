@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from panope_server.cli.client import client_at
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_file
-from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
     from panope.v1.image_service_pb2 import GeneratedImage

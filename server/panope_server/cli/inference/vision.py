@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from panope_server.cli.client import client_at
+from panope_server.cli.inference.drawing import COLOURS, canvas, check_drawn, colours
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_folder
-from panope_server.cli.server.drawing import COLOURS, canvas, check_drawn, colours
-from panope_server.cli.server.models import client_at
 from panope_server.config.numbers import read_number
 
 if TYPE_CHECKING:

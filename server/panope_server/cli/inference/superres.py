@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from panope_server.cli.client import client_at
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
 from panope_server.cli.output.files import check_file
-from panope_server.cli.server.models import client_at
 
 #: What names of files end in, and the formats that they say.
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}

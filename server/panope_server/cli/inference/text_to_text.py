@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from panope_server.cli.client import client_at
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, print_json
-from panope_server.cli.server.models import client_at
 
 if TYPE_CHECKING:
     from panope_client import GenerateOptions, TextToText

@@ -1,0 +1,55 @@
+"""The client by which commands ask a running server, and what they say when it does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from panope_server.cli.options import API_KEY_VARIABLE, address_for, api_key
+from panope_server.cli.output.console import fail
+
+if TYPE_CHECKING:
+    from panope_client import Client, PanopeClientError
+
+#: What gRPC says when a server is gone that had taken the call: it was told to stop, or it died.
+_CUT = ("Cancelling all calls", "Socket closed", "Connection reset", "GOAWAY")
+
+
+@contextmanager
+def client_at(address: str | None) -> Iterator[Client]:
+    """A client for the block; an error of the server ends the command with its sentence."""
+    from panope_client import Client, PanopeClientError
+
+    try:
+        with Client(address_for(address), api_key=api_key()) as client:
+            yield client
+    except PanopeClientError as error:
+        fail_with(error, address_for(address))
+
+
+def is_nobody(error: PanopeClientError) -> bool:
+    """Whether nobody answers, rather than a server that says why it cannot or that was lost while it answered."""
+    return error.code.name == "UNAVAILABLE" and not error.reason and not _was_cut(error)
+
+
+def _was_cut(error: PanopeClientError) -> bool:
+    return error.code.name == "UNAVAILABLE" and not error.reason and any(sign in error.message for sign in _CUT)
+
+
+def sentence_of(error: PanopeClientError, address: str) -> str:
+    """What went wrong, for a person."""
+    if _was_cut(error):
+        return f"the server at {address} ended the call before its answer did, as one does that is stopped"
+    if is_nobody(error):
+        return f"no server answers at {address}; `panope serve` starts one, and `--address` names another"
+    if error.code.name == "UNAUTHENTICATED":
+        return (
+            f"the server at {address} needs a valid API key; `panope` takes it from the variable `{API_KEY_VARIABLE}`"
+        )
+    return error.message
+
+
+def fail_with(error: PanopeClientError, address: str) -> NoReturn:
+    """Ends the command with what went wrong."""
+    fail(sentence_of(error, address))
