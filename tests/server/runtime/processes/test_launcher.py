@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -43,6 +45,67 @@ def test_a_child_is_the_program_itself_and_dies_with_a_killed_parent(launch):
         process = psutil.Process(told)
         parent.kill()
         process.wait(5)
+
+
+#: What a program tries on the process that started it, and on one that it started.
+APART = """
+import json, os, signal, subprocess, sys
+from pathlib import Path
+
+def outcome(attempt):
+    try:
+        attempt()
+    except OSError as error:
+        return type(error).__name__
+    return "done"
+
+other = int(sys.argv[1])
+with subprocess.Popen(["sleep", "60"]) as own:
+    found = {
+        name: outcome(attempt)
+        for name, attempt in {
+            "memory": lambda: open(f"/proc/{other}/mem", "rb"),
+            "environment": lambda: Path(f"/proc/{other}/environ").read_bytes(),
+            "descriptors": lambda: os.readlink(f"/proc/{other}/fd/0"),
+            "signal": lambda: os.kill(other, 0),
+            "own memory": lambda: open(f"/proc/{own.pid}/mem", "rb"),
+            "own signal": lambda: os.kill(own.pid, signal.SIGTERM),
+            "moved file": lambda: os.rename("a/file", "b/file"),
+        }.items()
+    }
+    own.kill()
+print(json.dumps(found))
+"""
+
+
+def landlock_version() -> int:
+    return int(ctypes.CDLL(None).syscall(444, None, 0, 1)) if sys.platform == "linux" else 0
+
+
+def as_user() -> None:
+    """Takes root's capabilities, by which it may look into any process, from the program that is started next."""
+    for capability in range(64):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+@pytest.mark.skipif(landlock_version() < 6, reason="this kernel cannot keep processes from each other so")
+def test_a_program_reaches_no_process_but_its_own_and_all_files(tmp_path: Path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    found = {}
+    with subprocess.Popen(["sleep", "60"], preexec_fn=as_user) as other:
+        for name, launch in {"launched": launcher.launch_command(), "free": []}.items():
+            (tmp_path / "a" / "file").touch()
+            command = [*launch, sys.executable, "-c", APART, str(other.pid)]
+            result = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True, check=True, preexec_fn=as_user
+            )
+            found[name] = json.loads(result.stdout)
+        other.kill()
+    assert set(found["free"].values()) == {"done"}
+    refused = {name for name, outcome in found["launched"].items() if outcome == "PermissionError"}
+    assert refused == {"memory", "environment", "descriptors", "signal"}
+    assert set(found["launched"].values()) == {"PermissionError", "done"}
 
 
 def test_a_child_whose_parent_is_gone_already_does_not_start():
