@@ -6,7 +6,9 @@ later has too. Refused are
     sockets      of any family but Unix streams, which pairs and pipes of one process's own are made of
     connect      also to Unix sockets: a container engine's socket is as good as the machine
     io_uring     whose requests no filter sees; libraries fall back to plain calls
-    ptrace, process_vm_*, pidfd_getfd    ways into other processes of the user, and to their sockets
+    ptrace, process_vm_*, pidfd_getfd    ways into other processes of the user, and to their sockets; the server's
+                 launcher bars those by way of /proc
+    keys typed into a terminal           by ioctl, which the shell that the server was started from would run
     calls of other architectures         whose numbers mean something else
 
 It is a filter of calls and no sandbox: files stay what the server's user may read and write.
@@ -42,6 +44,9 @@ _UNIX, _STREAM, _SEQPACKET = 1, 1, 5
 _TYPE_MASK = 0xF
 """Beside a socket's type its number holds flags."""
 
+_TYPE_KEY, _PASTE = 0x5412, 0x541C
+"""Requests of ioctl that put characters into a terminal, and into a console (TIOCSTI, TIOCLINUX)."""
+
 #: Offsets in what the filter looks at: the call's number, the architecture, and the low word of an argument.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _ARGUMENT_SIZE = 0, 4, 16, 8
 
@@ -57,6 +62,7 @@ _MACHINES: dict[str, tuple[int, int, dict[str, int]]] = {
             "socket": 41,
             "socketpair": 53,
             "connect": 42,
+            "ioctl": 16,
             "ptrace": 101,
             "process_vm_readv": 310,
             "process_vm_writev": 311,
@@ -71,6 +77,7 @@ _MACHINES: dict[str, tuple[int, int, dict[str, int]]] = {
             "socket": 198,
             "socketpair": 199,
             "connect": 203,
+            "ioctl": 29,
             "ptrace": 117,
             "process_vm_readv": 270,
             "process_vm_writev": 271,
@@ -149,8 +156,11 @@ def _program(machine: str) -> Sequence[Instruction]:
 
 
 def _blocks(calls: dict[str, int]) -> Iterator[Instruction]:
-    for name in ("socket", "socketpair"):
-        body = _unless_unix_stream()
+    for name, body in (
+        ("socket", _unless_unix_stream()),
+        ("socketpair", _unless_unix_stream()),
+        ("ioctl", _unless_typing()),
+    ):
         yield (_IF_EQUAL, 0, len(body), calls[name])
         yield from body
     for name, error in (
@@ -173,6 +183,17 @@ def _unless_unix_stream() -> Sequence[Instruction]:
         (_IF_EQUAL, 2, 0, _STREAM),
         (_IF_EQUAL, 1, 0, _SEQPACKET),
         _refused(errno.EACCES),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _unless_typing() -> Sequence[Instruction]:
+    """Looks at the second argument and ends the filter either way."""
+    return [
+        (_LOAD, 0, 0, _FIRST_ARGUMENT + _ARGUMENT_SIZE),
+        (_IF_EQUAL, 1, 0, _TYPE_KEY),
+        (_IF_EQUAL, 0, 1, _PASTE),
+        _refused(errno.EPERM),
         (_RETURN, 0, 0, _ALLOW),
     ]
 

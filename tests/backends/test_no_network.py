@@ -34,24 +34,28 @@ REFUSED = {
     "descriptors of another process": "call(438, 0, 0, 0)",
     "tracing": "call(101 if X86 else 117, 16, -1, 0, 0)",
     "a queue of calls": "call(425, 8, bytes(120))",
+    "keys typed into a terminal": "fcntl.ioctl(TERMINAL, termios.TIOCSTI, b'x')",
+    "text pasted into a console": "fcntl.ioctl(TERMINAL, 0x541C, bytes([3]))",
     "the other numbers of x86-64": "call(0x40000000 + 41, 2, 1, 0) if X86 else socket.socket()",
 }
 ALLOWED = {
     "a pair": "[end.close() for end in socket.socketpair()]",
     "a pipe": "os.pipe()",
+    "the size of a terminal": "fcntl.ioctl(TERMINAL, termios.TIOCGWINSZ, bytes(8))",
     "a program": "run('pass')",
     "what a connection that was there sends": "KEPT.sendall(b'x')",
     "an event loop": "asyncio.run(asyncio.sleep(0))",
     "a process": "multiprocessing.get_context('fork').Pool(1).map(abs, [-1])",
 }
 PROGRAM = """
-import asyncio, ctypes, json, multiprocessing, os, platform, queue, socket, subprocess, sys, threading
+import asyncio, ctypes, fcntl, json, multiprocessing, os, platform, queue, socket, subprocess, sys, termios, threading
 from panope_backends.no_network import deny_network
 
 X86 = platform.machine() == "x86_64"
 PATH, PORT = sys.argv[1], int(sys.argv[2])
 KEPT = socket.socket(socket.AF_UNIX)
 KEPT.connect(PATH)
+TERMINAL = os.openpty()[1]
 work, done = queue.Queue(), queue.Queue()
 
 def worker():
@@ -107,6 +111,15 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, st
             for name, more in {"free": (), "denied": ("deny",)}.items()
         }
     return {name: dict(zip([*REFUSED, *ALLOWED], each, strict=True)) for name, each in found.items()}
+
+
+@pytest.mark.parametrize("what", ["keys typed into a terminal", "text pasted into a console"])
+def test_it_is_the_filter_that_refuses_what_a_terminal_may_refuse_too(
+    outcomes: dict[str, dict[str, str]], what: str
+) -> None:
+    """Kernels refuse them by other errors, or, to root, not at all."""
+    assert outcomes["free"][what] != "PermissionError"
+    assert outcomes["denied"][what] == "PermissionError"
 
 
 @pytest.mark.parametrize("what", REFUSED)
