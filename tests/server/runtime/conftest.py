@@ -14,6 +14,7 @@ import pytest
 
 from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.testing.models import keep_tokenizer
+from panope_backends.testing.python_models import GRANTS, triton_model
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.call_context import CallContext
@@ -82,7 +83,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
     """Makes a model that runs on a backend of `panope_backends.testing`, or of a module as `module:Class`, or on the
     one to take `then`.
 
-    With `onnx` it is the graph in that folder, on ONNX Runtime.
+    With `onnx` it is the graph in that folder, on ONNX Runtime; with `code` it is that code, in Triton's form.
     """
     made: list[Rig] = []
 
@@ -96,6 +97,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         tokenizer: Sequence[dict[str, Any]] | None = (),
         memory_limit_bytes: int = 0,
         onnx: Path | None = None,
+        code: str = "",
         **workers: Any,
     ) -> Rig:
         folder = tmp_path / f"model-{len(made)}"
@@ -109,11 +111,15 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
         (folder / "config.json").write_text(json.dumps(document))
         if tokenizer is not None:
             keep_tokenizer(folder, max_tokens=64)
+        if code:
+            triton_model(folder, code)
+        files = ("onnx", "cpu") if onnx is not None else ("python", "python") if code else ("safetensors", "")
         settings = Settings(limits=limits or Limits(), workers=Workers(**{"drain_timeout_seconds": 5.0, **workers}))
 
         async def plan(constraints: LoadConstraints, failed: Sequence[FailedPlan] = ()) -> LoadPlan:
             rig.plans.append(constraints)
             rig.failed = [each.error for each in failed]
+            format_, only = files
             chosen = then if failed and then else backend
             if constraints == rig.impossible:
                 await rig.let_go.wait()
@@ -124,14 +130,15 @@ async def rig(tmp_path: Path) -> AsyncIterator[MakeRig]:
                 model="acme/echo",
                 task=task,
                 variant_digest="sha256:00",
-                format="safetensors" if onnx is None else "onnx",
-                backend=(chosen if ":" in chosen else f"panope_backends.testing:{chosen}") if onnx is None else "cpu",
+                format=format_,
+                backend=only or (chosen if ":" in chosen else f"panope_backends.testing:{chosen}"),
                 device="CPU",
                 precision="fp32",
                 weights_precision="fp32",
                 folder=onnx or folder,
                 cache_folder=tmp_path,
                 reason="a test asked for it",
+                grants=GRANTS if code else (),
                 memory_limit_bytes=memory_limit_bytes,
             )
 

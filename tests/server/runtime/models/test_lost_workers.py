@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from structlog.testing import capture_logs
 from waiting import until
@@ -19,10 +20,12 @@ from panope_backends.errors import (
     InstanceLostError,
     PreconditionError,
 )
+from panope_backends.testing.python_models import executing
 from panope_server.runtime.instances.instance import Instance
 from panope_server.runtime.models.circuit_breaker import PAUSES
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.status import InstanceState, ModelState
+from panope_server.tasks.tensors import NamedTensor, TensorInput
 
 #: Before the model's own pre-tokenizer: expressions that backtrack, so that 30 times `a` takes a minute.
 THORNY = [
@@ -140,6 +143,35 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(rig) -> None:
     with pytest.raises(InstanceLostError):
         await made.embed("hang")
     assert (await made.embed("fine")).count == 1
+
+
+@pytest.mark.parametrize(
+    ("hang", "limit"),
+    {
+        "runs on": ("while True: pass", {"hang_timeout_seconds": 1.0}),
+        "waits": ("threading.Event().wait()", {"hang_timeout_seconds": 1.0}),
+        # Whose heartbeat has no turn.
+        "keeps the interpreter": ("re.match('(a|aa)+x', 'a' * 99)", {"heartbeat_timeout_seconds": 2.0}),
+    }.values(),
+)
+async def test_a_models_own_code_that_does_not_return_is_ended_and_loaded_again(
+    rig, hang: str, limit: dict[str, float]
+) -> None:
+    total = "pb_utils.Tensor('sum', np.zeros((1, 1)))"
+    body = f"""
+        if x[0, 0]:
+            {hang}
+        return [pb_utils.InferenceResponse([pb_utils.Tensor('doubled', x), {total}])]"""
+    made = rig(task="", tokenizer=None, code=executing(body.strip(), before="import re, threading"), **limit)
+    fine, hanging = (
+        TensorInput([NamedTensor("x", "float32", (1, 1), np.full((1, 1), number, "<f4").tobytes())])
+        for number in range(2)
+    )
+    await made.run(fine)
+    with pytest.raises(InstanceLostError):
+        await made.run(hanging)
+    await made.run(fine)
+    assert made.runtime.instance_views()[0].restart_count == 1
 
 
 @pytest.mark.slow
