@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from panope_server.cli.loading_notes import loading_noted
 from panope_server.cli.options import API_KEY_VARIABLE, address_for, api_key
 from panope_server.cli.output.console import fail
 
@@ -15,17 +16,33 @@ if TYPE_CHECKING:
 #: What gRPC says when a server is gone that had taken the call: it was told to stop, or it died.
 _CUT = ("Cancelling all calls", "Socket closed", "Connection reset", "GOAWAY")
 
+#: Of a call, and of one whose model may have to be converted first: as long as `panope load` waits.
+_USUAL_SECONDS, _LOADING_SECONDS = 60.0, 600.0
+
 
 @contextmanager
-def client_at(address: str | None) -> Iterator[Client]:
-    """A client for the block; an error of the server ends the command with its sentence."""
+def client_at(address: str | None, *, seconds: float = _USUAL_SECONDS) -> Iterator[Client]:
+    """A client for the block; an error of the server ends the command with its sentence.
+
+    Args:
+        address: of the server; None for that of the settings.
+        seconds: that a call may take.
+    """
     from panope_client import Client, PanopeClientError
 
     try:
-        with Client(address_for(address), api_key=api_key()) as client:
+        with Client(address_for(address), api_key=api_key(), timeout=seconds) as client:
             yield client
     except PanopeClientError as error:
         fail_with(error, address_for(address))
+
+
+@contextmanager
+def client_for(model: str, address: str | None) -> Iterator[Client]:
+    """As `client_at`, for calls that run a model: the first may wait until it is loaded, and what for is told."""
+    noted = loading_noted(address_for(address), model, until_served=True)
+    with client_at(address, seconds=_LOADING_SECONDS) as client, noted:
+        yield client
 
 
 def is_nobody(error: PanopeClientError) -> bool:

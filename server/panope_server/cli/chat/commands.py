@@ -12,7 +12,7 @@ import typer
 
 from panope_server.cli.chat.conversation import Conversation, Message
 from panope_server.cli.chat.options import ChatOptions
-from panope_server.cli.client import client_at, sentence_of
+from panope_server.cli.client import client_for, sentence_of
 from panope_server.cli.options import Address, Json, Model, address_for
 from panope_server.cli.output.console import console, fail, note, print_json
 
@@ -45,7 +45,7 @@ def run(
 ) -> None:
     """Chat with a model; ask it once with a prompt, or with what is piped in."""
     options = ChatOptions(temperature, top_p, top_k, max_tokens, seed)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         conversation = Conversation(lambda messages, given: _answer(client, model, messages, given), options, system)
         conversation.images += [path.read_bytes() for path in image or ()]
         if prompt is None and sys.stdin.isatty():
@@ -73,7 +73,7 @@ def generate(
 ) -> None:
     """Continue a text."""
     options = ChatOptions(temperature, top_p, top_k, max_tokens, seed).given()
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         if json:
             answer = client.generate(prompt, model, stop=stop or (), **options)
             completion = answer.completions[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
 from panope_server.cli.output.files import check_file
@@ -47,7 +47,7 @@ def depth(
     if ending not in (_PNG, _NPY):
         fail(f"`--out`: the name `{out}` ends neither in {_PNG} nor in {_NPY}")
     check_file("--out", out)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         (found,) = client.estimate_depth([image], model, depth_format="png" if ending == _PNG else "float32").images
     _write(found, out)
     if json:

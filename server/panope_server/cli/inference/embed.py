@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.options import Address, Images, Json, Model, check_either
 from panope_server.cli.output.console import console, print_json
 
@@ -47,7 +47,7 @@ def embed(
         raise typer.BadParameter("is of texts", param_hint="--purpose")
     if pooling and not image:
         raise typer.BadParameter("goes with --image", param_hint="--pooling")
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         if image:
             found = client.embed_images(image, model, normalize=normalize, dimensions=dimensions, image_pooling=pooling)
             _print_images(image, found, json=json)

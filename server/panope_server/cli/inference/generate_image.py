@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_file
@@ -63,7 +63,7 @@ def generate_image(
         "image": image,
         "mask": mask,
     }
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         images = _drawn(client, prompt, model, files, quiet=json, options=options)
     if json:
         print_json([_told(file, each) for file, each in zip(files, images, strict=True)])

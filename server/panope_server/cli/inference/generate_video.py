@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.inference.generate_image import read_size
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
@@ -43,7 +43,7 @@ def generate_video(
     check_file("--out", out)
     width, height = read_size(size)
     pieces = []
-    with client_at(address) as client, StepBar(quiet=json) as bar:
+    with client_for(model, address) as client, StepBar(quiet=json) as bar:
         for response in client.stream_generate_video(
             prompt,
             model,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, print_json
 
@@ -33,7 +33,7 @@ def infer(
     json: Json = False,
 ) -> None:
     """Run a model on named tensors, and print those that it gives."""
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         types = _types(client, model)
         arrays = dict(_array(given, types) for given in tensors)
         found = client.infer(arrays, model, output or ())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.inference.live_speech import read_audio
 from panope_server.cli.options import Address, Images, Json, Model, check_either
 from panope_server.cli.output.console import console, note, print_json
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from panope_client import Client
 
 _TOKENS = "token-classify"
+
+#: Labels that are printed of each where nobody says how many: a model may have a thousand.
+_USUAL_LABELS = 5
 
 
 def classify(
@@ -34,7 +37,12 @@ def classify(
     multi_label: Annotated[
         bool, typer.Option("--multi-label", help="With --label: any number of labels may fit.")
     ] = False,
-    top_k: Annotated[int | None, typer.Option(min=1, help="How many labels to print of each.")] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=f"How many labels to print of each, the best first. Default: {_USUAL_LABELS}, or all of yours."
+        ),
+    ] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
@@ -42,20 +50,21 @@ def classify(
     if audio is not None:
         if texts or image or second or label or multi_label:
             raise typer.BadParameter("goes with --top-k alone", param_hint="--audio")
-        _print_audio_labels(address, model, audio, top_k, json=json)
+        _print_audio_labels(address, model, audio, top_k or _USUAL_LABELS, json=json)
         return
     check_either(texts, image)
     if image:
         if second or multi_label:
             raise typer.BadParameter("goes with neither --second nor --multi-label", param_hint="--image")
-        _print_image_labels(address, model, image, label or (), top_k, json=json)
+        wanted = top_k or (None if label else _USUAL_LABELS)
+        _print_image_labels(address, model, image, label or (), wanted, json=json)
         return
     texts = texts or []
     if label and (second or top_k):
         raise typer.BadParameter("goes with neither --second nor --top-k", param_hint="--label")
     if multi_label and not label:
         raise typer.BadParameter("needs --label", param_hint="--multi-label")
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         if label:
             _print_labels(texts, client.classify_zero_shot(texts, label, model, multi_label=multi_label), json=json)
         elif client.model(model).task == _TOKENS:
@@ -63,7 +72,7 @@ def classify(
                 raise typer.BadParameter(f"model {model} finds parts of texts", param_hint="--second, --top-k")
             _print_entities(client, model, texts, json=json)
         else:
-            answer = client.classify(texts, model, second_texts=second or (), top_k=top_k)
+            answer = client.classify(texts, model, second_texts=second or (), top_k=top_k or _USUAL_LABELS)
             _print_labels(texts, answer, json=json)
 
 
@@ -76,7 +85,7 @@ def rerank(
     json: Json = False,
 ) -> None:
     """Order documents by how well they answer a query."""
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         answer = client.rerank(query, documents, model, top_n=top_n)
     if json:
         print_json(
@@ -93,7 +102,7 @@ def rerank(
 def _print_image_labels(
     address: str | None, model: str, images: Sequence[Path], labels: Sequence[str], top_k: int | None, *, json: bool
 ) -> None:
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         answer = client.classify_images(images, model, candidate_labels=labels, top_k=top_k)
     found = list(zip(images, answer.classifications, strict=True))
     if json:
@@ -108,9 +117,9 @@ def _print_image_labels(
         console.print(f"{image}: {_joined(f'{one.label} {one.score:.4f}' for one in each.labels)}")
 
 
-def _print_audio_labels(address: str | None, model: str, audio: Path, top_k: int | None, *, json: bool) -> None:
+def _print_audio_labels(address: str | None, model: str, audio: Path, top_k: int, *, json: bool) -> None:
     data = read_audio(audio)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         answer = client.classify_audio(data, model, top_k=top_k)
     labels = answer.classification.labels
     if json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.inference.drawing import COLOURS, canvas, check_drawn
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
@@ -55,7 +55,7 @@ def ocr(
     is_document = _is_pdf(file)
     _check_whole_image(is_document, {"--prompt": prompt, "--question": question, "--max-tokens": max_tokens})
     _check_options(is_document, draw, {"--pages": pages, "--dpi": dpi, "--text-layer": text_layer or None})
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         found = (
             client.recognize_document(
                 file, model, threshold=threshold, words=words, pages=pages or "", dpi=dpi, text_layer=text_layer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.inference.live_speech import (
     Asked,
     opened,
@@ -94,11 +94,11 @@ def transcribe(
         if output is not Format.TEXT or words or vad is not None:
             fail("`--live` prints plain text, or JSON by `--json`, and always leaves silence out")
         asked = Asked(model, language, translate, prompt, speech, rate, json)
-        with opened(file) as source, client_at(address) as client:
+        with opened(file) as source, client_for(model, address) as client:
             print_live(client, source, asked)
         return
     audio = read_audio(file)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         answer = client.transcribe(
             audio,
             model,
@@ -139,11 +139,11 @@ def detect_speech(
     """Print which parts of an audio file are speech, in seconds, or of speech while it is spoken."""
     vad = _vad(threshold, min_silence, min_speech, padding)
     if live:
-        with opened(file) as source, client_at(address) as client:
+        with opened(file) as source, client_for(model, address) as client:
             print_live_parts(client, source, model, vad, rate, json_lines=json)
         return
     audio = read_audio(file)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         answer = client.detect_speech(audio, model, **vad)
     if json:
         segments = [
@@ -202,7 +202,7 @@ def speak(
     """Speak a text into an audio file."""
     kind = output or _format_of(out)
     check_file("--out", out)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         answer = client.speak(
             sys.stdin.read() if text == "-" else text,
             model,

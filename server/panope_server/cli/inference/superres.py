@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
 from panope_server.cli.output.files import check_file
@@ -31,7 +31,7 @@ def superres(
     if kind is None:
         fail(f"`--out`: the name `{out}` ends in none of {', '.join(_FORMATS)}")
     check_file("--out", out)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         (made,) = client.upscale([image], model, output_format="jpeg" if kind == "jpeg" else "png").images
     try:
         out.write_bytes(made.content)

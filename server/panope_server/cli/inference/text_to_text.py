@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, print_json
 
@@ -56,7 +56,7 @@ def _print_answers(
     options: GenerateOptions = {"temperature": 0}  # the likeliest tokens, as transformers' pipelines take
     if max_tokens is not None:
         options["max_tokens"] = max_tokens
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         answer = client.generate(texts, model, text_to_text=how, **options)
     answers = [completion.text for completion in answer.completions]
     if json:

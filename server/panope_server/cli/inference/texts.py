@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
 
@@ -28,7 +28,7 @@ def ask(
 ) -> None:
     """Answer a question by the part of a text that answers it."""
     text = _read(context)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         told = client.answer_question([question], [text], model, top_k=top_k, handle_impossible_answer=impossible)
     answers = told.questions[0].answers
     if json:
@@ -49,7 +49,7 @@ def fill_mask(
     json: Json = False,
 ) -> None:
     """Print what most likely fills the masks of texts."""
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         told = client.fill_mask(texts, model, top_k=top_k, targets=target or ())
     if json:
         print_json(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from panope_server.cli.client import client_at
+from panope_server.cli.client import client_for
 from panope_server.cli.inference.drawing import COLOURS, canvas, check_drawn, colours
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
@@ -58,7 +58,7 @@ def detect(
     """Find things in an image."""
     check_drawn(draw)
     boxes = [_sides(each) for each in box or ()]
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         (found,) = client.detect(
             [image],
             model,
@@ -116,7 +116,7 @@ def segment(
     check_drawn(draw)
     if out is not None:
         check_folder("--out", out)
-    with client_at(address) as client:
+    with client_for(model, address) as client:
         (found,) = client.segment(
             [image],
             model,

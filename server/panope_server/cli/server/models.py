@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from panope_server.cli.client import client_at
+from panope_server.cli.loading_notes import loading_noted
 from panope_server.cli.options import (
     Address,
     Json,
@@ -15,7 +16,6 @@ from panope_server.cli.options import (
 )
 from panope_server.cli.output.console import console, print_json
 from panope_server.cli.server.instances import instance_value
-from panope_server.cli.server.loading_notes import loading_noted
 
 
 def load(
