@@ -16,8 +16,8 @@ from panope_server.config import Settings
 from panope_server.runtime.async_registry.leases import ModelLeases
 from panope_server.runtime.hardware.hardware import Hardware
 from panope_server.runtime.models.loading.build_jobs import job_error
-from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory_budget import MemoryBudget
+from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 from panope_server.tasks.catalog import register_installed
 
 

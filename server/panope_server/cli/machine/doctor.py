@@ -21,7 +21,7 @@ from panope_server.config.hub_environment import HubEnvironment, hub_environment
 from panope_server.observability.metrics import panope_version
 from panope_server.runtime.hardware.hardware import Hardware
 from panope_server.runtime.hardware.probe import BackendVersions
-from panope_server.runtime.placement.load_planner import LoadPlanner
+from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 from panope_server.runtime.processes.envoy import envoy_binary
 
 #: Packages without which some backend or Envoy cannot run, and what is lost then.
@@ -164,7 +164,7 @@ async def _models(settings: Settings, session: RegistrySession) -> list[Finding]
 
 async def _model(planner: LoadPlanner, entry: ModelEntry) -> Finding:
     try:
-        selection = await planner.select(entry)
+        selection = await planner.selector.select(entry)
     except PanopeError as error:
         # What would fit without others is well: a server may have it loaded.
         return Finding(what=f"model {entry.name}", ok=isinstance(error, CapacityError), detail=error.message)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from panope_server.config import Settings
     from panope_server.runtime.bench.bench import Bench, Measured
     from panope_server.runtime.placement.constraints import LoadConstraints
-    from panope_server.runtime.placement.load_planner import LoadPlanner
+    from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 
 
 def bench(
@@ -83,7 +83,7 @@ async def _measured(
                 await asyncio.to_thread(session.profiles.record, measured.profiles)
             if not json:
                 _print(measured)
-        selection = await planner.select(await asyncio.to_thread(session.registry.model, model))
+        selection = await planner.selector.select(await asyncio.to_thread(session.registry.model, model))
         return measurements, f"{selection.candidates[0].label}: {selection.reasons[0]}"
 
 

@@ -150,7 +150,7 @@ async def _candidates(entry: ModelEntry, session: RegistrySession, settings: Set
 
     async with load_planner(settings, session) as planner:
         try:
-            selection = await planner.select(entry)
+            selection = await planner.selector.select(entry)
         except PanopeError as error:  # what is known of the model is shown all the same
             return {"candidates": [], "rejected": [{"candidate": "all", "reason": error.message}]}
     return {

@@ -30,11 +30,11 @@ from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.agreement import agrees
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
-from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
-from panope_server.runtime.placement.ranking import Candidate
-from panope_server.runtime.placement.selection import device_title
+from panope_server.runtime.placement.planning.load_planner import LoadPlanner
+from panope_server.runtime.placement.selection.candidate import Candidate
+from panope_server.runtime.placement.selection.machine import device_title
 from panope_server.runtime.placement.workloads import measured_tasks, workloads_of
 from panope_server.tasks.catalog import AnyTask, requests_of, task_of
 from panope_server.tasks.task import Input, MeasuredModel, Output, Workload
@@ -131,8 +131,8 @@ class Bench:
                 f"workloads for {known}",
                 reason="no_workload",
             )
-        await self._planner.refuse_impossible(entry, constraints)
-        wanted = _each_precision((await self._planner.select(entry, constraints)).candidates, constraints)
+        await self._planner.selector.refuse_impossible(entry, constraints)
+        wanted = _each_precision((await self._planner.selector.select(entry, constraints)).candidates, constraints)
         left = await self._everything(entry, constraints) or list(wanted)
         reference, answers = None, _Answers({}, "")
         while left and reference is None:
@@ -153,7 +153,7 @@ class Bench:
         if constraints == UNCONSTRAINED:
             return []
         try:
-            return _each_precision((await self._planner.select(entry)).candidates, UNCONSTRAINED)
+            return _each_precision((await self._planner.selector.select(entry)).candidates, UNCONSTRAINED)
         except PanopeError:
             return []
 
@@ -170,7 +170,7 @@ class Bench:
             return prepared
 
         try:
-            prepared = await self._planner.plan_candidate(entry, candidate, entry.name, "it is being measured")
+            prepared = await self._planner.preparer.prepare(entry, candidate, entry.name, "it is being measured")
         except PanopeError as error:
             return Measured(candidate.label, candidate.precision, failure=error.message), _Answers({}, "")
         runtime = ModelRuntime(ResolvedName(entry.name), self._settings, Metrics(), plan, lambda *_: None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from panope_registry.inspect.precisions import is_quantized
 from panope_server.runtime.placement.agreement import AGREEMENT, LEAST, REFERENCE
-from panope_server.runtime.placement.ranking import Candidate
+from panope_server.runtime.placement.selection.candidate import Candidate
 from panope_server.tasks.catalog import task_of
 from panope_server.tasks.task import Input, Output
 

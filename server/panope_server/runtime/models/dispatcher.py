@@ -10,8 +10,8 @@ from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.models.loading.downloads import Downloads
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.placement import Placement
+from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 from panope_server.runtime.status import ModelState
 from panope_server.tasks.task import Request
 
@@ -38,7 +38,7 @@ class ModelDispatcher:
         if not self._lazy_load or self._runtimes.is_serving(model.key):
             return
         constraints = LoadConstraints(variant=model.name.variant)
-        digest = await self._planner.variant_to_download(model.entry, constraints)
+        digest = await self._planner.selector.variant_to_download(model.entry, constraints)
         await self._downloads.ensure(model.entry, digest, wait=wait)
 
     def facts_of(self, model: ResolvedModel) -> object:

@@ -18,7 +18,7 @@ from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
-from panope_server.runtime.placement.load_planner import LoadPlanner
+from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 from panope_server.runtime.status import ModelState
 
 #: As of the setting `workers.instances`.
@@ -85,11 +85,11 @@ class ModelLoader:
     async def _load(
         self, model: ResolvedModel, constraints: LoadConstraints = UNCONSTRAINED, keep_alive: float | None = None
     ) -> ResolvedModel:
-        await self._planner.refuse_impossible(model.entry, constraints)
+        await self._planner.selector.refuse_impossible(model.entry, constraints)
         variant = constraints.variant
         digest = find_variant(model.entry, variant).digest if variant else model.name.variant
         constraints = replace(constraints, variant=digest)
-        wanted = await self._planner.variant_to_download(model.entry, constraints)
+        wanted = await self._planner.selector.variant_to_download(model.entry, constraints)
         await self._downloads.ensure(model.entry, wanted, constraints.precision, wait=False)
         if digest == model.name.variant:  # what always runs there is no constraint of this caller
             constraints = replace(constraints, variant="")

@@ -36,11 +36,11 @@ from panope_server.runtime.models.model_status import ModelStatus
 from panope_server.runtime.models.runtimes import ModelRuntimes
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
-from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory import machine_bytes
 from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.placement.memory_estimates import MemoryEstimates
 from panope_server.runtime.placement.plan import LoadPlan
+from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 from panope_server.runtime.safe_callbacks import contained_turn
 from panope_server.runtime.status import ModelState, ModelView
 
@@ -176,7 +176,7 @@ class ModelManager:
         Raises:
             PreconditionError: the settings ask for a backend or a precision that this machine lacks.
         """
-        await self._planner.refuse_impossible_settings()
+        await self._planner.selector.refuse_impossible_settings()
         await self.refresh()
         self.monitor.start()
         self._follower = asyncio.create_task(self._follow())

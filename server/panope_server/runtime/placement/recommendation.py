@@ -10,7 +10,7 @@ from panope_backends.api import Device
 from panope_registry.models.types import ModelEntry
 from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.placement.agreement import agreement_of, agrees
-from panope_server.runtime.placement.selection import device_title
+from panope_server.runtime.placement.selection.machine import device_title
 from panope_server.runtime.placement.workloads import workloads_of
 
 

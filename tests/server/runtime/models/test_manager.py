@@ -21,8 +21,8 @@ from panope_server.runtime.models import manager as module
 from panope_server.runtime.models.circuit_breaker import PAUSES
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.plan import LoadPlan
+from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 from panope_server.runtime.status import ModelState
 
 

@@ -13,7 +13,8 @@ from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.selection import Machine, Selection, device_title, select_candidates
+from panope_server.runtime.placement.selection.machine import Machine, device_title
+from panope_server.runtime.placement.selection.selection import Selection, select_candidates
 
 MOMENT = datetime(2026, 11, 21, tzinfo=UTC)
 GB = 10**9

@@ -24,9 +24,9 @@ from panope_server.config import Settings
 from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
-from panope_server.runtime.placement.load_planner import LoadPlanner
 from panope_server.runtime.placement.memory_budget import MemoryBudget
 from panope_server.runtime.placement.plan import FailedPlan
+from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 
 MODEL = ResolvedName("acme/tiny")
 CARD = Device("torch-cuda", "cuda:0", memory_bytes=1 << 30)
@@ -205,11 +205,12 @@ async def test_what_another_server_made_is_brought_instead_of_what_it_was_made_o
     source, made = entry.variants
     assert made.digest == plan.variant_digest
     both = (source.digest, made.digest)
-    assert await planner.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints()) == made.digest
-    assert await planner.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints(backend="cpu")) == ""
-    assert await planner.variant_to_download(_elsewhere(entry, shared=[source.digest]), LoadConstraints()) == ""
+    selector = planner.selector
+    assert await selector.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints()) == made.digest
+    assert await selector.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints(backend="cpu")) == ""
+    assert await selector.variant_to_download(_elsewhere(entry, shared=[source.digest]), LoadConstraints()) == ""
     assert (
-        await planner.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints(variant=source.digest))
+        await selector.variant_to_download(_elsewhere(entry, shared=both), LoadConstraints(variant=source.digest))
         == source.digest
     )
-    assert await planner.variant_to_download(entry, LoadConstraints()) == "", "something is here"
+    assert await selector.variant_to_download(entry, LoadConstraints()) == "", "something is here"

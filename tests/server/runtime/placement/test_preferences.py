@@ -12,7 +12,7 @@ from panope_backends.errors import PreconditionError
 from panope_server.config.sections.models import ModelsSettings
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.possible import refuse_impossible_default, refuse_impossible_load
-from panope_server.runtime.placement.ranking import Candidate
+from panope_server.runtime.placement.selection.candidate import Candidate
 
 
 def prefer(*backends: str) -> LoadConstraints:

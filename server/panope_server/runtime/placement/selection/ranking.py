@@ -15,80 +15,18 @@ A device that others keep busy is worth what is left of it: by so much less coun
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from panope_backends.api import Conversion, Device, Level
-from panope_registry.inspect.precisions import bits_of, is_quantized
+from panope_backends.api import Level
+from panope_registry.inspect.precisions import is_quantized
 from panope_registry.job_handlers.requests import FORMATS
-from panope_registry.registry import VariantEntry
-from panope_registry.serving_records.profiles import Profile
+from panope_server.runtime.placement.selection.candidate import Candidate
 
 #: Fastest first, until something was measured on this machine.
-_LEAST_LEFT = 0.05
-"""What is left of a device at least: whoever comes next gets a share of it."""
-
 PREFERENCE = ("torch-cuda", "torch-rocm", "mps", "openvino", "qnn", "cpu")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A variant on a device: one way to run a model.
-
-    Attributes:
-        variant: the one that is run, or converted first.
-        precision: to compute in; empty lets the backend choose.
-        conversion: how the variant becomes what the backend runs; None when it runs it as it is.
-        reason: what the backend says of it.
-        need_bytes: of memory, for all instances; 0 when unknown.
-        free_bytes: of memory on the device; 0 when unknown.
-        profile: what was measured of it; None when nothing was.
-        extra_bytes: of `need_bytes`, what one instance takes beside its model, such as a cache.
-        instances: that `need_bytes` is for.
-        devices: for each of them the device that it runs on; empty where all run on `device`.
-        lineage: format and precision of each variant that it comes from, the one that is run first.
-        busy: the part of its device's time that is taken now, 0 to 1, in tenths; 0 when unknown.
-    """
-
-    variant: VariantEntry
-    device: Device
-    precision: str
-    level: Level
-    conversion: Conversion | None
-    reason: str
-    need_bytes: int = 0
-    free_bytes: int = 0
-    profile: Profile | None = None
-    lineage: tuple[tuple[str, str], ...] = ()
-    extra_bytes: int = 0
-    instances: int = 1
-    devices: tuple[Device, ...] = ()
-    busy: float = 0.0
-
-    @property
-    def speed(self) -> float:
-        """Items in a second, of what its device has left; 0 when nobody measured it."""
-        return 0.0 if self.profile is None else self.profile.items_per_second * max(_LEAST_LEFT, 1 - self.busy)
-
-    @property
-    def label(self) -> str:
-        """The candidate in a few words."""
-        made = (self.conversion or self.variant).format, (self.conversion or self.variant).precision
-        return " ".join(part for part in (self.device.backend, self.device.name, "with", *made) if part)
-
-    @property
-    def shares(self) -> Mapping[Device, int]:
-        """What its instances take of each device that some run on, in bytes."""
-        counts = Counter(self.devices or [self.device] * self.instances)
-        return {device: self.need_bytes * count // self.instances for device, count in counts.items()}
-
-    @property
-    def bits(self) -> int:
-        """Of the coarsest weights from the repo's to those that are run; unknown ones count as not quantized."""
-        return min((bits_of(precision) or 16 for _, precision in self.lineage), default=16)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,50 @@
+"""What a machine has to run models on, as candidates are selected."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from panope_backends.api import Device, ModelFacts, Support
+from panope_server.runtime.hardware.memory import HOST, place_of
+from panope_server.runtime.hardware.probe import Probe
+
+SupportsOf = Callable[[ModelFacts], Awaitable[Mapping[tuple[str, str], Support]]]
+FreeBytes = Callable[[Device], int | None]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine has.
+
+    Attributes:
+        supports: how well each device runs a model.
+        free_bytes: the memory that is left on a device; None when nobody knows.
+        most_bytes: what a model could have there without any other; None when nobody knows.
+        busy: the part of a device's time that is taken now, 0 to 1; 0 when nobody knows.
+    """
+
+    probe: Probe
+    supports: SupportsOf
+    free_bytes: FreeBytes
+    most_bytes: FreeBytes = lambda device: device.memory_bytes or None
+    busy: Callable[[Device], float] = lambda _: 0.0
+
+    def spread(self, device: Device, instances: int) -> tuple[Device, ...]:
+        """A device for each instance: of several alike each in its turn, so that none waits for another's."""
+        if instances == 1 or place_of(device) == HOST:
+            return (device,) * instances
+        others = [each for each in self.probe.devices if each.available and each != device and _are_alike(each, device)]
+        others.sort(key=lambda each: -(self.free_bytes(each) or 0))
+        return tuple(itertools.islice(itertools.cycle([device, *others]), instances))
+
+
+def device_title(device: Device) -> str:
+    """The device's full name, the same on like machines."""
+    return f"{device.name} {device.description}".strip()
+
+
+def _are_alike(one: Device, other: Device) -> bool:
+    """Whether two devices of a backend differ in nothing but where they are."""
+    return replace(one, name=other.name, pci_address=other.pci_address) == other

@@ -1,0 +1,48 @@
+"""What was measured of a model, as far as it tells how a variant runs on a device of now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from panope_backends.api import Device
+from panope_registry.models.types import VariantEntry
+from panope_registry.serving_records.profiles import Profile
+from panope_server.runtime.placement.agreement import agrees, disagreement_text
+from panope_server.runtime.placement.selection.machine import device_title
+from panope_server.runtime.placement.workloads import deciding_workload
+
+
+class Measurements:
+    """The measurements of one model's variants.
+
+    Args:
+        task: of the model.
+        profiles: what was measured.
+        precision: the only one that counts; empty for any.
+    """
+
+    def __init__(self, task: str, profiles: Sequence[Profile], precision: str) -> None:
+        self._profiles = profiles
+        self._precision = precision
+        self._workload = deciding_workload(task, {profile.workload for profile in profiles})
+
+    def best(self, variant: VariantEntry, device: Device) -> Profile | None:
+        """The fastest that was measured of the variant on this device with the engine of now, of those that agree."""
+        measured = self._of(variant, device)
+        found = [profile for profile in measured if agrees(profile)] or measured
+        return max(found, key=lambda profile: profile.items_per_second, default=None)
+
+    def disagreement(self, variant: VariantEntry, device: Device) -> str:
+        """Why the variant answers wrong on this device, whatever it computes in; empty where it does not."""
+        measured = self._of(variant, device)
+        return disagreement_text(measured[0]) if measured and not any(map(agrees, measured)) else ""
+
+    def _of(self, variant: VariantEntry, device: Device) -> Sequence[Profile]:
+        like = (device.backend, device.engine_version, device_title(device), self._workload)
+        return [
+            profile
+            for profile in self._profiles
+            if profile.variant_digest == variant.digest
+            and (profile.backend, profile.engine_version, profile.device, profile.workload) == like
+            and self._precision in ("", profile.precision)
+        ]
