@@ -6,11 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
+from panope_backends.errors import ShuttingDownError
+
 T = TypeVar("T")
+
+
+def refusal() -> ShuttingDownError:
+    """What the callers hear whose calls take longer than the server waits."""
+    told = "the server is stopping, and this call took longer than it waits; try it again"
+    return ShuttingDownError(told, retry_after_seconds=1.0)
 
 
 class RunningCalls:
     """Counts calls from their handler's beginning, when the request is here as a whole, to its end: `with calls: …`.
+
+    A call whose task is cancelled while gRPC sends for it ends without a status, and its caller waits for ever. So a
+    call says when it only waits for its answer, or for more of it, and is cancelled at no other time.
 
     Attributes:
         count: of those that run now.
@@ -23,24 +34,34 @@ class RunningCalls:
         self._none = asyncio.Event()
         self._none.set()
         self._ending = asyncio.Event()
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._waiting: set[asyncio.Task[object]] = set()
         self.are_refused = False
 
     def __enter__(self) -> None:
-        """A call begins, in the task that answers it."""
-        if (task := asyncio.current_task()) is not None:
-            self._tasks.add(task)
+        """A call begins."""
         self.count += 1
         self._none.clear()
         self._begun.set()
 
     def __exit__(self, *_: object) -> None:
         """A call ends."""
-        if (task := asyncio.current_task()) is not None:
-            self._tasks.discard(task)
         self.count -= 1
         if not self.count:
             self._none.set()
+
+    def begin_wait(self, task: asyncio.Task[object]) -> None:
+        """From here on a call sends nothing: `task`, which answers it, may be cancelled.
+
+        Raises:
+            ShuttingDownError: it was told to end while it sent.
+        """
+        if self.are_refused:
+            raise refusal()
+        self._waiting.add(task)
+
+    def end_wait(self, task: asyncio.Task[object]) -> None:
+        """There is something to send, or the call has ended."""
+        self._waiting.discard(task)
 
     @property
     def streams_end(self) -> bool:
@@ -52,9 +73,12 @@ class RunningCalls:
         self._ending.set()
 
     def refuse_rest(self) -> None:
-        """Has every call that runs end, so that its caller hears why, and not the end of a connection alone."""
+        """Has every call that runs end, so that its caller hears why, and not the end of a connection alone.
+
+        Those that wait are cancelled; those that send end when they would wait for more.
+        """
         self.are_refused = True
-        for task in self._tasks:
+        for task in self._waiting:
             task.cancel()
 
     async def until_streams_end(self) -> None:

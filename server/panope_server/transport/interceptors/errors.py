@@ -20,7 +20,7 @@ from panope_server.transport.errors import code_of, message_of, trailers_of
 from panope_server.transport.interceptors.answer_headers import headers_of, send_headers, unsent_headers
 from panope_server.transport.interceptors.context import REQUEST_ID, Context, metadata_of, request_id_of
 from panope_server.transport.interceptors.handlers import HandlerInterceptor, Streaming, Unary
-from panope_server.transport.running_calls import RunningCalls
+from panope_server.transport.running_calls import RunningCalls, refusal
 
 _log = structlog.get_logger("panope.transport")
 
@@ -46,9 +46,13 @@ class ErrorInterceptor(HandlerInterceptor):
 
         async def run(request: Any, context: Context) -> Any:
             with calls:
-                _begin(context)
+                task = _begin(context)
                 try:
-                    answer = await handle(request, context)
+                    calls.begin_wait(task)
+                    try:
+                        answer = await handle(request, context)
+                    finally:
+                        calls.end_wait(task)
                     await send_headers(context)
                     return answer
                 except asyncio.CancelledError:
@@ -66,20 +70,23 @@ class ErrorInterceptor(HandlerInterceptor):
 
         async def run(request: Any, context: Context) -> AsyncIterator[Any]:
             with calls:
-                _begin(context)
+                task = _begin(context)
                 begun, trailers = False, _NONE
                 try:
                     only_first = EDGE_HEAD in metadata_of(context)
                     if hasattr(request, "__aiter__"):
                         # Envoy gives a request so long to arrive; one that is a stream has when its answer begins.
                         await send_headers(context, also_none=True)
+                    calls.begin_wait(task)
                     async for answer in handle(request, context):
+                        calls.end_wait(task)
                         if not begun:
                             await send_headers(context)
                             begun, trailers = True, _CUT if isinstance(answer, HttpBody) else _NONE
                         yield answer
                         if only_first:
                             return
+                        calls.begin_wait(task)
                     if hasattr(request, "__aiter__") and calls.streams_end:
                         raise ShuttingDownError("the server is stopping; send what was not answered elsewhere")
                 except asyncio.CancelledError:
@@ -87,7 +94,10 @@ class ErrorInterceptor(HandlerInterceptor):
                         raise
                     await _refuse_for_the_end(context, trailers)
                 except Exception as error:  # the boundary, as above
+                    calls.end_wait(task)
                     await refuse(context, error, trailers)
+                finally:
+                    calls.end_wait(task)
 
         return run
 
@@ -97,15 +107,17 @@ async def _refuse_for_the_end(context: Context, also: Sequence[tuple[str, str]] 
     task = asyncio.current_task()
     if task is not None:
         task.uncancel()
-    told = "the server is stopping, and this call took longer than it waits; try it again"
-    await refuse(context, ShuttingDownError(told, retry_after_seconds=1.0), also)
+    await refuse(context, refusal(), also)
 
 
-def _begin(context: Context) -> None:
-    """Gives the call its id, which its log lines and its trailers have too."""
+def _begin(context: Context) -> asyncio.Task[object]:
+    """Gives the call its id, which its log lines and its trailers have too; the task that answers it."""
     headers_of(context)  # from here on, for every task of the call
     current.set(request_id_from(metadata_of(context).get(REQUEST_ID)))
     context.set_trailing_metadata(((REQUEST_ID, current.get()),))
+    task = asyncio.current_task()
+    assert task is not None  # gRPC starts one for each call
+    return task
 
 
 async def refuse(context: Context, error: Exception, also: Sequence[tuple[str, str]] = _NONE) -> None:

@@ -28,6 +28,9 @@ MAX_MESSAGE_BYTES = 1000
 
 JOBS = "/panope.v1.JobService/"
 SLOW = Value(value="slow").SerializeToString()
+BUSY = Value(value="busy").SerializeToString()
+#: That are told to end while gRPC sends for nearly all of them.
+STREAMS = 32
 
 
 class Doors:
@@ -63,6 +66,8 @@ class Service(grpc.GenericRpcHandler):
                 yield Value(value=current_principal().name)
             if request.value == "slow":
                 await asyncio.Event().wait()
+            while request.value == "busy":
+                yield Value(value=current_principal().name)
 
         unary, streaming = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         return {
@@ -178,6 +183,35 @@ async def test_a_stream_that_outlasts_the_servers_end_hears_the_same(caller: Cal
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await anext(answers)
     await check_is_told_to_try_again(caller, caught.value)
+
+
+async def test_streams_that_send_all_the_time_hear_the_same_when_they_outlast_the_servers_end(caller: Caller) -> None:
+    reading, begun = [], asyncio.Semaphore(0)
+
+    async def read_on() -> None:
+        answers = aiter(caller.parts(f"{JOBS}WatchJob", BUSY))
+        await anext(answers)
+        begun.release()
+        async for _ in answers:
+            pass
+
+    for _ in range(STREAMS):
+        reading.append(asyncio.ensure_future(read_on()))
+        await begun.acquire()
+    caller.calls.refuse_rest()
+    async with asyncio.timeout(30):
+        errors = await asyncio.gather(*reading, return_exceptions=True)
+    for error in errors:
+        assert isinstance(error, grpc.aio.AioRpcError)
+        await check_is_told_to_try_again(caller, error)
+
+
+async def test_a_call_that_begins_when_the_others_were_told_to_end_hears_the_same(caller: Caller) -> None:
+    caller.calls.refuse_rest()
+    for answer in (caller.unary(f"{JOBS}GetJob"), caller.stream(f"{JOBS}WatchJob")):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await answer
+        await check_is_told_to_try_again(caller, caught.value)
 
 
 async def check_is_told_to_try_again(caller: Caller, error: grpc.aio.AioRpcError) -> None:
