@@ -11,7 +11,7 @@ import numpy as np
 
 from panope.worker.v1 import embed_pb2
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.frames import FrameDecoder, encode_frame
+from panope_backends.wire.frames import FrameDecoder, encode_frame
 
 DIMENSIONS = 384
 TOKENS = 24

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError, kind_of
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 
 @contextlib.contextmanager

@@ -23,12 +23,12 @@ from pathlib import Path
 import msgspec
 
 from panope_backends.api import Conversion, Converter, ModelFacts
-from panope_backends.audio_models import classifies_audio
 from panope_backends.errors import InternalError, InvalidInputError, PanopeError, PreconditionError, kind_of
-from panope_backends.image_models import classifies_images
+from panope_backends.isolation.memory_limit import is_out_of_memory, limit_memory
+from panope_backends.isolation.own_code import prepare_for_own_code
 from panope_backends.lora import FOLDER
-from panope_backends.memory_limit import is_out_of_memory, limit_memory
-from panope_backends.own_code import prepare_for_own_code
+from panope_backends.model_facts.audio_models import classifies_audio
+from panope_backends.model_facts.image_models import classifies_images
 from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import TEXTS, text_files, tokenizer_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout

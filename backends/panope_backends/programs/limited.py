@@ -1,4 +1,7 @@
-"""What `panope_backends.limited_process` starts has this at its end: frames in, frames out, each within limits."""
+"""The other end of `panope_backends.isolation.limited_process`: frames in, frames out, each within limits.
+
+Where the system can, the program gives up the network first: it needs none, and what it reads comes from strangers.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from panope_backends.limited_process import EXIT_OUT_OF_MEMORY, LENGTH
-from panope_backends.memory_limit import limit_addresses
+from panope_backends.isolation.limited_process import EXIT_OUT_OF_MEMORY, LENGTH
+from panope_backends.isolation.memory_limit import limit_addresses
+from panope_backends.isolation.no_network import deny_network, missing_reason
 from panope_backends.programs import process_setup
 from panope_backends.programs.report import claim_stdout_stream
 
@@ -27,6 +31,8 @@ def serve(answer: Callable[[bytes], bytes], *, limits_addresses: bool = False) -
     process_setup.install(traces=False)
     if limits_addresses:
         limit_addresses()
+    if not missing_reason():
+        deny_network()
     out = claim_stdout_stream()
     while head := sys.stdin.buffer.read(LENGTH.size):
         (length,) = LENGTH.unpack(head)

@@ -29,7 +29,7 @@ import msgspec
 
 from panope_backends.api import Backend, Converter, Device, Level, ModelFacts, Support
 from panope_backends.errors import PanopeError, kind_of
-from panope_backends.memory_limit import is_out_of_memory, limit_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory, limit_memory
 from panope_backends.plugins import backend_names, backend_version, load_backend
 from panope_backends.programs.report import claim_stdout_stream
 from panope_backends.tasks.registry import known_tasks

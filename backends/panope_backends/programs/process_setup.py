@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from panope_backends.memory_limit import limit_memory
+from panope_backends.isolation.memory_limit import limit_memory
 
 _PR_SET_PDEATHSIG = 1
 

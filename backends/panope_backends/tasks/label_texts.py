@@ -11,8 +11,8 @@ import numpy as np
 
 from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.image_models import finds_one_by_one, sees_padding
 from panope_backends.media.processors import import_transformers
+from panope_backends.model_facts.image_models import finds_one_by_one, sees_padding
 from panope_backends.tasks.task import ArrayItem
 
 DEFAULT_TEMPLATE = "This is a photo of {}."

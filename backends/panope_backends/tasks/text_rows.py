@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.api import TensorModel
+from panope_backends.model_facts.text_graphs import text_shape
 from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
 from panope_backends.tasks.embed.running import run_whole
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.probing import PROBING_TEXTS
 from panope_backends.tasks.task import Rows, SequenceTask, TokenRow
-from panope_backends.text_graphs import text_shape
 
 #: Of the short text that tries a model.
 TRIAL_TOKENS = 8

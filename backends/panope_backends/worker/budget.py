@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InvalidInputError
-from panope_backends.frames import MAX_FRAME_BYTES
+from panope_backends.wire.frames import MAX_FRAME_BYTES
 
 _FLOAT_BYTES = 4
 

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
-from panope_backends.frames import FrameDecoder, FrameError, encode_frame
+from panope_backends.wire.frames import FrameDecoder, FrameError, encode_frame
 
 _READ_BYTES = 1 << 18
 

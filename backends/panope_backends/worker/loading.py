@@ -12,9 +12,9 @@ from typing import Any
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorModel, TokenModel
 from panope_backends.errors import InternalError, PanopeError, PreconditionError, kind_of
+from panope_backends.isolation.memory_limit import is_out_of_memory
+from panope_backends.isolation.own_code import prepare_for_own_code
 from panope_backends.media.limits import MediaLimits
-from panope_backends.memory_limit import is_out_of_memory
-from panope_backends.own_code import prepare_for_own_code
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.registry import find_task
 from panope_backends.tasks.task import AdapterTask, ArrayTask, Prepare, SequenceTask

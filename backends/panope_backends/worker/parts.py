@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError, PanopeError
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.requests import failure_part
 

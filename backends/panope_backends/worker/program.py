@@ -25,7 +25,7 @@ from google.protobuf.message import DecodeError
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TokenModel
 from panope_backends.errors import PanopeError
-from panope_backends.frames import FrameError
+from panope_backends.wire.frames import FrameError
 from panope_backends.worker import log
 from panope_backends.worker.adapters import ServedModels
 from panope_backends.worker.batch.batching import Batcher

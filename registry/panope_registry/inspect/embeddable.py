@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.image_models import embeds_images
 from panope_backends.lora import CONFIG
-from panope_backends.text_graphs import text_outputs, text_shape
-from panope_backends.weights_support import decoder_of, packing_of
+from panope_backends.model_facts.image_models import embeds_images
+from panope_backends.model_facts.text_graphs import text_outputs, text_shape
+from panope_backends.model_facts.weights_support import decoder_of, packing_of
 from panope_registry.inspect.weights import WeightSet
 from panope_registry.names import shown
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from panope_backends.audio_models import SPEAKERS, SPEECHT5, VOCODER
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.description import AnyDescription, read_description
 from panope_backends.graphs.ocr_description import OcrDescription
 from panope_backends.graphs.terms import FILE as DESCRIPTION
 from panope_backends.graphs.terms import DescriptionError
 from panope_backends.graphs.voice_description import VoiceDescription
-from panope_backends.image_models import with_type
+from panope_backends.model_facts.audio_models import SPEAKERS, SPEECHT5, VOCODER
+from panope_backends.model_facts.image_models import with_type
 from panope_backends.python_models.layout import FORMAT as OWN_CODE
 from panope_registry.inspect.adapter import AdapterFacts, read_adapter
 from panope_registry.inspect.content_mismatch import refuse_mismatched

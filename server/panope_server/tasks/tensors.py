@@ -12,8 +12,8 @@ import numpy as np
 from panope.worker.v1 import tensors_pb2 as messages
 from panope_backends.api import TensorSpec
 from panope_backends.errors import InvalidInputError
-from panope_backends.text_elements import DTYPE as TEXTS
-from panope_backends.text_elements import LENGTH_BYTES
+from panope_backends.wire.text_elements import DTYPE as TEXTS
+from panope_backends.wire.text_elements import LENGTH_BYTES
 from panope_server.config import Limits
 from panope_server.tasks import agreement
 from panope_server.tasks.task import Canonical, Input, MeasuredModel, Output, Task, Usage, Workload

@@ -13,8 +13,8 @@ from panope_backends.engines.openvino import convert
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.text_graphs import tensor_name
 from panope_backends.testing.models import VOCABULARY, tiny_transformer
-from panope_backends.text_graphs import tensor_name
 
 TO_FP32 = OpenVinoBackend().conversions()[0]
 

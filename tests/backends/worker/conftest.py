@@ -20,8 +20,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from panope.worker.v1 import embed_pb2, tensors_pb2, tokenize_pb2
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.frames import FrameDecoder, encode_frame
 from panope_backends.testing.models import keep_tokenizer
+from panope_backends.wire.frames import FrameDecoder, encode_frame
 
 HERE = Path(__file__).parent
 FAILING_WORDS = ("boom", "nan", "crowd", "picky", "stop", "crash", "hang")

@@ -6,7 +6,7 @@ import pytest
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
-from panope_backends.frames import FrameDecoder
+from panope_backends.wire.frames import FrameDecoder
 from panope_backends.worker import connection
 from panope_backends.worker.connection import Outbox
 
@@ -95,6 +95,6 @@ def test_frames_of_many_threads_do_not_mix(ends: tuple[socket.socket, socket.soc
 def test_an_answer_that_is_too_long_is_refused_with_both_numbers(
     ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panope_backends.frames.MAX_FRAME_BYTES", 1000)
+    monkeypatch.setattr("panope_backends.wire.frames.MAX_FRAME_BYTES", 1000)
     with pytest.raises(InvalidInputError, match=r"a frame of 1,048,58[0-9] bytes; the limit is 1,000"):
         Outbox(ends[0]).send(answer(1, BIG))

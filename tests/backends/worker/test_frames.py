@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.frames import FrameDecoder, FrameError, encode_frame
+from panope_backends.wire.frames import FrameDecoder, FrameError, encode_frame
 
 
 def frame(request_id: str) -> wire.ServerFrame:
@@ -41,6 +41,6 @@ def test_a_length_beyond_the_limit_is_refused_with_both_numbers() -> None:
 
 
 def test_a_message_beyond_the_limit_is_not_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("panope_backends.frames.MAX_FRAME_BYTES", 10)
+    monkeypatch.setattr("panope_backends.wire.frames.MAX_FRAME_BYTES", 10)
     with pytest.raises(FrameError, match="the limit is 10"):
         encode_frame(frame("longer than ten"))

@@ -15,7 +15,7 @@ import pytest
 
 from panope.worker.v1 import embed_pb2, tokenize_pb2
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.frames import MAX_FRAME_BYTES, encode_frame
+from panope_backends.wire.frames import MAX_FRAME_BYTES, encode_frame
 from panope_backends.worker.program import EXIT_DEFECT, EXIT_DRAINED, EXIT_GARBAGE, EXIT_NOT_LOADED, EXIT_SERVER_GONE
 
 Start = Callable[..., tuple]

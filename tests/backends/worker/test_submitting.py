@@ -12,9 +12,9 @@ import pytest
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import GenerationRequest, Grammar, GrammarKind, SamplingParams, TokenDelta
 from panope_backends.errors import InvalidInputError
-from panope_backends.frames import FrameDecoder
 from panope_backends.tasks.task import TokenJob
 from panope_backends.testing.echo_token_model import EchoTokenModel
+from panope_backends.wire.frames import FrameDecoder
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.flow import Flow
 from panope_backends.worker.requests import TokenRequest

@@ -11,7 +11,7 @@ import numpy as np
 
 from panope_backends.api import Arrays, TensorModel, TensorSpec
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 try:
     import onnxruntime

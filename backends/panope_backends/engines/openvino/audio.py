@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from panope_backends.api import ModelFacts
-from panope_backends.audio_models import FrameGrid, audio_input, frame_grid
 from panope_backends.engines.openvino.compress import compress_graph
 from panope_backends.engines.openvino.convert import kept_if_right, save
 from panope_backends.engines.openvino.encoder_decoder.export import to_all
@@ -28,6 +27,7 @@ from panope_backends.engines.torch import audio_classifier, ctc
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION, attend_by
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.audio_models import FrameGrid, audio_input, frame_grid
 
 Array = np.ndarray[Any, Any]
 

@@ -10,8 +10,8 @@ import numpy as np
 from panope_backends.api import Arrays, TensorModel, TensorSpec
 from panope_backends.engines.tables import Tables
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.memory_limit import is_out_of_memory
-from panope_backends.text_graphs import tensor_name
+from panope_backends.isolation.memory_limit import is_out_of_memory
+from panope_backends.model_facts.text_graphs import tensor_name
 
 #: OpenVINO's types to NumPy's; it answers with a stand-in for those that NumPy lacks, such as float16 for bf16.
 _DTYPES = {"boolean": "bool"} | {

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.engines.tables import Lookup, Tables, probe_inputs, tables_of
-from panope_backends.text_graphs import tensor_name
+from panope_backends.model_facts.text_graphs import tensor_name
 
 #: What stands between a constant and its use, where weights are kept in fewer bits.
 _DECOMPRESSION = frozenset({"Convert", "Multiply", "Subtract", "Reshape"})

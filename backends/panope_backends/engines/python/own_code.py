@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from panope_backends.errors import InternalError, PanopeError, PreconditionError, kind_of
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 CODE_FAILED = "model_code_failed"
 """The reason of errors that a model's own code raised."""

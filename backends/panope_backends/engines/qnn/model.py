@@ -17,7 +17,7 @@ from panope_backends.engines.qnn.files import GRAPH, Description
 from panope_backends.engines.qnn.library import Here, registered, session_options
 from panope_backends.engines.qnn.rows import First, Rows
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 Array = np.ndarray[Any, Any]
 

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Arrays, Level, ModelFacts, Support, TensorModel, TensorSpec
-from panope_backends.audio_models import WAVEFORMS, frame_grid
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.facts import TRANSCRIBE, is_transcriber
 from panope_backends.engines.torch.out_of_memory import run_within_memory
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
 from panope_backends.errors import InvalidInputError
+from panope_backends.model_facts.audio_models import WAVEFORMS, frame_grid
 
 AUTO_CLASS = "AutoModelForCTC"
 INPUT, OUTPUT = "input_values", "logits"

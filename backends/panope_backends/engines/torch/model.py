@@ -16,8 +16,8 @@ from panope_backends.engines.torch.out_of_memory import run_within_memory
 from panope_backends.engines.torch.tables import read_tables
 from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import InvalidInputError
-from panope_backends.memory_limit import is_out_of_memory
-from panope_backends.text_graphs import SPARSE_OUTPUT
+from panope_backends.isolation.memory_limit import is_out_of_memory
+from panope_backends.model_facts.text_graphs import SPARSE_OUTPUT
 
 
 def load_torch_model(

@@ -16,7 +16,7 @@ import numpy as np
 from panope_backends.api import Arrays, StepBatch
 from panope_backends.engines.torch.devices.torch_device import TorchDevice
 from panope_backends.errors import OUT_OF_DEVICE_MEMORY, OverloadedError
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 Array = np.ndarray[Any, Any]
 

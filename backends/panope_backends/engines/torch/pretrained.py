@@ -22,9 +22,9 @@ from panope_backends.engines.config_checks import check_layers
 from panope_backends.engines.packages import missing_reason
 from panope_backends.engines.torch.static_embedding import is_static
 from panope_backends.errors import PreconditionError
+from panope_backends.isolation.memory_limit import is_out_of_memory
 from panope_backends.lora import CONFIG, FOLDER
-from panope_backends.memory_limit import is_out_of_memory
-from panope_backends.weights_support import packing_of
+from panope_backends.model_facts.weights_support import packing_of
 
 TORCHAO = "torchao"
 """The format of weights that torchao has quantized and transformers has written; made here alone."""

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
-from panope_backends.audio_models import VOCODER
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.out_of_memory import refusing
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.audio_models import VOCODER
 
 AUTO_CLASS = "AutoModelForTextToSpectrogram"
 #: Of the only vocoder that SpeechT5 was published with, which no auto class knows.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.text_graphs import SPARSE_OUTPUT
+from panope_backends.model_facts.text_graphs import SPARSE_OUTPUT
 
 PREFIX = "splade-"
 

@@ -24,8 +24,8 @@ from panope_backends.engines.torch.pretrained import files_refusal, load_pretrai
 from panope_backends.engines.torch.splade import PREFIX, with_splade
 from panope_backends.engines.torch.static_embedding import is_static, load_static, static_support
 from panope_backends.errors import PreconditionError
-from panope_backends.text_graphs import SPARSE_OUTPUT
-from panope_backends.weights_support import decoder_of
+from panope_backends.model_facts.text_graphs import SPARSE_OUTPUT
+from panope_backends.model_facts.weights_support import decoder_of
 
 
 @dataclass(frozen=True)

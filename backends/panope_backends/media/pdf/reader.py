@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
-from panope_backends.limited_process import Ended, LimitedProcess
+from panope_backends.isolation.limited_process import Ended, LimitedProcess
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.pdf.file import page_field
 from panope_backends.media.pdf.messages import Answer, DrawnPage, LaidPage, Opened, OpenFile, ReadPage, Refused

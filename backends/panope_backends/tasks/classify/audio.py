@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import Arrays
-from panope_backends.audio_models import AudioInput, audio_input, least_samples
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.audio import Samples, decode_audio
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import import_transformers
+from panope_backends.model_facts.audio_models import AudioInput, audio_input, least_samples
 from panope_backends.tasks.classify.files import function_of, labels_of
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
 from panope_backends.tasks.json_files import read_json

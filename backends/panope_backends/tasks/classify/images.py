@@ -12,8 +12,8 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.decoders import LabelScores
-from panope_backends.image_models import compares, sees_padding, with_type
 from panope_backends.media.processors import load_image_processor
+from panope_backends.model_facts.image_models import compares, sees_padding, with_type
 from panope_backends.tasks.classify.files import function_of, labels_of
 from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
 from panope_backends.tasks.classify.timm_labels import with_timm_labels

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import ClassificationModel
-from panope_backends.audio_models import classifies_audio
 from panope_backends.graphs.terms import FILE as DESCRIPTION
-from panope_backends.image_models import classifies_images, with_type
+from panope_backends.model_facts.audio_models import classifies_audio
+from panope_backends.model_facts.image_models import classifies_images, with_type
 from panope_backends.tasks.classify.by_engine import engine_task
 from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import ClassifyFiles, read_classify_files

@@ -11,8 +11,8 @@ from panope_backends.api import Arrays
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.decoders import BoxRows, CenterPoints, DistributionBoxes, Keypoints
 from panope_backends.graphs.description import Description
-from panope_backends.image_models import finds_one_by_one, finds_poses, finds_together, pads_to_square
 from panope_backends.media.processors import load_image_processor
+from panope_backends.model_facts.image_models import finds_one_by_one, finds_poses, finds_together, pads_to_square
 from panope_backends.tasks.classify.files import labels_of
 from panope_backends.tasks.detect.answers import detections_message
 from panope_backends.tasks.detect.center_points import PointBoxes

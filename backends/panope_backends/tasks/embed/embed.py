@@ -10,6 +10,7 @@ import numpy as np
 from panope.worker.v1 import embed_pb2 as messages
 from panope_backends.api import TensorModel
 from panope_backends.errors import Field, InternalError, InvalidInputError, PreconditionError
+from panope_backends.model_facts.text_graphs import text_shape
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
@@ -18,7 +19,6 @@ from panope_backends.tasks.embed.tokenizers.tokenizing import tokenize
 from panope_backends.tasks.embed.vectors import TextVectors
 from panope_backends.tasks.probing import PROBING_TEXTS
 from panope_backends.tasks.task import Rows, SequenceJob, SequenceTask, TokenRow
-from panope_backends.text_graphs import text_shape
 
 TRUNCATIONS = ("refuse", "end", "start")
 

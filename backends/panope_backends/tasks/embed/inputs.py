@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from panope_backends.api import TensorModel
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.text_graphs import text_shape
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.task import TokenRow
-from panope_backends.text_graphs import text_shape
 
 #: Texts are padded to a multiple of this many tokens. Engines keep something for each shape they meet (OpenVINO half a
 #: megabyte), and eight times fewer lengths cost at most 2 % of speed (docs/decisions/0101).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from panope_backends.api import EmbeddingModel
-from panope_backends.image_models import embeds_images, with_type
+from panope_backends.model_facts.image_models import embeds_images, with_type
 from panope_backends.python_models.layout import FORMAT as PYTHON
 from panope_backends.tasks.embed.by_engine import engine_task
 from panope_backends.tasks.embed.embed import EmbedSequenceTask

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from panope.worker.v1 import classify_pb2, embed_pb2
 from panope_backends.api import TensorModel
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
+from panope_backends.model_facts.text_graphs import text_shape
 from panope_backends.tasks.embed.embed import TRIAL_TOKENS, TRUNCATIONS, EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.files.multi_vector_files import MultiVectors
@@ -24,7 +25,6 @@ from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.ragged import ragged
 from panope_backends.tasks.task import Rows, SequenceJob, TokenRow
-from panope_backends.text_graphs import text_shape
 
 QUERY, DOCUMENT = "query", "document"
 

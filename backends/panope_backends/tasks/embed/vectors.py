@@ -13,12 +13,12 @@ import numpy as np
 
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.text_graphs import TextOutputs, sparse_output, text_outputs, text_shape
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import load_head, normalize
 from panope_backends.tasks.embed.pooling import pool
 from panope_backends.tasks.embed.running import run_whole
 from panope_backends.tasks.task import Rows, TokenRow
-from panope_backends.text_graphs import TextOutputs, sparse_output, text_outputs, text_shape
 
 #: Vectors of one text that are this alike are the same; a quantized graph rounds each way on its own.
 _SAME_COSINE = 0.999

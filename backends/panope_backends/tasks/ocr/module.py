@@ -11,9 +11,9 @@ from panope_backends.api import TensorModel
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.ocr_description import OcrDescription, TextRecognizer
 from panope_backends.graphs.terms import FILE
-from panope_backends.image_models import reads_text
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.pdf.reader import PdfReader
+from panope_backends.model_facts.image_models import reads_text
 from panope_backends.tasks.graphs.loading import is_described, read_folder
 from panope_backends.tasks.images import read_image
 from panope_backends.tasks.json_files import read_json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from panope.worker.v1 import speak_pb2 as messages
-from panope_backends.audio_models import SPEECHT5
+from panope_backends.model_facts.audio_models import SPEECHT5
 from panope_backends.tasks.graphs.loading import is_described
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.speak.graph_voice import GraphVoice

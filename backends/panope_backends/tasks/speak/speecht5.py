@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.api import Arrays
-from panope_backends.audio_models import SPEAKERS, VOCODER
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.media.audio import Samples
 from panope_backends.media.processors import import_transformers
+from panope_backends.model_facts.audio_models import SPEAKERS, VOCODER
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.speak.voice import Voice
 from panope_backends.tasks.task import ModelSource

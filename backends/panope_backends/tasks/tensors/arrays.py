@@ -14,8 +14,8 @@ from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import Field, InternalError, InvalidInputError
 from panope_backends.tasks.tensors.axes import check_axes
 from panope_backends.tasks.tensors.values import check_values
-from panope_backends.text_elements import DTYPE as TEXTS
-from panope_backends.text_elements import ElementsError, decode_elements, encode_elements
+from panope_backends.wire.text_elements import DTYPE as TEXTS
+from panope_backends.wire.text_elements import ElementsError, decode_elements, encode_elements
 
 DTYPES = frozenset(
     {"bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"}

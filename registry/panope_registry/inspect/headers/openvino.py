@@ -9,7 +9,7 @@ from dataclasses import replace
 from xml.parsers import expat
 
 from panope_backends.api import TensorSpec
-from panope_backends.text_graphs import tensor_name
+from panope_backends.model_facts.text_graphs import tensor_name
 from panope_registry.inspect.documents import broken
 from panope_registry.inspect.file_bytes import Header, forward, size_of
 from panope_registry.inspect.headers.facts import BUFFERS, GraphFacts, WeightFacts

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from panope_backends.image_models import encodes_images, reads_text
+from panope_backends.model_facts.image_models import encodes_images, reads_text
 from panope_registry.inspect.tasks import known
 from panope_registry.inspect.tasks.task_maps import (
     ADAPTED,

@@ -17,7 +17,7 @@ import structlog
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import AvailabilityError, InstanceLostError, InternalError, PanopeError
-from panope_backends.frames import encode_frame
+from panope_backends.wire.frames import encode_frame
 from panope_server.config import Workers
 from panope_server.runtime.instances.guests import Guest, Guests
 from panope_server.runtime.instances.in_flight import Entries, Entry, Tenant

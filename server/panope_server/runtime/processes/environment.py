@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from panope_backends import memory_limit
+from panope_backends.isolation import memory_limit
 
 PASSED = frozenset(
     {

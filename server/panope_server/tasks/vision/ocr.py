@@ -10,8 +10,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from panope.worker.v1 import ocr_pb2 as messages
 from panope_backends.errors import Field, InvalidInputError
-from panope_backends.image_models import WRITTEN_SLOTS, image_states, part_of, reads_text
 from panope_backends.media.limits import MAX_TEXT_ANSWER_BYTES
+from panope_backends.model_facts.image_models import WRITTEN_SLOTS, image_states, part_of, reads_text
 from panope_server.config import Limits, Settings
 from panope_server.tasks import agreement, samples
 from panope_server.tasks.links import Link

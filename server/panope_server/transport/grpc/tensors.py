@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from panope.v1 import tensor_pb2 as pb
 from panope_backends.api import TensorSpec
-from panope_backends.text_elements import DTYPE as TEXTS
+from panope_backends.wire.text_elements import DTYPE as TEXTS
 from panope_server.tasks.tensors import NamedTensor
 
 DTYPES = {

@@ -14,6 +14,7 @@ import pytest
 from panope_backends.api import LoadOptions, ModelFacts, TensorSpec
 from panope_backends.engines.onnx.model import load_onnx_model
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.model_facts.text_graphs import TextShape, text_outputs, text_shape
 from panope_backends.plugins import load_backend
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import read_embed_files
@@ -21,7 +22,6 @@ from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.testing.graphs import WIDTH, text_graph
 from panope_backends.testing.models import VOCABULARY
-from panope_backends.text_graphs import TextShape, text_outputs, text_shape
 
 TEXTS = ("w1 w2 w3 w4 w5", "w6", "w7 w8")
 CONFIG = {"model_type": "bert", "hidden_size": WIDTH, "vocab_size": VOCABULARY, "max_position_embeddings": 48}

@@ -21,9 +21,9 @@ from panope_backends.api import LoadOptions, ModelFacts
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch.backend import CpuBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.image_models import image_states, reads_text
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import trial_image
+from panope_backends.model_facts.image_models import image_states, reads_text
 from panope_backends.tasks.ocr.module import OcrModule
 from panope_backends.tasks.ocr.written.job import WriteJob
 from panope_backends.tasks.ocr.written.parsed import TagReader

@@ -11,9 +11,9 @@ import pytest
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.frames import FrameDecoder
 from panope_backends.tasks.stacked_arrays import StackedArrays, tokens_of
 from panope_backends.tasks.task import ArrayItem, ArrayJob
+from panope_backends.wire.frames import FrameDecoder
 from panope_backends.worker.batch.batch_effects import arrays_move
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.batch.executor import Executor

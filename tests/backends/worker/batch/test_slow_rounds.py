@@ -14,9 +14,9 @@ import pytest
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import TensorModel, TensorSpec
 from panope_backends.errors import InvalidInputError
-from panope_backends.frames import FrameDecoder
 from panope_backends.tasks.stacked_arrays import StackedArrays
 from panope_backends.tasks.task import ArrayItem, ArrayJob
+from panope_backends.wire.frames import FrameDecoder
 from panope_backends.worker.batch.batching import Batcher
 from panope_backends.worker.batch.executor import Executor
 from panope_backends.worker.batch.pace import Pace

@@ -13,8 +13,8 @@ import numpy as np
 
 from panope.worker.v1 import embed_pb2
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends import frames
 from panope_backends.errors import PanopeError
+from panope_backends.wire import frames
 from panope_backends.worker.requests import failure_part
 from panope_server.config import Limits, Settings, Workers
 from panope_server.observability.metrics import Metrics

@@ -22,7 +22,6 @@ from structlog.testing import capture_logs
 
 import panope_server
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends import frames
 from panope_backends.errors import (
     AvailabilityError,
     InstanceLostError,
@@ -30,6 +29,7 @@ from panope_backends.errors import (
     InvalidInputError,
     OverloadedError,
 )
+from panope_backends.wire import frames
 from panope_server.tasks.embed import EmbedInput
 from panope_server.tasks.tensors import NamedTensor, TensorInput
 

@@ -19,7 +19,7 @@ from panope_backends.errors import (
     OverloadedError,
     PreconditionError,
 )
-from panope_backends.memory_limit import OOM_SCORE
+from panope_backends.isolation.memory_limit import OOM_SCORE
 from panope_backends.texts import CHARACTERS_PER_TOKEN
 from panope_server.config import Limits
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints

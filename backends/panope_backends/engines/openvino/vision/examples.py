@@ -10,8 +10,8 @@ import numpy as np
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.torch.vision.heads import PIXELS, VisionHead
-from panope_backends.image_models import finds_poses, sees_padding
 from panope_backends.media.processors import load_image_processor, trial_image, whole_of
+from panope_backends.model_facts.image_models import finds_poses, sees_padding
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.torch.vision.heads import TEXTS
-from panope_backends.image_models import has_towers
+from panope_backends.model_facts.image_models import has_towers
 
 IMAGES_FILE = "openvino_model.xml"
 

@@ -16,7 +16,7 @@ from panope_backends.engines.torch.decoder.facts import (
 )
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError
-from panope_backends.image_models import architecture_of
+from panope_backends.model_facts.image_models import architecture_of
 
 LOGITS_TOLERANCE = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.05}
 """How far logits of the same tokens may differ from each other in a trial at loading, as a part of the largest."""

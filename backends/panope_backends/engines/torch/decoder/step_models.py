@@ -19,7 +19,7 @@ from panope_backends.engines.torch.decoder.state_model import TorchStateModel
 from panope_backends.engines.torch.decoder.trial import answers_alike, expected_logits
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.errors import PanopeError, PreconditionError
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 #: What transformers' modules raise that are built otherwise than what this package takes over.
 BUILT_OTHERWISE = (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError, PreconditionError)

@@ -15,7 +15,7 @@ from panope_backends.engines.packages import version_of
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.diffusion.facts import CLASS, MAX_NAME, begins_from, parts_of
 from panope_backends.errors import PreconditionError
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 PIPELINE = "pipeline"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal
-from panope_backends.image_models import sides_of
+from panope_backends.model_facts.image_models import sides_of
 
 #: Types whose encoder reads features of audio.
 _SPEECH = frozenset({"whisper", "moonshine"})

@@ -23,7 +23,7 @@ from panope_backends.engines.torch.encoder_decoder.reader import reader_of
 from panope_backends.engines.torch.encoder_decoder.rerun_model import TorchRerunEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.trial import compare, expected_logits
 from panope_backends.errors import PanopeError, PreconditionError
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 #: What transformers' modules raise that are built otherwise than what this package takes over.
 BUILT_OTHERWISE = (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError, PreconditionError)

@@ -17,7 +17,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
     reads_images,
     source_length,
 )
-from panope_backends.image_models import image_states
+from panope_backends.model_facts.image_models import image_states
 
 _SAMPLE_RATE = 16_000
 """Of the audio that models of waveforms read."""

@@ -29,7 +29,7 @@ from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal, unknown_type
-from panope_backends.image_models import (
+from panope_backends.model_facts.image_models import (
     architecture_of,
     compares,
     encodes_images,

@@ -18,7 +18,7 @@ from panope_backends.engines.torch.pretrained import load_partly, load_pretraine
 from panope_backends.engines.torch.vision.forwards import FORWARDS
 from panope_backends.engines.torch.vision.heads import PIXELS, TEXTS, VisionHead
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.memory_limit import is_out_of_memory
+from panope_backends.isolation.memory_limit import is_out_of_memory
 
 #: Sides of an image that any model of no stated size takes.
 _SIDE = 64

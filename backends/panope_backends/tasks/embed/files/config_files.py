@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import PreconditionError
-from panope_backends.image_models import has_towers
+from panope_backends.model_facts.image_models import has_towers
 from panope_backends.tasks.embed.files.modules_file import STATIC_CONFIG, HeadStep, Modules, read_modules
 from panope_backends.tasks.embed.files.multi_vector_files import (
     KINDS,

@@ -10,8 +10,8 @@ import numpy as np
 from panope.worker.v1 import embed_pb2 as messages
 from panope_backends.api import TensorModel
 from panope_backends.errors import PreconditionError
-from panope_backends.image_models import has_towers, sees_padding
 from panope_backends.media.processors import load_image_processor
+from panope_backends.model_facts.image_models import has_towers, sees_padding
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.embed.images.padded_texts import PaddedTexts

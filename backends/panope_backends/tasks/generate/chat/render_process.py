@@ -7,7 +7,7 @@ import threading
 import msgspec
 
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.limited_process import Ended, LimitedProcess
+from panope_backends.isolation.limited_process import Ended, LimitedProcess
 from panope_backends.tasks.generate.chat.render import Rendered, RenderRequest, Setup
 from panope_backends.tasks.generate.chat.template_facts import TemplateFacts
 

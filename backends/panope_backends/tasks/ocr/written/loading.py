@@ -10,8 +10,8 @@ from panope_backends.api import EncoderDecoderModel, LoadedModel
 from panope_backends.errors import PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
-from panope_backends.image_models import WRITTEN_SLOTS
 from panope_backends.media.processors import load_image_processor
+from panope_backends.model_facts.image_models import WRITTEN_SLOTS
 from panope_backends.tasks.generate.defaults import GenerationDefaults, read_defaults
 from panope_backends.tasks.generate.loading.cache_memory import memory_for
 from panope_backends.tasks.generate.loading.engine import allocate

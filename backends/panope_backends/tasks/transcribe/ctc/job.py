@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from panope.worker.v1 import transcribe_pb2 as messages
 from panope_backends.api import TensorModel
-from panope_backends.audio_models import FrameGrid
 from panope_backends.errors import InternalError
 from panope_backends.media.audio import Samples
+from panope_backends.model_facts.audio_models import FrameGrid
 from panope_backends.tasks.task import DeviceJob
 from panope_backends.tasks.transcribe.audio_input import AudioInput
 from panope_backends.tasks.transcribe.ctc.vocabulary import CtcVocabulary

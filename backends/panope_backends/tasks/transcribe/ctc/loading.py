@@ -10,10 +10,10 @@ import numpy as np
 
 from panope.worker.v1.transcribe_pb2 import TranscribeFacts, TranscribeInput, TranscribeOutput
 from panope_backends.api import FeatureSpec, TensorModel
-from panope_backends.audio_models import frame_grid
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import import_transformers
+from panope_backends.model_facts.audio_models import frame_grid
 from panope_backends.tasks.detect_speech.requests import speech_detection
 from panope_backends.tasks.task import Answered, Job, LoadedTask, ModelSource
 from panope_backends.tasks.transcribe.audio_input import UNSUPPORTED, read_audio

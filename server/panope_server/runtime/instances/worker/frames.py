@@ -8,7 +8,7 @@ from dataclasses import fields
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import GenerationStatistics, TensorSpec
 from panope_backends.errors import BY_REASON, Field, InternalError, InvalidInputError, PanopeError
-from panope_backends.frames import LENGTH_BYTES, FrameError, encode_frame_of
+from panope_backends.wire.frames import LENGTH_BYTES, FrameError, encode_frame_of
 from panope_server.config import Workers
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.placement.plan import LoadPlan

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from google.protobuf.message import DecodeError
 
-from panope_backends.frames import FrameDecoder, FrameError
+from panope_backends.wire.frames import FrameDecoder, FrameError
 
 _log = structlog.get_logger("panope.instances")
 

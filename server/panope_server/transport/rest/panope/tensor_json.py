@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.text_elements import DTYPE as TEXTS
-from panope_backends.text_elements import decode_elements, encode_elements
+from panope_backends.wire.text_elements import DTYPE as TEXTS
+from panope_backends.wire.text_elements import decode_elements, encode_elements
 from panope_server.tasks.tensors import NamedTensor
 
 Datatype = Literal[

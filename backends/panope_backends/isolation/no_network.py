@@ -9,6 +9,7 @@ later has too. Refused are
     ptrace, process_vm_*, pidfd_getfd    ways into other processes of the user, and to their sockets; the server's
                  launcher bars those by way of /proc
     keys typed into a terminal           by ioctl, which the shell that the server was started from would run
+    keyrings of the kernel               which has other programs look up a key that it lacks, such as a name's address
     calls of other architectures         whose numbers mean something else
 
 It is a filter of calls and no sandbox: files stay what the server's user may read and write.
@@ -68,6 +69,9 @@ _MACHINES: dict[str, tuple[int, int, dict[str, int]]] = {
             "process_vm_writev": 311,
             "io_uring_setup": 425,
             "pidfd_getfd": 438,
+            "add_key": 248,
+            "request_key": 249,
+            "keyctl": 250,
         },
     ),
     "aarch64": (
@@ -83,9 +87,23 @@ _MACHINES: dict[str, tuple[int, int, dict[str, int]]] = {
             "process_vm_writev": 271,
             "io_uring_setup": 425,
             "pidfd_getfd": 438,
+            "add_key": 217,
+            "request_key": 218,
+            "keyctl": 219,
         },
     ),
 }
+
+#: Calls that are refused whatever their arguments.
+_NOT_PERMITTED = (
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "pidfd_getfd",
+    "add_key",
+    "request_key",
+    "keyctl",
+)
 
 Instruction = tuple[int, int, int, int]
 """An operation, how many to skip if it holds and if not, and its number."""
@@ -166,7 +184,7 @@ def _blocks(calls: dict[str, int]) -> Iterator[Instruction]:
     for name, error in (
         ("connect", errno.EACCES),
         ("io_uring_setup", errno.ENOSYS),
-        *((other, errno.EPERM) for other in ("ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd")),
+        *((other, errno.EPERM) for other in _NOT_PERMITTED),
     ):
         yield (_IF_EQUAL, 0, 1, calls[name])
         yield _refused(error)

@@ -15,7 +15,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.engines.config_checks import check_layers
 from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import PreconditionError
-from panope_backends.memory_limit import LIMIT, OOM_SCORE, is_out_of_memory
+from panope_backends.isolation.memory_limit import LIMIT, OOM_SCORE, is_out_of_memory
 from panope_backends.testing.models import tiny_transformer
 from panope_backends.worker.loading import load_model
 
@@ -28,7 +28,11 @@ def told_by(program: str, limit: int = 0) -> Any:
     """What a confined program prints."""
     environment = dict(os.environ) | ({LIMIT: str(limit)} if limit else {})
     done = subprocess.run(
-        [sys.executable, "-c", f"from panope_backends.memory_limit import limit_memory\nlimit_memory()\n{program}"],
+        [
+            sys.executable,
+            "-c",
+            f"from panope_backends.isolation.memory_limit import limit_memory\nlimit_memory()\n{program}",
+        ],
         env=environment,
         capture_output=True,
         check=True,

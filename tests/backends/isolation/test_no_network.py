@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from panope_backends import no_network
 from panope_backends.errors import PreconditionError
-from panope_backends.no_network import deny_network, refusal
-from panope_backends.own_code import prepare_for_own_code
+from panope_backends.isolation import no_network
+from panope_backends.isolation.no_network import deny_network, refusal
+from panope_backends.isolation.own_code import prepare_for_own_code
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the filter")
 
@@ -36,6 +36,9 @@ REFUSED = {
     "a queue of calls": "call(425, 8, bytes(120))",
     "keys typed into a terminal": "fcntl.ioctl(TERMINAL, termios.TIOCSTI, b'x')",
     "text pasted into a console": "fcntl.ioctl(TERMINAL, 0x541C, bytes([3]))",
+    "a key that the kernel lets others look up": "call(249 if X86 else 218, b'user', b'panope:none', None, 0)",
+    "a new key": "call(248 if X86 else 217, b'user', b'panope:none', b'x', 1, -3)",
+    "keyrings": "call(250 if X86 else 219, 0, -3, 0)",
     "the other numbers of x86-64": "call(0x40000000 + 41, 2, 1, 0) if X86 else socket.socket()",
 }
 ALLOWED = {
@@ -49,7 +52,7 @@ ALLOWED = {
 }
 PROGRAM = """
 import asyncio, ctypes, fcntl, json, multiprocessing, os, platform, queue, socket, subprocess, sys, termios, threading
-from panope_backends.no_network import deny_network
+from panope_backends.isolation.no_network import deny_network
 
 X86 = platform.machine() == "x86_64"
 PATH, PORT = sys.argv[1], int(sys.argv[2])
@@ -119,6 +122,11 @@ def test_it_is_the_filter_that_refuses_what_a_terminal_may_refuse_too(
 ) -> None:
     """Kernels refuse them by other errors, or, to root, not at all."""
     assert outcomes["free"][what] != "PermissionError"
+    assert outcomes["denied"][what] == "PermissionError"
+
+
+@pytest.mark.parametrize("what", ["a key that the kernel lets others look up", "a new key", "keyrings"])
+def test_keyrings_are_closed_and_not_merely_empty(outcomes: dict[str, dict[str, str]], what: str) -> None:
     assert outcomes["denied"][what] == "PermissionError"
 
 

@@ -19,7 +19,7 @@ import time
 from enum import Enum
 
 from panope_backends.errors import InternalError
-from panope_backends.memory_limit import LIMIT
+from panope_backends.isolation.memory_limit import LIMIT
 
 LENGTH = struct.Struct("<Q")
 """Of a frame, before its bytes."""

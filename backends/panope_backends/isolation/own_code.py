@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from panope_backends.errors import PreconditionError
-from panope_backends.no_network import NETWORK, REASON, deny_network, refusal
+from panope_backends.isolation.no_network import NETWORK, REASON, deny_network, refusal
 from panope_backends.python_models.layout import FORMAT
 
 REMOTE_CODE = "remote_code"

@@ -1,0 +1,1 @@
+"""What keeps programs that run models, their code and strangers' files within limits: memory, time, network."""

@@ -1,0 +1,1 @@
+"""Forms of bytes that the server and its workers share."""
