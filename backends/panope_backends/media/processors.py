@@ -175,7 +175,7 @@ def import_transformers(*, with_torch: bool = False) -> Any:
     """
     if not with_torch and "transformers" not in sys.modules and "torch" not in sys.modules:
         # What the import system takes for "there is none"; transformers looks once.
-        sys.modules["torch"] = None  # type: ignore[assignment]
+        sys.modules["torch"] = None  # type: ignore[assignment]  # the import system takes it, typeshed does not know
     try:
         return importlib.import_module("transformers")
     except ModuleNotFoundError as error:

@@ -107,7 +107,7 @@ class _Text(torch.nn.Module):  # type: ignore[misc]  # torch's types are not rea
         return duration[:, 0], told.prior_means, told.prior_log_variances
 
 
-class _Sound(torch.nn.Module):  # type: ignore[misc]
+class _Sound(torch.nn.Module):  # type: ignore[misc]  # torch's types are not read (see pyproject.toml)
     """As it ends."""
 
     def __init__(self, module: Any) -> None:

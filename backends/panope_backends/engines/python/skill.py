@@ -76,8 +76,8 @@ def _handler(kind: Any, folder: str) -> Callable[..., Any]:
     # As skills give it: the model, its tokenizer, the handler, a queue and the size of batches.
     begun = _called(begin, known)
     parts = begun if isinstance(begun, tuple) and len(begun) >= 3 else (None, None, None)
-    if callable(parts[2]):
-        return parts[2]  # type: ignore[no-any-return] # it is callable
+    if (given := _function(parts[2])) is not None:
+        return given
     if isinstance(begun, tuple) and begun and all(part is None for part in parts[:3]) and len(begun) >= 3:
         raise PreconditionError(
             f"the skill's `{begin.__name__}` gave no model; the server's log may have what it printed",
@@ -88,10 +88,14 @@ def _handler(kind: Any, folder: str) -> Callable[..., Any]:
         raise PreconditionError(
             f"the skill has no method `create_{HARDWARE}_…_endpoint_handler`", reason="missing_method"
         )
-    handler = _called(make, known | {"endpoint": parts[0], "tokenizer": parts[1], "processor": parts[1]})
-    if not callable(handler):
+    handler = _function(_called(make, known | {"endpoint": parts[0], "tokenizer": parts[1], "processor": parts[1]}))
+    if handler is None:
         raise PreconditionError(f"the skill's `{make.__name__}` gives no function", reason="load_failed")
-    return handler  # type: ignore[no-any-return] # as above
+    return handler
+
+
+def _function(given: object) -> Callable[..., Any] | None:
+    return given if callable(given) else None
 
 
 def _makes_handler(name: str) -> bool:

@@ -137,7 +137,9 @@ def show(
             return
         explanation = routes.explained(session, entry, user, request_id)
     if json:
-        print_json(routes.document(explanation))
+        from panope_server.transport.rest.panope.route_schemas import explanation_json
+
+        print_json(explanation_json(explanation))
     else:
         routes.tell(explanation, of_unit=bool(user or request_id))
 

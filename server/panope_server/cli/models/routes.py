@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from panope_backends.errors import InvalidInputError, PreconditionError
@@ -103,33 +103,6 @@ def tell(explanation: Explanation, *, of_unit: bool) -> None:
     if of_unit:
         decision = explanation.decision
         console.print(f"gets {decision.resolved.key}: {decision.reason}")
-
-
-def document(explanation: Explanation) -> Mapping[str, object]:
-    """An explanation for programs."""
-    named, decision = explanation.named, explanation.decision
-    return {
-        "alias": named.alias,
-        "version": named.version,
-        "policy": named.route.policy.document(),
-        "target": decision.resolved.key,
-        "reason": decision.reason,
-        "targets": [
-            {
-                "target": view.resolved.key,
-                "weight": view.weight,
-                "price": view.price,
-                "share": view.part,
-                "observed_calls": view.calls,
-                "failure_ratio": view.failure_ratio,
-                "latency_seconds": view.latency_seconds,
-                "cost": view.cost,
-                "reward": view.reward,
-                "reported_rewards": view.rewards,
-            }
-            for view in explanation.targets
-        ],
-    }
 
 
 def _row(view: TargetView) -> Sequence[str]:

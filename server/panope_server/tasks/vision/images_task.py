@@ -75,7 +75,7 @@ class ImagesTask(Task[I, O]):
 
     def join(self, parts: Sequence[O]) -> O:
         """The images of all parts."""
-        return type(parts[0])(list(chain.from_iterable(part.images for part in parts)))  # type: ignore[call-arg]
+        return type(parts[0])(list(chain.from_iterable(part.images for part in parts)))  # type: ignore[call-arg]  # outputs hold images alone
 
     def canonical(self, task_input: I, facts: object) -> Canonical | None:
         """Each image by its bytes, and with all of them the options."""
@@ -97,7 +97,7 @@ class ImagesTask(Task[I, O]):
     def answers(self, part: O, first: int) -> Sequence[O]:
         """What was found of each image."""
         del first
-        return [type(part)([image]) for image in part.images]  # type: ignore[call-arg]
+        return [type(part)([image]) for image in part.images]  # type: ignore[call-arg]  # as in `join`
 
     def validate(self, task_input: I, limits: Limits) -> None:
         """Checks the images as far as the server sees them; what they hold, the worker sees."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from panope_backends.api import StepBatch, StepModel
-from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE, vocab_size_of
-from panope_backends.engines.torch.decoder.rerun_texts import Texts, texts_cache
+from panope_backends.api import StepBatch
+from panope_backends.engines.torch.decoder.loading import vocab_size_of
+from panope_backends.engines.torch.decoder.rerunning import RerunningModel
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.out_of_memory import refusing
-from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]
 
@@ -28,7 +26,7 @@ _USUAL_IDS = 8
 _USUAL = 2048
 
 
-class TorchRerunDecoder(StepModel):
+class TorchRerunDecoder(RerunningModel):
     """A module of transformers that runs each text from its beginning at each step.
 
     Args:
@@ -42,20 +40,10 @@ class TorchRerunDecoder(StepModel):
     """
 
     def __init__(self, module: Any, precision: str, max_positions: int, device: TorchDevice = HOST) -> None:
-        self.precision = precision
+        super().__init__(module, precision, max_positions or _USUAL, device)
         self.vocab_size = vocab_size_of(module)
-        self.max_positions = max_positions or _USUAL
-        self.cache = texts_cache(self.max_positions, precision)
-        self._module, self._device = module, device
         self._keeps = "use_cache" in inspect.signature(module.forward).parameters
-        self._texts = Texts()
         self._try()
-
-    def allocate(self, blocks: int) -> None:
-        """Forgets all sequences."""
-        self.blocks = 0
-        self._texts.allocate(blocks, self.cache)
-        self.blocks = blocks
 
     def forward(self, batch: StepBatch) -> Array:
         """Runs each text whose tokens are sampled."""
@@ -66,21 +54,6 @@ class TorchRerunDecoder(StepModel):
                 if len(text.rows):
                     logits[text.rows] = self._logits(text.tokens, text.places)
         return logits
-
-    def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
-        """Copies tokens."""
-        self.check_copies(copies)
-        self._texts.copy(copies)
-
-    def free_memory_bytes(self) -> int | None:
-        """Of a GPU's own memory."""
-        return self._device.free_bytes()
-
-    def close(self) -> None:
-        """Frees the weights."""
-        self._texts.clear()
-        del self._module
-        self._device.forget_unused()
 
     def _logits(self, tokens: Array, places: Array) -> Array:
         with torch.inference_mode():
@@ -97,9 +70,4 @@ class TorchRerunDecoder(StepModel):
         found = [self._logits(tokens, last), self._logits(tokens[:first], last)]
         self._logits(tokens[::-1].copy(), last)
         found.append(self._logits(tokens[:first], last))
-        most = LOGITS_TOLERANCE[self.precision] * np.abs(found[0]).max()
-        if not all(np.abs(each - found[0]).max() <= most for each in found):
-            raise PreconditionError(
-                "what the model says of a text changes with what comes after it, or with what ran before",
-                reason="unsupported_model",
-            )
+        self._refuse_others(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,7 @@ import torch
 from panope_backends.api import EncoderDecoderModel, SourceSpec, StepBatch
 from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.host import memory_bytes
-from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
-from panope_backends.engines.torch.decoder.rerun_texts import Texts, texts_cache
+from panope_backends.engines.torch.decoder.rerunning import RerunningModel
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.out_of_memory import refusing
 from panope_backends.errors import InvalidInputError, PreconditionError
@@ -26,7 +25,7 @@ _SOURCE, _TRIED, _FIRST = 12, 10, 5
 _USUAL_IDS = 8
 
 
-class TorchRerunEncoderDecoder(EncoderDecoderModel):
+class TorchRerunEncoderDecoder(RerunningModel, EncoderDecoderModel):
     """A module of transformers whose decoder runs each text from its beginning at each step.
 
     Args:
@@ -40,22 +39,13 @@ class TorchRerunEncoderDecoder(EncoderDecoderModel):
     """
 
     def __init__(self, module: Any, precision: str, max_length: int, device: TorchDevice = HOST) -> None:
-        self.precision, self.max_positions = precision, max_length
-        self._module, self._device = module, device
-        self.cache = texts_cache(max_length, precision)
-        self._texts = Texts()
+        super().__init__(module, precision, max_length, device)
         self._sources: dict[int, Mapping[str, Any]] = {}
         any_source = self._encoded(np.full(1, _USUAL_IDS))
         self.vocab_size = int(self._run(any_source, np.full(1, _USUAL_IDS)).shape[-1])
         width = int(any_source["encoder_outputs"].last_hidden_state.shape[-1])
         self.source = SourceSpec(max_length, width * module.dtype.itemsize)
         self._try()
-
-    def allocate(self, blocks: int) -> None:
-        """Forgets all sequences."""
-        self.blocks = 0
-        self._texts.allocate(blocks, self.cache)
-        self.blocks = blocks
 
     def allocate_sources(self, sources: int) -> None:
         """Forgets all sources; each one's memory is taken when it is encoded."""
@@ -86,21 +76,10 @@ class TorchRerunEncoderDecoder(EncoderDecoderModel):
                     logits[text.rows] = self._run(self._sources[sources[text.number]], text.tokens)[text.places]
         return logits
 
-    def copy_blocks(self, copies: Sequence[tuple[int, int]]) -> None:
-        """Copies tokens."""
-        self.check_copies(copies)
-        self._texts.copy(copies)
-
-    def free_memory_bytes(self) -> int | None:
-        """Of a GPU's own memory."""
-        return self._device.free_bytes()
-
     def close(self) -> None:
         """Frees the weights and what is kept."""
-        self._texts.clear()
         self._sources = {}
-        del self._module
-        self._device.forget_unused()
+        super().close()
 
     def _encoded(self, tokens: Array) -> Mapping[str, Any]:
         """A source as the module takes it; of some types only those that are given its tokens too look back alone."""
@@ -122,9 +101,4 @@ class TorchRerunEncoderDecoder(EncoderDecoderModel):
         found = [self._run(source, tokens)[first - 1], self._run(source, tokens[:first])[-1]]
         self._run(source, tokens[::-1].copy())
         found.append(self._run(source, tokens[:first])[-1])
-        most = LOGITS_TOLERANCE[self.precision] * np.abs(found[0]).max()
-        if not all(np.abs(each - found[0]).max() <= most for each in found):
-            raise PreconditionError(
-                "what the model says of a text changes with what comes after it, or with what ran before",
-                reason="unsupported_model",
-            )
+        self._refuse_others(found)
