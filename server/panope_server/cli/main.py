@@ -26,7 +26,7 @@ from panope_server.cli.jobs import jobs, worker
 from panope_server.cli.machine import catalogue
 from panope_server.cli.machine import commands as machine
 from panope_server.cli.models import alias, bench, build, discover, import_and_ls, pull, recommend, show, update
-from panope_server.cli.output.usage import PanopeGroup
+from panope_server.cli.output.usage import CommandGroup, PanopeGroup
 from panope_server.cli.records import log, usage
 from panope_server.cli.server import cache, models, ps, serve
 from panope_server.cli.store import pin, store
@@ -45,7 +45,7 @@ app = typer.Typer(
     cls=PanopeGroup,
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # its boxes take longer to import than all commands
     pretty_exceptions_enable=False,
 )
 
@@ -71,11 +71,11 @@ app.command("rm")(store.rm)
 app.command("gc")(store.gc)
 app.command("du")(store.du)
 app.command("verify")(store.verify)
-app.add_typer(alias.alias, name="alias")
-app.add_typer(keys.keys, name="keys")
-app.add_typer(limits.limits, name="limits")
+app.add_typer(alias.alias, name="alias", cls=CommandGroup)
+app.add_typer(keys.keys, name="keys", cls=CommandGroup)
+app.add_typer(limits.limits, name="limits", cls=CommandGroup)
 app.command("audit")(audit.audit)
-app.add_typer(jobs.jobs, name="jobs")
+app.add_typer(jobs.jobs, name="jobs", cls=CommandGroup)
 app.command("job-worker")(worker.worker)
 app.command("ps")(ps.ps)
 app.command("load")(models.load)
@@ -100,7 +100,7 @@ app.command("run")(chat.run)
 app.command("generate")(chat.generate)
 app.command("generate-image")(generate_image.generate_image)
 app.command("generate-video")(generate_video.generate_video)
-app.add_typer(cache.cache, name="cache")
+app.add_typer(cache.cache, name="cache", cls=CommandGroup)
 app.command("usage")(usage.usage)
 app.command("log")(log.log)
 app.command("bench")(bench.bench)

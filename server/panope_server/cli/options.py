@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from panope_server.cli.output.console import fail
-from panope_server.config import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from panope_server.config import Settings
 
 NAME_FORM = "VENDOR/NAME or NAME"
 """How names of models and aliases are written."""
@@ -56,6 +58,8 @@ def settings_for(
     home: str | None = None, *, config: Path | None = None, assignments: Sequence[str] = (), **flags: object
 ) -> Settings:
     """The settings of this command; ends it with a clear sentence when one is wrong."""
+    from panope_server.config import SettingsError, load_settings
+
     try:
         return load_settings(file=config, flags={"home": home, **flags}, assignments=assignments)
     except SettingsError as error:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from panope_backends.errors import InvalidInputError, PanopeError
 from panope_server.cli.output.console import fail, note
 from panope_server.cli.output.errors import fail_with
-from panope_server.config import Settings
 
 if TYPE_CHECKING:
     from panope_registry.session import RegistrySession
+    from panope_server.config import Settings
 
 NO_HOME = "{home} is no home of Panope yet: `panope import` and `panope pull` begin one; `--home` names another"
 

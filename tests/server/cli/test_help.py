@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -55,3 +57,37 @@ def test_a_model_is_named_alike_by_every_command(words: str) -> None:
 def test_build_lists_the_precisions_that_weights_are_quantized_to() -> None:
     (precision,) = [parameter for parameter in COMMANDS["panope build"].params if parameter.name == "precision"]
     assert [name for name in TARGETS if name not in precision.help] == []
+
+
+#: What takes longer to import than all commands together, and is of no use to `--help`.
+HEAVY = {
+    "asyncio",
+    "grpc",
+    "msgspec",
+    "numpy",
+    "panope_backends.api",
+    "panope_server.config",
+    "rich.markdown",
+    "sqlalchemy",
+}
+
+
+def test_help_imports_nothing_that_only_commands_need() -> None:
+    program = (
+        "import sys\n"
+        "from panope_server.cli.main import app\n"
+        "try: app(['--help'])\n"
+        "finally: print('imported', *sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported = set(done.stderr.rpartition("imported")[2].split())
+    assert "serve" in done.stdout
+    assert "typer" in imported
+    assert imported & HEAVY == set()
+
+
+def test_a_list_of_commands_has_their_whole_sentences() -> None:
+    program = [sys.executable, "-m", "panope_server", "alias", "--help"]
+    said = " ".join(subprocess.run(program, capture_output=True, text=True, check=True).stdout.split())
+    assert "Point an alias to a model, to one variant of it, or to several among which its calls are split." in said
+    assert " list " not in said, "a hidden command"

@@ -13,12 +13,12 @@ from panope_backends.errors import InvalidInputError
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output.console import console, note, print_json, print_table
 from panope_server.cli.registry_session import registry_session, user_name
-from panope_server.config import Settings
 
 if TYPE_CHECKING:
     from panope_registry.access.key_types import IssuedKey, KeyEntry
     from panope_registry.access.limits import Limit
     from panope_registry.access.pepper import Peppers
+    from panope_server.config import Settings
 
 keys = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 

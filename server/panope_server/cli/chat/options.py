@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from panope_server.config.numbers import read_integer, read_number
+#: Options that take any number; the others take integers.
+_NUMBERS = ("temperature", "top_p")
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,18 @@ class ChatOptions:
         Raises:
             ValueError: there is no such option, or the text is no number; the message says so.
         """
-        read = _READERS.get(name)
-        if read is None:
-            raise ValueError(f"there is no option `{name}`; there are: {', '.join(_READERS)}, system")
+        names = [field.name for field in fields(self)]
+        if name not in names:
+            raise ValueError(f"there is no option `{name}`; there are: {', '.join(names)}, system")
         if text == "default":
             return replace(self, **{name: None})
-        value = read(text)
+        value = _read(text, name)
         if value is None:
             raise ValueError(f"`{name}` takes a number, or `default`")
         return replace(self, **{name: value})
 
 
-_READERS: Mapping[str, Callable[[str], Any]] = {
-    "temperature": read_number,
-    "top_p": read_number,
-    "top_k": read_integer,
-    "max_tokens": read_integer,
-    "seed": read_integer,
-}
+def _read(text: str, name: str) -> Any:
+    from panope_server.config.numbers import read_integer, read_number
+
+    return read_number(text) if name in _NUMBERS else read_integer(text)

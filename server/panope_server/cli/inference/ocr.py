@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
 from panope_server.cli.client import client_for
@@ -99,6 +98,8 @@ def _check_whole_image(is_document: bool, of_images: Mapping[str, object]) -> No
 
 
 def _value(page: TextPage, *, words: bool) -> dict[str, Any]:
+    import msgspec
+
     return {
         "page": page.number,
         "width": page.width,

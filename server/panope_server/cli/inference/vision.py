@@ -15,7 +15,6 @@ from panope_server.cli.inference.drawing import COLOURS, canvas, check_drawn, co
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_folder
-from panope_server.config.numbers import read_number
 
 if TYPE_CHECKING:
     from panope.v1.detect_service_pb2 import Detection, ImageDetections
@@ -143,6 +142,8 @@ def segment(
 
 
 def _sides(text: str) -> list[float]:
+    from panope_server.config.numbers import read_number
+
     sides = [read_number(each.strip()) for each in text.split(",")]
     known = [side for side in sides if side is not None]
     if not len(known) == len(sides) == 4:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 from panope_backends.errors import PanopeError
 from panope_server.cli.output.console import console, fail, note
 from panope_server.cli.output.logs import log_to_file
-from panope_server.config import Settings
 
 if TYPE_CHECKING:
     from panope_registry.jobs import JobEntry, Jobs
     from panope_registry.session import RegistrySession
     from panope_server.cli.output.progress import Bars
+    from panope_server.config import Settings
 
 LOOK_SECONDS = 0.2
 INTERRUPTED = 130

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from panope_backends.errors import PanopeError
@@ -18,6 +17,8 @@ Backend = Annotated[str, typer.Option("--backend", help="Only architectures that
 
 def catalogue(json: Json = False, task: Task = "", backend: Backend = "") -> None:
     """Tell which architectures this version recognises, loads and serves, as tests found with tiny models."""
+    import msgspec
+
     from panope_registry.catalogue import read_part
     from panope_server.transport.rest.panope.catalogue_schemas import catalogue_json
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +25,8 @@ Refresh = Annotated[bool, typer.Option("--refresh", help="Ask the backends again
 
 def hardware(home: Home = None, json: Json = False, refresh: Refresh = False, config: ConfigFile = None) -> None:
     """List the devices that backends can use, and why others are missing and what would help."""
+    import asyncio
+
     from panope_server.runtime.hardware.hardware import Hardware
 
     settings = settings_for(home, config=config)
@@ -41,6 +42,8 @@ def hardware(home: Home = None, json: Json = False, refresh: Refresh = False, co
 
 def doctor(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:
     """Tell what is installed, which devices and ports there are, and what would be chosen for each model and why."""
+    import asyncio
+
     from panope_server.cli.machine.doctor import examine
 
     report = asyncio.run(examine(settings_for(home, config=config)))

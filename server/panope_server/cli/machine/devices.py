@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from panope_backends.api import Device
 from panope_server.cli.output.console import bytes_text, console, print_table
+
+if TYPE_CHECKING:
+    from panope_backends.api import Device
 
 
 def print_devices(devices: Sequence[Device]) -> None:

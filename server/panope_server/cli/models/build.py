@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -34,6 +33,8 @@ def build(
     config: ConfigFile = None,
 ) -> None:
     """Make another variant of a model; what is missing of its weights is downloaded first."""
+    import asyncio
+
     from panope_registry.job_handlers.conversion_plan import refuse_impossible_build
     from panope_registry.job_handlers.requests import BuildRequest, check_build, enqueue_build
     from panope_server.runtime.hardware.hardware import Hardware

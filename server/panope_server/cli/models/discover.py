@@ -12,12 +12,12 @@ from panope_backends.errors import PanopeError
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output.console import fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
-from panope_server.config import Settings
 
 if TYPE_CHECKING:
     from panope_registry.ingest.discovery import FoundModel
     from panope_registry.jobs import Jobs
     from panope_registry.session import RegistrySession
+    from panope_server.config import Settings
 
 
 def discover(

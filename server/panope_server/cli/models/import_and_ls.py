@@ -23,7 +23,6 @@ from panope_server.cli.options import (
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.output.tasks import note_unserved, require_task, task_text
 from panope_server.cli.registry_session import registry_session
-from panope_server.transport.keep_alive import recorded_keep_alive
 
 if TYPE_CHECKING:
     from panope_registry.registry import ModelEntry
@@ -47,6 +46,8 @@ def import_folder(
     config: ConfigFile = None,
 ) -> None:
     """Import a model, or an adapter, from a folder into the store."""
+    from panope_server.transport.keep_alive import recorded_keep_alive
+
     with registry_session(settings_for(home, config=config), create=True) as session:
         seconds = recorded_keep_alive(keep_alive, KEEP_ALIVE)
         try:

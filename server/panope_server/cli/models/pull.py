@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,9 +12,9 @@ from panope_server.cli.options import KEEP_ALIVE, Base, ConfigFile, Home, Json, 
 from panope_server.cli.output.console import bytes_text, console, print_json
 from panope_server.cli.output.tasks import require_task
 from panope_server.cli.registry_session import registry_session, user_name
-from panope_server.config import Settings
-from panope_server.config.remote import check_host
-from panope_server.transport.keep_alive import recorded_keep_alive
+
+if TYPE_CHECKING:
+    from panope_server.config import Settings
 
 Revision = Annotated[str, typer.Option("--revision", help="A branch, tag or commit.")]
 
@@ -52,6 +52,8 @@ def register(
 ) -> None:
     """Register a model of a hub, whose weights stay where they are, or one that a server elsewhere runs."""
     from panope_registry.job_handlers.requests import SyncRequest, enqueue_sync, upstream_of
+    from panope_server.config.remote import check_host
+    from panope_server.transport.keep_alive import recorded_keep_alive
 
     settings = settings_for(home, config=config)
     with registry_session(settings, create=True) as session:

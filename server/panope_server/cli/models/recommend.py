@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +30,8 @@ def recommend(
     config: ConfigFile = None,
 ) -> None:
     """Recommend a model for a task, of those that `panope bench` has measured on this machine; the largest first."""
+    import asyncio
+
     from panope_server.config.sizes import parse_size
 
     settings = settings_for(home, config=config)
@@ -58,6 +59,8 @@ def recommend(
 async def _recommended(
     settings: Settings, session: RegistrySession, task: str, max_latency_seconds: float, max_memory_bytes: int
 ) -> Recommended:
+    import asyncio
+
     from panope_registry.models.types import ModelFilter
     from panope_server.runtime.hardware.hardware import Hardware
     from panope_server.runtime.placement.recommendation import recommend as choose

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -36,6 +35,8 @@ def show(
     config: ConfigFile = None,
 ) -> None:
     """Tell everything that the registry knows of a model."""
+    import asyncio
+
     settings = settings_for(home, config=config)
     with registry_session(settings) as session:
         entry = session.registry.model(model)

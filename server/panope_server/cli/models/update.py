@@ -10,7 +10,6 @@ from panope_server.cli.models.show import keep_alive_text, model_document
 from panope_server.cli.options import KEEP_ALIVE, ConfigFile, Home, Json, Model, settings_for
 from panope_server.cli.output.console import console, print_json
 from panope_server.cli.registry_session import registry_session, user_name
-from panope_server.transport.keep_alive import recorded_keep_alive
 
 
 def update(
@@ -28,6 +27,8 @@ def update(
     config: ConfigFile = None,
 ) -> None:
     """Change how long a model stays loaded that nobody uses. A running server takes it over within a second."""
+    from panope_server.transport.keep_alive import recorded_keep_alive
+
     with (
         registry_session(settings_for(home, config=config)) as session,
         session.audit.recording(user_name(), "models.update", model),

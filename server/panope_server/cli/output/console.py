@@ -6,9 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-import orjson
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from panope_registry.store.sizes import size_text
@@ -31,6 +29,8 @@ _errors = _console(stderr=True)
 
 def print_json(value: Any) -> None:
     """Prints a value as indented JSON, floats of NumPy arrays included."""
+    import orjson
+
     options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
     sys.stdout.buffer.write(orjson.dumps(value, option=options, default=str))
     sys.stdout.buffer.flush()
@@ -38,6 +38,8 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
     """Prints rows under headings; `empty` when there is none."""
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from panope_server.config import Settings
+if TYPE_CHECKING:
+    from panope_server.config import Settings
+
 
 MAX_BYTES = 1 << 20
 

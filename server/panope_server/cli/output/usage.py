@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperGroup
 
 from panope_server.cli.output.console import fail
-from panope_server.config.numbers import read_integer, read_number
 
 #: Options and commands that had another name in an earlier version, each with the command that it belongs to.
 RENAMED: Mapping[tuple[str, str], str] = {
@@ -24,11 +23,24 @@ RENAMED: Mapping[tuple[str, str], str] = {
     ("verify", "--remote"): "--shared",
 }
 
+#: Letters of a command's first sentence, at most.
+_WHOLE = 1000
+
 UsageError: Any = typer.BadParameter.__mro__[1]
 """The root of what Typer raises for a wrong command line; it has no public name in every version."""
 
 
-class PanopeGroup(TyperGroup):
+class CommandGroup(TyperGroup):
+    """Commands whose list has the whole of their first sentences."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Lists the commands."""
+        shown = [(name, self.commands[name]) for name in self.list_commands(ctx) if not self.commands[name].hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=_WHOLE)) for name, command in shown])
+
+
+class PanopeGroup(CommandGroup):
     """A command with commands below it, whose errors are sentences as those of the commands themselves."""
 
     def main(self, *arguments: Any, **more: Any) -> Any:
@@ -68,18 +80,21 @@ def _read_numbers_strictly(command: Any) -> None:
     for parameter in command.params:
         kind = _kind_of(parameter)
         if kind in (int, float):
-            read = read_integer if kind is int else read_number
-            parameter.process_value = partial(_checked, parameter, read, parameter.process_value)
+            parameter.process_value = partial(_checked, parameter, parameter.process_value)
     for below in getattr(command, "commands", {}).values():
         _read_numbers_strictly(below)
 
 
-def _checked(
-    parameter: Any, read: Callable[[str], float | None], process: Callable[[Any, Any], Any], context: Any, value: Any
-) -> Any:
-    if isinstance(value, str) and read(value) is None:
+def _checked(parameter: Any, process: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
+    if isinstance(value, str) and _read(value, _kind_of(parameter)) is None:
         raise _NoNumberError(value, context, parameter)
     return process(context, value)
+
+
+def _read(text: str, kind: type) -> float | None:
+    from panope_server.config.numbers import read_integer, read_number
+
+    return read_integer(text) if kind is int else read_number(text)
 
 
 def _kind_of(parameter: Any) -> Any:

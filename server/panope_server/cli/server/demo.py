@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from panope_backends.errors import NotFoundError
 from panope_server.cli.options import API_KEY_VARIABLE
 from panope_server.cli.output.console import console, fail
 from panope_server.cli.registry_session import registry_session
-from panope_server.config import Settings
+
+if TYPE_CHECKING:
+    from panope_server.config import Settings
 
 
 @dataclass(frozen=True)

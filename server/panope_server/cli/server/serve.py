@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from panope_server.cli.options import ConfigFile, Home, settings_for
 from panope_server.cli.output.console import console, fail
 from panope_server.cli.server.demo import Demo, DemoModel, demo_calls, demo_models, import_demo
-from panope_server.config import Settings
+
+if TYPE_CHECKING:
+    from panope_server.config import Settings
 
 
 def serve(
@@ -64,6 +65,8 @@ def serve(
 
 
 def _run(settings: Settings, models: Sequence[DemoModel]) -> None:
+    import asyncio
+
     from panope_server.app.app import App
     from panope_server.observability.log_file import log_file
     from panope_server.observability.logging import configure_logging
