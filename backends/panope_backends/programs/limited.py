@@ -5,15 +5,17 @@ Where the system can, the program gives up the network first: it needs none, and
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from panope_backends.errors import PreconditionError
 from panope_backends.isolation.limited_process import EXIT_OUT_OF_MEMORY, LENGTH
 from panope_backends.isolation.memory_limit import limit_addresses
-from panope_backends.isolation.no_network import deny_network, missing_reason
+from panope_backends.isolation.no_network import deny_network
 from panope_backends.programs import process_setup
 from panope_backends.programs.report import claim_stdout_stream
 
@@ -31,7 +33,7 @@ def serve(answer: Callable[[bytes], bytes], *, limits_addresses: bool = False) -
     process_setup.install(traces=False)
     if limits_addresses:
         limit_addresses()
-    if not missing_reason():
+    with contextlib.suppress(PreconditionError):
         deny_network()
     out = claim_stdout_stream()
     while head := sys.stdin.buffer.read(LENGTH.size):
