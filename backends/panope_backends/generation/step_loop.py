@@ -125,7 +125,7 @@ class StepLoop:
         batch = batch_of(parts, self._model.cache.block_size)
         started = perf_counter()
         logits = self._model.forward(batch)
-        self.scheduler.pace.learn(len(batch.tokens), perf_counter() - started)
+        self.scheduler.learn(len(batch.tokens), perf_counter() - started)
         expected = (sum(part.rows for part in parts), self._model.vocab_size)
         if logits.shape != expected:
             raise InternalError(f"the step model gave logits of shape {logits.shape} where {expected} were asked for")

@@ -144,7 +144,8 @@ class Soak:
         vectors = np.frombuffer(answer.vectors, "<f4").reshape(answer.count, answer.dimensions)
         cosines = np.einsum("ij,ij->i", vectors, self._expected[chosen])
         if len(vectors) != len(chosen) or not (cosines > 0.999).all():
-            self.outcome.wrong.append(f"a wrong answer: {cosines.min()}")
+            worst = int(cosines.argmin())
+            self.outcome.wrong.append(f"text {chosen[worst]} of {chosen}: {cosines[worst]}; {len(vectors)} vectors")
         self.outcome.right += 1
 
     async def _give_up(self) -> None:

@@ -9,6 +9,9 @@ A sequence that finds no block for its next token pre-empts the one with the hig
 among those, the latest. That one gives its blocks back and waits; its tokens are computed again later, as far as the
 cache does not hold them still, and its answer goes on where it was. So the sequence of the lowest rank always goes on,
 and all end.
+
+While sequences of a higher class of priority run, those of lower ones keep their blocks and have what room of each step
+is left to them (`yielding.py`), in turns.
 """
 
 from __future__ import annotations
@@ -17,12 +20,15 @@ from bisect import insort
 from operator import attrgetter
 
 from panope_backends.generation.scheduling.block_manager import BlockManager
-from panope_backends.generation.scheduling.pace import Pace
+from panope_backends.generation.scheduling.pace import FEWEST_TOKENS, Pace
 from panope_backends.generation.scheduling.sequence import ActiveRequest, Sequence
 from panope_backends.generation.scheduling.step import StepPart
+from panope_backends.generation.scheduling.yielding import Yielding
 from panope_backends.generation.settings import GenerationSettings
 
 _RANK = attrgetter("rank")
+_LAST_STEP = attrgetter("last_step")
+_LOWEST = 1
 
 #: Steps within which the prompts that wait should be computed, as far as `max_step_tokens` allows.
 _BACKLOG_STEPS = 4
@@ -47,11 +53,13 @@ class Scheduler:
         self.running: list[Sequence] = []
         self.waiting: list[Sequence] = []
         self.preemptions = 0
-        self.pace = Pace(settings.max_step_seconds, settings.step_tokens)
+        self._pace = Pace(settings.max_step_seconds, settings.step_tokens)
+        self._yielding = Yielding()
         self._manager = manager
         self._settings = settings
         self._score_rows = score_rows
         self._alone: list[Sequence] = []
+        self._steps = 0
 
     def add(self, sequence: Sequence) -> None:
         """Takes a sequence: it runs if it has blocks and waits otherwise."""
@@ -71,6 +79,12 @@ class Scheduler:
         insort(self.waiting, sequence, key=_RANK)
         self.preemptions += 1
 
+    def learn(self, tokens: int, seconds: float) -> None:
+        """Hears how long a step of so many tokens took."""
+        self._pace.learn(tokens, seconds)
+        if tokens <= max(FEWEST_TOKENS, self._settings.slots):  # a long part of a prompt tells little of next tokens
+            self._yielding.learn(tokens, seconds)
+
     def isolate(self, sequence: Sequence, until: int) -> None:
         """Lets a sequence run in steps of its own until so many of its tokens are computed."""
         sequence.alone_until = until
@@ -82,15 +96,46 @@ class Scheduler:
         self._alone = [sequence for sequence in self._alone if sequence.computed < sequence.alone_until]
         if self._alone:
             return self._alone_part(self._alone[0])
-        answers = [sequence for sequence in self.running if sequence.remaining == 1]
-        step = _Step(self._budget(len(answers)), self._score_rows)
-        for sequence in answers:
-            if self._grow(sequence):
-                step.add(sequence)
-        self._continue_prompts(step)
-        self._start_prompts(step)
+        self._steps += 1
+        step = _Step(self._budget(sum(sequence.remaining == 1 for sequence in self.running)), self._score_rows)
+        highest, lowest = self._classes()
+        self._fill(step, highest)
+        if lowest > highest and step.tokens:
+            urgent = step.tokens
+            step.keep_to(self._yielding.room(urgent))
+            self._fill_in_turns(step, above=highest)
+            self._yielding.took(step.tokens - urgent)
+        elif lowest > highest:  # whatever is urgent waits for blocks, or for what another computes
+            self._fill(step, lowest)
         self._draft(step)
+        for sequence in step.parts:
+            sequence.last_step = self._steps
         return list(step.parts.values())
+
+    def _classes(self) -> tuple[int, int]:
+        """The most urgent class of what there is to compute, and the least."""
+        classes = [sequence.priority_class for sequence in (*self.running, *self.waiting)]
+        return min(classes, default=0), max(classes, default=0)
+
+    def _fill(self, step: _Step, lowest: int) -> None:
+        """Adds what there is to compute in a class and above."""
+        for sequence in [each for each in self.running if each.remaining == 1 and each.priority_class <= lowest]:
+            if self._grow(sequence, step):
+                step.add(sequence)
+        for sequence in self.running:
+            if sequence.remaining > 1 and sequence.priority_class <= lowest:
+                step.add(sequence)
+        self._start_prompts(step, lowest)
+
+    def _fill_in_turns(self, step: _Step, above: int) -> None:
+        """Adds what there is below a class, first what has waited longest for a step."""
+        rest = [sequence for sequence in self.running if sequence.priority_class > above]
+        for sequence in sorted(rest, key=_LAST_STEP):
+            if not step.room:
+                return
+            if self._grow(sequence, step):
+                step.add(sequence)
+        self._start_prompts(step, _LOWEST)
 
     def _budget(self, answers: int) -> int:
         """The tokens of the next step, in which so many sequences wait for their next token."""
@@ -99,27 +144,23 @@ class Scheduler:
             prompts = sum(sequence.remaining for sequence in self.running) - answers
             prompts += sum(len(sequence.tokens) + sequence.request.unread_tokens for sequence in self.waiting)
             longest = min(longest, max(self._settings.step_tokens, prompts // _BACKLOG_STEPS))
-        return max(min(longest, self.pace.most_tokens), self._settings.slots)
+        return max(min(longest, self._pace.most_tokens), self._settings.slots)
 
-    def _grow(self, sequence: Sequence) -> bool:
+    def _grow(self, sequence: Sequence, step: _Step) -> bool:
         """Gets the blocks of all tokens, at the cost of the last in rank; False where that is the sequence itself."""
         if not len(sequence.table):  # pre-empted in this step
             return False
         while not self._manager.grow(sequence, len(sequence.tokens)):
             last = self.running[-1]
-            self.preempt(last)  # not in the step yet: it is filled in the order of the ranks
+            step.drop(last)
+            self.preempt(last)
             if last is sequence:
                 return False
         return True
 
-    def _continue_prompts(self, step: _Step) -> None:
-        for sequence in self.running:
-            if sequence.remaining > 1:
-                step.add(sequence)
-
-    def _start_prompts(self, step: _Step) -> None:
+    def _start_prompts(self, step: _Step, lowest: int) -> None:
         for sequence in list(self.waiting):
-            if not step.room:
+            if not step.room or sequence.priority_class > lowest:
                 return
             if self._is_being_computed(sequence):
                 continue
@@ -190,6 +231,15 @@ class _Step:
     def room(self) -> int:
         """How many tokens more it takes."""
         return max(0, self._tokens)
+
+    @property
+    def tokens(self) -> int:
+        """How many it has."""
+        return sum(part.length for part in self.parts.values())
+
+    def keep_to(self, tokens: int) -> None:
+        """Takes no more than so many tokens more."""
+        self._tokens = min(self._tokens, tokens)
 
     def add(self, sequence: Sequence) -> None:
         """Adds as many of a sequence's next tokens as there is room for."""

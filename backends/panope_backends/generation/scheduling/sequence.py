@@ -27,6 +27,7 @@ class Sequence:
         named_blocks: of its table, those whose content is known to others.
         alone_until: runs in steps of its own until so many tokens are computed, because a step failed with it; 0 for
             any other.
+        last_step: the number of the last step that it was in.
     """
 
     request: ActiveRequest
@@ -41,6 +42,12 @@ class Sequence:
     named_blocks: int = 0
     alone_until: int = 0
     has_ended: bool = False
+    last_step: int = 0
+
+    @property
+    def priority_class(self) -> int:
+        """-1 for high priority, 0 for normal, 1 for low: as in ranks, what is lower comes first."""
+        return (self.rank[0] > 0) - (self.rank[0] < 0)
 
     @property
     def remaining(self) -> int:

@@ -99,9 +99,10 @@ def test_several_prompts_share_a_step_in_the_order_in_which_they_came() -> None:
 def test_prompts_of_a_higher_priority_come_first() -> None:
     engine, model = made()
     for name, priority in ((1, 0), (2, 0), (3, 5)):
-        engine.submit(request(name, 12, priority=priority))
+        engine.submit(request(name, 12, priority=priority, max_tokens=1))
     engine.deltas(0)
-    assert model.steps == [{3: 12, 1: 4}]
+    engine.deltas(0)
+    assert model.steps == [{3: 12}, {1: 12, 2: 4}], "and alone, until it is known what others add to a step"
 
 
 def test_a_short_prompt_does_not_pass_a_long_one_that_waits_for_blocks() -> None:
