@@ -30,8 +30,9 @@ from panope_server.tasks.task import Request
 #: Models that share a worker have entries of different ids.
 _ENTRY_IDS = itertools.count(1)
 
-#: What a call may take longer than is expected. Without it the queue is as long as the deadline, calls come to run
-#: when theirs is about to pass, and many of those that were taken in are answered too late.
+#: How many times as long as expected a call may have to wait for others. Without it the queue is as long as the deadline,
+#: calls come to run when theirs is about to pass, and many of those that were taken in are answered too late. A call's
+#: own time has none, so that whatever an idle model answers in time is taken in beside calls of next to nothing.
 LATE_MARGIN = 1.25
 
 
@@ -174,9 +175,11 @@ class InstancePool:
         holders = [queue, *(instance.held for instance in self.instances)]
         if deadline is None or rate is None or not any(map(len, holders)):
             return  # a model that has nothing to do is soon at it, and one that never had enough may be faster
-        seconds = work_before(holders, entries[0], sum(entry.work for entry in entries)) / rate
+        own = sum(entry.work for entry in entries)
+        before = work_before(holders, entries[0], own) - own
         left = deadline - time.monotonic()
-        if seconds * LATE_MARGIN > left:
+        if (before * LATE_MARGIN + own) / rate > left:
+            seconds = (before + own) / rate
             raise DeadlineError(
                 f"model `{self._model}` would answer in about {seconds:.1f} seconds, which is too long for the call's "
                 f"deadline in {max(0.0, left):.1f}",
