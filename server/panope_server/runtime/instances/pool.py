@@ -30,9 +30,9 @@ from panope_server.tasks.task import Request
 #: Models that share a worker have entries of different ids.
 _ENTRY_IDS = itertools.count(1)
 
-#: How many times as long as expected a call may have to wait for others. Without it the queue is as long as the deadline,
-#: calls come to run when theirs is about to pass, and many of those that were taken in are answered too late. A call's
-#: own time has none, so that whatever an idle model answers in time is taken in beside calls of next to nothing.
+#: How many times as long as expected a call may have to wait for others. Without it the queue is as long as the
+#: deadline, calls come to run when theirs is about to pass, and many of those that were taken in are answered too late.
+#: A call's own time has none: what an idle model answers in time is taken in beside calls of next to nothing.
 LATE_MARGIN = 1.25
 
 
