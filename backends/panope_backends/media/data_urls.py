@@ -29,7 +29,7 @@ def read_data_url(url: str, field: str, max_bytes: int) -> bytes:
     """
     head = _HEAD.match(url[:_HEAD_CHARACTERS])
     if head is None:
-        raise InvalidInputError.at(field, "{field} is no URL of the form `data:image/png;base64,…`")
+        raise InvalidInputError.at(field, "{field} is no URL of the form `data:…;base64,…`")
     size = (len(url) - head.end()) // _CHARACTERS * _BYTES
     if size > max_bytes + _BYTES:
         raise too_long(field, size, max_bytes)

@@ -321,8 +321,8 @@ type Audio_Content struct {
 }
 
 type Audio_Uri struct {
-	// Its URL, of https or http: the server fetches it where the setting `media_urls.allowed_hosts` has its host. In
-	// answers, never.
+	// A URL that holds the file, in base64: `data:audio/wav;base64,…`. Or one of https or http: the server fetches the file
+	// where the setting `media_urls.allowed_hosts` has its host. In answers, never.
 	Uri string `protobuf:"bytes,2,opt,name=uri,proto3,oneof"`
 }
 

@@ -129,7 +129,8 @@ type Document_Content struct {
 }
 
 type Document_Uri struct {
-	// Its URL, of https or http: the server fetches it where the setting `media_urls.allowed_hosts` has its host.
+	// A URL that holds the file, in base64: `data:application/pdf;base64,…`. Or one of https or http: the server fetches the
+	// file where the setting `media_urls.allowed_hosts` has its host.
 	Uri string `protobuf:"bytes,5,opt,name=uri,proto3,oneof"`
 }
 

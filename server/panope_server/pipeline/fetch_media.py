@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from panope_backends.media.data_urls import read_data_url
 from panope_server.config import MediaLimits
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
 from panope_server.runtime.media_files.fetcher import Budget, MediaFetcher
 from panope_server.tasks.catalog import task_of
-from panope_server.tasks.links import Link
+from panope_server.tasks.links import Link, holds_file
 
 
 class FetchMedia:
@@ -50,8 +51,7 @@ class FetchMedia:
         budget = Budget(self._max_call_bytes)
 
         async def one(of_url: Sequence[Link]) -> None:
-            first = of_url[0]
-            content = await self._fetcher.fetch(first.url, first.field, first.max_bytes(self._limits), budget)
+            content = await self._content(of_url[0], budget)
             for link in of_url:
                 link.put(content)
 
@@ -61,3 +61,9 @@ class FetchMedia:
         finally:
             for task in tasks:
                 task.cancel()
+
+    async def _content(self, link: Link, budget: Budget) -> bytes:
+        most = link.max_bytes(self._limits)
+        if holds_file(link.url):
+            return await asyncio.to_thread(read_data_url, link.url, link.field, most)
+        return await self._fetcher.fetch(link.url, link.field, most, budget)

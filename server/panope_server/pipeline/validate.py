@@ -8,6 +8,7 @@ from panope_server.config import Limits
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
 from panope_server.tasks.catalog import task_of
+from panope_server.tasks.links import holds_file
 from panope_server.tasks.validation import check_length
 
 
@@ -35,4 +36,5 @@ class Validate:
         task.validate(call.input, self._limits)
         if self._check_url is not None:
             for link in task.links(call.input):
-                self._check_url(link.url, link.field)
+                if not holds_file(link.url):
+                    self._check_url(link.url, link.field)

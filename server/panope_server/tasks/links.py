@@ -6,9 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from panope_backends.errors import InvalidInputError
 from panope_server.config import MediaLimits
 
 FileKind = Literal["image", "audio", "document"]
+
+SCHEME_CHARACTERS = 8
+"""From the start of a URL, in which its scheme is."""
+
+_DATA = "data:"
+_SCHEMES = (_DATA, "http://", "https://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +23,7 @@ class Link:
     """A file that is still elsewhere.
 
     Attributes:
-        url: as the caller wrote it.
+        url: as the caller wrote it; a `data:` URL holds the file itself.
         field: of the input that holds it.
         kind: by which its size is bounded; what it is, its content tells.
         put: writes its bytes into the input; it may raise InvalidInputError.
@@ -31,3 +38,23 @@ class Link:
         """That the file may have."""
         most: int = getattr(limits, f"max_{self.kind}_bytes")
         return most
+
+
+def file_url(uri: str, field: str) -> str:
+    """A URL of a file.
+
+    Args:
+        uri: as the caller sent it.
+        field: of the request that holds it.
+
+    Raises:
+        InvalidInputError: it is of another scheme than `data`, `http` and `https`.
+    """
+    if not uri[:SCHEME_CHARACTERS].lower().startswith(_SCHEMES):
+        raise InvalidInputError.at(field, "{field} must be a `data:` URL, or one of https or http")
+    return uri
+
+
+def holds_file(url: str) -> bool:
+    """Whether a URL holds its file itself."""
+    return url[: len(_DATA)].lower() == _DATA

@@ -13,6 +13,8 @@ from panope_server.pipeline.fetch_media import FetchMedia
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.media_files.fetcher import Budget, MediaFetcher
 from panope_server.tasks.generate.types import Conversation, GenerateInput
+from panope_server.tasks.speech.audio import AudioInput
+from panope_server.tasks.speech.classify_audio import ClassifyAudioInput
 from panope_server.tasks.speech.detect_speech import DetectSpeechInput
 from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.tasks.task import Input
@@ -78,6 +80,28 @@ async def test_audio_takes_its_place(call: MakeCall, kind: type[TranscribeInput 
     assert isinstance(found, kind)
     assert (found.audio, found.url) == (b"sound", "")
     assert shelf.asked == [("https://a.example/s", "audio", 60)]
+
+
+@pytest.mark.parametrize("kind", [TranscribeInput, DetectSpeechInput, ClassifyAudioInput])
+async def test_audio_that_its_url_holds_is_fetched_from_nowhere(call: MakeCall, kind: type[AudioInput]) -> None:
+    found, shelf = await run(call(kind(b"", url="DATA:audio/wav;base64,c291bmQ="), task="transcribe"))
+    assert isinstance(found, kind)
+    assert (found.audio, found.url) == (b"sound", "")
+    assert shelf.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("data:,sound", "no URL of the form"),
+        ("data:;base64,c291b!", "not base64"),
+        ("data:;base64,", "is empty"),
+        ("data:;base64," + "c291" * 21, "has 63 bytes; the limit is 60"),
+    ],
+)
+async def test_audio_that_its_url_does_not_hold_is_refused(call: MakeCall, url: str, why: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"`audio` .*{why}"):
+        await run(call(TranscribeInput(b"", url=url), task="transcribe"))
 
 
 async def test_a_document_is_told_from_an_image_by_its_content(call: MakeCall) -> None:

@@ -112,8 +112,8 @@ class Audio(google.protobuf.message.Message):
     content: builtins.bytes
     """The file."""
     uri: builtins.str
-    """Its URL, of https or http: the server fetches it where the setting `media_urls.allowed_hosts` has its host. In
-    answers, never.
+    """A URL that holds the file, in base64: `data:audio/wav;base64,…`. Or one of https or http: the server fetches the file
+    where the setting `media_urls.allowed_hosts` has its host. In answers, never.
     """
     def __init__(
         self,

@@ -36,7 +36,9 @@ class Document(google.protobuf.message.Message):
     content: builtins.bytes
     """The file."""
     uri: builtins.str
-    """Its URL, of https or http: the server fetches it where the setting `media_urls.allowed_hosts` has its host."""
+    """A URL that holds the file, in base64: `data:application/pdf;base64,…`. Or one of https or http: the server fetches the
+    file where the setting `media_urls.allowed_hosts` has its host.
+    """
     pages: builtins.str
     """Which pages, from 1, in ascending order, such as `1-3,7`; `5-` goes to the last one. Default: all."""
     dpi: builtins.int

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from panope.worker.v1 import transcribe_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import Field, InvalidInputError
 from panope_server.config import Limits, Settings
 from panope_server.tasks import agreement, samples
-from panope_server.tasks.links import Link
+from panope_server.tasks.speech.audio import AudioInput, AudioTask
 from panope_server.tasks.speech.vad import FIELD, VadOptions, check_vad
-from panope_server.tasks.task import Input, Output, Task, Usage, Workload
+from panope_server.tasks.task import Output, Usage, Workload
 from panope_server.tasks.workload import SingleWorkload
 
 TRANSCRIBE = "transcribe"
@@ -21,10 +21,6 @@ TRANSCRIBE = "transcribe"
 
 MAX_LANGUAGE = 16
 MAX_PROMPT_BYTES = 16 << 10
-
-#: A second of audio as a file, and about what transcribing it costs, in tokens.
-_BYTES_OF_SECOND = 16_000
-_WORK_OF_SECOND = 16
 
 #: Of the memory that is free, the part that a cache takes which nobody gave a size.
 _PART_FOR_CACHE = 4
@@ -35,11 +31,10 @@ _VALUE_BYTES, _KINDS = 4, 2
 
 
 @dataclass(slots=True)
-class TranscribeInput(Input):
+class TranscribeInput(AudioInput):
     """Audio to transcribe.
 
     Attributes:
-        audio: the file.
         language: that is spoken, as a code; empty for what the model hears.
         translate: whether to write English, whatever is spoken.
         prompt: what was said before.
@@ -50,10 +45,8 @@ class TranscribeInput(Input):
         vad: whether silence is left out; None for where the worker has the detector.
         vad_options: what counts as speech, and that silence is left out; None for the defaults.
         words: whether words are told with their times.
-        url: where the file is, until it was fetched; empty where the file itself came.
     """
 
-    audio: bytes
     language: str = ""
     translate: bool = False
     prompt: str = ""
@@ -64,7 +57,6 @@ class TranscribeInput(Input):
     vad: bool | None = None
     vad_options: VadOptions | None = None
     words: bool = False
-    url: str = ""
 
 
 @dataclass(slots=True)
@@ -116,7 +108,7 @@ class TranscribeOutput(Output):
         return [word for segment in self.segments for word in segment.words]
 
 
-class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
+class TranscribeTask(AudioTask[TranscribeInput, TranscribeOutput]):
     """Audio to its text."""
 
     name = TRANSCRIBE
@@ -125,7 +117,7 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
     )
     least_agreement = 0.5
     input_type = TranscribeInput
-    input_unit = "bytes"
+    work_of_second = 16
     output_unit = "tokens"
 
     def encode(self, task_input: TranscribeInput) -> bytes:
@@ -175,11 +167,6 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
         del task_input
         return 1
 
-    def work(self, task_input: TranscribeInput, items: int, size_bytes: int) -> int:
-        """By its bytes, for how long it is only the worker sees."""
-        del items
-        return size_bytes * _WORK_OF_SECOND // _BYTES_OF_SECOND
-
     def timeout_setting(self) -> str:
         """Its own: an answer that comes whole takes minutes."""
         return "generation_timeout_seconds"
@@ -190,7 +177,7 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
 
     def validate(self, task_input: TranscribeInput, limits: Limits) -> None:
         """Checks every field; what the file holds, the worker sees."""
-        check_audio(task_input, limits)
+        super().validate(task_input, limits)
         if len(task_input.language) > MAX_LANGUAGE:
             raise InvalidInputError.at(
                 "language", "{field} has more than {limit} characters; give a code such as `en`", limit=MAX_LANGUAGE
@@ -203,10 +190,6 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
             if task_input.vad is False:
                 raise InvalidInputError.at(FIELD, "{field} has no effect where {vad} is false", vad=Field("vad"))
             check_vad(task_input.vad_options)
-
-    def links(self, task_input: TranscribeInput) -> Sequence[Link]:
-        """That of the audio."""
-        return audio_links(task_input)
 
     def extra_bytes(self, config: Mapping[str, Any], settings: Settings, free_bytes: int | None) -> int:
         """What is kept of windows: as the settings say, else what is of use, at most a quarter of what is free.
@@ -230,10 +213,6 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
         """What the model can be asked for."""
         return messages.TranscribeFacts.FromString(ready.facts)
 
-    def input_units(self, task_input: TranscribeInput) -> int:
-        """The bytes of the file."""
-        return len(task_input.audio)
-
     def usage(self, output: TranscribeOutput) -> Usage:
         """The tokens of a part."""
         return Usage(0, output.tokens)
@@ -243,35 +222,6 @@ class TranscribeTask(Task[TranscribeInput, TranscribeOutput]):
         last = parts[-1]
         segments = [segment for part in parts for segment in part.segments]
         return TranscribeOutput(segments, last.language, last.duration, sum(part.tokens for part in parts))
-
-
-class AudioInput(Protocol):
-    """An input with audio: the file, or until it was fetched where it is."""
-
-    audio: bytes
-    url: str
-
-
-def check_audio(task_input: AudioInput, limits: Limits) -> None:
-    """Refuses a file that no worker would decode.
-
-    Raises:
-        InvalidInputError: it is empty or too large; the field is `audio`.
-    """
-    size, most = len(task_input.audio), limits.media.max_audio_bytes
-    if not size and not task_input.url:
-        raise InvalidInputError.at("audio", "{field} is empty")
-    if size > most:
-        raise InvalidInputError.at("audio", "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=most)
-
-
-def audio_links(task_input: AudioInput) -> Sequence[Link]:
-    """Where the audio of an input is; none where it is there."""
-
-    def put(content: bytes) -> None:
-        task_input.audio, task_input.url = content, ""
-
-    return (Link(task_input.url, "audio", "audio", put),) if task_input.url else ()
 
 
 def _slots(settings: Settings) -> int:

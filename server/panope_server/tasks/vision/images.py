@@ -9,13 +9,7 @@ from functools import partial
 from panope.worker.v1 import media_pb2 as messages
 from panope_backends.errors import InternalError, InvalidInputError
 from panope_server.config import MediaLimits
-from panope_server.tasks.links import Link
-
-_DATA = "data:"
-_FETCHED = ("http://", "https://")
-
-#: Where URIs have their scheme.
-_SCHEME_CHARACTERS = 8
+from panope_server.tasks.links import SCHEME_CHARACTERS, Link, file_url, holds_file
 
 #: Base64 takes four characters for three bytes.
 _CHARACTERS, _BYTES = 4, 3
@@ -59,27 +53,8 @@ def image_of_uri(uri: str, field: str) -> Image:
     Raises:
         InvalidInputError: it is of another scheme than `data`, `http` and `https`.
     """
-    start = uri[:_SCHEME_CHARACTERS].lower()
-    if start.startswith(_DATA):
-        return Image(data_url=uri)
-    if start.startswith(_FETCHED):
-        return Image(url=uri)
-    raise InvalidInputError.at(field, "{field} must be a `data:` URL, or one of https or http")
-
-
-def file_url(uri: str, field: str) -> str:
-    """Where a file is that no URL holds.
-
-    Args:
-        uri: as the caller sent it.
-        field: of the request that holds it.
-
-    Raises:
-        InvalidInputError: it is of another scheme than `http` and `https`.
-    """
-    if not uri[:_SCHEME_CHARACTERS].lower().startswith(_FETCHED):
-        raise InvalidInputError.at(field, "{field} must be a URL of https or http; send a file itself as `content`")
-    return uri
+    url = file_url(uri, field)
+    return Image(data_url=url) if holds_file(url) else Image(url=url)
 
 
 def image_of_base64(text: str) -> Image:
@@ -97,7 +72,7 @@ def image_in(text: str, field: str) -> Image:
     Raises:
         InvalidInputError: a URL of another kind.
     """
-    return image_of_uri(text, field) if ":" in text[:_SCHEME_CHARACTERS] else image_of_base64(text)
+    return image_of_uri(text, field) if ":" in text[:SCHEME_CHARACTERS] else image_of_base64(text)
 
 
 def check_images(images: Sequence[Image], limits: MediaLimits, field: str = "images") -> None:

@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from panope.v1 import speech_service_pb2 as pb
 from panope.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.v1.media_pb2 import Audio
+from panope_backends.errors import InvalidInputError
 from panope_server.access.authentication import AnonymousAccess
 from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
@@ -67,6 +68,8 @@ FLOATS = [
 async def answer(call: Call) -> None:
     """As a model in whose audio nothing is said."""
     task_of(call.input).validate(call.input, Limits())
+    if task_of(call.input).links(call.input):
+        raise InvalidInputError.at("audio", "{field} is fetched from nowhere here")
     call.resolved_model = call.requested_model
     if isinstance(call.input, TranscribeInput):
         await call.output.put(TranscribeOutput())
@@ -163,3 +166,18 @@ async def test_a_stream_begins_with_how_it_is_heard(stub: Any, method: str) -> N
     kind = type(REQUESTS[method])
     assert await refused_field(stub, method, kind(audio=SECOND)) == "config"
     assert await refused_field(stub, method, kind()) == "config"
+
+
+def with_audio(method: str, audio: Audio) -> Message:
+    changed: Any = type(REQUESTS[method])()
+    changed.CopyFrom(REQUESTS[method])
+    (changed.request if method == "StreamTranscribe" else changed).audio.CopyFrom(audio)
+    return changed
+
+
+@pytest.mark.parametrize("method", ["Transcribe", "StreamTranscribe", "DetectSpeech"])
+async def test_audio_is_refused_by_the_name_that_it_was_sent_under(stub: Any, method: str) -> None:
+    assert await refused_field(stub, method, with_audio(method, Audio())) == "audio.content"
+    assert await refused_field(stub, method, with_audio(method, Audio(uri="file:///etc/passwd"))) == "audio.uri"
+    assert await refused_field(stub, method, with_audio(method, Audio(uri=""))) == "audio.uri"
+    assert await refused_field(stub, method, with_audio(method, Audio(uri="https://example.org/none"))) == "audio.uri"

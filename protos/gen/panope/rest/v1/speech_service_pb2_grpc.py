@@ -93,7 +93,7 @@ class SpeechServiceServicer(object):
     """
 
     def CreateTranscription(self, request, context):
-        """Transcribes audio: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back.
+        """Transcribes audio: OpenAI's form with `file`, or `url`, and `model`. JSON, a text, subtitles, or server-sent events back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,14 +108,14 @@ class SpeechServiceServicer(object):
 
     def RecognizeSpeech(self, request, context):
         """Transcribes audio: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
-        base64.
+        base64, or its URL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DetectVoiceActivity(self, request, context):
-        """Says which parts of audio are speech: a form with `file` and `model`.
+        """Says which parts of audio are speech: a form with `file`, or `url`, and `model`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +123,7 @@ class SpeechServiceServicer(object):
 
     def ClassifyAudio(self, request, context):
         """Says which labels fit audio: the body of InferenceClient.audio_classification, the file itself or JSON with it in
-        base64.
+        base64, or its URL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -278,22 +278,22 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceCreateTranscriptionType, _S
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateTranscription: _SpeechServiceCreateTranscriptionType
-    """Transcribes audio: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back."""
+    """Transcribes audio: OpenAI's form with `file`, or `url`, and `model`. JSON, a text, subtitles, or server-sent events back."""
 
     CreateTranslation: _SpeechServiceCreateTranslationType
     """Translates speech of any language to English: OpenAI's form."""
 
     RecognizeSpeech: _SpeechServiceRecognizeSpeechType
     """Transcribes audio: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
-    base64.
+    base64, or its URL.
     """
 
     DetectVoiceActivity: _SpeechServiceDetectVoiceActivityType
-    """Says which parts of audio are speech: a form with `file` and `model`."""
+    """Says which parts of audio are speech: a form with `file`, or `url`, and `model`."""
 
     ClassifyAudio: _SpeechServiceClassifyAudioType
     """Says which labels fit audio: the body of InferenceClient.audio_classification, the file itself or JSON with it in
-    base64.
+    base64, or its URL.
     """
 
     ClassifyAudioModel: _SpeechServiceClassifyAudioModelType
@@ -363,7 +363,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Transcribes audio: OpenAI's form with `file` and `model`. JSON, a text, subtitles, or server-sent events back."""
+        """Transcribes audio: OpenAI's form with `file`, or `url`, and `model`. JSON, a text, subtitles, or server-sent events back."""
 
     @abc.abstractmethod
     def CreateTranslation(
@@ -380,7 +380,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
         """Transcribes audio: the body of InferenceClient.automatic_speech_recognition, the file itself or JSON with it in
-        base64.
+        base64, or its URL.
         """
 
     @abc.abstractmethod
@@ -389,7 +389,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Says which parts of audio are speech: a form with `file` and `model`."""
+        """Says which parts of audio are speech: a form with `file`, or `url`, and `model`."""
 
     @abc.abstractmethod
     def ClassifyAudio(
@@ -398,7 +398,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
         """Says which labels fit audio: the body of InferenceClient.audio_classification, the file itself or JSON with it in
-        base64.
+        base64, or its URL.
         """
 
     @abc.abstractmethod

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import grpc
 
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generate_service_pb2_grpc as pb_grpc
-from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput
+from panope_server.transport.answers import renaming
 from panope_server.transport.generation.names import TASK
 from panope_server.transport.grpc.fields import named_model
 from panope_server.transport.grpc.generation.requests import NAMES, chat_input, generate_input
@@ -53,7 +52,7 @@ class GenerateServicer(pb_grpc.GenerateServiceServicer):
         """Continues prompts, piece by piece."""
         task_input = generate_input(request.request, stream=True)
         call = _call(context, request.request.model, task_input, "StreamGenerate")
-        with _renaming():
+        with renaming(NAMES):
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
                     for small in in_messages(part):
@@ -72,7 +71,7 @@ class GenerateServicer(pb_grpc.GenerateServiceServicer):
     async def StreamChat(self, request: pb.StreamChatRequest, context: Context) -> AsyncIterator[pb.StreamChatResponse]:
         """Answers a conversation, piece by piece."""
         call = _call(context, request.request.model, chat_input(request.request, stream=True), "StreamChat")
-        with _renaming():
+        with renaming(NAMES):
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
                     for small in in_messages(part):
@@ -81,19 +80,10 @@ class GenerateServicer(pb_grpc.GenerateServiceServicer):
                         )
 
     async def _whole(self, call: Call) -> GenerateOutput:
-        with _renaming():
+        with renaming(NAMES):
             answer = await self._pipeline.run(call)
         assert isinstance(answer, GenerateOutput)
         return answer
-
-
-@contextmanager
-def _renaming() -> Iterator[None]:
-    """Errors from within name fields as the messages do."""
-    try:
-        yield
-    except CallerError as error:
-        raise error.renamed(NAMES) from None
 
 
 def _call(context: Context, model: str, task_input: GenerateInput, method: str) -> Call:

@@ -9,16 +9,17 @@ import grpc
 from panope.v1 import speech_service_pb2 as pb
 from panope.v1 import speech_service_pb2_grpc as pb_grpc
 from panope.v1.media_pb2 import Audio
-from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.live.detection import LiveDetection
 from panope_server.pipeline.live.transcription import LiveTranscription
 from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput
 from panope_server.tasks.speech.speak import AudioFormat, InputFormat, SpeakInput, SpeakOutput
-from panope_server.tasks.speech.transcribe import TRANSCRIBE, TranscribeInput, TranscribeOutput, TranscriptSegment
-from panope_server.tasks.speech.vad import FIELD, OF_DETECTION, VadOptions
+from panope_server.tasks.speech.transcribe import TRANSCRIBE, TranscribeOutput
+from panope_server.tasks.speech.vad import OF_DETECTION
 from panope_server.tasks.task import Input, Output
-from panope_server.transport.grpc.audio import audio_url
+from panope_server.transport.answers import answer_of, renaming
+from panope_server.transport.field_names import FieldNames
+from panope_server.transport.grpc.audio import SentAudio, sent_audio
 from panope_server.transport.grpc.fields import known, named_model
 from panope_server.transport.grpc.speech.live import (
     audio_of,
@@ -28,6 +29,13 @@ from panope_server.transport.grpc.speech.live import (
     live_response,
     part_response,
     vad_options,
+)
+from panope_server.transport.grpc.speech.messages import (
+    LIVE_DETECTION_NAMES,
+    LIVE_NAMES,
+    names_of,
+    segment_messages,
+    transcribe_input,
 )
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
@@ -49,9 +57,6 @@ _INPUT_FORMATS: Mapping[int, InputFormat] = {
     pb.SPEECH_INPUT_FORMAT_IPA: "ipa",
 }
 
-_OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps", "vad", "vad_options", "words")
-
-
 #: Of one message of a stream.
 _PIECE_BYTES = 256 << 10
 
@@ -69,16 +74,14 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
 
     async def Transcribe(self, request: pb.TranscribeRequest, context: Context) -> pb.TranscribeResponse:
         """Transcribes audio."""
-        call = _call(context, request, "Transcribe", stream=False)
-        try:
-            answer = await self._pipeline.run(call)
-        except CallerError as error:
-            raise error.renamed(_field) from None
-        assert isinstance(answer, TranscribeOutput)
+        audio = sent_audio(request.audio)
+        task_input = transcribe_input(audio, request.options, stream=False)
+        call = _call(context, request.model, task_input, "Transcribe")
+        answer = await answer_of(self._pipeline, call, TranscribeOutput, names_of(audio))
         return pb.TranscribeResponse(
             model=call.model,
             text=answer.text,
-            segments=map(segment_message, answer.segments),
+            segments=segment_messages(answer.segments),
             language=answer.language,
             duration_seconds=answer.duration,
             completion_tokens=answer.tokens,
@@ -88,53 +91,40 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
         self, request: pb.StreamTranscribeRequest, context: Context
     ) -> AsyncIterator[pb.StreamTranscribeResponse]:
         """Transcribes audio, window by window."""
-        call = _call(context, request.request, "StreamTranscribe", stream=True)
-        try:
+        audio = sent_audio(request.request.audio)
+        task_input = transcribe_input(audio, request.request.options, stream=True)
+        call = _call(context, request.request.model, task_input, "StreamTranscribe")
+        with renaming(names_of(audio)):
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
                     assert isinstance(part, TranscribeOutput)
                     yield pb.StreamTranscribeResponse(
                         model=call.model,
-                        segments=map(segment_message, part.segments),
+                        segments=segment_messages(part.segments),
                         language=part.language,
                         duration_seconds=part.duration,
                         completion_tokens=part.tokens,
                     )
-        except CallerError as error:
-            raise error.renamed(_field) from None
 
     async def LiveTranscribe(
         self, request_iterator: AsyncIterator[pb.LiveTranscribeRequest], context: Context
     ) -> AsyncIterator[pb.LiveTranscribeResponse]:
         """Transcribes speech while it is spoken."""
         config = (await first_config(request_iterator)).config
-        model = ""
-
-        async def run(task_input: Input) -> Output:
-            nonlocal model
-            call = _call_of(context, config.model, task_input, "LiveTranscribe")
-            answer = await self._pipeline.run(call)
-            model = call.model
-            return answer
-
-        try:
-            live = LiveTranscription(run, live_options(config, _input_of(b"", config.options, stream=False)))
+        run = _LiveRun(self._pipeline, context, config.model, "LiveTranscribe")
+        with renaming(LIVE_NAMES):
+            template = transcribe_input(SentAudio(b"", ""), config.options, stream=False)
+            live = LiveTranscription(run, live_options(config, template))
             await live.check()
             async for each in live.utterances(audio_of(request_iterator)):
-                yield live_response(model, each, map(segment_message, each.output.segments))
-        except CallerError as error:
-            raise error.renamed(_live_field) from None
+                yield live_response(run.model, each, segment_messages(each.output.segments))
 
     async def DetectSpeech(self, request: pb.DetectSpeechRequest, context: Context) -> pb.DetectSpeechResponse:
         """Finds speech."""
+        audio = sent_audio(request.audio)
         options = vad_options(request.vad_options, OF_DETECTION)
-        task_input = DetectSpeechInput(request.audio.content, options, url=audio_url(request.audio))
-        call = _call_of(context, request.model, task_input, "DetectSpeech")
-        try:
-            answer = await self._pipeline.run(call)
-        except CallerError as error:
-            raise error.renamed(_detection_field) from None
-        assert isinstance(answer, DetectSpeechOutput)
+        call = _call(context, request.model, DetectSpeechInput(audio.content, options, url=audio.url), "DetectSpeech")
+        answer = await answer_of(self._pipeline, call, DetectSpeechOutput, FieldNames({"audio": audio.field}))
         segments = [pb.SpeechSegment(start_seconds=each.start, end_seconds=each.end) for each in answer.parts]
         return pb.DetectSpeechResponse(model=call.model, segments=segments, duration_seconds=answer.duration)
 
@@ -143,22 +133,12 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
     ) -> AsyncIterator[pb.StreamDetectSpeechResponse]:
         """Finds speech while it is spoken."""
         config = (await first_config(request_iterator)).config
-        model = ""
-
-        async def run(task_input: Input) -> Output:
-            nonlocal model
-            call = _call_of(context, config.model, task_input, "StreamDetectSpeech")
-            answer = await self._pipeline.run(call)
-            model = call.model
-            return answer
-
-        try:
+        run = _LiveRun(self._pipeline, context, config.model, "StreamDetectSpeech")
+        with renaming(LIVE_DETECTION_NAMES):
             live = LiveDetection(run, detection_options(config))
             await live.check()
             async for each in live.parts(audio_of(request_iterator)):
-                yield part_response(model, each)
-        except CallerError as error:
-            raise error.renamed(_live_detection_field) from None
+                yield part_response(run.model, each)
 
     async def Speak(self, request: pb.SpeakRequest, context: Context) -> pb.SpeakResponse:
         """Speaks a text."""
@@ -202,32 +182,34 @@ def _speak_call(context: Context, request: pb.SpeakRequest, method: str, *, stre
     return call_for(context, model=model, task_input=task_input, task="speak", interface=f"SpeechService/{method}")
 
 
-def _call(context: Context, request: pb.TranscribeRequest, method: str, *, stream: bool) -> Call:
-    task_input = _input_of(request.audio.content, request.options, stream=stream)
-    task_input.url = audio_url(request.audio)
-    return _call_of(context, request.model, task_input, method)
+class _LiveRun:
+    """Runs the calls of a stream of audio, one after another.
+
+    Args:
+        pipeline: runs each.
+        context: of the stream.
+        asked: the model that it names.
+        method: of the service.
+
+    Attributes:
+        model: that answered last.
+    """
+
+    def __init__(self, pipeline: Pipeline, context: Context, asked: str, method: str) -> None:
+        self.model = ""
+        self._pipeline, self._context, self._asked, self._method = pipeline, context, asked, method
+
+    async def __call__(self, task_input: Input) -> Output:
+        call = _call(self._context, self._asked, task_input, self._method)
+        answer = await self._pipeline.run(call)
+        self.model = call.model
+        return answer
 
 
-def _call_of(context: Context, model: str, task_input: Input, method: str) -> Call:
+def _call(context: Context, model: str, task_input: Input, method: str) -> Call:
     """A call of a model that transcribes."""
     interface = f"SpeechService/{method}"
     return call_for(context, model=named_model(model), task_input=task_input, task=TRANSCRIBE, interface=interface)
-
-
-def _input_of(audio: bytes, options: pb.TranscriptionOptions, *, stream: bool) -> TranscribeInput:
-    return TranscribeInput(
-        audio,
-        options.language,
-        options.translate,
-        options.prompt,
-        options.temperature,
-        options.seed if options.HasField("seed") else None,
-        options.timestamps,
-        stream,
-        options.vad if options.HasField("vad") else None,
-        vad_options(options.vad_options, VadOptions()) if options.HasField("vad_options") else None,
-        options.words,
-    )
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -235,40 +217,3 @@ def _pieces(data: bytes) -> Iterator[bytes]:
     yield data[:_PIECE_BYTES]
     for start in range(_PIECE_BYTES, len(data), _PIECE_BYTES):
         yield data[start : start + _PIECE_BYTES]
-
-
-def segment_message(segment: TranscriptSegment) -> pb.TranscriptionSegment:
-    """A segment."""
-    return pb.TranscriptionSegment(
-        index=segment.index,
-        start_seconds=segment.start,
-        end_seconds=segment.end,
-        text=segment.text,
-        token_ids=segment.token_ids,
-        avg_logprob=segment.avg_logprob,
-        compression_ratio=segment.compression_ratio,
-        words=[
-            pb.TranscriptionWord(text=word.text, start_seconds=word.start, end_seconds=word.end)
-            for word in segment.words
-        ],
-    )
-
-
-def _field(name: str) -> str:
-    """What the request calls a field of the input."""
-    return f"options.{name}" if name.partition(".")[0] in _OPTIONS else {"audio": "audio.content"}.get(name, name)
-
-
-def _live_field(name: str) -> str:
-    """As `_field`, on a stream whose first message has them."""
-    return f"config.options.{name}" if name.partition(".")[0] in _OPTIONS else name
-
-
-def _detection_field(name: str) -> str:
-    """As `_field`, where speech is looked for."""
-    return "audio.content" if name == "audio" else name
-
-
-def _live_detection_field(name: str) -> str:
-    """As `_detection_field`, on a stream whose first message has the options."""
-    return f"config.{name}" if name.startswith(FIELD) else name

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from panope.v1 import embed_service_pb2 as pb
-from panope_backends.errors import CallerError
 from panope_server.tasks.task import Input, Output
+from panope_server.transport.answers import answer_of
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.grpc.fields import named_model
 from panope_server.transport.interceptors.context import Context, call_for
@@ -41,9 +41,5 @@ async def run(
         interface: as of `Call`.
     """
     call = call_for(context, model=named_model(model), task_input=task_input, task=task, interface=interface)
-    try:
-        answer = await pipeline.run(call)
-    except CallerError as error:
-        raise error.renamed(_NAMES) from None
-    assert isinstance(answer, kind)
+    answer = await answer_of(pipeline, call, kind, _NAMES)
     return answer, call.model

@@ -9,14 +9,15 @@ import grpc
 
 from panope.v1 import classify_service_pb2 as pb
 from panope.v1 import classify_service_pb2_grpc as pb_grpc
-from panope_backends.errors import CallerError
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, Function, LabelScore
 from panope_server.tasks.speech.classify_audio import ClassifyAudioInput, ClassifyAudioOutput
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Aggregation, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.classify_images import ClassifyImagesInput, ClassifyImagesOutput
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
-from panope_server.transport.grpc.audio import audio_url
+from panope_server.transport.answers import renaming
+from panope_server.transport.field_names import FieldNames
+from panope_server.transport.grpc.audio import sent_audio
 from panope_server.transport.grpc.fields import known
 from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
@@ -125,16 +126,15 @@ class ClassifyServicer(pb_grpc.ClassifyServiceServicer):
 
     async def ClassifyAudio(self, request: pb.ClassifyAudioRequest, context: Context) -> pb.ClassifyAudioResponse:
         """Classifies audio."""
+        audio = sent_audio(request.audio)
         task_input = ClassifyAudioInput(
-            request.audio.content,
+            audio.content,
             known(_FUNCTIONS, request.function, "function"),
             request.top_k if request.HasField("top_k") else None,
-            audio_url(request.audio),
+            url=audio.url,
         )
-        try:
+        with renaming(FieldNames({"audio": audio.field})):
             answer, model = await self._run(request.model, context, task_input, ClassifyAudioOutput, "ClassifyAudio")
-        except CallerError as error:
-            raise error.renamed(_audio_field) from None
         return pb.ClassifyAudioResponse(
             model=model,
             classification=_classification(answer.labels),
@@ -147,11 +147,6 @@ class ClassifyServicer(pb_grpc.ClassifyServiceServicer):
     ) -> tuple[T, str]:
         interface = f"ClassifyService/{method}"
         return await run(self._pipeline, context, model, task_input, kind, task=task, interface=interface)
-
-
-def _audio_field(name: str) -> str:
-    """What the request calls a field of the input."""
-    return "audio.content" if name == "audio" else name
 
 
 def _classification(labels: Sequence[LabelScore]) -> pb.Classification:

@@ -8,9 +8,9 @@ import grpc
 
 from panope.v1 import image_service_pb2 as pb
 from panope.v1 import image_service_pb2_grpc as pb_grpc
-from panope_backends.errors import CallerError
 from panope_server.tasks.vision.image_generation import ImageGenerationOutput
 from panope_server.tasks.vision.super_resolution import OutputFormat, SuperResolutionInput, SuperResolutionOutput
+from panope_server.transport.answers import renaming
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.grpc.fields import known, named_model
 from panope_server.transport.grpc.images import images_of
@@ -64,11 +64,9 @@ class ImageServicer(pb_grpc.ImageServiceServicer):
             task="image-generation",
             interface="ImageService/GenerateImages",
         )
-        try:
+        with renaming(FieldNames(NAMES)):
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
                     assert isinstance(part, ImageGenerationOutput)
                     for response in responses_of(call.model, part):
                         yield response
-        except CallerError as error:
-            raise error.renamed(FieldNames(NAMES)) from None

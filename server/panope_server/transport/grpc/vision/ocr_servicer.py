@@ -8,8 +8,10 @@ from panope.v1 import media_pb2 as media_pb
 from panope.v1 import ocr_service_pb2 as pb
 from panope.v1 import ocr_service_pb2_grpc as pb_grpc
 from panope_server.tasks.vision.documents import Document
-from panope_server.tasks.vision.images import Image, file_url
+from panope_server.tasks.vision.images import Image, image_of_uri
 from panope_server.tasks.vision.ocr import Corners, OcrInput, OcrOutput, TextLine, TextPage, TextWord
+from panope_server.transport.answers import renaming
+from panope_server.transport.field_names import FieldNames
 from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.texts.calls import run
 from panope_server.transport.interceptors.context import Context
@@ -39,21 +41,23 @@ class OcrServicer(pb_grpc.OcrServiceServicer):
             question=request.question,
             max_tokens=request.max_tokens if request.HasField("max_tokens") else None,
         )
-        answer, model = await run(
-            self._pipeline,
-            context,
-            request.model,
-            task_input,
-            OcrOutput,
-            task="ocr",
-            interface="OcrService/Recognize",
-        )
+        source = request.document.WhichOneof("source") or "content"
+        with renaming(FieldNames({"document.content": f"document.{source}"})):
+            answer, model = await run(
+                self._pipeline,
+                context,
+                request.model,
+                task_input,
+                OcrOutput,
+                task="ocr",
+                interface="OcrService/Recognize",
+            )
         return pb.RecognizeResponse(model=model, pages=map(_page, answer.images))
 
 
 def _document(document: pb.Document) -> Document:
     if document.WhichOneof("source") == "uri":
-        file = Image(url=file_url(document.uri, "document.uri"))
+        file = image_of_uri(document.uri, "document.uri")
     else:
         file = Image(content=document.content)
     return Document(file, document.pages, document.dpi or None, text_layer=document.text_layer)

@@ -10,13 +10,13 @@ import grpc
 from panope.v1 import image_service_pb2 as image_pb
 from panope.v1 import video_service_pb2 as pb
 from panope.v1 import video_service_pb2_grpc as pb_grpc
-from panope_backends.errors import CallerError
 from panope_server.tasks.vision.video_generation import (
     Video,
     VideoFormat,
     VideoGenerationInput,
     VideoGenerationOutput,
 )
+from panope_server.transport.answers import renaming
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.grpc.fields import known, named_model
 from panope_server.transport.interceptors.context import Context, call_for
@@ -56,14 +56,12 @@ class VideoServicer(pb_grpc.VideoServiceServicer):
             task="video-generation",
             interface="VideoService/GenerateVideo",
         )
-        try:
+        with renaming(_NAMES):
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
                     assert isinstance(part, VideoGenerationOutput)
                     for response in _responses(call.model, part):
                         yield response
-        except CallerError as error:
-            raise error.renamed(_NAMES) from None
 
 
 def _input_of(request: pb.GenerateVideoRequest) -> VideoGenerationInput:

@@ -8,9 +8,9 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from google.api.httpbody_pb2 import HttpBody
 
-from panope_backends.errors import CallerError
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.vision.images import Image
+from panope_server.transport.answers import answer_of
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.hugging_face.calls import call_with
@@ -97,10 +97,6 @@ class ImageServicer:
         call = call_with(
             given.options, context, model=given.model, task_input=task_input, task=route.task, interface=interface
         )
-        try:
-            output = await self._pipeline.run(call)
-        except CallerError as error:
-            raise error.renamed(route.names) from None
-        assert isinstance(output, route.output)
+        output = await answer_of(self._pipeline, call, route.output, route.names)
         unknown.tell(context)
         return ImageAnswer(call.model, parameters, output)

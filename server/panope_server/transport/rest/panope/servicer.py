@@ -12,10 +12,11 @@ from msgspec import UNSET
 
 from panope.rest.v1 import panope_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import ModelPath, ModelPathWithBody, NoPath
-from panope_backends.errors import CallerError, InvalidInputError
+from panope_backends.errors import InvalidInputError
 from panope_registry.catalogue import read_part
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
+from panope_server.transport.answers import answer_of
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Models, Pipeline
@@ -82,11 +83,7 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         wanted = [OutputBody(item) if isinstance(item, str) else item for item in body.outputs]
         task_input = TensorInput(inputs, [output.name for output in wanted])
         call = call_for(context, model=request.model, task_input=task_input, task="", interface=_INTERFACE)
-        try:
-            answer = await self._pipeline.run(call)
-        except CallerError as error:
-            raise error.renamed(_tensor_name) from None
-        assert isinstance(answer, TensorOutput)
+        answer = await answer_of(self._pipeline, call, TensorOutput, _tensor_name)
         raw = {output.name for output in wanted if output.raw}
         size = sum(len(tensor.data) for tensor in answer.outputs)
         return encoded_response(await off_loop(size, _printed, call.model, answer.outputs, raw))

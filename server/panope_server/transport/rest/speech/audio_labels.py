@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-from google.api.httpbody_pb2 import HttpBody
 from msgspec import Meta, Struct
 
 from panope_server.tasks.speech.classify_audio import ClassifyAudioInput, ClassifyAudioOutput
+from panope_server.transport.field_names import FieldNames
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.requests import RequestBody
-from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.speech.audio_bodies import audio_in, audio_of
+from panope_server.transport.rest.speech.audio_bodies import AudioFile, AudioRoute
 
 
 class AudioLabelsParameters(Struct, forbid_unknown_fields=True):
@@ -30,7 +29,7 @@ class AudioLabelsBody(Struct, forbid_unknown_fields=True):
     """What InferenceClient.audio_classification sends where it has parameters, and `model`.
 
     Attributes:
-        inputs: The file in base64, or its URL where the server fetches from its host.
+        inputs: As of a speech recognition.
         model: Absent for the model of the path, or for the default model.
         parameters: How to classify it.
         options: How to treat the call.
@@ -49,31 +48,29 @@ class AudioLabelJson(TypedDict):
     score: float
 
 
-_BODY = RequestBody(AudioLabelsBody)
+def _input_of(file: AudioFile, how: AudioLabelsParameters) -> ClassifyAudioInput:
+    return ClassifyAudioInput(file.content, how.function_to_apply or "", how.top_k, url=file.url)
 
 
-def read_audio_labels(
-    body: HttpBody, unknown: UnknownFields, *, from_page: bool
-) -> tuple[ClassifyAudioInput, AudioLabelsBody]:
-    """The input of a body, and what else it says.
-
-    Args:
-        body: as it was sent.
-        unknown: takes the fields that the schema does not have.
-        from_page: as of `audio_of`.
-
-    Raises:
-        InvalidInputError: another content type, or a field with a wrong value.
-    """
-    sent = audio_of(body, from_page=from_page)
-    if sent is not None:
-        return ClassifyAudioInput(sent), AudioLabelsBody("")
-    told = _BODY.read(body, unknown)
-    how = told.parameters or AudioLabelsParameters()
-    audio, url = audio_in(told.inputs)
-    return ClassifyAudioInput(audio, how.function_to_apply or "", how.top_k, url), told
-
-
-def audio_labels(output: ClassifyAudioOutput) -> list[AudioLabelJson]:
-    """The answer, the highest score first."""
+def _answer(output: ClassifyAudioOutput, _: ClassifyAudioInput) -> list[AudioLabelJson]:
+    """The highest score first."""
     return [{"label": each.label, "score": each.score} for each in output.labels]
+
+
+_NAMES = FieldNames(
+    {
+        "audio": "inputs",
+        "function": "parameters.function_to_apply",
+        "top_k": "parameters.top_k",
+    }
+)
+
+AUDIO_LABELS = AudioRoute(
+    task="classify",
+    body=RequestBody(AudioLabelsBody),
+    parameters=AudioLabelsParameters,
+    task_input=_input_of,
+    output=ClassifyAudioOutput,
+    names=lambda _: _NAMES,
+    answer=_answer,
+)

@@ -10,8 +10,11 @@ from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config.numbers import read_integer, read_number
+from panope_server.tasks.links import file_url
 from panope_server.tasks.speech.transcribe import TranscribeInput
+from panope_server.transport.field_names import FieldNames
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.speech.audio_bodies import AudioFile
 from panope_server.transport.rest.speech.chunking import ServerVad, read_chunking
 from panope_server.transport.rest.speech.multipart import Form
 
@@ -28,6 +31,15 @@ _REFUSED = {
     "languages[]": "is not supported; name one in `language`, or none",
 }
 
+#: What the form of a transcription calls fields of the task's input.
+_NAMES = {
+    "timestamps": "response_format",
+    "words": "timestamp_granularities",
+    "vad_options": "chunking_strategy",
+    "vad_options.threshold": "chunking_strategy[threshold]",
+    "vad_options.min_silence_seconds": "chunking_strategy[silence_duration_ms]",
+    "vad_options.padding_seconds": "chunking_strategy[prefix_padding_ms]",
+}
 
 #: These two describe the forms, for /openapi.json: a form is read by `asked`.
 _File = Annotated[str, Meta(extra_json_schema={"format": "binary"})]
@@ -38,6 +50,8 @@ class TranscriptionForm(Struct, forbid_unknown_fields=True):
 
     Attributes:
         file: The audio: WAV, MP3, FLAC, Ogg, AAC, M4A or WebM, told by its content.
+        url: In its place: the file's URL where the settings `media_urls` allow that, or `data:audio/wav;base64,…`. Not
+            of OpenAI's.
         model: Absent for the default model.
         language: That is spoken, as a code such as `en`; absent for the one that the model hears.
         prompt: What was said before, or names as they are written.
@@ -50,7 +64,8 @@ class TranscriptionForm(Struct, forbid_unknown_fields=True):
         vad: Whether silence is left out; absent for where the server has the detector. Not of OpenAI's.
     """
 
-    file: _File
+    file: _File | None = None
+    url: str | None = None
     model: str | None = None
     language: str | None = None
     prompt: str | None = None
@@ -68,6 +83,7 @@ class TranslationForm(Struct, forbid_unknown_fields=True):
 
     Attributes:
         file: As of a transcription.
+        url: As of a transcription.
         model: As of a transcription.
         prompt: In English.
         response_format: As of a transcription.
@@ -76,7 +92,8 @@ class TranslationForm(Struct, forbid_unknown_fields=True):
         vad: As of a transcription.
     """
 
-    file: _File
+    file: _File | None = None
+    url: str | None = None
     model: str | None = None
     prompt: str | None = None
     response_format: Format = "json"
@@ -95,13 +112,15 @@ class Asked:
         response_format: of the answer.
         stream: whether it comes as events.
         segments: whether `verbose_json` tells them.
+        names: what the form calls fields of the input.
     """
 
     task_input: TranscribeInput
     model: str
     response_format: Format
     stream: bool
-    segments: bool = True
+    segments: bool
+    names: FieldNames
 
 
 def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
@@ -118,10 +137,10 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
     texts = {name: list(values) for name, values in form.texts.items()}
     granularities = texts.pop("timestamp_granularities[]", []) + texts.pop("timestamp_granularities", [])
     vad_options = None if translate else read_chunking(texts)
-    known = ["model", "prompt", "response_format", "temperature", "seed", "vad"]
+    known = ["url", "model", "prompt", "response_format", "temperature", "seed", "vad"]
     known += [] if translate else ["language", "stream"]
     given = single_texts(texts, known, unknown)
-    audio = the_file(form, unknown)
+    file = the_file(form, given.get("url"), unknown)
     stream = _boolean("stream", given.get("stream", "false"))
     vad = _boolean("vad", given["vad"]) if "vad" in given else None
     if vad_options is not None and vad is False:
@@ -131,7 +150,7 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
         unknown.add("timestamp_granularities", _unknown("timestamp_granularities"))
     _check_granularities(granularities, kind)
     task_input = TranscribeInput(
-        audio,
+        file.content,
         language=given.get("language", ""),
         translate=translate,
         prompt=given.get("prompt", ""),
@@ -142,26 +161,39 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
         vad=vad if vad_options is None else True,
         vad_options=vad_options,
         words="word" in granularities,
+        url=file.url,
     )
-    return Asked(task_input, given.get("model", ""), kind, stream, "segment" in granularities or not granularities)
+    segments = "segment" in granularities or not granularities
+    return Asked(task_input, given.get("model", ""), kind, stream, segments, names_of(file, _NAMES))
 
 
-def the_file(form: Form, unknown: UnknownFields) -> bytes:
+def the_file(form: Form, url: str | None, unknown: UnknownFields) -> AudioFile:
     """The audio of a form.
 
     Args:
         form: as it was sent.
+        url: what its field `url` says; None for a form without.
         unknown: takes the files that are none.
 
     Raises:
-        InvalidInputError: there is none.
+        InvalidInputError: there is none, there are two, or it is of no scheme that is known.
     """
     for name in form.files:
         if name != "file":
             unknown.add(name, _unknown(name))
-    if "file" not in form.files:
+    file = form.files.get("file")
+    if url is not None:
+        if file is not None:
+            raise InvalidInputError("`url` stands in the place of `file`; give one of them", field="url")
+        return AudioFile(b"", file_url(url, "url"))
+    if file is None:
         raise InvalidInputError("`file` is missing: send the audio as a file", field="file")
-    return form.files["file"]
+    return AudioFile(file)
+
+
+def names_of(file: AudioFile, names: Mapping[str, str]) -> FieldNames:
+    """What a form calls fields of an input, of which the audio is `file` or `url`."""
+    return FieldNames({**names, "audio": "url" if file.url else "file"})
 
 
 def single_texts(texts: Mapping[str, Sequence[str]], known: Sequence[str], unknown: UnknownFields) -> dict[str, str]:

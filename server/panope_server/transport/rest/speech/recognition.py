@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from google.api.httpbody_pb2 import HttpBody
 from msgspec import Struct
 
 from panope_backends.errors import InvalidInputError
-from panope_server.tasks.speech.transcribe import TranscribeInput
+from panope_server.tasks.speech.transcribe import TRANSCRIBE, TranscribeInput, TranscribeOutput
+from panope_server.transport.field_names import FieldNames
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.json.requests import RequestBody
-from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.speech.audio_bodies import audio_in, audio_of
+from panope_server.transport.rest.speech.audio_bodies import AudioFile, AudioRoute
+from panope_server.transport.rest.speech.formats import recognition
 
 
 class GenerationParameters(Struct, forbid_unknown_fields=True):
@@ -49,7 +49,7 @@ class RecognitionBody(Struct, forbid_unknown_fields=True):
     """What InferenceClient.automatic_speech_recognition sends where it has parameters, and `model`.
 
     Attributes:
-        inputs: The file in base64, or by its URL where the settings `media_urls` allow that.
+        inputs: The file in base64, as a `data:` URL, or by its URL where the settings `media_urls` allow that.
         model: Absent for the model of the path, or for the default model.
         parameters: How to transcribe it.
         options: How to treat the call.
@@ -61,42 +61,48 @@ class RecognitionBody(Struct, forbid_unknown_fields=True):
     options: CallOptions | None = None
 
 
-_BODY = RequestBody(RecognitionBody)
-
-
-def read_recognition(
-    body: HttpBody, unknown: UnknownFields, *, from_page: bool
-) -> tuple[TranscribeInput, RecognitionBody]:
-    """The input of a body, and what else it says.
-
-    Args:
-        body: as it was sent.
-        unknown: takes the fields that the schema does not have.
-        from_page: as of `audio_of`.
-
-    Raises:
-        InvalidInputError: another content type, or a field with a wrong value.
-    """
-    sent = audio_of(body, from_page=from_page)
-    if sent is not None:
-        return TranscribeInput(sent), RecognitionBody("")
-    told = _BODY.read(body, unknown)
-    parameters = told.parameters or RecognitionParameters()
+def _input_of(file: AudioFile, parameters: RecognitionParameters) -> TranscribeInput:
     if parameters.generation_parameters is not None and parameters.generate_kwargs is not None:
         raise InvalidInputError(
             "`parameters.generate_kwargs` is `generation_parameters` by its other name; give one of them",
             field="parameters.generate_kwargs",
         )
     how = parameters.generation_parameters or parameters.generate_kwargs or GenerationParameters()
-    audio, url = audio_in(told.inputs)
-    task_input = TranscribeInput(
-        audio,
+    return TranscribeInput(
+        file.content,
         language=how.language,
         translate=how.task == "translate",
         temperature=how.temperature,
         timestamps=parameters.return_timestamps is True,
         vad=parameters.vad,
         words=parameters.return_timestamps == "word",
-        url=url,
+        url=file.url,
     )
-    return task_input, told
+
+
+def _names_by(generation: str) -> FieldNames:
+    """The body's names, where `generation` says how the text is generated."""
+    return FieldNames(
+        {
+            "audio": "inputs",
+            "timestamps": "parameters.return_timestamps",
+            "words": "parameters.return_timestamps",
+            "vad": "parameters.vad",
+            "language": f"parameters.{generation}.language",
+            "translate": f"parameters.{generation}.task",
+            "temperature": f"parameters.{generation}.temperature",
+        }
+    )
+
+
+_NAMES, _NAMES_OF_KWARGS = _names_by("generation_parameters"), _names_by("generate_kwargs")
+
+RECOGNITION = AudioRoute(
+    task=TRANSCRIBE,
+    body=RequestBody(RecognitionBody),
+    parameters=RecognitionParameters,
+    task_input=_input_of,
+    output=TranscribeOutput,
+    names=lambda parameters: _NAMES if parameters.generate_kwargs is None else _NAMES_OF_KWARGS,
+    answer=recognition,
+)

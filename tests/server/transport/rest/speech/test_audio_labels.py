@@ -19,7 +19,7 @@ from panope_server.tasks.classify import LabelScore
 from panope_server.tasks.speech.classify_audio import ClassifyAudioInput, ClassifyAudioOutput
 from panope_server.tasks.task import Output
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.speech.audio_labels import read_audio_labels
+from panope_server.transport.rest.speech.audio_labels import AUDIO_LABELS
 from panope_server.transport.rest.speech.servicer import SpeechRestServicer
 
 UNKNOWN = UnknownFields(report=False)
@@ -56,14 +56,14 @@ async def answered(pipeline: Answering, sent: HttpBody) -> bytes:
 
 @pytest.mark.parametrize("kind", ["audio/wav", "application/octet-stream", ""])
 def test_a_body_may_be_the_file(kind):
-    read, told = read_audio_labels(HttpBody(content_type=kind, data=b"audio"), UNKNOWN, from_page=False)
-    assert (read, told.model) == (ClassifyAudioInput(b"audio"), None)
+    told = AUDIO_LABELS.read(HttpBody(content_type=kind, data=b"audio"), UNKNOWN, from_page=False)
+    assert (told.task_input, told.model) == (ClassifyAudioInput(b"audio"), None)
 
 
 def test_json_has_parameters():
     sent = body(model="acme/ears", parameters={"top_k": 2, "function_to_apply": "sigmoid"})
-    read, told = read_audio_labels(sent, UNKNOWN, from_page=False)
-    assert (read, told.model) == (ClassifyAudioInput(b"audio", "sigmoid", 2), "acme/ears")
+    told = AUDIO_LABELS.read(sent, UNKNOWN, from_page=False)
+    assert (told.task_input, told.model) == (ClassifyAudioInput(b"audio", "sigmoid", 2), "acme/ears")
 
 
 async def test_the_labels_come_as_hugging_face_s_client_reads_them():
@@ -99,4 +99,4 @@ async def test_what_a_worker_refuses_is_refused_by_its_place():
 
 def test_a_page_sends_no_file_without_a_type():
     with pytest.raises(InvalidInputError, match="content-type"):
-        read_audio_labels(HttpBody(data=b"audio"), UNKNOWN, from_page=True)
+        AUDIO_LABELS.read(HttpBody(data=b"audio"), UNKNOWN, from_page=True)

@@ -135,6 +135,32 @@ def test_a_form_says_whether_silence_is_left_out(texts, vad, options):
     assert (wanted.vad, wanted.vad_options) == (vad, options)
 
 
+@pytest.mark.parametrize("url", ["https://example.org/a.wav", "data:audio/wav;base64,YQ=="])
+@pytest.mark.parametrize("translate", [False, True])
+def test_a_form_may_say_where_the_file_is(url, translate):
+    told = asked(Form({"url": [url]}, {}), UnknownFields(report=False), translate=translate)
+    assert (told.task_input.audio, told.task_input.url) == (b"", url)
+    assert told.names("audio") == "url", "what is wrong with the audio is told by the form's name of it"
+
+
+@pytest.mark.parametrize(
+    ("sent", "field_name"),
+    [
+        (Form({}, {}), "file"),
+        (form(url=["https://example.org/a.wav"]), "url"),
+        (Form({"url": ["ftp://example.org/a.wav"]}, {}), "url"),
+        (Form({"url": [""]}, {}), "url"),
+        (Form({"url": ["https://a.example", "https://b.example"]}, {}), "url"),
+        (Form({"file": ["https://example.org/a.wav"]}, {}), "file"),
+    ],
+    ids=["none", "both", "scheme", "empty", "twice", "as a text"],
+)
+def test_a_form_without_one_file_is_refused_by_name(sent, field_name):
+    with pytest.raises(InvalidInputError) as error:
+        asked(sent, UnknownFields(report=False), translate=False)
+    assert error.value.field == field_name
+
+
 def test_a_translation_takes_no_language_and_no_stream():
     for name in ("language", "stream"):
         with pytest.raises(InvalidInputError) as error:

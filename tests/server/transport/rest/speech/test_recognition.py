@@ -9,7 +9,7 @@ from google.api.httpbody_pb2 import HttpBody
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.speech.recognition import read_recognition
+from panope_server.transport.rest.speech.recognition import RECOGNITION
 
 UNKNOWN = UnknownFields(report=False)
 AUDIO = base64.b64encode(b"audio").decode()
@@ -20,7 +20,7 @@ def read(parameters: object, inputs: str = AUDIO) -> TranscribeInput:
     body = HttpBody(
         content_type="application/json", data=msgspec.json.encode({"inputs": inputs, "parameters": parameters})
     )
-    return read_recognition(body, UNKNOWN, from_page=False)[0]
+    return RECOGNITION.read(body, UNKNOWN, from_page=False).task_input
 
 
 @pytest.mark.parametrize("name", GENERATION)

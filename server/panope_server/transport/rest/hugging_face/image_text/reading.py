@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from google.api.httpbody_pb2 import HttpBody
 
-from panope_backends.errors import CallerError, NotFoundError
+from panope_backends.errors import NotFoundError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.vision.images import Image
 from panope_server.tasks.vision.ocr import OcrInput, OcrOutput
+from panope_server.transport.answers import answer_of
 from panope_server.transport.generation.names import TASK
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.hugging_face.image_text.inputs import NAMES
@@ -46,21 +47,12 @@ def question_to_read(image: Image, question: str, max_tokens: int | None = None)
 
 async def read_text(pipeline: Pipeline, call: Call) -> HttpBody:
     """The text of an image: its lines."""
-    page = (await _run(pipeline, call, NAMES)).images[0]
+    page = (await answer_of(pipeline, call, OcrOutput, NAMES)).images[0]
     return json_response([ImageTextJson(generated_text="\n".join(line.text for line in page.lines))])
 
 
 async def read_answer(pipeline: Pipeline, call: Call, names: Callable[[str], str]) -> HttpBody:
     """The answer to a question; without words, and of the score 0, where the model wrote none."""
-    page = (await _run(pipeline, call, names)).images[0]
+    page = (await answer_of(pipeline, call, OcrOutput, names)).images[0]
     answer, score = (page.lines[0].text, page.lines[0].score) if page.lines else ("", 0.0)
     return json_response([QuestionAnswerJson(answer=answer, score=score)])
-
-
-async def _run(pipeline: Pipeline, call: Call, names: Callable[[str], str]) -> OcrOutput:
-    try:
-        output = await pipeline.run(call)
-    except CallerError as error:
-        raise error.renamed(names) from None
-    assert isinstance(output, OcrOutput)
-    return output

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from google.api.httpbody_pb2 import HttpBody
 
-from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.generate.types import GenerateDelta, GenerateInput, GenerateOutput
 from panope_server.tasks.vision.ocr import OcrInput
+from panope_server.transport.answers import answer_of
 from panope_server.transport.generation.names import TASK
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
@@ -106,11 +106,7 @@ class ImageTextWriter:
         return json_response([QuestionAnswerJson(answer=delta.text, score=score)])
 
     async def _run(self, call: Call, names: Callable[[str], str]) -> GenerateDelta:
-        try:
-            output = await self._pipeline.run(call)
-        except CallerError as error:
-            raise error.renamed(names) from None
-        assert isinstance(output, GenerateOutput)
+        output = await answer_of(self._pipeline, call, GenerateOutput, names)
         return output.deltas[0]
 
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 import orjson
 from google.api.httpbody_pb2 import HttpBody
 
-from panope_backends.errors import CallerError
 from panope_server.tasks.generate.types import GenerateOutput, TextTask
+from panope_server.transport.answers import answer_of
 from panope_server.transport.generation.names import TASK
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
@@ -67,10 +67,6 @@ class TextWriter:
         body = await off_loop(len(request.data), reader.read, request, unknown)
         model, task_input = model_of(body.model, path_model), text_input(body, task)
         call = call_with(body.options, context, model=model, task_input=task_input, task=TASK, interface=interface)
-        try:
-            output = await self._pipeline.run(call)
-        except CallerError as error:
-            raise error.renamed(names_of(body)) from None
-        assert isinstance(output, GenerateOutput)
+        output = await answer_of(self._pipeline, call, GenerateOutput, names_of(body))
         unknown.tell(context)
         return body, [delta.text for delta in output.deltas]

@@ -7,8 +7,8 @@ from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
 
-from panope_backends.errors import CallerError
 from panope_server.tasks.question_answer import QuestionAnswerInput, QuestionAnswerOutput, answer_value
+from panope_server.transport.answers import answer_of
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
@@ -49,11 +49,7 @@ async def answer_questions(
         interface=interface,
     )
     single = not isinstance(body.inputs, list)
-    try:
-        output = await pipeline.run(call)
-    except CallerError as error:
-        raise error.renamed(lambda path: _name(path, single=single)) from None
-    assert isinstance(output, QuestionAnswerOutput)
+    output = await answer_of(pipeline, call, QuestionAnswerOutput, lambda path: _name(path, single=single))
     unknown.tell(context)
     several = bool(body.parameters and (body.parameters.top_k or 1) > 1)
     told: list[Any] = [[answer_value(one) for one in answers] for answers in output.answers]
