@@ -1,19 +1,22 @@
 """Tasks of sound: Panope over gRPC against the raw engine's loop, in one run, interleaved.
 
-    python benchmarks/speech_tasks.py [--task transcribe --task speak …] [--rounds 5] [--calls 16] [--seconds 5]
+    python benchmarks/speech_tasks.py [--backend openvino] [--task transcribe --task speak …]
+        [--rounds 5] [--calls 16] [--seconds 5]
 
-Seeded models of the sizes that people run, on PyTorch in float32: a Wav2Vec2 that transcribes, a VITS that speaks, an
-AST that classifies, and Silero's own detector. The raw loop is what a program of one's own does, in this process: it
-decodes the file, makes features by transformers, runs the model and reads its answer, one after another. Every round
-runs every case once, and ratios are taken within a round. CPU seconds are those of the process of the loop, or of the
-server with all that it started; the client's are counted for neither. Threads of both sleep while they wait, as in
-Panope's workers: on a machine that others use, threads that spin cost the raw loop several times its work. Memory is
-that of this process with the raw model, and of the model's worker.
+Seeded models of the sizes that people run, in float32 on PyTorch or OpenVINO: a Wav2Vec2 that transcribes, a VITS that
+speaks, an AST that classifies, and Silero's own detector. The raw loop is what a program of one's own does, in this
+process: it decodes the file, makes features by transformers, runs the model, or the graphs that Panope's conversion
+makes of it, and reads the answer, one after another. Every round runs every case once, and ratios are taken within a
+round: of calls in a second, and of CPU seconds. These are those of the process of the loop, or of the server with all
+that it started; the client's are counted for neither. Threads of both sleep while they wait, as in Panope's workers: on
+a machine that others use, threads that spin cost the raw loop several times its work. Memory is that of this process
+with the raw model, and of the model's worker.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -31,6 +34,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from panope_backends.api import ModelFacts
+from panope_backends.engines.openvino.backend import OpenVinoBackend
+from panope_backends.engines.openvino.vits import SOUND_FILE, TEXT_FILE
 from panope_backends.media.audio import decode_audio
 from panope_backends.media.audio_writer import AudioWriter
 from panope_backends.media.limits import MediaLimits
@@ -49,6 +55,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 TEXT = "the quick brown fox jumps over the lazy dog while seven wizards mix jugs of ink"
 
 Run = Callable[[], object]
+Arrays = dict[str, np.ndarray[Any, Any]]
+Graph = Callable[[Arrays], Arrays]
 
 
 @dataclass(frozen=True)
@@ -57,13 +65,47 @@ class Case:
 
     Attributes:
         write: writes its model.
-        raw: makes what runs it once in this process.
+        raw: makes what runs it once in this process, from its folder and, on OpenVINO, its graphs.
         call: runs it once over gRPC.
+        model_task: the task of its model.
     """
 
     write: Callable[[Path], object]
-    raw: Callable[[Path], Run]
+    raw: Callable[[Path, Sequence[Graph]], Run]
     call: Callable[[Client, str], object]
+    model_task: str
+
+
+def graphs_of(folder: Path, task: str, place: Path) -> Sequence[Graph]:
+    """The graphs of a model, converted as Panope does, on OpenVINO alone.
+
+    Args:
+        folder: of the model, in safetensors.
+        task: of the model.
+        place: where to.
+    """
+    import openvino
+
+    config = json.loads((folder / "config.json").read_text())
+    facts = ModelFacts("bench/model", "safetensors", task, config["architectures"][0], config)
+    backend = OpenVinoBackend()
+    exact = next(each for each in backend.conversions(facts) if each.precision == "fp32")
+    place.mkdir()
+    backend.convert(facts, exact, folder, place)
+    core = openvino.Core()
+    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+
+    def run_of(file: Path) -> Graph:
+        request = core.compile_model(file, "CPU", hints).create_infer_request()
+        takes = {name for port in request.model_inputs for name in port.get_names()}
+
+        def run(arrays: Arrays) -> Arrays:
+            answer = request.infer({name: array for name, array in arrays.items() if name in takes})
+            return {port.get_any_name(): np.array(value) for port, value in answer.items()}
+
+        return run
+
+    return [run_of(place / name) for name in (TEXT_FILE, SOUND_FILE) if (place / name).is_file()]
 
 
 def clip(seconds: float) -> bytes:
@@ -77,18 +119,16 @@ def clip(seconds: float) -> bytes:
 def transcribing(audio: bytes) -> Case:
     """Wav2Vec2 of the base size."""
 
-    def raw(folder: Path) -> Run:
-        import torch
+    def raw(folder: Path, graphs: Sequence[Graph]) -> Run:
         import transformers
 
         processor = transformers.Wav2Vec2Processor.from_pretrained(folder)
-        model = transformers.Wav2Vec2ForCTC.from_pretrained(folder).eval()
+        (logits,) = graphs or [by_torch(transformers.Wav2Vec2ForCTC, folder, "logits")]
 
         def run() -> str:
             samples = decode_audio(audio, RATE, MediaLimits())
-            values = processor(samples, sampling_rate=RATE, return_tensors="pt").input_values
-            with torch.inference_mode():
-                text: str = processor.batch_decode(model(values).logits.argmax(-1))[0]
+            values = processor(samples, sampling_rate=RATE, return_tensors="np").input_values
+            text: str = processor.batch_decode(logits({"input_values": values})["logits"].argmax(-1))[0]
             return text
 
         return run
@@ -98,23 +138,23 @@ def transcribing(audio: bytes) -> Case:
         lambda folder: tiny_ctc(folder, conv_dim=(256,) * 7, **sizes),
         raw,
         lambda client, model: client.transcribe(audio, model, vad=False),
+        "transcribe",
     )
 
 
 def speaking(_audio: bytes) -> Case:
     """A VITS of MMS-TTS's size."""
 
-    def raw(folder: Path) -> Run:
+    def raw(folder: Path, graphs: Sequence[Graph]) -> Run:
         import torch
         import transformers
 
         tokenizer = transformers.VitsTokenizer.from_pretrained(folder)
-        model = transformers.VitsModel.from_pretrained(folder).eval()
+        waveform = spoken_by(folder, *graphs) if graphs else by_torch(transformers.VitsModel, folder, "waveform")
 
         def run() -> bytes:
             torch.manual_seed(1)
-            with torch.inference_mode():
-                samples = model(**tokenizer(TEXT, return_tensors="pt")).waveform[0].numpy()
+            samples = waveform({"input_ids": np.array([tokenizer(TEXT)["input_ids"]], np.int64)})["waveform"][0]
             writer = AudioWriter("wav", RATE, stream=False)
             return writer.write(samples) + writer.finish()
 
@@ -127,34 +167,70 @@ def speaking(_audio: bytes) -> Case:
         "flow_size": 192,
         "upsample_initial_channel": 256,
     }
-    return Case(lambda folder: tiny_vits(folder, **sizes), raw, lambda client, model: client.speak(TEXT, model, seed=1))
+    return Case(
+        lambda folder: tiny_vits(folder, **sizes),
+        raw,
+        lambda client, model: client.speak(TEXT, model, seed=1),
+        "speak",
+    )
+
+
+def by_torch(kind: Any, folder: Path, output: str) -> Graph:
+    """A model of transformers, whose inputs and output are arrays."""
+    import torch
+
+    model = kind.from_pretrained(folder).eval()
+
+    def run(arrays: Arrays) -> Arrays:
+        with torch.inference_mode():
+            given = model(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+        return {output: getattr(given, output).numpy()}
+
+    return run
+
+
+def spoken_by(folder: Path, text: Graph, sound: Graph) -> Graph:
+    """What stands between the two graphs of a VITS of one voice: lengths and noise."""
+    config = json.loads((folder / "config.json").read_text())
+
+    def run(arrays: Arrays) -> Arrays:
+        random = np.random.default_rng(1)
+        shape = (1, 2, arrays["input_ids"].shape[1])
+        noise = random.standard_normal(shape).astype(np.float32) * config["noise_scale_duration"]
+        told = text({**arrays, "noise": noise, "speaker": np.zeros(1, np.int64)})
+        lengths = np.ceil(np.exp(told["log_duration"][0]) / config["speaking_rate"]).astype(np.int64)
+        means = np.repeat(told["means"][0], lengths, axis=0).T
+        deviations = np.repeat(np.exp(told["log_variances"])[0], lengths, axis=0).T
+        drawn = random.standard_normal(means.shape).astype(np.float32) * config["noise_scale"]
+        return sound({"latents": (means + drawn * deviations)[None], "speaker": np.zeros(1, np.int64)})
+
+    return run
 
 
 def detecting(audio: bytes) -> Case:
     """Silero's detector, which lies beside any model that transcribes."""
 
-    def raw(_folder: Path) -> Run:
+    def raw(_folder: Path, _graphs: Sequence[Graph]) -> Run:
         detector = VoiceDetector()
         return lambda: detector.speech(decode_audio(audio, RATE, MediaLimits()), VadOptions(0.5, 0.1, 0.0, 0.25))
 
-    return Case(tiny_ctc, raw, lambda client, model: client.detect_speech(audio, model))
+    return Case(tiny_ctc, raw, lambda client, model: client.detect_speech(audio, model), "transcribe")
 
 
 def classifying(audio: bytes) -> Case:
     """An AST of half the base size."""
 
-    def raw(folder: Path) -> Run:
-        import torch
+    def raw(folder: Path, graphs: Sequence[Graph]) -> Run:
         import transformers
 
         extractor = transformers.ASTFeatureExtractor.from_pretrained(folder)
-        model = transformers.ASTForAudioClassification.from_pretrained(folder).eval()
+        (logits,) = graphs or [by_torch(transformers.ASTForAudioClassification, folder, "logits")]
 
         def run() -> object:
             samples = decode_audio(audio, RATE, MediaLimits())
-            values = extractor(samples, sampling_rate=RATE, return_tensors="pt").input_values
-            with torch.inference_mode():
-                return model(values).logits.softmax(-1)
+            values = extractor(samples, sampling_rate=RATE, return_tensors="np").input_values
+            scores = np.exp(logits({"input_values": values})["logits"][0])
+            return scores / scores.sum()
 
         return run
 
@@ -164,6 +240,7 @@ def classifying(audio: bytes) -> Case:
         lambda folder: tiny_audio_classifier(folder, "audio-spectrogram-transformer", **sizes, **spectrum),
         raw,
         lambda client, model: client.classify_audio(audio, model),
+        "classify",
     )
 
 
@@ -192,7 +269,7 @@ def worker_bytes(server: psutil.Process) -> int:
     return max((each.memory_info().rss for each in workers), default=0)
 
 
-def measure(task: str, case: Case, place: Path, rounds: int, calls: int) -> list[Sequence[Any]]:
+def measure(task: str, case: Case, place: Path, backend: str, rounds: int, calls: int) -> list[Sequence[Any]]:
     """A row for each way."""
     folder, home, model = place / "model", place / "home", f"bench/{task}"
     folder.mkdir(parents=True)
@@ -200,14 +277,14 @@ def measure(task: str, case: Case, place: Path, rounds: int, calls: int) -> list
     command = [sys.executable, "-m", "panope_server", "import", str(folder), "--name", model, "--home", str(home)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     own = psutil.Process()
-    once = case.raw(folder)
+    once = case.raw(folder, graphs_of(folder, case.model_task, place / "graphs") if backend == "openvino" else ())
     once()
     raw_bytes = own.memory_info().rss
     found: dict[str, list[tuple[float, float]]] = {}
     with Served(home, "--set", "log_requests=false", demo=False) as server:
         served = psutil.Process(server.process.pid)
         with Client(server.grpc_address, timeout=600) as client:
-            client.load(model, backend="cpu", precision="fp32")
+            client.load(model, backend=backend, precision="fp32")
             ways: dict[str, tuple[Run, psutil.Process]] = {
                 "raw loop": (lambda: [once() for _ in range(calls)], own),
                 "gRPC, one at a time": (lambda: over_grpc(client, case, model, calls, 1), served),
@@ -230,22 +307,26 @@ def measure(task: str, case: Case, place: Path, rounds: int, calls: int) -> list
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backend", choices=["cpu", "openvino"], default="cpu")
     parser.add_argument("--task", action="append", choices=list(CASES))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calls", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5.0)
     given = parser.parse_args()
     audio = clip(given.seconds)
-    table = Table("task", "way", "calls/s", "of raw", "CPU ms a call", "memory")
+    table = Table("task", "way", "calls/s", "of raw", "CPU ms a call", "of raw", "memory")
     for task in given.task or CASES:
         with tempfile.TemporaryDirectory() as place:
             for name, way, rounds, raw, taken in measure(
-                task, CASES[task](audio), Path(place), given.rounds, given.calls
+                task, CASES[task](audio), Path(place), given.backend, given.rounds, given.calls
             ):
-                ratio = statistics.median(rate / other for (rate, _), (other, _) in zip(rounds, raw, strict=True))
                 rate, cpu = (statistics.median(values) for values in zip(*rounds, strict=True))
-                row = (f"{rate:.1f}", f"{ratio:.2f}", f"{cpu / given.calls * 1000:.1f}", f"{taken >> 20} MiB")
-                table.add_row(name, way, *row)
+                of_raw = [
+                    [a / b for a, b in zip(each, other, strict=True)] for each, other in zip(rounds, raw, strict=True)
+                ]
+                faster, dearer = (statistics.median(values) for values in zip(*of_raw, strict=True))
+                costs = (f"{cpu / given.calls * 1000:.1f}", f"{dearer:.2f}")
+                table.add_row(name, way, f"{rate:.1f}", f"{faster:.2f}", *costs, f"{taken >> 20} MiB")
     Console().print(table)
 
 
