@@ -6,6 +6,7 @@ is kept begins in silence, or seconds before the last speech that was heard of a
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,9 @@ _LEAST_SILENCE_SECONDS = 0.1
 _BEFORE_SECONDS = 1.0
 #: Kept of a part that goes on, before all but its end is forgotten.
 _LONG_SECONDS = 30.0
+#: That the detector looks at together. What is kept begins with a whole frame, counted from the start of the stream, so
+#: that it is looked at as it is in a file; where parts end, one begins.
+_FRAME_SECONDS = 0.032
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,4 +138,5 @@ class LiveDetection:
         if rest is not None:
             is_long = now - rest.start > _LONG_SECONDS
             needed = rest.end - self._kept_speech - _AGAIN_SECONDS if is_long else rest.start - _BEFORE_SECONDS
+        needed = math.floor(needed / _FRAME_SECONDS) * _FRAME_SECONDS
         return max(needed, ended[-1].end) if ended else needed

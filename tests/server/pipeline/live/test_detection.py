@@ -56,7 +56,10 @@ class Model:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
         self.heard.append(samples.size / RATE)
         self.was_asked.set()
-        return DetectSpeechOutput(found_in(samples, task_input.vad_options), samples.size / RATE)
+        return DetectSpeechOutput(self.found(samples, task_input.vad_options), samples.size / RATE)
+
+    def found(self, samples: np.ndarray, options: VadOptions) -> list[SpeechPart]:
+        return found_in(samples, options)
 
 
 def audio_of(*parts: tuple[int, float]) -> bytes:
@@ -149,3 +152,23 @@ async def test_a_call_that_fails_ends_the_stream():
     assert not (await anext(stream)).is_final
     with pytest.raises(InstanceLostError):
         await anext(stream)
+
+
+def in_frames(samples: np.ndarray) -> np.ndarray:
+    """As a detector hears them that tells of 32 milliseconds whether they have speech."""
+    size = 32 * RATE // 1000
+    frames = np.pad(samples, (0, -samples.size % size)).reshape(-1, size)
+    return np.repeat(frames.any(axis=1), size)[: samples.size]
+
+
+class ModelOfFrames(Model):
+    def found(self, samples: np.ndarray, options: VadOptions) -> list[SpeechPart]:
+        return found_in(in_frames(samples), options)
+
+
+async def test_a_detector_sees_the_frames_that_it_would_see_in_a_file():
+    finals = [each for each in await told(ModelOfFrames(), TALK) if each.is_final]
+    right = found_in(in_frames(np.frombuffer(TALK, "<i2")), OF_DETECTION)
+    assert [(each.start, each.end) for each in finals] == [
+        pytest.approx((each.start, each.end), abs=0.001) for each in right
+    ]
