@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import Arrays, TensorModel, TensorSpec
+from panope_backends.engines.onnx.files import model_file
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.isolation.memory_limit import is_out_of_memory
 
@@ -20,9 +21,6 @@ except ModuleNotFoundError as missing:
     raise PreconditionError(
         f"the package `{missing.name}` is not installed: pip install 'panope-serving[onnx]'", reason="not_installed"
     ) from None
-
-#: Where exporters put the file, looked for in this order.
-MODEL_FILES = ("model.onnx", "onnx/model.onnx")
 
 #: Errors reach the log with the exception; ONNX Runtime's own lines for them on stderr are no JSON.
 _FATAL_ONLY = 4
@@ -50,9 +48,7 @@ def load_onnx_model(folder: Path, threads: int) -> TensorModel:
     Raises:
         PreconditionError: there is no such file, or ONNX Runtime refuses it.
     """
-    file = next((folder / name for name in MODEL_FILES if (folder / name).is_file()), None)
-    if file is None:
-        raise PreconditionError(f"the model has no file `{MODEL_FILES[0]}`", reason="missing_file")
+    file = model_file(folder)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other models run on the same cores

@@ -25,6 +25,7 @@ from panope_backends.api import (
     Support,
 )
 from panope_backends.engines.host import is_one_thread, memory_bytes, threads_to_use
+from panope_backends.engines.onnx.files import model_file
 from panope_backends.engines.openvino.encoder_decoder.load import load_encoder_decoder
 from panope_backends.engines.openvino.encoder_decoder.model import CACHE_PRECISION
 from panope_backends.engines.openvino.encoder_decoder.support import encoder_decoder_refusal
@@ -91,11 +92,13 @@ class OpenVinoBackend(Backend):
         return (*(self._device(name, found) for name in used), *self._unused(found, used))
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
-        """FULL for OpenVINO's format on processors."""
+        """FULL for OpenVINO's format on processors; PARTIAL for voices in ONNX, compiled when they are loaded."""
         if not device.available:
             return Support(Level.NONE, device.reason)
         if model.format in TORCH_FORMATS and (why := _conversion_refusal(model)):
             return Support(Level.NONE, why, is_final=True)
+        if _is_voice_graph(model) and device.name.startswith("CPU"):
+            return Support(Level.PARTIAL, "OpenVINO compiles the graph of a voice anew each time that it is loaded")
         if model.format != "openvino":
             return Support(Level.NONE, f"OpenVINO runs its own format; `{model.format}` is converted first")
         if is_step_model(model):
@@ -109,12 +112,12 @@ class OpenVinoBackend(Backend):
     def load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
         """Loads `openvino_model.xml`, or `openvino_text_model.xml` for the part of a model of images that reads texts.
 
-        A decoder becomes a step model, everything else a tensor model.
+        Of a voice of phonemes it loads `model.onnx`. A decoder becomes a step model, everything else a tensor model.
 
         Raises:
             PreconditionError: a file, the device or the precision is missing, or OpenVINO refuses the model.
         """
-        path = folder / heads_of(model).get(model.head, MODEL_FILE)
+        path = _file_of(model, folder)
         if not path.is_file():
             raise PreconditionError(f"the model has no file `{path.name}`", reason="missing_file")
         core = self._core()
@@ -133,7 +136,7 @@ class OpenVinoBackend(Backend):
                 tables = read_tables(import_runtime(), core, core.read_model(file))
                 return OpenVinoModel(lambda: core.compile_model(file, device, configuration), precision, tables)
 
-            if model.task == SPEAK:
+            if model.task == SPEAK and not _is_voice_graph(model):
                 return load_vits(graph, folder, model.config)
             return graph(path)
         except RuntimeError as error:
@@ -240,6 +243,15 @@ class OpenVinoBackend(Backend):
     def _native(self, device: str) -> tuple[str, ...]:
         listed = self._core().get_property(device, "OPTIMIZATION_CAPABILITIES")
         return tuple(precision for precision, capability, _ in _PRECISIONS if capability in listed) or ("fp32",)
+
+
+def _is_voice_graph(model: ModelFacts) -> bool:
+    """Whether a model is a graph that speaks phonemes, which `panope.json` describes: OpenVINO reads ONNX itself."""
+    return model.format == "onnx" and model.task == SPEAK
+
+
+def _file_of(model: ModelFacts, folder: Path) -> Path:
+    return model_file(folder) if _is_voice_graph(model) else folder / heads_of(model).get(model.head, MODEL_FILE)
 
 
 def _conversion_refusal(model: ModelFacts) -> str:

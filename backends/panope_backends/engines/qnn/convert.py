@@ -21,7 +21,8 @@ import numpy as np
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import NAMES
-from panope_backends.engines.onnx.model import MODEL_FILES, OnnxModel, load_onnx_model
+from panope_backends.engines.onnx.files import model_file
+from panope_backends.engines.onnx.model import OnnxModel, load_onnx_model
 from panope_backends.engines.qnn import calibration
 from panope_backends.engines.qnn.calibration import Arrays
 from panope_backends.engines.qnn.files import DESCRIPTION, FIRST, GRAPH, Description, Tensor
@@ -83,9 +84,7 @@ def _source(model: ModelFacts, folder: Path, scratch: Path) -> Path:
 
         export(model, folder, scratch)
         folder = scratch
-    file = next((folder / name for name in MODEL_FILES if (folder / name).is_file()), None)
-    if file is None:
-        raise PreconditionError(f"the model has no file `{MODEL_FILES[0]}`", reason="missing_file")
+    file = model_file(folder)
     size = sum(part.stat().st_size for part in file.parent.glob(f"{file.name}*"))
     if size > _MOST_BYTES:
         raise PreconditionError("only models of less than 1.5 GiB are converted for QNN", reason="unsupported_model")

@@ -11,7 +11,8 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import prove_same
-from panope_backends.engines.onnx.model import MODEL_FILES, load_onnx_model
+from panope_backends.engines.onnx.files import MODEL_FILES
+from panope_backends.engines.onnx.model import load_onnx_model
 from panope_backends.engines.refusals import refused_as
 from panope_backends.engines.torch.traceable import Traceable, load_traceable
 

@@ -107,17 +107,21 @@ def test_devices_carry_the_makers_name_and_their_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "format", "level"),
+    ("device", "model", "level"),
     [
-        (Device("openvino", "CPU"), "openvino", Level.FULL),
-        (Device("openvino", "GPU.0"), "openvino", Level.PARTIAL),
-        (Device("openvino", "NPU"), "openvino", Level.NONE),
-        (Device("openvino", "CPU"), "safetensors", Level.NONE),
-        (Device("openvino", "CPU", available=False, reason="gone"), "openvino", Level.NONE),
+        (Device("openvino", "CPU"), ModelFacts("a/b", "openvino"), Level.FULL),
+        (Device("openvino", "GPU.0"), ModelFacts("a/b", "openvino"), Level.PARTIAL),
+        (Device("openvino", "NPU"), ModelFacts("a/b", "openvino"), Level.NONE),
+        (Device("openvino", "CPU"), ModelFacts("a/b", "safetensors"), Level.NONE),
+        (Device("openvino", "CPU"), ModelFacts("a/b", "onnx"), Level.NONE),
+        (Device("openvino", "CPU"), ModelFacts("a/voice", "onnx", "speak"), Level.PARTIAL),
+        (Device("openvino", "GPU.0"), ModelFacts("a/voice", "onnx", "speak"), Level.NONE),
+        (Device("openvino", "CPU", available=False, reason="gone"), ModelFacts("a/b", "openvino"), Level.NONE),
     ],
+    ids=str,
 )
-def test_support_depends_on_device_and_format(device: Device, format: str, level: Level) -> None:  # noqa: A002 - the field's name
-    support = OpenVinoBackend().supports(ModelFacts("a/b", format), device)
+def test_support_depends_on_device_and_format(device: Device, model: ModelFacts, level: Level) -> None:
+    support = OpenVinoBackend().supports(model, device)
     assert support.level is level
     assert support.reason
 

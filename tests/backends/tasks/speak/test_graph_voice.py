@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from tests.backends.tasks.speak.test_speak import SpeakSource, spoken
 from tests.voice_graphs import INPUTS, KOKORO, PIPER, write_graph
 
 from panope.worker.v1 import speak_pb2 as messages
-from panope_backends.api import LoadOptions, ModelFacts
+from panope_backends.api import Backend, LoadOptions, ModelFacts
+from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.description import read_description
@@ -23,10 +25,15 @@ from panope_backends.tasks.speak.phonemes.espeak import PROGRAM, Phonemizer
 
 
 class GraphSource(SpeakSource):
-    """A folder with a graph."""
+    """A folder with a graph, and what runs it."""
+
+    def __init__(self, folder: Path, backend: Backend | None = None) -> None:
+        super().__init__(folder)
+        self.backend = backend or CpuBackend()
 
     def load(self, config, folder=None, *, head=""):
-        return CpuBackend().load(ModelFacts("acme/v", "onnx", "speak", "", config), self.folder, "CPU", LoadOptions())
+        facts = ModelFacts("acme/v", "onnx", "speak", "", config)
+        return self.backend.load(facts, self.folder, "CPU", LoadOptions())
 
 
 def given_to(task: Any, text: str, **fields: Any) -> list[float]:
@@ -36,11 +43,11 @@ def given_to(task: Any, text: str, **fields: Any) -> list[float]:
     return [round(float(value), 1) for value in np.trim_zeros(samples, "b") * 100]
 
 
-@pytest.fixture(scope="module")
-def piper(tmp_path_factory):
+@pytest.fixture(scope="module", params=[CpuBackend, OpenVinoBackend], ids=lambda backend: backend.name)
+def piper(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("piper")
     write_graph(folder, INPUTS, PIPER)
-    task = SpeakModule().load(GraphSource(folder))
+    task = SpeakModule().load(GraphSource(folder, request.param()))
     yield task
     task.close()
 

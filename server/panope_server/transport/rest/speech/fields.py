@@ -205,13 +205,17 @@ def single_texts(texts: Mapping[str, Sequence[str]], known: Sequence[str], unkno
         unknown: takes the others.
 
     Raises:
-        InvalidInputError: one is given twice, or is known and not honoured.
+        InvalidInputError: one is given twice, is known and not honoured, or is what should be the file.
     """
     given: dict[str, str] = {}
     for name, values in texts.items():
         if name in _REFUSED:
             shown = name.removesuffix("[]")
             raise InvalidInputError(f"`{shown}` {_REFUSED[name]}", field=shown, reason="unsupported_field")
+        if name == "file":
+            raise InvalidInputError(
+                "`file` is a text; send the audio as a file, as `-F file=@talk.wav` does", field="file"
+            )
         if name not in known:
             unknown.add(name, _unknown(name))
             continue

@@ -89,6 +89,7 @@ def test_what_is_no_form_is_refused(sent, reason):
         ({"vad": ["perhaps"]}, "vad"),
         ({"language": ["en", "de"]}, "language"),
         ({"nonsense": ["1"]}, "nonsense"),
+        ({"file": ["talk.wav"]}, "file"),
         ({"seed": ["-1"]}, "seed"),
         ({"seed": ["1_0"]}, "seed"),
         ({"seed": ["\uff11\uff12"]}, "seed"),
