@@ -22,6 +22,20 @@ func (f *fake) AnswerQuestion(
 	return response, nil
 }
 
+// AnswerTableQuestion answers each question about a table by itself.
+func (f *fake) AnswerTableQuestion(
+	ctx context.Context, request *panopev1.AnswerTableQuestionRequest,
+) (*panopev1.AnswerTableQuestionResponse, error) {
+	if err := f.enter(ctx, request); err != nil {
+		return nil, err
+	}
+	response := &panopev1.AnswerTableQuestionResponse{Model: request.GetModel()}
+	for _, text := range request.GetQuestions() {
+		response.Answers = append(response.Answers, &panopev1.TableAnswer{Answer: text})
+	}
+	return response, nil
+}
+
 // FillMask fills each text with itself.
 func (f *fake) FillMask(
 	ctx context.Context, request *panopev1.FillMaskRequest,
@@ -47,6 +61,16 @@ func TestQuestionsAreAnsweredAndMasksFilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if answer := answered.GetQuestions()[0].GetAnswers()[0].GetAnswer(); answer != "c" {
+		t.Errorf("got %q", answer)
+	}
+
+	found, err := client.AnswerTableQuestion(t.Context(), &panopev1.AnswerTableQuestionRequest{
+		Model: model, Questions: []string{"q"}, Table: &panopev1.Table{Columns: []string{"c"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := found.GetAnswers()[0].GetAnswer(); answer != "q" {
 		t.Errorf("got %q", answer)
 	}
 

@@ -26,6 +26,16 @@ async def test_questions_have_answers(client: Any, fake: Any) -> None:
     ]
 
 
+async def test_questions_about_tables_have_answers(client: Any, fake: Any) -> None:
+    answer = await client.answer_table_question({"a": ["x", 1], "b": ["", 2.5]}, ["q"], MODEL, truncation="end")
+
+    assert answer.answers[0].answer == "q"
+    rows = [pb.TableRow(cells=["x", ""]), pb.TableRow(cells=["1", "2.5"])]
+    table = pb.Table(columns=["a", "b"], rows=rows)
+    asked = pb.AnswerTableQuestionRequest(model=MODEL, table=table, questions=["q"], truncation=embed_pb.TRUNCATION_END)
+    assert fake.requests == [asked]
+
+
 async def test_masks_are_filled(client: Any, fake: Any) -> None:
     answer = await client.fill_mask(["a"], MODEL, top_k=1, targets=["x"], truncation="end")
 
@@ -41,6 +51,10 @@ async def test_masks_are_filled(client: Any, fake: Any) -> None:
         ("answer_question", ("q", ["c"], MODEL), {}, "questions", "must be a list of str"),
         ("answer_question", (["q"], ["c"], MODEL), {"top_k": -1}, "top_k", "an integer from 0"),
         ("answer_question", (["q"], ["c"], MODEL), {"stride": 1}, "stride", "unknown option `stride`"),
+        ("answer_table_question", ({"a": "xyz"}, ["q"], MODEL), {}, "table", "a mapping of each column's name"),
+        ("answer_table_question", ([["x"]], ["q"], MODEL), {}, "table", "a mapping of each column's name"),
+        ("answer_table_question", ({"a": ["x"], "b": []}, ["q"], MODEL), {}, "table", "columns of different lengths"),
+        ("answer_table_question", ({"a": ["x"]}, "q", MODEL), {}, "questions", "must be a list of str"),
         ("fill_mask", ("a", MODEL), {}, "texts", "must be a list of str"),
         ("fill_mask", (["a"], MODEL), {"targets": "x"}, "targets", "must be a list of str"),
     ],

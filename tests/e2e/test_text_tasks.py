@@ -15,17 +15,20 @@ from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
 from panope_backends.testing.models import tiny_classifier
+from panope_backends.testing.tables import tiny_table_reader
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 
-# Two workers with PyTorch, and transformers to compare with.
+# Three workers with PyTorch, and transformers to compare with.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-READER, FILLER = "acme/reader", "acme/filler"
+READER, FILLER, TABLES = "acme/reader", "acme/filler", "acme/tapas"
 TASKS = {READER: "question-answer", FILLER: "fill-mask"}
 QUESTION = "who lives in London"
 CONTEXT = "the brown fox sleeps. Ada Lovelace lives in London, over the river bank"
 LONG = " ".join([CONTEXT] * 12)
+ASKED = "who was born in june 1906?"
+TABLE = {"name": ["ada", "grace", "alan"], "born": ["1815", "june 1906", "1912"], "letters": ["3", "5", "4"]}
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +37,14 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, task in TASKS.items():
         made[name] = tmp_path_factory.mktemp(task)
         tiny_classifier(made[name], task, ("LABEL_0", "LABEL_1"))
+    made[TABLES] = tmp_path_factory.mktemp("tables")
+    tiny_table_reader(made[TABLES])
     return made
 
 
 @pytest.fixture(scope="module")
 def reading(make_servers: Any, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server with two models, whose tasks their classes told; PyTorch runs them."""
+    """A server with three models, whose tasks their classes told; PyTorch runs them."""
     folder = tmp_path_factory.mktemp("reading")
     home = folder / "home"
     session = RegistrySession.open(home / "registry.sqlite3", home)
@@ -114,6 +119,39 @@ def test_masks_are_filled_as_by_transformers(reading: Any, client: Client, folde
     assert "'fox'" in panope(reading, "fill-mask", FILLER, text, "--target", "fox")
 
 
+def test_tables_are_read_as_by_transformers(
+    reading: Any, client: Client, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    import transformers
+
+    library = transformers.pipeline(
+        "table-question-answering",
+        model=transformers.AutoModelForTableQuestionAnswering.from_pretrained(folders[TABLES]),
+        tokenizer=transformers.TapasTokenizer.from_pretrained(folders[TABLES]),
+    )
+    found = library(table=TABLE, query=ASKED)
+    wanted = found | {"coordinates": [list(place) for place in found["coordinates"]]}
+    assert wanted["cells"]
+    for url in (
+        *(f"/models/{TABLES}", f"/v1/table-question-answering/{TABLES}", "/v1/table-question-answering", "/"),
+        f"/pipeline/table-question-answering/{TABLES}",
+    ):
+        told = InferenceClient(base_url=reading.http_url + url).table_question_answering(TABLE, ASKED)
+        assert (told.answer, told.coordinates, told.cells, told.aggregator) == tuple(wanted.values())
+    (answer,) = client.answer_table_question(TABLE, [ASKED], TABLES).answers
+    assert (answer.answer, answer.aggregator, answer.row_count) == (wanted["answer"], wanted["aggregator"], 3)
+    rows = [list(cells) for cells in zip(*TABLE.values(), strict=True)]
+    value = {"columns": list(TABLE), "rows": rows, "questions": [ASKED]}
+    assert client.infer_value(value, TABLES) == [wanted]
+    file = tmp_path / "table.csv"
+    file.write_text("\n".join(",".join(cells) for cells in [list(TABLE), *rows]))
+    printed = json.loads(panope(reading, "ask", TABLES, ASKED, "--table", str(file), "--json"))
+    assert printed == {**wanted, "rows_read": 3}
+    assert panope(reading, "ask", TABLES, ASKED, "--table", str(file)).strip() == wanted["answer"]
+    assert reading.get(f"/v1/models/{TABLES}").json["id"] == TABLES
+    assert client.model(TABLES).task == "table-question-answer"
+
+
 def test_their_mask_and_their_tokens_are_told(reading: Any, client: Client) -> None:
     told = reading.get(f"/v1/models/{FILLER}/info").json["text"]
     assert told == {"max_tokens": 64, "mask_token": "[MASK]", "batching": "any"}
@@ -131,6 +169,13 @@ def test_their_mask_and_their_tokens_are_told(reading: Any, client: Client) -> N
         ("answer_question", (["who"], [LONG], READER), {"doc_stride": 60}, "`doc_stride` is 60; it must be less than"),
         ("answer_question", (["who"], [LONG], READER), {"max_seq_len": 65}, "`max_seq_len` is 65; the model takes"),
         ("answer_question", (["who"], [CONTEXT], FILLER), {}, "its task is `fill-mask`"),
+        (
+            "answer_table_question",
+            (TABLE, ["how old " * 300], TABLES),
+            {},
+            r"`questions\[0\]` and the whole table do not",
+        ),
+        ("answer_table_question", (TABLE, [QUESTION], READER), {}, "its task is `question-answer`"),
         ("fill_mask", (["a fox"], FILLER), {}, r"`texts\[0\]` has no `\[MASK\]`"),
         ("fill_mask", (["[MASK] " * 33], FILLER), {}, r"`texts\[0\]` has 33 masks; the limit is 32"),
         ("fill_mask", (["a", "[MASK] " * 1000], FILLER), {"truncation": "end"}, r"`texts\[0\]` has no"),

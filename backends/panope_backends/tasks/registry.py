@@ -27,6 +27,7 @@ _BUILT_IN = {
     "segment": "panope_backends.tasks.segment.module:SegmentModule",
     "speak": "panope_backends.tasks.speak.module:SpeakModule",
     "super-resolution": "panope_backends.tasks.super_resolution.module:SuperResolutionModule",
+    "table-question-answer": "panope_backends.tasks.table_question_answer.module:TableQuestionAnswerModule",
     "transcribe": "panope_backends.tasks.transcribe.module:TranscribeModule",
     "video-generation": "panope_backends.tasks.video_generation.module:VideoGenerationModule",
     "token-classify": "panope_backends.tasks.token_classify.module:TokenClassifyModule",

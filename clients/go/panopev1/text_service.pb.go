@@ -333,6 +333,401 @@ func (x *AnswerQuestionResponse) GetTokenCounts() []uint32 {
 	return nil
 }
 
+// A row of a table.
+type TableRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its cells, as many as there are columns; numbers as texts, and "" for a cell without anything.
+	Cells         []string `protobuf:"bytes,1,rep,name=cells,proto3" json:"cells,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TableRow) Reset() {
+	*x = TableRow{}
+	mi := &file_panope_v1_text_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TableRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TableRow) ProtoMessage() {}
+
+func (x *TableRow) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_text_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TableRow.ProtoReflect.Descriptor instead.
+func (*TableRow) Descriptor() ([]byte, []int) {
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TableRow) GetCells() []string {
+	if x != nil {
+		return x.Cells
+	}
+	return nil
+}
+
+// A table of texts, with 4,096 cells and 65,536 characters at most.
+type Table struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The names of its columns, up to 512 characters each.
+	Columns []string `protobuf:"bytes,1,rep,name=columns,proto3" json:"columns,omitempty"`
+	// Its rows, at least one; cells have up to 512 characters.
+	Rows          []*TableRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Table) Reset() {
+	*x = Table{}
+	mi := &file_panope_v1_text_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Table) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Table) ProtoMessage() {}
+
+func (x *Table) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_text_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Table.ProtoReflect.Descriptor instead.
+func (*Table) Descriptor() ([]byte, []int) {
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Table) GetColumns() []string {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *Table) GetRows() []*TableRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+// Questions about a table, and how to answer.
+type AnswerTableQuestionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name, `vendor/name`. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The table that has the answers. Required.
+	Table *Table `protobuf:"bytes,2,opt,name=table,proto3" json:"table,omitempty"`
+	// The questions, 1 to 32, none empty.
+	Questions []string `protobuf:"bytes,3,rep,name=questions,proto3" json:"questions,omitempty"`
+	// Whether each question is asked knowing the answer to the one before, for models that were trained so.
+	Sequential bool `protobuf:"varint,4,opt,name=sequential,proto3" json:"sequential,omitempty"`
+	// What to do with a table that the model cannot read whole: refuse it, or with TRUNCATION_END leave out the last words of
+	// cells, then the last rows. Default: refuse.
+	Truncation    Truncation `protobuf:"varint,5,opt,name=truncation,proto3,enum=panope.v1.Truncation" json:"truncation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnswerTableQuestionRequest) Reset() {
+	*x = AnswerTableQuestionRequest{}
+	mi := &file_panope_v1_text_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnswerTableQuestionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnswerTableQuestionRequest) ProtoMessage() {}
+
+func (x *AnswerTableQuestionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_text_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnswerTableQuestionRequest.ProtoReflect.Descriptor instead.
+func (*AnswerTableQuestionRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AnswerTableQuestionRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *AnswerTableQuestionRequest) GetTable() *Table {
+	if x != nil {
+		return x.Table
+	}
+	return nil
+}
+
+func (x *AnswerTableQuestionRequest) GetQuestions() []string {
+	if x != nil {
+		return x.Questions
+	}
+	return nil
+}
+
+func (x *AnswerTableQuestionRequest) GetSequential() bool {
+	if x != nil {
+		return x.Sequential
+	}
+	return false
+}
+
+func (x *AnswerTableQuestionRequest) GetTruncation() Truncation {
+	if x != nil {
+		return x.Truncation
+	}
+	return Truncation_TRUNCATION_UNSPECIFIED
+}
+
+// A cell of a table.
+type TableCell struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its row, from 0.
+	Row uint32 `protobuf:"varint,1,opt,name=row,proto3" json:"row,omitempty"`
+	// Its column, from 0.
+	Column uint32 `protobuf:"varint,2,opt,name=column,proto3" json:"column,omitempty"`
+	// What stands there.
+	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TableCell) Reset() {
+	*x = TableCell{}
+	mi := &file_panope_v1_text_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TableCell) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TableCell) ProtoMessage() {}
+
+func (x *TableCell) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_text_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TableCell.ProtoReflect.Descriptor instead.
+func (*TableCell) Descriptor() ([]byte, []int) {
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TableCell) GetRow() uint32 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
+func (x *TableCell) GetColumn() uint32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *TableCell) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// The answer to one question about a table.
+type TableAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The texts of the cells, behind what is to be done with them: `SUM > 1, 2`, or the cells alone.
+	Answer string `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	// The cells, in the order of the table; none where the model found no answer.
+	Cells []*TableCell `protobuf:"bytes,2,rep,name=cells,proto3" json:"cells,omitempty"`
+	// What is to be done with the cells, as the model calls it, such as `NONE`, `SUM`, `AVERAGE` or `COUNT`; empty for models
+	// that do not say it.
+	Aggregator string `protobuf:"bytes,3,opt,name=aggregator,proto3" json:"aggregator,omitempty"`
+	// How many rows of the table the model read, from the first on.
+	RowCount      uint32 `protobuf:"varint,4,opt,name=row_count,json=rowCount,proto3" json:"row_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TableAnswer) Reset() {
+	*x = TableAnswer{}
+	mi := &file_panope_v1_text_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TableAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TableAnswer) ProtoMessage() {}
+
+func (x *TableAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_text_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TableAnswer.ProtoReflect.Descriptor instead.
+func (*TableAnswer) Descriptor() ([]byte, []int) {
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *TableAnswer) GetAnswer() string {
+	if x != nil {
+		return x.Answer
+	}
+	return ""
+}
+
+func (x *TableAnswer) GetCells() []*TableCell {
+	if x != nil {
+		return x.Cells
+	}
+	return nil
+}
+
+func (x *TableAnswer) GetAggregator() string {
+	if x != nil {
+		return x.Aggregator
+	}
+	return ""
+}
+
+func (x *TableAnswer) GetRowCount() uint32 {
+	if x != nil {
+		return x.RowCount
+	}
+	return 0
+}
+
+// The answers to each question about a table.
+type AnswerTableQuestionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answered.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// In the order of the questions.
+	Answers []*TableAnswer `protobuf:"bytes,2,rep,name=answers,proto3" json:"answers,omitempty"`
+	// The number of tokens of each question with the table as they were run.
+	TokenCounts []uint32 `protobuf:"varint,3,rep,packed,name=token_counts,json=tokenCounts,proto3" json:"token_counts,omitempty"`
+	// The positions of questions for which words or rows of the table were left out, ascending.
+	TruncatedIndices []uint32 `protobuf:"varint,4,rep,packed,name=truncated_indices,json=truncatedIndices,proto3" json:"truncated_indices,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *AnswerTableQuestionResponse) Reset() {
+	*x = AnswerTableQuestionResponse{}
+	mi := &file_panope_v1_text_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnswerTableQuestionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnswerTableQuestionResponse) ProtoMessage() {}
+
+func (x *AnswerTableQuestionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_text_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnswerTableQuestionResponse.ProtoReflect.Descriptor instead.
+func (*AnswerTableQuestionResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AnswerTableQuestionResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *AnswerTableQuestionResponse) GetAnswers() []*TableAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *AnswerTableQuestionResponse) GetTokenCounts() []uint32 {
+	if x != nil {
+		return x.TokenCounts
+	}
+	return nil
+}
+
+func (x *AnswerTableQuestionResponse) GetTruncatedIndices() []uint32 {
+	if x != nil {
+		return x.TruncatedIndices
+	}
+	return nil
+}
+
 // Texts with masks, and what to tell of them.
 type FillMaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -352,7 +747,7 @@ type FillMaskRequest struct {
 
 func (x *FillMaskRequest) Reset() {
 	*x = FillMaskRequest{}
-	mi := &file_panope_v1_text_service_proto_msgTypes[4]
+	mi := &file_panope_v1_text_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -364,7 +759,7 @@ func (x *FillMaskRequest) String() string {
 func (*FillMaskRequest) ProtoMessage() {}
 
 func (x *FillMaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_text_service_proto_msgTypes[4]
+	mi := &file_panope_v1_text_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -377,7 +772,7 @@ func (x *FillMaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillMaskRequest.ProtoReflect.Descriptor instead.
 func (*FillMaskRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FillMaskRequest) GetModel() string {
@@ -432,7 +827,7 @@ type MaskFilling struct {
 
 func (x *MaskFilling) Reset() {
 	*x = MaskFilling{}
-	mi := &file_panope_v1_text_service_proto_msgTypes[5]
+	mi := &file_panope_v1_text_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -444,7 +839,7 @@ func (x *MaskFilling) String() string {
 func (*MaskFilling) ProtoMessage() {}
 
 func (x *MaskFilling) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_text_service_proto_msgTypes[5]
+	mi := &file_panope_v1_text_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -457,7 +852,7 @@ func (x *MaskFilling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaskFilling.ProtoReflect.Descriptor instead.
 func (*MaskFilling) Descriptor() ([]byte, []int) {
-	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MaskFilling) GetTokenId() uint32 {
@@ -499,7 +894,7 @@ type FilledMask struct {
 
 func (x *FilledMask) Reset() {
 	*x = FilledMask{}
-	mi := &file_panope_v1_text_service_proto_msgTypes[6]
+	mi := &file_panope_v1_text_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +906,7 @@ func (x *FilledMask) String() string {
 func (*FilledMask) ProtoMessage() {}
 
 func (x *FilledMask) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_text_service_proto_msgTypes[6]
+	mi := &file_panope_v1_text_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +919,7 @@ func (x *FilledMask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilledMask.ProtoReflect.Descriptor instead.
 func (*FilledMask) Descriptor() ([]byte, []int) {
-	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FilledMask) GetFillings() []*MaskFilling {
@@ -545,7 +940,7 @@ type FilledText struct {
 
 func (x *FilledText) Reset() {
 	*x = FilledText{}
-	mi := &file_panope_v1_text_service_proto_msgTypes[7]
+	mi := &file_panope_v1_text_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +952,7 @@ func (x *FilledText) String() string {
 func (*FilledText) ProtoMessage() {}
 
 func (x *FilledText) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_text_service_proto_msgTypes[7]
+	mi := &file_panope_v1_text_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +965,7 @@ func (x *FilledText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilledText.ProtoReflect.Descriptor instead.
 func (*FilledText) Descriptor() ([]byte, []int) {
-	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FilledText) GetMasks() []*FilledMask {
@@ -597,7 +992,7 @@ type FillMaskResponse struct {
 
 func (x *FillMaskResponse) Reset() {
 	*x = FillMaskResponse{}
-	mi := &file_panope_v1_text_service_proto_msgTypes[8]
+	mi := &file_panope_v1_text_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -609,7 +1004,7 @@ func (x *FillMaskResponse) String() string {
 func (*FillMaskResponse) ProtoMessage() {}
 
 func (x *FillMaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_text_service_proto_msgTypes[8]
+	mi := &file_panope_v1_text_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -622,7 +1017,7 @@ func (x *FillMaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillMaskResponse.ProtoReflect.Descriptor instead.
 func (*FillMaskResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_text_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FillMaskResponse) GetModel() string {
@@ -687,7 +1082,38 @@ const file_panope_v1_text_service_proto_rawDesc = "" +
 	"\x16AnswerQuestionResponse\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x128\n" +
 	"\tquestions\x18\x02 \x03(\v2\x1a.panope.v1.QuestionAnswersR\tquestions\x12!\n" +
-	"\ftoken_counts\x18\x03 \x03(\rR\vtokenCounts\"\xb2\x01\n" +
+	"\ftoken_counts\x18\x03 \x03(\rR\vtokenCounts\" \n" +
+	"\bTableRow\x12\x14\n" +
+	"\x05cells\x18\x01 \x03(\tR\x05cells\"J\n" +
+	"\x05Table\x12\x18\n" +
+	"\acolumns\x18\x01 \x03(\tR\acolumns\x12'\n" +
+	"\x04rows\x18\x02 \x03(\v2\x13.panope.v1.TableRowR\x04rows\"\xcf\x01\n" +
+	"\x1aAnswerTableQuestionRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12&\n" +
+	"\x05table\x18\x02 \x01(\v2\x10.panope.v1.TableR\x05table\x12\x1c\n" +
+	"\tquestions\x18\x03 \x03(\tR\tquestions\x12\x1e\n" +
+	"\n" +
+	"sequential\x18\x04 \x01(\bR\n" +
+	"sequential\x125\n" +
+	"\n" +
+	"truncation\x18\x05 \x01(\x0e2\x15.panope.v1.TruncationR\n" +
+	"truncation\"I\n" +
+	"\tTableCell\x12\x10\n" +
+	"\x03row\x18\x01 \x01(\rR\x03row\x12\x16\n" +
+	"\x06column\x18\x02 \x01(\rR\x06column\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\x8e\x01\n" +
+	"\vTableAnswer\x12\x16\n" +
+	"\x06answer\x18\x01 \x01(\tR\x06answer\x12*\n" +
+	"\x05cells\x18\x02 \x03(\v2\x14.panope.v1.TableCellR\x05cells\x12\x1e\n" +
+	"\n" +
+	"aggregator\x18\x03 \x01(\tR\n" +
+	"aggregator\x12\x1b\n" +
+	"\trow_count\x18\x04 \x01(\rR\browCount\"\xb5\x01\n" +
+	"\x1bAnswerTableQuestionResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x120\n" +
+	"\aanswers\x18\x02 \x03(\v2\x16.panope.v1.TableAnswerR\aanswers\x12!\n" +
+	"\ftoken_counts\x18\x03 \x03(\rR\vtokenCounts\x12+\n" +
+	"\x11truncated_indices\x18\x04 \x03(\rR\x10truncatedIndices\"\xb2\x01\n" +
 	"\x0fFillMaskRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05texts\x18\x02 \x03(\tR\x05texts\x12\x18\n" +
@@ -712,9 +1138,10 @@ const file_panope_v1_text_service_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12+\n" +
 	"\x05texts\x18\x02 \x03(\v2\x15.panope.v1.FilledTextR\x05texts\x12!\n" +
 	"\ftoken_counts\x18\x03 \x03(\rR\vtokenCounts\x12+\n" +
-	"\x11truncated_indices\x18\x04 \x03(\rR\x10truncatedIndices2\xa9\x01\n" +
+	"\x11truncated_indices\x18\x04 \x03(\rR\x10truncatedIndices2\x8f\x02\n" +
 	"\vTextService\x12U\n" +
-	"\x0eAnswerQuestion\x12 .panope.v1.AnswerQuestionRequest\x1a!.panope.v1.AnswerQuestionResponse\x12C\n" +
+	"\x0eAnswerQuestion\x12 .panope.v1.AnswerQuestionRequest\x1a!.panope.v1.AnswerQuestionResponse\x12d\n" +
+	"\x13AnswerTableQuestion\x12%.panope.v1.AnswerTableQuestionRequest\x1a&.panope.v1.AnswerTableQuestionResponse\x12C\n" +
 	"\bFillMask\x12\x1a.panope.v1.FillMaskRequest\x1a\x1b.panope.v1.FillMaskResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
@@ -729,35 +1156,48 @@ func file_panope_v1_text_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_text_service_proto_rawDescData
 }
 
-var file_panope_v1_text_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_panope_v1_text_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_panope_v1_text_service_proto_goTypes = []any{
-	(*AnswerQuestionRequest)(nil),  // 0: panope.v1.AnswerQuestionRequest
-	(*Answer)(nil),                 // 1: panope.v1.Answer
-	(*QuestionAnswers)(nil),        // 2: panope.v1.QuestionAnswers
-	(*AnswerQuestionResponse)(nil), // 3: panope.v1.AnswerQuestionResponse
-	(*FillMaskRequest)(nil),        // 4: panope.v1.FillMaskRequest
-	(*MaskFilling)(nil),            // 5: panope.v1.MaskFilling
-	(*FilledMask)(nil),             // 6: panope.v1.FilledMask
-	(*FilledText)(nil),             // 7: panope.v1.FilledText
-	(*FillMaskResponse)(nil),       // 8: panope.v1.FillMaskResponse
-	(Truncation)(0),                // 9: panope.v1.Truncation
+	(*AnswerQuestionRequest)(nil),       // 0: panope.v1.AnswerQuestionRequest
+	(*Answer)(nil),                      // 1: panope.v1.Answer
+	(*QuestionAnswers)(nil),             // 2: panope.v1.QuestionAnswers
+	(*AnswerQuestionResponse)(nil),      // 3: panope.v1.AnswerQuestionResponse
+	(*TableRow)(nil),                    // 4: panope.v1.TableRow
+	(*Table)(nil),                       // 5: panope.v1.Table
+	(*AnswerTableQuestionRequest)(nil),  // 6: panope.v1.AnswerTableQuestionRequest
+	(*TableCell)(nil),                   // 7: panope.v1.TableCell
+	(*TableAnswer)(nil),                 // 8: panope.v1.TableAnswer
+	(*AnswerTableQuestionResponse)(nil), // 9: panope.v1.AnswerTableQuestionResponse
+	(*FillMaskRequest)(nil),             // 10: panope.v1.FillMaskRequest
+	(*MaskFilling)(nil),                 // 11: panope.v1.MaskFilling
+	(*FilledMask)(nil),                  // 12: panope.v1.FilledMask
+	(*FilledText)(nil),                  // 13: panope.v1.FilledText
+	(*FillMaskResponse)(nil),            // 14: panope.v1.FillMaskResponse
+	(Truncation)(0),                     // 15: panope.v1.Truncation
 }
 var file_panope_v1_text_service_proto_depIdxs = []int32{
-	1, // 0: panope.v1.QuestionAnswers.answers:type_name -> panope.v1.Answer
-	2, // 1: panope.v1.AnswerQuestionResponse.questions:type_name -> panope.v1.QuestionAnswers
-	9, // 2: panope.v1.FillMaskRequest.truncation:type_name -> panope.v1.Truncation
-	5, // 3: panope.v1.FilledMask.fillings:type_name -> panope.v1.MaskFilling
-	6, // 4: panope.v1.FilledText.masks:type_name -> panope.v1.FilledMask
-	7, // 5: panope.v1.FillMaskResponse.texts:type_name -> panope.v1.FilledText
-	0, // 6: panope.v1.TextService.AnswerQuestion:input_type -> panope.v1.AnswerQuestionRequest
-	4, // 7: panope.v1.TextService.FillMask:input_type -> panope.v1.FillMaskRequest
-	3, // 8: panope.v1.TextService.AnswerQuestion:output_type -> panope.v1.AnswerQuestionResponse
-	8, // 9: panope.v1.TextService.FillMask:output_type -> panope.v1.FillMaskResponse
-	8, // [8:10] is the sub-list for method output_type
-	6, // [6:8] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	1,  // 0: panope.v1.QuestionAnswers.answers:type_name -> panope.v1.Answer
+	2,  // 1: panope.v1.AnswerQuestionResponse.questions:type_name -> panope.v1.QuestionAnswers
+	4,  // 2: panope.v1.Table.rows:type_name -> panope.v1.TableRow
+	5,  // 3: panope.v1.AnswerTableQuestionRequest.table:type_name -> panope.v1.Table
+	15, // 4: panope.v1.AnswerTableQuestionRequest.truncation:type_name -> panope.v1.Truncation
+	7,  // 5: panope.v1.TableAnswer.cells:type_name -> panope.v1.TableCell
+	8,  // 6: panope.v1.AnswerTableQuestionResponse.answers:type_name -> panope.v1.TableAnswer
+	15, // 7: panope.v1.FillMaskRequest.truncation:type_name -> panope.v1.Truncation
+	11, // 8: panope.v1.FilledMask.fillings:type_name -> panope.v1.MaskFilling
+	12, // 9: panope.v1.FilledText.masks:type_name -> panope.v1.FilledMask
+	13, // 10: panope.v1.FillMaskResponse.texts:type_name -> panope.v1.FilledText
+	0,  // 11: panope.v1.TextService.AnswerQuestion:input_type -> panope.v1.AnswerQuestionRequest
+	6,  // 12: panope.v1.TextService.AnswerTableQuestion:input_type -> panope.v1.AnswerTableQuestionRequest
+	10, // 13: panope.v1.TextService.FillMask:input_type -> panope.v1.FillMaskRequest
+	3,  // 14: panope.v1.TextService.AnswerQuestion:output_type -> panope.v1.AnswerQuestionResponse
+	9,  // 15: panope.v1.TextService.AnswerTableQuestion:output_type -> panope.v1.AnswerTableQuestionResponse
+	14, // 16: panope.v1.TextService.FillMask:output_type -> panope.v1.FillMaskResponse
+	14, // [14:17] is the sub-list for method output_type
+	11, // [11:14] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_text_service_proto_init() }
@@ -767,14 +1207,14 @@ func file_panope_v1_text_service_proto_init() {
 	}
 	file_panope_v1_embed_service_proto_init()
 	file_panope_v1_text_service_proto_msgTypes[0].OneofWrappers = []any{}
-	file_panope_v1_text_service_proto_msgTypes[4].OneofWrappers = []any{}
+	file_panope_v1_text_service_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_text_service_proto_rawDesc), len(file_panope_v1_text_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

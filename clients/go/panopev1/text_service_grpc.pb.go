@@ -19,15 +19,16 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TextService_AnswerQuestion_FullMethodName = "/panope.v1.TextService/AnswerQuestion"
-	TextService_FillMask_FullMethodName       = "/panope.v1.TextService/FillMask"
+	TextService_AnswerQuestion_FullMethodName      = "/panope.v1.TextService/AnswerQuestion"
+	TextService_AnswerTableQuestion_FullMethodName = "/panope.v1.TextService/AnswerTableQuestion"
+	TextService_FillMask_FullMethodName            = "/panope.v1.TextService/FillMask"
 )
 
 // TextServiceClient is the client API for TextService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Reads texts: finds the answers to questions in them, and the words for what is masked in them.
+// Reads texts and tables: finds the answers to questions in them, and the words for what is masked in texts.
 type TextServiceClient interface {
 	// Answers questions by parts of the texts that are given with them, by a model of the task `question-answer`.
 	//
@@ -39,6 +40,14 @@ type TextServiceClient interface {
 	// room for its context, a context that is too long, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
 	// the model's queue is full, UNAVAILABLE when no instance can serve.
 	AnswerQuestion(ctx context.Context, in *AnswerQuestionRequest, opts ...grpc.CallOption) (*AnswerQuestionResponse, error)
+	// Answers questions by the cells of a table, by a model of the task `table-question-answer`.
+	//
+	// The model chooses each cell whose tokens are more likely than not a part of the answer, and says what is to be done
+	// with them, such as `SUM`; it does no sums itself.
+	//
+	// Errors: as AnswerQuestion; INVALID_ARGUMENT also for a table without columns or rows, one whose rows are of different
+	// lengths, one with more than 4,096 cells or 65,536 characters, and one that does not fit where `truncation` refuses it.
+	AnswerTableQuestion(ctx context.Context, in *AnswerTableQuestionRequest, opts ...grpc.CallOption) (*AnswerTableQuestionResponse, error)
 	// Fills the masks of texts, by a model of the task `fill-mask`.
 	//
 	// Errors: as AnswerQuestion; INVALID_ARGUMENT also for a text without a mask, one with more than 32 masks, and a
@@ -64,6 +73,16 @@ func (c *textServiceClient) AnswerQuestion(ctx context.Context, in *AnswerQuesti
 	return out, nil
 }
 
+func (c *textServiceClient) AnswerTableQuestion(ctx context.Context, in *AnswerTableQuestionRequest, opts ...grpc.CallOption) (*AnswerTableQuestionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AnswerTableQuestionResponse)
+	err := c.cc.Invoke(ctx, TextService_AnswerTableQuestion_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *textServiceClient) FillMask(ctx context.Context, in *FillMaskRequest, opts ...grpc.CallOption) (*FillMaskResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(FillMaskResponse)
@@ -78,7 +97,7 @@ func (c *textServiceClient) FillMask(ctx context.Context, in *FillMaskRequest, o
 // All implementations must embed UnimplementedTextServiceServer
 // for forward compatibility.
 //
-// Reads texts: finds the answers to questions in them, and the words for what is masked in them.
+// Reads texts and tables: finds the answers to questions in them, and the words for what is masked in texts.
 type TextServiceServer interface {
 	// Answers questions by parts of the texts that are given with them, by a model of the task `question-answer`.
 	//
@@ -90,6 +109,14 @@ type TextServiceServer interface {
 	// room for its context, a context that is too long, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
 	// the model's queue is full, UNAVAILABLE when no instance can serve.
 	AnswerQuestion(context.Context, *AnswerQuestionRequest) (*AnswerQuestionResponse, error)
+	// Answers questions by the cells of a table, by a model of the task `table-question-answer`.
+	//
+	// The model chooses each cell whose tokens are more likely than not a part of the answer, and says what is to be done
+	// with them, such as `SUM`; it does no sums itself.
+	//
+	// Errors: as AnswerQuestion; INVALID_ARGUMENT also for a table without columns or rows, one whose rows are of different
+	// lengths, one with more than 4,096 cells or 65,536 characters, and one that does not fit where `truncation` refuses it.
+	AnswerTableQuestion(context.Context, *AnswerTableQuestionRequest) (*AnswerTableQuestionResponse, error)
 	// Fills the masks of texts, by a model of the task `fill-mask`.
 	//
 	// Errors: as AnswerQuestion; INVALID_ARGUMENT also for a text without a mask, one with more than 32 masks, and a
@@ -107,6 +134,9 @@ type UnimplementedTextServiceServer struct{}
 
 func (UnimplementedTextServiceServer) AnswerQuestion(context.Context, *AnswerQuestionRequest) (*AnswerQuestionResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method AnswerQuestion not implemented")
+}
+func (UnimplementedTextServiceServer) AnswerTableQuestion(context.Context, *AnswerTableQuestionRequest) (*AnswerTableQuestionResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AnswerTableQuestion not implemented")
 }
 func (UnimplementedTextServiceServer) FillMask(context.Context, *FillMaskRequest) (*FillMaskResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method FillMask not implemented")
@@ -150,6 +180,24 @@ func _TextService_AnswerQuestion_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TextService_AnswerTableQuestion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AnswerTableQuestionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TextServiceServer).AnswerTableQuestion(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TextService_AnswerTableQuestion_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TextServiceServer).AnswerTableQuestion(ctx, req.(*AnswerTableQuestionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TextService_FillMask_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(FillMaskRequest)
 	if err := dec(in); err != nil {
@@ -178,6 +226,10 @@ var TextService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AnswerQuestion",
 			Handler:    _TextService_AnswerQuestion_Handler,
+		},
+		{
+			MethodName: "AnswerTableQuestion",
+			Handler:    _TextService_AnswerTableQuestion_Handler,
 		},
 		{
 			MethodName: "FillMask",

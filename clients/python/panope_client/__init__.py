@@ -37,7 +37,7 @@ from panope.v1.speech_service_pb2 import (
     StreamTranscribeResponse,
     TranscribeResponse,
 )
-from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
+from panope.v1.text_service_pb2 import AnswerQuestionResponse, AnswerTableQuestionResponse, FillMaskResponse
 from panope.v1.usage_service_pb2 import Usage
 from panope.v1.video_service_pb2 import GenerateVideoResponse
 from panope_client.aio.client import AsyncClient
@@ -69,7 +69,7 @@ from panope_client.messages.image import (
     UpscaleOptions,
 )
 from panope_client.messages.speech import TranscribeOptions
-from panope_client.messages.text import AnswerQuestionOptions, FillMaskOptions
+from panope_client.messages.text import AnswerQuestionOptions, AnswerTableQuestionOptions, FillMaskOptions
 from panope_client.messages.video import GenerateVideoOptions, Video
 from panope_client.results import Embeddings, Health, SparseVector, Tokens
 from panope_client.retry import RetryPolicy
@@ -78,6 +78,8 @@ from panope_client.sync.client import Client
 __all__ = [
     "AnswerQuestionOptions",
     "AnswerQuestionResponse",
+    "AnswerTableQuestionOptions",
+    "AnswerTableQuestionResponse",
     "AsyncClient",
     "ChatResponse",
     "ClassifyImagesOptions",

@@ -28,6 +28,7 @@ from panope_server.transport.rest.hugging_face.text_to_text.schemas import (
     TranslationJson,
 )
 from panope_server.transport.rest.hugging_face.texts.schemas import AnswerBody, AnswerJson, FillingJson, FillMaskBody
+from panope_server.transport.rest.hugging_face.texts.table_schemas import TableAnswerJson, TableBody
 from panope_server.transport.rest.openai import schemas as openai
 from panope_server.transport.rest.openai.chat.answers import ChatJson
 from panope_server.transport.rest.openai.chat.schemas import ChatBody
@@ -50,14 +51,15 @@ _ANSWERS = (AnswerJson, list[AnswerJson], list[list[AnswerJson]])
 _FILLINGS = (list[FillingJson], list[list[FillingJson]], list[list[list[FillingJson]]])
 _LABELS = (list[classification.LabelJson], list[list[classification.LabelJson]])
 _SCORES: Mapping[str, Any] = {"or_answers": (*_LABELS, *_ENTITIES), "waits": True}
-_ANY_BODY = (tgi.TextGenerationBody, classification.ClassifyBody, AnswerBody, FillMaskBody)
+_TABLES = (TableAnswerJson, list[TableAnswerJson])
+_ANY_BODY = (tgi.TextGenerationBody, classification.ClassifyBody, AnswerBody, TableBody, FillMaskBody)
 _TEI: Mapping[str, Any] = {"waits": True, "error": tei.TextEmbeddingsErrorJson}
 _ANY: Mapping[str, Any] = {
     **_TEI,
     "or_bodies": _ANY_BODY,
     "or_answers": (
         *(list[Vector | float], tgi.GeneratedTextJson, *_LABELS, *_ENTITIES),
-        *(AnswerJson, list[AnswerJson], *_FILLINGS[:2]),
+        *(AnswerJson, list[AnswerJson], *_TABLES, *_FILLINGS[:2]),
     ),
     "events": True,
     "error": HuggingFaceErrorJson,
@@ -100,6 +102,10 @@ METHODS: Mapping[str, Operation] = {
     "HuggingFaceService.DescribeImageModel": Operation(list[ImageTextJson], ImageBody, waits=True),
     "HuggingFaceService.AnswerQuestion": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
     "HuggingFaceService.AnswerQuestionModel": Operation(AnswerJson, AnswerBody, or_answers=_ANSWERS, waits=True),
+    "HuggingFaceService.AnswerTableQuestion": Operation(TableAnswerJson, TableBody, or_answers=_TABLES, waits=True),
+    "HuggingFaceService.AnswerTableQuestionModel": Operation(
+        TableAnswerJson, TableBody, or_answers=_TABLES, waits=True
+    ),
     "HuggingFaceService.FillMask": Operation(_FILLINGS[0], FillMaskBody, or_answers=_FILLINGS, waits=True),
     "HuggingFaceService.FillMaskModel": Operation(_FILLINGS[0], FillMaskBody, or_answers=_FILLINGS, waits=True),
     "ClassificationService.Classify": Operation(

@@ -22,6 +22,7 @@ from panope_server.tasks.speech.classify_audio import ClassifyAudioTask
 from panope_server.tasks.speech.detect_speech import DetectSpeechTask
 from panope_server.tasks.speech.speak import SpeakTask
 from panope_server.tasks.speech.transcribe import TranscribeTask
+from panope_server.tasks.table_question_answer import TableQuestionAnswerTask
 from panope_server.tasks.task import Input, Request, Task
 from panope_server.tasks.tensors import TensorTask
 from panope_server.tasks.token_classify import TokenClassifyTask
@@ -64,7 +65,7 @@ for _kind in (
     *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask, SuperResolutionTask),
     *(ImageGenerationTask, VideoGenerationTask),
     *(TranscribeTask, ClassifyAudioTask, DetectSpeechTask, SpeakTask),
-    *(QuestionAnswerTask, FillMaskTask),
+    *(QuestionAnswerTask, TableQuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),
 ):
     register(_kind())

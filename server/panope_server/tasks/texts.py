@@ -89,7 +89,7 @@ class TextsTask(Task[B, T]):
         """So many texts in each part."""
         return split_lists(task_input, max_items, *self.item_lists)
 
-    def canonical(self, task_input: B, facts: object) -> Canonical:
+    def canonical(self, task_input: B, facts: object) -> Canonical | None:
         """Each text, and with all of them the options."""
         del facts
         lists = {name: given for name in self.item_lists if (given := getattr(task_input, name))}

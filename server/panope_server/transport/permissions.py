@@ -119,7 +119,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
         ),
         INFERENCE,
     ),
-    "panope.v1.TextService": dict.fromkeys(("AnswerQuestion", "FillMask"), INFERENCE),
+    "panope.v1.TextService": dict.fromkeys(("AnswerQuestion", "AnswerTableQuestion", "FillMask"), INFERENCE),
     "panope.v1.UsageService": {"ListUsage": USAGE_READ},
     "panope.rest.v1.AliasService": _ALIASES,
     "panope.rest.v1.ClassificationService": dict.fromkeys(
@@ -140,6 +140,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
             *("AnswerVisualQuestion", "AnswerVisualQuestionModel", "DescribeImage", "DescribeImageModel"),
             *("AnswerDocumentQuestion", "AnswerDocumentQuestionModel"),
             *("AnswerQuestion", "AnswerQuestionModel", "FillMask", "FillMaskModel"),
+            *("AnswerTableQuestion", "AnswerTableQuestionModel"),
         ),
         INFERENCE,
     ),

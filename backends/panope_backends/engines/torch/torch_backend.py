@@ -28,6 +28,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
 )
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.speaking import SPEAK, load_speaker, speech_support
+from panope_backends.engines.torch.table_reader import is_table_reader, load_table_reader, table_reader_support
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.engines.torch.vision.heads import vision_head, vision_support
 from panope_backends.errors import PreconditionError
@@ -66,6 +67,8 @@ class TorchBackend(Backend):
             return ctc_support(model)
         if is_audio_classifier(model):
             return audio_classifier_support(model)
+        if is_table_reader(model):
+            return table_reader_support(model)
         head = vision_head(model)
         return transformer_support(model) if head is None else vision_support(model, head)
 
@@ -97,6 +100,8 @@ class TorchBackend(Backend):
             return load_ctc(model, folder, precision, threads, opened)
         if is_audio_classifier(model):
             return load_audio_classifier(model, folder, precision, threads, opened)
+        if is_table_reader(model):
+            return load_table_reader(model, folder, precision, threads, opened)
         if (head := vision_head(model)) is not None:
             from panope_backends.engines.torch.vision.model import load_vision_model  # it brings torch
 

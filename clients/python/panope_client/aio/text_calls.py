@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
-from panope.v1.text_service_pb2 import AnswerQuestionResponse, FillMaskResponse
+from panope.v1.text_service_pb2 import AnswerQuestionResponse, AnswerTableQuestionResponse, FillMaskResponse
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority
 from panope_client.messages.text import (
     AnswerQuestionOptions,
+    AnswerTableQuestionOptions,
     FillMaskOptions,
     answer_question_request,
+    answer_table_question_request,
     fill_mask_request,
 )
 
@@ -43,6 +45,29 @@ class AsyncTextCalls(AsyncConnection):
         """
         request = answer_question_request(questions, contexts, model, options)
         return await self._call(self._text.AnswerQuestion, request, timeout, priority)
+
+    async def answer_table_question(
+        self,
+        table: Mapping[str, Sequence[object]],
+        questions: Sequence[str],
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[AnswerTableQuestionOptions],
+    ) -> AnswerTableQuestionResponse:
+        """Answers questions by the cells of a table.
+
+        Args:
+            table: the cells of each column by the column's name, as many in each; what is no text becomes one.
+            questions: at least one, none empty, no more than 32.
+            model: `vendor/name`, of the task `table-question-answer`.
+            priority: see the class.
+            timeout: see the class.
+            options: see `AnswerTableQuestionOptions`.
+        """
+        request = answer_table_question_request(table, questions, model, options)
+        return await self._call(self._text.AnswerTableQuestion, request, timeout, priority)
 
     async def fill_mask(
         self,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from panope.v1 import text_service_pb2 as pb
 from panope_client.arguments import check_options, request_of
+from panope_client.errors import InvalidArgumentError
 from panope_client.messages.embed import Truncation, truncation_of
 
 
@@ -30,6 +31,19 @@ class AnswerQuestionOptions(TypedDict, total=False):
     max_seq_len: int | None
     handle_impossible_answer: bool
     align_to_words: bool | None
+
+
+class AnswerTableQuestionOptions(TypedDict, total=False):
+    """How to answer questions about a table.
+
+    Attributes:
+        sequential: whether each question is asked knowing the answer to the one before.
+        truncation: what to do with a table that the model cannot read whole: `refuse` it (the default), or leave out
+            words and rows at its `end`.
+    """
+
+    sequential: bool
+    truncation: Truncation
 
 
 class FillMaskOptions(TypedDict, total=False):
@@ -69,6 +83,37 @@ def answer_question_request(
         handle_impossible_answer=options.get("handle_impossible_answer", False),
         align_to_words=options.get("align_to_words"),
     )
+
+
+def answer_table_question_request(
+    table: Mapping[str, Sequence[object]], questions: Sequence[str], model: str, options: AnswerTableQuestionOptions
+) -> pb.AnswerTableQuestionRequest:
+    """Makes the request to answer questions about a table.
+
+    Raises:
+        InvalidArgumentError: an argument is unknown or has a wrong value.
+    """
+    check_options(options, AnswerTableQuestionOptions)
+    return request_of(
+        pb.AnswerTableQuestionRequest,
+        model=model,
+        table=_table_of(table),
+        questions=questions,
+        sequential=options.get("sequential", False),
+        truncation=truncation_of(options),
+    )
+
+
+def _table_of(table: object) -> pb.Table:
+    if not isinstance(table, Mapping) or any(isinstance(cells, str | bytes) for cells in table.values()):
+        raise InvalidArgumentError(
+            "`table` must be a mapping of each column's name to a list of its cells", field="table"
+        )
+    columns = [[str(cell) for cell in cells] for cells in table.values()]
+    if len({len(cells) for cells in columns}) > 1:
+        raise InvalidArgumentError("`table` has columns of different lengths", field="table")
+    rows = [request_of(pb.TableRow, cells=cells) for cells in zip(*columns, strict=True)]
+    return request_of(pb.Table, columns=[str(name) for name in table], rows=rows)
 
 
 def fill_mask_request(texts: Sequence[str], model: str, options: FillMaskOptions) -> pb.FillMaskRequest:

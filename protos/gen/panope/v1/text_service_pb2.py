@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from panope.v1 import embed_service_pb2 as panope_dot_v1_dot_embed__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpanope/v1/text_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\"\xf1\x02\n\x15\x41nswerQuestionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tquestions\x18\x02 \x03(\t\x12\x10\n\x08\x63ontexts\x18\x03 \x03(\t\x12\x12\n\x05top_k\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x17\n\ndoc_stride\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x1b\n\x0emax_answer_len\x18\x06 \x01(\rH\x02\x88\x01\x01\x12\x1d\n\x10max_question_len\x18\x07 \x01(\rH\x03\x88\x01\x01\x12\x18\n\x0bmax_seq_len\x18\x08 \x01(\rH\x04\x88\x01\x01\x12 \n\x18handle_impossible_answer\x18\t \x01(\x08\x12\x1b\n\x0e\x61lign_to_words\x18\n \x01(\x08H\x05\x88\x01\x01\x42\x08\n\x06_top_kB\r\n\x0b_doc_strideB\x11\n\x0f_max_answer_lenB\x13\n\x11_max_question_lenB\x0e\n\x0c_max_seq_lenB\x11\n\x0f_align_to_words\"C\n\x06\x41nswer\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\r\n\x05start\x18\x03 \x01(\r\x12\x0b\n\x03\x65nd\x18\x04 \x01(\r\"5\n\x0fQuestionAnswers\x12\"\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x11.panope.v1.Answer\"l\n\x16\x41nswerQuestionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\tquestions\x18\x02 \x03(\x0b\x32\x1a.panope.v1.QuestionAnswers\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\"\x89\x01\n\x0f\x46illMaskRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x12\n\x05top_k\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07targets\x18\x04 \x03(\t\x12)\n\ntruncation\x18\x05 \x01(\x0e\x32\x15.panope.v1.TruncationB\x08\n\x06_top_k\"O\n\x0bMaskFilling\x12\x10\n\x08token_id\x18\x01 \x01(\r\x12\r\n\x05token\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x10\n\x08sequence\x18\x04 \x01(\t\"6\n\nFilledMask\x12(\n\x08\x66illings\x18\x01 \x03(\x0b\x32\x16.panope.v1.MaskFilling\"2\n\nFilledText\x12$\n\x05masks\x18\x01 \x03(\x0b\x32\x15.panope.v1.FilledMask\"x\n\x10\x46illMaskResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12$\n\x05texts\x18\x02 \x03(\x0b\x32\x15.panope.v1.FilledText\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r2\xa9\x01\n\x0bTextService\x12U\n\x0e\x41nswerQuestion\x12 .panope.v1.AnswerQuestionRequest\x1a!.panope.v1.AnswerQuestionResponse\x12\x43\n\x08\x46illMask\x12\x1a.panope.v1.FillMaskRequest\x1a\x1b.panope.v1.FillMaskResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpanope/v1/text_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/embed_service.proto\"\xf1\x02\n\x15\x41nswerQuestionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tquestions\x18\x02 \x03(\t\x12\x10\n\x08\x63ontexts\x18\x03 \x03(\t\x12\x12\n\x05top_k\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x17\n\ndoc_stride\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x1b\n\x0emax_answer_len\x18\x06 \x01(\rH\x02\x88\x01\x01\x12\x1d\n\x10max_question_len\x18\x07 \x01(\rH\x03\x88\x01\x01\x12\x18\n\x0bmax_seq_len\x18\x08 \x01(\rH\x04\x88\x01\x01\x12 \n\x18handle_impossible_answer\x18\t \x01(\x08\x12\x1b\n\x0e\x61lign_to_words\x18\n \x01(\x08H\x05\x88\x01\x01\x42\x08\n\x06_top_kB\r\n\x0b_doc_strideB\x11\n\x0f_max_answer_lenB\x13\n\x11_max_question_lenB\x0e\n\x0c_max_seq_lenB\x11\n\x0f_align_to_words\"C\n\x06\x41nswer\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\r\n\x05start\x18\x03 \x01(\r\x12\x0b\n\x03\x65nd\x18\x04 \x01(\r\"5\n\x0fQuestionAnswers\x12\"\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x11.panope.v1.Answer\"l\n\x16\x41nswerQuestionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\tquestions\x18\x02 \x03(\x0b\x32\x1a.panope.v1.QuestionAnswers\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\"\x19\n\x08TableRow\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\t\";\n\x05Table\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12!\n\x04rows\x18\x02 \x03(\x0b\x32\x13.panope.v1.TableRow\"\x9e\x01\n\x1a\x41nswerTableQuestionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1f\n\x05table\x18\x02 \x01(\x0b\x32\x10.panope.v1.Table\x12\x11\n\tquestions\x18\x03 \x03(\t\x12\x12\n\nsequential\x18\x04 \x01(\x08\x12)\n\ntruncation\x18\x05 \x01(\x0e\x32\x15.panope.v1.Truncation\"6\n\tTableCell\x12\x0b\n\x03row\x18\x01 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\"i\n\x0bTableAnswer\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12#\n\x05\x63\x65lls\x18\x02 \x03(\x0b\x32\x14.panope.v1.TableCell\x12\x12\n\naggregator\x18\x03 \x01(\t\x12\x11\n\trow_count\x18\x04 \x01(\r\"\x86\x01\n\x1b\x41nswerTableQuestionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x16.panope.v1.TableAnswer\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r\"\x89\x01\n\x0f\x46illMaskRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x12\n\x05top_k\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07targets\x18\x04 \x03(\t\x12)\n\ntruncation\x18\x05 \x01(\x0e\x32\x15.panope.v1.TruncationB\x08\n\x06_top_k\"O\n\x0bMaskFilling\x12\x10\n\x08token_id\x18\x01 \x01(\r\x12\r\n\x05token\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x10\n\x08sequence\x18\x04 \x01(\t\"6\n\nFilledMask\x12(\n\x08\x66illings\x18\x01 \x03(\x0b\x32\x16.panope.v1.MaskFilling\"2\n\nFilledText\x12$\n\x05masks\x18\x01 \x03(\x0b\x32\x15.panope.v1.FilledMask\"x\n\x10\x46illMaskResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12$\n\x05texts\x18\x02 \x03(\x0b\x32\x15.panope.v1.FilledText\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r2\x8f\x02\n\x0bTextService\x12U\n\x0e\x41nswerQuestion\x12 .panope.v1.AnswerQuestionRequest\x1a!.panope.v1.AnswerQuestionResponse\x12\x64\n\x13\x41nswerTableQuestion\x12%.panope.v1.AnswerTableQuestionRequest\x1a&.panope.v1.AnswerTableQuestionResponse\x12\x43\n\x08\x46illMask\x12\x1a.panope.v1.FillMaskRequest\x1a\x1b.panope.v1.FillMaskResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,16 +41,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUESTIONANSWERS']._serialized_end=568
   _globals['_ANSWERQUESTIONRESPONSE']._serialized_start=570
   _globals['_ANSWERQUESTIONRESPONSE']._serialized_end=678
-  _globals['_FILLMASKREQUEST']._serialized_start=681
-  _globals['_FILLMASKREQUEST']._serialized_end=818
-  _globals['_MASKFILLING']._serialized_start=820
-  _globals['_MASKFILLING']._serialized_end=899
-  _globals['_FILLEDMASK']._serialized_start=901
-  _globals['_FILLEDMASK']._serialized_end=955
-  _globals['_FILLEDTEXT']._serialized_start=957
-  _globals['_FILLEDTEXT']._serialized_end=1007
-  _globals['_FILLMASKRESPONSE']._serialized_start=1009
-  _globals['_FILLMASKRESPONSE']._serialized_end=1129
-  _globals['_TEXTSERVICE']._serialized_start=1132
-  _globals['_TEXTSERVICE']._serialized_end=1301
+  _globals['_TABLEROW']._serialized_start=680
+  _globals['_TABLEROW']._serialized_end=705
+  _globals['_TABLE']._serialized_start=707
+  _globals['_TABLE']._serialized_end=766
+  _globals['_ANSWERTABLEQUESTIONREQUEST']._serialized_start=769
+  _globals['_ANSWERTABLEQUESTIONREQUEST']._serialized_end=927
+  _globals['_TABLECELL']._serialized_start=929
+  _globals['_TABLECELL']._serialized_end=983
+  _globals['_TABLEANSWER']._serialized_start=985
+  _globals['_TABLEANSWER']._serialized_end=1090
+  _globals['_ANSWERTABLEQUESTIONRESPONSE']._serialized_start=1093
+  _globals['_ANSWERTABLEQUESTIONRESPONSE']._serialized_end=1227
+  _globals['_FILLMASKREQUEST']._serialized_start=1230
+  _globals['_FILLMASKREQUEST']._serialized_end=1367
+  _globals['_MASKFILLING']._serialized_start=1369
+  _globals['_MASKFILLING']._serialized_end=1448
+  _globals['_FILLEDMASK']._serialized_start=1450
+  _globals['_FILLEDMASK']._serialized_end=1504
+  _globals['_FILLEDTEXT']._serialized_start=1506
+  _globals['_FILLEDTEXT']._serialized_end=1556
+  _globals['_FILLMASKRESPONSE']._serialized_start=1558
+  _globals['_FILLMASKRESPONSE']._serialized_end=1678
+  _globals['_TEXTSERVICE']._serialized_start=1681
+  _globals['_TEXTSERVICE']._serialized_end=1952
 # @@protoc_insertion_point(module_scope)

@@ -175,6 +175,189 @@ class AnswerQuestionResponse(google.protobuf.message.Message):
 Global___AnswerQuestionResponse: typing_extensions.TypeAlias = AnswerQuestionResponse
 
 @typing.final
+class TableRow(google.protobuf.message.Message):
+    """A row of a table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: builtins.int
+    @property
+    def cells(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Its cells, as many as there are columns; numbers as texts, and "" for a cell without anything."""
+
+    def __init__(
+        self,
+        *,
+        cells: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cells", b"cells"]) -> None: ...
+
+Global___TableRow: typing_extensions.TypeAlias = TableRow
+
+@typing.final
+class Table(google.protobuf.message.Message):
+    """A table of texts, with 4,096 cells and 65,536 characters at most."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    @property
+    def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The names of its columns, up to 512 characters each."""
+
+    @property
+    def rows(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TableRow]:
+        """Its rows, at least one; cells have up to 512 characters."""
+
+    def __init__(
+        self,
+        *,
+        columns: collections.abc.Iterable[builtins.str] | None = ...,
+        rows: collections.abc.Iterable[Global___TableRow] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "rows", b"rows"]) -> None: ...
+
+Global___Table: typing_extensions.TypeAlias = Table
+
+@typing.final
+class AnswerTableQuestionRequest(google.protobuf.message.Message):
+    """Questions about a table, and how to answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    TABLE_FIELD_NUMBER: builtins.int
+    QUESTIONS_FIELD_NUMBER: builtins.int
+    SEQUENTIAL_FIELD_NUMBER: builtins.int
+    TRUNCATION_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name, `vendor/name`. Required."""
+    sequential: builtins.bool
+    """Whether each question is asked knowing the answer to the one before, for models that were trained so."""
+    truncation: panope.v1.embed_service_pb2.Truncation.ValueType
+    """What to do with a table that the model cannot read whole: refuse it, or with TRUNCATION_END leave out the last words of
+    cells, then the last rows. Default: refuse.
+    """
+    @property
+    def table(self) -> Global___Table:
+        """The table that has the answers. Required."""
+
+    @property
+    def questions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The questions, 1 to 32, none empty."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        table: Global___Table | None = ...,
+        questions: collections.abc.Iterable[builtins.str] | None = ...,
+        sequential: builtins.bool = ...,
+        truncation: panope.v1.embed_service_pb2.Truncation.ValueType = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["table", b"table"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "questions", b"questions", "sequential", b"sequential", "table", b"table", "truncation", b"truncation"]) -> None: ...
+
+Global___AnswerTableQuestionRequest: typing_extensions.TypeAlias = AnswerTableQuestionRequest
+
+@typing.final
+class TableCell(google.protobuf.message.Message):
+    """A cell of a table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: builtins.int
+    COLUMN_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    row: builtins.int
+    """Its row, from 0."""
+    column: builtins.int
+    """Its column, from 0."""
+    text: builtins.str
+    """What stands there."""
+    def __init__(
+        self,
+        *,
+        row: builtins.int = ...,
+        column: builtins.int = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["column", b"column", "row", b"row", "text", b"text"]) -> None: ...
+
+Global___TableCell: typing_extensions.TypeAlias = TableCell
+
+@typing.final
+class TableAnswer(google.protobuf.message.Message):
+    """The answer to one question about a table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: builtins.int
+    CELLS_FIELD_NUMBER: builtins.int
+    AGGREGATOR_FIELD_NUMBER: builtins.int
+    ROW_COUNT_FIELD_NUMBER: builtins.int
+    answer: builtins.str
+    """The texts of the cells, behind what is to be done with them: `SUM > 1, 2`, or the cells alone."""
+    aggregator: builtins.str
+    """What is to be done with the cells, as the model calls it, such as `NONE`, `SUM`, `AVERAGE` or `COUNT`; empty for models
+    that do not say it.
+    """
+    row_count: builtins.int
+    """How many rows of the table the model read, from the first on."""
+    @property
+    def cells(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TableCell]:
+        """The cells, in the order of the table; none where the model found no answer."""
+
+    def __init__(
+        self,
+        *,
+        answer: builtins.str = ...,
+        cells: collections.abc.Iterable[Global___TableCell] | None = ...,
+        aggregator: builtins.str = ...,
+        row_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["aggregator", b"aggregator", "answer", b"answer", "cells", b"cells", "row_count", b"row_count"]) -> None: ...
+
+Global___TableAnswer: typing_extensions.TypeAlias = TableAnswer
+
+@typing.final
+class AnswerTableQuestionResponse(google.protobuf.message.Message):
+    """The answers to each question about a table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    ANSWERS_FIELD_NUMBER: builtins.int
+    TOKEN_COUNTS_FIELD_NUMBER: builtins.int
+    TRUNCATED_INDICES_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answered."""
+    @property
+    def answers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TableAnswer]:
+        """In the order of the questions."""
+
+    @property
+    def token_counts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The number of tokens of each question with the table as they were run."""
+
+    @property
+    def truncated_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The positions of questions for which words or rows of the table were left out, ascending."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        answers: collections.abc.Iterable[Global___TableAnswer] | None = ...,
+        token_counts: collections.abc.Iterable[builtins.int] | None = ...,
+        truncated_indices: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answers", b"answers", "model", b"model", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices"]) -> None: ...
+
+Global___AnswerTableQuestionResponse: typing_extensions.TypeAlias = AnswerTableQuestionResponse
+
+@typing.final
 class FillMaskRequest(google.protobuf.message.Message):
     """Texts with masks, and what to tell of them."""
 

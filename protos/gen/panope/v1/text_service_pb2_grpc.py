@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TextServiceStub(object):
-    """Reads texts: finds the answers to questions in them, and the words for what is masked in them.
+    """Reads texts and tables: finds the answers to questions in them, and the words for what is masked in texts.
     """
 
     def __init__(self, channel):
@@ -40,6 +40,11 @@ class TextServiceStub(object):
                 request_serializer=panope_dot_v1_dot_text__service__pb2.AnswerQuestionRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_text__service__pb2.AnswerQuestionResponse.FromString,
                 _registered_method=True)
+        self.AnswerTableQuestion = channel.unary_unary(
+                '/panope.v1.TextService/AnswerTableQuestion',
+                request_serializer=panope_dot_v1_dot_text__service__pb2.AnswerTableQuestionRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_text__service__pb2.AnswerTableQuestionResponse.FromString,
+                _registered_method=True)
         self.FillMask = channel.unary_unary(
                 '/panope.v1.TextService/FillMask',
                 request_serializer=panope_dot_v1_dot_text__service__pb2.FillMaskRequest.SerializeToString,
@@ -48,7 +53,7 @@ class TextServiceStub(object):
 
 
 class TextServiceServicer(object):
-    """Reads texts: finds the answers to questions in them, and the words for what is masked in them.
+    """Reads texts and tables: finds the answers to questions in them, and the words for what is masked in texts.
     """
 
     def AnswerQuestion(self, request, context):
@@ -61,6 +66,19 @@ class TextServiceServicer(object):
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no questions, a question that leaves no
         room for its context, a context that is too long, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
         the model's queue is full, UNAVAILABLE when no instance can serve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerTableQuestion(self, request, context):
+        """Answers questions by the cells of a table, by a model of the task `table-question-answer`.
+
+        The model chooses each cell whose tokens are more likely than not a part of the answer, and says what is to be done
+        with them, such as `SUM`; it does no sums itself.
+
+        Errors: as AnswerQuestion; INVALID_ARGUMENT also for a table without columns or rows, one whose rows are of different
+        lengths, one with more than 4,096 cells or 65,536 characters, and one that does not fit where `truncation` refuses it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +102,11 @@ def add_TextServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_v1_dot_text__service__pb2.AnswerQuestionRequest.FromString,
                     response_serializer=panope_dot_v1_dot_text__service__pb2.AnswerQuestionResponse.SerializeToString,
             ),
+            'AnswerTableQuestion': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerTableQuestion,
+                    request_deserializer=panope_dot_v1_dot_text__service__pb2.AnswerTableQuestionRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_text__service__pb2.AnswerTableQuestionResponse.SerializeToString,
+            ),
             'FillMask': grpc.unary_unary_rpc_method_handler(
                     servicer.FillMask,
                     request_deserializer=panope_dot_v1_dot_text__service__pb2.FillMaskRequest.FromString,
@@ -98,7 +121,7 @@ def add_TextServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TextService(object):
-    """Reads texts: finds the answers to questions in them, and the words for what is masked in them.
+    """Reads texts and tables: finds the answers to questions in them, and the words for what is masked in texts.
     """
 
     @staticmethod
@@ -118,6 +141,33 @@ class TextService(object):
             '/panope.v1.TextService/AnswerQuestion',
             panope_dot_v1_dot_text__service__pb2.AnswerQuestionRequest.SerializeToString,
             panope_dot_v1_dot_text__service__pb2.AnswerQuestionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerTableQuestion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.TextService/AnswerTableQuestion',
+            panope_dot_v1_dot_text__service__pb2.AnswerTableQuestionRequest.SerializeToString,
+            panope_dot_v1_dot_text__service__pb2.AnswerTableQuestionResponse.FromString,
             options,
             channel_credentials,
             insecure,

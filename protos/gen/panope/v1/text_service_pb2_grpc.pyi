@@ -41,6 +41,22 @@ _TextServiceAnswerQuestionType = typing_extensions.TypeVar(
     ],
 )
 
+_TextServiceAnswerTableQuestionType = typing_extensions.TypeVar(
+    '_TextServiceAnswerTableQuestionType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.text_service_pb2.AnswerTableQuestionRequest,
+        panope.v1.text_service_pb2.AnswerTableQuestionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.text_service_pb2.AnswerTableQuestionRequest,
+        panope.v1.text_service_pb2.AnswerTableQuestionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.text_service_pb2.AnswerTableQuestionRequest,
+        panope.v1.text_service_pb2.AnswerTableQuestionResponse,
+    ],
+)
+
 _TextServiceFillMaskType = typing_extensions.TypeVar(
     '_TextServiceFillMaskType',
     grpc.UnaryUnaryMultiCallable[
@@ -57,14 +73,18 @@ _TextServiceFillMaskType = typing_extensions.TypeVar(
     ],
 )
 
-class TextServiceStub(typing.Generic[_TextServiceAnswerQuestionType, _TextServiceFillMaskType]):
-    """Reads texts: finds the answers to questions in them, and the words for what is masked in them."""
+class TextServiceStub(typing.Generic[_TextServiceAnswerQuestionType, _TextServiceAnswerTableQuestionType, _TextServiceFillMaskType]):
+    """Reads texts and tables: finds the answers to questions in them, and the words for what is masked in texts."""
 
     @typing.overload
     def __init__(self: TextServiceStub[
         grpc.UnaryUnaryMultiCallable[
             panope.v1.text_service_pb2.AnswerQuestionRequest,
             panope.v1.text_service_pb2.AnswerQuestionResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.text_service_pb2.AnswerTableQuestionRequest,
+            panope.v1.text_service_pb2.AnswerTableQuestionResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             panope.v1.text_service_pb2.FillMaskRequest,
@@ -77,6 +97,10 @@ class TextServiceStub(typing.Generic[_TextServiceAnswerQuestionType, _TextServic
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.text_service_pb2.AnswerQuestionRequest,
             panope.v1.text_service_pb2.AnswerQuestionResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.text_service_pb2.AnswerTableQuestionRequest,
+            panope.v1.text_service_pb2.AnswerTableQuestionResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.text_service_pb2.FillMaskRequest,
@@ -96,6 +120,16 @@ class TextServiceStub(typing.Generic[_TextServiceAnswerQuestionType, _TextServic
     the model's queue is full, UNAVAILABLE when no instance can serve.
     """
 
+    AnswerTableQuestion: _TextServiceAnswerTableQuestionType
+    """Answers questions by the cells of a table, by a model of the task `table-question-answer`.
+
+    The model chooses each cell whose tokens are more likely than not a part of the answer, and says what is to be done
+    with them, such as `SUM`; it does no sums itself.
+
+    Errors: as AnswerQuestion; INVALID_ARGUMENT also for a table without columns or rows, one whose rows are of different
+    lengths, one with more than 4,096 cells or 65,536 characters, and one that does not fit where `truncation` refuses it.
+    """
+
     FillMask: _TextServiceFillMaskType
     """Fills the masks of texts, by a model of the task `fill-mask`.
 
@@ -109,13 +143,17 @@ TextServiceAsyncStub: typing_extensions.TypeAlias = TextServiceStub[
         panope.v1.text_service_pb2.AnswerQuestionResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.text_service_pb2.AnswerTableQuestionRequest,
+        panope.v1.text_service_pb2.AnswerTableQuestionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.text_service_pb2.FillMaskRequest,
         panope.v1.text_service_pb2.FillMaskResponse,
     ],
 ]
 
 class TextServiceServicer(metaclass=abc.ABCMeta):
-    """Reads texts: finds the answers to questions in them, and the words for what is masked in them."""
+    """Reads texts and tables: finds the answers to questions in them, and the words for what is masked in texts."""
 
     @abc.abstractmethod
     def AnswerQuestion(
@@ -132,6 +170,21 @@ class TextServiceServicer(metaclass=abc.ABCMeta):
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (no questions, a question that leaves no
         room for its context, a context that is too long, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when
         the model's queue is full, UNAVAILABLE when no instance can serve.
+        """
+
+    @abc.abstractmethod
+    def AnswerTableQuestion(
+        self,
+        request: panope.v1.text_service_pb2.AnswerTableQuestionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.text_service_pb2.AnswerTableQuestionResponse, collections.abc.Awaitable[panope.v1.text_service_pb2.AnswerTableQuestionResponse]]:
+        """Answers questions by the cells of a table, by a model of the task `table-question-answer`.
+
+        The model chooses each cell whose tokens are more likely than not a part of the answer, and says what is to be done
+        with them, such as `SUM`; it does no sums itself.
+
+        Errors: as AnswerQuestion; INVALID_ARGUMENT also for a table without columns or rows, one whose rows are of different
+        lengths, one with more than 4,096 cells or 65,536 characters, and one that does not fit where `truncation` refuses it.
         """
 
     @abc.abstractmethod

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 TASKS = (
     *("embed", "rerank", "classify", "token-classify", "question-answer", "fill-mask", "generate"),
+    "table-question-answer",
     *("transcribe", "speak"),
     *("detect", "segment", "depth", "ocr", "super-resolution", "frame-interpolation"),
     *("image-generation", "video-generation"),
@@ -83,7 +84,7 @@ HEADS = {
     "backbone": Head("", "is a part of other models"),
     "question-answering": Head("question-answer", "marks the answer to a question in a text"),
     "document-question-answering": _ANSWERS,
-    "table-question-answering": _ANSWERS,
+    "table-question-answering": Head("table-question-answer", "chooses the cells of a table that answer a question"),
     "visual-question-answering": _ANSWERS,
     "multiple-choice": Head("", "chooses among answers, which is no task here"),
     "next-sentence-prediction": Head("", "tells whether sentences follow each other, which is no task here"),
@@ -133,6 +134,7 @@ PIPELINE_TAGS = {
     "video-classification": "classify",
     "token-classification": "token-classify",
     "question-answering": "question-answer",
+    "table-question-answering": "table-question-answer",
     "fill-mask": "fill-mask",
     "text-generation": "generate",
     "text2text-generation": "generate",

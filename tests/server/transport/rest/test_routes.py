@@ -18,6 +18,7 @@ from rest_doubles.models import (
     READER,
     SEGMENTER,
     SPEAKER,
+    TABLE_READER,
     TRANSCRIBER,
 )
 
@@ -103,6 +104,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/image-to-text/{model=**}"): {"inputs": "YQ=="},
     ("POST", "/v1/answer"): {"inputs": {"question": "a", "context": "b"}},
     ("POST", "/v1/answer/{model=**}"): {"inputs": {"question": "a", "context": "b"}},
+    ("POST", "/v1/table-question-answering"): {"inputs": {"query": "a", "table": {"b": ["c", 1]}}},
+    ("POST", "/v1/table-question-answering/{model=**}"): {"inputs": {"query": "a", "table": {"b": ["c"]}}},
     ("POST", "/v1/fill-mask"): {"inputs": "a [MASK]"},
     ("POST", "/v1/fill-mask/{model=**}"): {"inputs": "a [MASK]"},
     ("POST", "/v1/speech-recognition"): {"inputs": "YQ=="},
@@ -150,7 +153,11 @@ LOOK = {
     "/v1/image-to-image/{model=**}": PAINTER,
 }
 #: Models that these name read texts.
-READ = {"/v1/answer/{model=**}": READER, "/v1/fill-mask/{model=**}": FILLER}
+READ = {
+    "/v1/answer/{model=**}": READER,
+    "/v1/table-question-answering/{model=**}": TABLE_READER,
+    "/v1/fill-mask/{model=**}": FILLER,
+}
 #: What these ask for is done later, by a job.
 ACCEPTED = ("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants")
 #: Models that these name generate.

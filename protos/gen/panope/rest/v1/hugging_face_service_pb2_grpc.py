@@ -86,6 +86,16 @@ class HuggingFaceServiceStub(object):
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.AnswerTableQuestion = channel.unary_unary(
+                '/panope.rest.v1.HuggingFaceService/AnswerTableQuestion',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.AnswerTableQuestionModel = channel.unary_unary(
+                '/panope.rest.v1.HuggingFaceService/AnswerTableQuestionModel',
+                request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.AnswerVisualQuestion = channel.unary_unary(
                 '/panope.rest.v1.HuggingFaceService/AnswerVisualQuestion',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
@@ -193,6 +203,21 @@ class HuggingFaceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnswerTableQuestion(self, request, context):
+        """Answers questions about a table: the body of InferenceClient.table_question_answering, an answer back, or a list where
+        several are asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerTableQuestionModel(self, request, context):
+        """As AnswerTableQuestion, with the model in the path.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AnswerVisualQuestion(self, request, context):
         """Answers a question about an image: the body of InferenceClient.visual_question_answering, a list with `answer` and
         `score` back.
@@ -288,6 +313,16 @@ def add_HuggingFaceServiceServicer_to_server(servicer, server):
             ),
             'FillMaskModel': grpc.unary_unary_rpc_method_handler(
                     servicer.FillMaskModel,
+                    request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'AnswerTableQuestion': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerTableQuestion,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'AnswerTableQuestionModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerTableQuestionModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -591,6 +626,60 @@ class HuggingFaceService(object):
             request,
             target,
             '/panope.rest.v1.HuggingFaceService/FillMaskModel',
+            panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerTableQuestion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.rest.v1.HuggingFaceService/AnswerTableQuestion',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerTableQuestionModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.rest.v1.HuggingFaceService/AnswerTableQuestionModel',
             panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

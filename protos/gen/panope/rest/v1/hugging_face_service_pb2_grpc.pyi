@@ -186,6 +186,38 @@ _HuggingFaceServiceFillMaskModelType = typing_extensions.TypeVar(
     ],
 )
 
+_HuggingFaceServiceAnswerTableQuestionType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceAnswerTableQuestionType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+_HuggingFaceServiceAnswerTableQuestionModelType = typing_extensions.TypeVar(
+    '_HuggingFaceServiceAnswerTableQuestionModelType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _HuggingFaceServiceAnswerVisualQuestionType = typing_extensions.TypeVar(
     '_HuggingFaceServiceAnswerVisualQuestionType',
     grpc.UnaryUnaryMultiCallable[
@@ -282,11 +314,19 @@ _HuggingFaceServiceDescribeImageModelType = typing_extensions.TypeVar(
     ],
 )
 
-class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _HuggingFaceServiceEmbedModelType, _HuggingFaceServiceSummarizeType, _HuggingFaceServiceSummarizeModelType, _HuggingFaceServiceTranslateType, _HuggingFaceServiceTranslateModelType, _HuggingFaceServiceAnswerQuestionType, _HuggingFaceServiceAnswerQuestionModelType, _HuggingFaceServiceFillMaskType, _HuggingFaceServiceFillMaskModelType, _HuggingFaceServiceAnswerVisualQuestionType, _HuggingFaceServiceAnswerVisualQuestionModelType, _HuggingFaceServiceAnswerDocumentQuestionType, _HuggingFaceServiceAnswerDocumentQuestionModelType, _HuggingFaceServiceDescribeImageType, _HuggingFaceServiceDescribeImageModelType]):
+class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _HuggingFaceServiceEmbedModelType, _HuggingFaceServiceSummarizeType, _HuggingFaceServiceSummarizeModelType, _HuggingFaceServiceTranslateType, _HuggingFaceServiceTranslateModelType, _HuggingFaceServiceAnswerQuestionType, _HuggingFaceServiceAnswerQuestionModelType, _HuggingFaceServiceFillMaskType, _HuggingFaceServiceFillMaskModelType, _HuggingFaceServiceAnswerTableQuestionType, _HuggingFaceServiceAnswerTableQuestionModelType, _HuggingFaceServiceAnswerVisualQuestionType, _HuggingFaceServiceAnswerVisualQuestionModelType, _HuggingFaceServiceAnswerDocumentQuestionType, _HuggingFaceServiceAnswerDocumentQuestionModelType, _HuggingFaceServiceDescribeImageType, _HuggingFaceServiceDescribeImageModelType]):
     """Hugging Face's REST bodies. The model is named in the path, in the body, or is the only one of its task."""
 
     @typing.overload
     def __init__(self: HuggingFaceServiceStub[
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
         grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
@@ -419,6 +459,14 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
             panope.rest.v1.path_pb2.ModelPathWithBody,
             google.api.httpbody_pb2.HttpBody,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.rest.v1.path_pb2.ModelPathWithBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Embed: _HuggingFaceServiceEmbedType
@@ -453,6 +501,14 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     FillMaskModel: _HuggingFaceServiceFillMaskModelType
     """As FillMask, with the model in the path."""
 
+    AnswerTableQuestion: _HuggingFaceServiceAnswerTableQuestionType
+    """Answers questions about a table: the body of InferenceClient.table_question_answering, an answer back, or a list where
+    several are asked.
+    """
+
+    AnswerTableQuestionModel: _HuggingFaceServiceAnswerTableQuestionModelType
+    """As AnswerTableQuestion, with the model in the path."""
+
     AnswerVisualQuestion: _HuggingFaceServiceAnswerVisualQuestionType
     """Answers a question about an image: the body of InferenceClient.visual_question_answering, a list with `answer` and
     `score` back.
@@ -478,6 +534,14 @@ class HuggingFaceServiceStub(typing.Generic[_HuggingFaceServiceEmbedType, _Huggi
     """As DescribeImage, with the model in the path."""
 
 HuggingFaceServiceAsyncStub: typing_extensions.TypeAlias = HuggingFaceServiceStub[
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.rest.v1.path_pb2.ModelPathWithBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
     grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -628,6 +692,24 @@ class HuggingFaceServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """As FillMask, with the model in the path."""
+
+    @abc.abstractmethod
+    def AnswerTableQuestion(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Answers questions about a table: the body of InferenceClient.table_question_answering, an answer back, or a list where
+        several are asked.
+        """
+
+    @abc.abstractmethod
+    def AnswerTableQuestionModel(
+        self,
+        request: panope.rest.v1.path_pb2.ModelPathWithBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """As AnswerTableQuestion, with the model in the path."""
 
     @abc.abstractmethod
     def AnswerVisualQuestion(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpanope/worker/v1/text.proto\x12\x10panope.worker.v1\"3\n\tTextFacts\x12\x12\n\nmax_tokens\x18\x01 \x01(\r\x12\x12\n\nmask_token\x18\x02 \x01(\t\"\xb6\x02\n\x13QuestionAnswerInput\x12\x11\n\tquestions\x18\x01 \x03(\t\x12\x10\n\x08\x63ontexts\x18\x02 \x03(\t\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x17\n\ndoc_stride\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x16\n\x0emax_answer_len\x18\x05 \x01(\r\x12\x1d\n\x10max_question_len\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0bmax_seq_len\x18\x07 \x01(\rH\x02\x88\x01\x01\x12 \n\x18handle_impossible_answer\x18\x08 \x01(\x08\x12\x16\n\x0e\x61lign_to_words\x18\t \x01(\x08\x12\x13\n\x0b\x66irst_index\x18\n \x01(\rB\r\n\x0b_doc_strideB\x13\n\x11_max_question_lenB\x0e\n\x0c_max_seq_len\"Z\n\x14QuestionAnswerOutput\x12,\n\tquestions\x18\x01 \x03(\x0b\x32\x19.panope.worker.v1.Answers\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\"4\n\x07\x41nswers\x12)\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x18.panope.worker.v1.Answer\"C\n\x06\x41nswer\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\r\n\x05start\x18\x03 \x01(\r\x12\x0b\n\x03\x65nd\x18\x04 \x01(\r\"g\n\rFillMaskInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\x12\x0f\n\x07targets\x18\x03 \x03(\t\x12\x12\n\ntruncation\x18\x04 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x05 \x01(\r\"i\n\x0e\x46illMaskOutput\x12&\n\x05texts\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Masks\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"2\n\x05Masks\x12)\n\x05masks\x18\x01 \x03(\x0b\x32\x1a.panope.worker.v1.Fillings\"7\n\x08\x46illings\x12+\n\x08\x66illings\x18\x01 \x03(\x0b\x32\x19.panope.worker.v1.Filling\"K\n\x07\x46illing\x12\x10\n\x08token_id\x18\x01 \x01(\r\x12\r\n\x05token\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x10\n\x08sequence\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpanope/worker/v1/text.proto\x12\x10panope.worker.v1\"3\n\tTextFacts\x12\x12\n\nmax_tokens\x18\x01 \x01(\r\x12\x12\n\nmask_token\x18\x02 \x01(\t\"\xb6\x02\n\x13QuestionAnswerInput\x12\x11\n\tquestions\x18\x01 \x03(\t\x12\x10\n\x08\x63ontexts\x18\x02 \x03(\t\x12\r\n\x05top_k\x18\x03 \x01(\r\x12\x17\n\ndoc_stride\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x16\n\x0emax_answer_len\x18\x05 \x01(\r\x12\x1d\n\x10max_question_len\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0bmax_seq_len\x18\x07 \x01(\rH\x02\x88\x01\x01\x12 \n\x18handle_impossible_answer\x18\x08 \x01(\x08\x12\x16\n\x0e\x61lign_to_words\x18\t \x01(\x08\x12\x13\n\x0b\x66irst_index\x18\n \x01(\rB\r\n\x0b_doc_strideB\x13\n\x11_max_question_lenB\x0e\n\x0c_max_seq_len\"Z\n\x14QuestionAnswerOutput\x12,\n\tquestions\x18\x01 \x03(\x0b\x32\x19.panope.worker.v1.Answers\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\"4\n\x07\x41nswers\x12)\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x18.panope.worker.v1.Answer\"C\n\x06\x41nswer\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\r\n\x05start\x18\x03 \x01(\r\x12\x0b\n\x03\x65nd\x18\x04 \x01(\r\"\x19\n\x08TableRow\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\t\"\x9f\x01\n\x12TableQuestionInput\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12(\n\x04rows\x18\x02 \x03(\x0b\x32\x1a.panope.worker.v1.TableRow\x12\x11\n\tquestions\x18\x03 \x03(\t\x12\x12\n\nsequential\x18\x04 \x01(\x08\x12\x12\n\ntruncation\x18\x05 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x06 \x01(\r\"v\n\x13TableQuestionOutput\x12.\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1d.panope.worker.v1.TableAnswer\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"p\n\x0bTableAnswer\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12*\n\x05\x63\x65lls\x18\x02 \x03(\x0b\x32\x1b.panope.worker.v1.TableCell\x12\x12\n\naggregator\x18\x03 \x01(\t\x12\x11\n\trow_count\x18\x04 \x01(\r\"6\n\tTableCell\x12\x0b\n\x03row\x18\x01 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\"g\n\rFillMaskInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\x12\x0f\n\x07targets\x18\x03 \x03(\t\x12\x12\n\ntruncation\x18\x04 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x05 \x01(\r\"i\n\x0e\x46illMaskOutput\x12&\n\x05texts\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Masks\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r\x12\x19\n\x11truncated_indices\x18\x03 \x03(\r\"2\n\x05Masks\x12)\n\x05masks\x18\x01 \x03(\x0b\x32\x1a.panope.worker.v1.Fillings\"7\n\x08\x46illings\x12+\n\x08\x66illings\x18\x01 \x03(\x0b\x32\x19.panope.worker.v1.Filling\"K\n\x07\x46illing\x12\x10\n\x08token_id\x18\x01 \x01(\r\x12\r\n\x05token\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x10\n\x08sequence\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,14 +41,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWERS']._serialized_end=559
   _globals['_ANSWER']._serialized_start=561
   _globals['_ANSWER']._serialized_end=628
-  _globals['_FILLMASKINPUT']._serialized_start=630
-  _globals['_FILLMASKINPUT']._serialized_end=733
-  _globals['_FILLMASKOUTPUT']._serialized_start=735
-  _globals['_FILLMASKOUTPUT']._serialized_end=840
-  _globals['_MASKS']._serialized_start=842
-  _globals['_MASKS']._serialized_end=892
-  _globals['_FILLINGS']._serialized_start=894
-  _globals['_FILLINGS']._serialized_end=949
-  _globals['_FILLING']._serialized_start=951
-  _globals['_FILLING']._serialized_end=1026
+  _globals['_TABLEROW']._serialized_start=630
+  _globals['_TABLEROW']._serialized_end=655
+  _globals['_TABLEQUESTIONINPUT']._serialized_start=658
+  _globals['_TABLEQUESTIONINPUT']._serialized_end=817
+  _globals['_TABLEQUESTIONOUTPUT']._serialized_start=819
+  _globals['_TABLEQUESTIONOUTPUT']._serialized_end=937
+  _globals['_TABLEANSWER']._serialized_start=939
+  _globals['_TABLEANSWER']._serialized_end=1051
+  _globals['_TABLECELL']._serialized_start=1053
+  _globals['_TABLECELL']._serialized_end=1107
+  _globals['_FILLMASKINPUT']._serialized_start=1109
+  _globals['_FILLMASKINPUT']._serialized_end=1212
+  _globals['_FILLMASKOUTPUT']._serialized_start=1214
+  _globals['_FILLMASKOUTPUT']._serialized_end=1319
+  _globals['_MASKS']._serialized_start=1321
+  _globals['_MASKS']._serialized_end=1371
+  _globals['_FILLINGS']._serialized_start=1373
+  _globals['_FILLINGS']._serialized_end=1428
+  _globals['_FILLING']._serialized_start=1430
+  _globals['_FILLING']._serialized_end=1505
 # @@protoc_insertion_point(module_scope)

@@ -20,11 +20,11 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class TextFacts(google.protobuf.message.Message):
-    """Tasks `question-answer` and `fill-mask`: texts to parts of them, and to words for what is masked in them. In each
-    input `first_index` is the position in the call of the first item: the worker gets a large call in parts, and
+    """Tasks `question-answer`, `table-question-answer` and `fill-mask`: texts to parts of them, tables to cells, and texts to
+    words for what is masked in them. In each input `first_index` is the position in the call of the first item: the worker gets a large call in parts, and
     positions in errors and in answers are the call's.
 
-    What a model of either task takes.
+    What a model of these tasks takes.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -187,6 +187,160 @@ class Answer(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["answer", b"answer", "end", b"end", "score", b"score", "start", b"start"]) -> None: ...
 
 Global___Answer: typing_extensions.TypeAlias = Answer
+
+@typing.final
+class TableRow(google.protobuf.message.Message):
+    """A row of a table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: builtins.int
+    @property
+    def cells(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """As many as there are columns."""
+
+    def __init__(
+        self,
+        *,
+        cells: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cells", b"cells"]) -> None: ...
+
+Global___TableRow: typing_extensions.TypeAlias = TableRow
+
+@typing.final
+class TableQuestionInput(google.protobuf.message.Message):
+    """Questions about one table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    QUESTIONS_FIELD_NUMBER: builtins.int
+    SEQUENTIAL_FIELD_NUMBER: builtins.int
+    TRUNCATION_FIELD_NUMBER: builtins.int
+    FIRST_INDEX_FIELD_NUMBER: builtins.int
+    sequential: builtins.bool
+    """Whether each is asked knowing the answer to the one before."""
+    truncation: builtins.str
+    """What to do with a table that is too long: `refuse`, or `end` to leave out words and rows."""
+    first_index: builtins.int
+    """The position in the call of the first question."""
+    @property
+    def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The names of its columns."""
+
+    @property
+    def rows(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TableRow]:
+        """Its rows."""
+
+    @property
+    def questions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The questions."""
+
+    def __init__(
+        self,
+        *,
+        columns: collections.abc.Iterable[builtins.str] | None = ...,
+        rows: collections.abc.Iterable[Global___TableRow] | None = ...,
+        questions: collections.abc.Iterable[builtins.str] | None = ...,
+        sequential: builtins.bool = ...,
+        truncation: builtins.str = ...,
+        first_index: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "first_index", b"first_index", "questions", b"questions", "rows", b"rows", "sequential", b"sequential", "truncation", b"truncation"]) -> None: ...
+
+Global___TableQuestionInput: typing_extensions.TypeAlias = TableQuestionInput
+
+@typing.final
+class TableQuestionOutput(google.protobuf.message.Message):
+    """The answers to each question about a table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: builtins.int
+    TOKEN_COUNTS_FIELD_NUMBER: builtins.int
+    TRUNCATED_INDICES_FIELD_NUMBER: builtins.int
+    @property
+    def answers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TableAnswer]:
+        """In the order of the questions."""
+
+    @property
+    def token_counts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The tokens of each question with the table as they were run."""
+
+    @property
+    def truncated_indices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """The positions in the call of questions for which something of the table was left out, ascending."""
+
+    def __init__(
+        self,
+        *,
+        answers: collections.abc.Iterable[Global___TableAnswer] | None = ...,
+        token_counts: collections.abc.Iterable[builtins.int] | None = ...,
+        truncated_indices: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answers", b"answers", "token_counts", b"token_counts", "truncated_indices", b"truncated_indices"]) -> None: ...
+
+Global___TableQuestionOutput: typing_extensions.TypeAlias = TableQuestionOutput
+
+@typing.final
+class TableAnswer(google.protobuf.message.Message):
+    """The answer to one question about a table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: builtins.int
+    CELLS_FIELD_NUMBER: builtins.int
+    AGGREGATOR_FIELD_NUMBER: builtins.int
+    ROW_COUNT_FIELD_NUMBER: builtins.int
+    answer: builtins.str
+    """The texts of the cells, behind the aggregator unless that is the one for nothing."""
+    aggregator: builtins.str
+    """What is to be done with the cells; empty where the model does not say it."""
+    row_count: builtins.int
+    """Rows of the table that were read."""
+    @property
+    def cells(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TableCell]:
+        """In the order of the table."""
+
+    def __init__(
+        self,
+        *,
+        answer: builtins.str = ...,
+        cells: collections.abc.Iterable[Global___TableCell] | None = ...,
+        aggregator: builtins.str = ...,
+        row_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["aggregator", b"aggregator", "answer", b"answer", "cells", b"cells", "row_count", b"row_count"]) -> None: ...
+
+Global___TableAnswer: typing_extensions.TypeAlias = TableAnswer
+
+@typing.final
+class TableCell(google.protobuf.message.Message):
+    """A cell of a table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: builtins.int
+    COLUMN_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    row: builtins.int
+    """Its row, from 0."""
+    column: builtins.int
+    """Its column, from 0."""
+    text: builtins.str
+    """What stands there."""
+    def __init__(
+        self,
+        *,
+        row: builtins.int = ...,
+        column: builtins.int = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["column", b"column", "row", b"row", "text", b"text"]) -> None: ...
+
+Global___TableCell: typing_extensions.TypeAlias = TableCell
 
 @typing.final
 class FillMaskInput(google.protobuf.message.Message):

@@ -10,6 +10,7 @@ from panope.v1 import text_service_pb2 as pb
 from panope.v1 import text_service_pb2_grpc as pb_grpc
 from panope_server.tasks.fill_mask import Filling, FillMaskInput, FillMaskOutput
 from panope_server.tasks.question_answer import QuestionAnswerInput, QuestionAnswerOutput
+from panope_server.tasks.table_question_answer import TableAnswer, TableQuestionInput, TableQuestionOutput
 from panope_server.transport.grpc.fields import known
 from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
 from panope_server.transport.interceptors.context import Context
@@ -59,6 +60,33 @@ class TextServicer(pb_grpc.TextServiceServicer):
             token_counts=answer.token_counts,
         )
 
+    async def AnswerTableQuestion(
+        self, request: pb.AnswerTableQuestionRequest, context: Context
+    ) -> pb.AnswerTableQuestionResponse:
+        """Answers questions by the cells of a table."""
+        task_input = TableQuestionInput(
+            list(request.table.columns),
+            [list(row.cells) for row in request.table.rows],
+            list(request.questions),
+            request.sequential,
+            truncation=known(TRUNCATIONS, request.truncation, "truncation"),
+        )
+        answer, model = await run(
+            self._pipeline,
+            context,
+            request.model,
+            task_input,
+            TableQuestionOutput,
+            task="table-question-answer",
+            interface="TextService/AnswerTableQuestion",
+        )
+        return pb.AnswerTableQuestionResponse(
+            model=model,
+            answers=map(_table_answer, answer.answers),
+            token_counts=answer.token_counts,
+            truncated_indices=answer.truncated_indices,
+        )
+
     async def FillMask(self, request: pb.FillMaskRequest, context: Context) -> pb.FillMaskResponse:
         """Fills the masks of texts."""
         task_input = FillMaskInput(
@@ -82,6 +110,15 @@ class TextServicer(pb_grpc.TextServiceServicer):
             token_counts=answer.token_counts,
             truncated_indices=answer.truncated_indices,
         )
+
+
+def _table_answer(answer: TableAnswer) -> pb.TableAnswer:
+    return pb.TableAnswer(
+        answer=answer.answer,
+        cells=[pb.TableCell(row=cell.row, column=cell.column, text=cell.text) for cell in answer.cells],
+        aggregator=answer.aggregator,
+        row_count=answer.row_count,
+    )
 
 
 def _mask(fillings: Sequence[Filling]) -> pb.FilledMask:

@@ -21,6 +21,7 @@ from panope_server.transport.rest.hugging_face.schemas import CallOptions, Embed
 from panope_server.transport.rest.hugging_face.text_to_text.writer import TextWriter
 from panope_server.transport.rest.hugging_face.texts.answering import answer_questions
 from panope_server.transport.rest.hugging_face.texts.filling import fill_masks
+from panope_server.transport.rest.hugging_face.texts.table_answering import answer_table_questions
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response
@@ -113,6 +114,16 @@ class HuggingFaceServicer(pb_grpc.HuggingFaceServiceServicer):
         """Answers questions with the model of the path."""
         interface, unknown = "HuggingFaceService/AnswerQuestionModel", self._unknown(context)
         return await answer_questions(self._pipeline, request.model, request.body, context, unknown, interface)
+
+    async def AnswerTableQuestion(self, request: HttpBody, context: Context) -> HttpBody:
+        """Answers questions about a table with the model of the body."""
+        interface = "HuggingFaceService/AnswerTableQuestion"
+        return await answer_table_questions(self._pipeline, "", request, context, self._unknown(context), interface)
+
+    async def AnswerTableQuestionModel(self, request: ModelPathWithBody, context: Context) -> HttpBody:
+        """Answers questions about a table with the model of the path."""
+        interface, unknown = "HuggingFaceService/AnswerTableQuestionModel", self._unknown(context)
+        return await answer_table_questions(self._pipeline, request.model, request.body, context, unknown, interface)
 
     async def FillMask(self, request: HttpBody, context: Context) -> HttpBody:
         """Fills masks with the model of the body."""

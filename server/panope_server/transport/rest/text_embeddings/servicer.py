@@ -33,6 +33,7 @@ from panope_server.transport.rest.hugging_face.texts.answering import QUESTIONS,
 from panope_server.transport.rest.hugging_face.texts.filling import TASK as MASKS
 from panope_server.transport.rest.hugging_face.texts.filling import fill_masks
 from panope_server.transport.rest.hugging_face.texts.recognition import text_task
+from panope_server.transport.rest.hugging_face.texts.table_answering import TABLES, answer_table_questions
 from panope_server.transport.rest.json.query import query_of, unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import encoded_response, in_pieces, json_response
@@ -64,7 +65,7 @@ _TOLD = (_TASK, GENERATE, "rerank", "classify")
 #: The Inference API's tasks of models that embed.
 _TASKS = ("feature-extraction", "sentence-similarity")
 #: Those of models that read texts.
-_READERS = {QUESTIONS: answer_questions, MASKS: fill_masks}
+_READERS = {QUESTIONS: answer_questions, TABLES: answer_table_questions, MASKS: fill_masks}
 
 _EMBED = RequestBody(EmbedBody)
 _SIMILARITY = RequestBody(SimilarityBody)

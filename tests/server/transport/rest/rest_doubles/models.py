@@ -27,7 +27,7 @@ RANGER, ENLARGER, OCR = "pixels/ranger", "pixels/enlarger", "pixels/ocr"
 TRANSCRIBER = "speech/transcriber"
 SPEAKER = "speech/speaker"
 PAINTER, FILMER = "pixels/painter", "pixels/filmer"
-READER, FILLER = "texts/reader", "texts/filler"
+READER, FILLER, TABLE_READER = "texts/reader", "texts/filler", "texts/tables"
 DIMENSIONS = 4
 LABELS = ("contradiction", "entailment", "neutral")
 DEFAULTS = {
@@ -46,6 +46,7 @@ DEFAULTS = {
     "transcribe": TRANSCRIBER,
     "speak": SPEAKER,
     "question-answer": READER,
+    "table-question-answer": TABLE_READER,
     "fill-mask": FILLER,
 }
 
@@ -206,6 +207,10 @@ def model_views() -> dict[str, ModelView]:
     }
     reading = {
         name: replace(tensors, name=name, task=task, inputs=(), text=TextSpec(512, mask, "any"))
-        for name, task, mask in ((READER, "question-answer", ""), (FILLER, "fill-mask", "[MASK]"))
+        for name, task, mask in (
+            (READER, "question-answer", ""),
+            (TABLE_READER, "table-question-answer", ""),
+            (FILLER, "fill-mask", "[MASK]"),
+        )
     }
     return {EMBEDDER: embedder, GENERATOR: generator, TENSORS: tensors, **labelled, **reading, **media}
