@@ -118,13 +118,14 @@ def assert_as_transformers(load: Load, tmp_path: Path, engine: str, family: str)
     assert answers(model, asked, SLOTS) == right
 
 
+@pytest.mark.timeout(600)  # a converted model takes minutes beside other work
 @pytest.mark.parametrize(("engine", "family"), SAMPLE)
 def test_answers_are_those_of_transformers(load: Load, tmp_path: Path, engine: str, family: str) -> None:
     assert_as_transformers(load, tmp_path, engine, family)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # a converted model takes minutes beside other work
+@pytest.mark.timeout(600)  # as above
 @pytest.mark.parametrize(("engine", "family"), [pair for pair in EVERY if pair not in SAMPLE])
 def test_answers_of_every_family_are_those_of_transformers(
     load: Load, tmp_path: Path, engine: str, family: str

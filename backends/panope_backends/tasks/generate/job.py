@@ -76,11 +76,12 @@ class GenerateJob(TokenJob):
         is_last = len(self._usages) == len(self.requests)
         if not (self._stream or is_last):
             return None
-        made = (answer.message() for answer in chain.from_iterable(self._answers))
-        deltas = [message for message in made if message is not None]
-        if not (deltas or is_last):
+        output = messages.GenerateOutput()
+        for answers in self._answers:
+            for answer in answers:
+                answer.tell(output)
+        if not (output.deltas or is_last):
             return None
-        output = messages.GenerateOutput(deltas=deltas)
         if is_last:
             output.usage.CopyFrom(self._usage())
         elif not self._has_told:  # so that it is known of a stream that is cut

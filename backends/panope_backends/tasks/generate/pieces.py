@@ -52,20 +52,31 @@ class AnswerPieces:
             self._take_text(delta)
         self._has_more = True
 
-    def message(self) -> messages.GenerateDelta | None:
-        """All that was taken since the last message; None for nothing."""
+    def tell(self, output: messages.GenerateOutput) -> None:
+        """Adds a delta of all that was taken since the last one; none where there is nothing.
+
+        It comes once for every token of every answer, and between two steps: what most have not is not even set to
+        nothing, which would cost more than all that they have.
+        """
         if not self._has_more:
-            return None
-        made = messages.GenerateDelta(
-            prompt_index=self.prompt_index,
-            index=self.index,
-            text="".join(self._content),
-            reasoning="".join(self._reasoning),
-            tool_calls=_call_messages(self._calls),
-            token_ids=self._token_ids,
-            logprobs=map(_logprobs_message, self._logprobs),
-            prompt_logprobs=map(_logprobs_message, self._prompt_logprobs),
-        )
+            return
+        made = output.deltas.add()
+        if self.prompt_index:
+            made.prompt_index = self.prompt_index
+        if self.index:
+            made.index = self.index
+        if self._content:
+            made.text = "".join(self._content)
+        if self._reasoning:
+            made.reasoning = "".join(self._reasoning)
+        if self._calls:
+            made.tool_calls.extend(_call_messages(self._calls))
+        if self._token_ids:
+            made.token_ids.extend(self._token_ids)
+        if self._logprobs:
+            made.logprobs.extend(map(_logprobs_message, self._logprobs))
+        if self._prompt_logprobs:
+            made.prompt_logprobs.extend(map(_logprobs_message, self._prompt_logprobs))
         if self._end is not None:
             self._tell_end(made, self._end)
         for taken in (self._content, self._reasoning, self._calls, self._token_ids):
@@ -73,7 +84,6 @@ class AnswerPieces:
         self._logprobs.clear()
         self._prompt_logprobs.clear()
         self._end, self._has_more = None, False
-        return made
 
     def _take_text(self, delta: TokenDelta) -> None:
         thinking = self.text.is_reasoning
@@ -82,10 +92,13 @@ class AnswerPieces:
             pieces += self.text.finish()
         for piece in pieces:
             self._content.append(piece.content)
-            self._reasoning.append(piece.reasoning)
+            if piece.reasoning:
+                self._reasoning.append(piece.reasoning)
             self._calls += piece.calls
-        self._reasoning.append(delta.reasoning)
-        self._calls += [ToolCallPiece(call.index, call.id, call.name, call.arguments) for call in delta.tool_calls]
+        if delta.reasoning:
+            self._reasoning.append(delta.reasoning)
+        for call in delta.tool_calls:
+            self._calls.append(ToolCallPiece(call.index, call.id, call.name, call.arguments))
         self._has_calls = self._has_calls or self.text.has_calls or bool(delta.tool_calls)
         if thinking:
             self.reasoning_tokens += len(delta.token_ids)

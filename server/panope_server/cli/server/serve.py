@@ -71,6 +71,7 @@ def _run(settings: Settings, models: Sequence[DemoModel]) -> None:
     from panope_server.observability.log_file import log_file
     from panope_server.observability.logging import configure_logging
     from panope_server.runtime.home import StartError
+    from panope_server.transport.grpc.event_loop import GrpcEventLoop
 
     file = log_file(
         settings.home_path / "logs/server.log", max_bytes=settings.log_file_bytes, kept=settings.log_file_count
@@ -90,7 +91,8 @@ def _run(settings: Settings, models: Sequence[DemoModel]) -> None:
             console.print("\n".join(["", "Try:", *demo_calls(settings, models)]), soft_wrap=True)
 
     try:
-        asyncio.run(App(settings, on_started=started, on_waiting=waiting, on_ready=ready).run())
+        with asyncio.Runner(loop_factory=GrpcEventLoop) as runner:
+            runner.run(App(settings, on_started=started, on_waiting=waiting, on_ready=ready).run())
     except StartError as error:
         fail(str(error))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from panope.v1 import generate_service_pb2 as pb
@@ -23,41 +23,79 @@ _MAX_POSITIONS = 256
 #: Deltas of one message: with a few tokens each they stay below it too.
 _MAX_DELTAS = 256
 
-_FINISH_REASONS: Mapping[FinishReason | None, generation.FinishReason.ValueType] = {
-    None: generation.FINISH_REASON_UNSPECIFIED,
+_FINISH_REASONS: Mapping[FinishReason, generation.FinishReason.ValueType] = {
     "stop": generation.FINISH_REASON_STOP,
     "length": generation.FINISH_REASON_LENGTH,
     "tool_calls": generation.FINISH_REASON_TOOL_CALLS,
 }
 
 
+def generate_part(model: str, part: GenerateOutput) -> pb.StreamGenerateResponse:
+    """What the answers to prompts have more."""
+    response = pb.StreamGenerateResponse(model=model)
+    for delta in part.deltas:
+        _tell_completion(response.deltas.add(), delta)
+    if (usage := usage_message(part.usage)) is not None:
+        response.usage.CopyFrom(usage)
+    return response
+
+
+def chat_part(model: str, part: GenerateOutput) -> pb.StreamChatResponse:
+    """What the answers to a conversation have more."""
+    response = pb.StreamChatResponse(model=model)
+    for delta in part.deltas:
+        _tell_chat_answer(response.deltas.add(), delta)
+    if (usage := usage_message(part.usage)) is not None:
+        response.usage.CopyFrom(usage)
+    return response
+
+
 def completion(delta: GenerateDelta) -> pb.Completion:
-    """An answer to a prompt, or what it has more."""
-    return pb.Completion(
-        prompt_index=delta.prompt_index,
-        index=delta.index,
-        text=delta.text,
-        token_ids=delta.token_ids,
-        logprobs=_logprobs(delta.logprobs),
-        prompt_logprobs=_logprobs(delta.prompt_logprobs),
-        finish_reason=_FINISH_REASONS[delta.finish_reason],
-        stop=_stop(delta.stop),
-    )
+    """An answer to a prompt."""
+    made = pb.Completion()
+    _tell_completion(made, delta)
+    return made
 
 
 def chat_answer(delta: GenerateDelta) -> pb.ChatAnswer:
-    """An answer to a conversation, or what it has more."""
-    return pb.ChatAnswer(
-        index=delta.index,
-        content=delta.text,
-        reasoning=delta.reasoning,
-        tool_calls=map(_tool_call, delta.tool_calls),
-        token_ids=delta.token_ids,
-        logprobs=_logprobs(delta.logprobs),
-        prompt_logprobs=_logprobs(delta.prompt_logprobs),
-        finish_reason=_FINISH_REASONS[delta.finish_reason],
-        stop=_stop(delta.stop),
-    )
+    """An answer to a conversation."""
+    made = pb.ChatAnswer()
+    _tell_chat_answer(made, delta)
+    return made
+
+
+def _tell_completion(made: pb.Completion, delta: GenerateDelta) -> None:
+    if delta.prompt_index:
+        made.prompt_index = delta.prompt_index
+    made.text = delta.text
+    _tell(made, delta)
+
+
+def _tell_chat_answer(made: pb.ChatAnswer, delta: GenerateDelta) -> None:
+    made.content = delta.text
+    if delta.reasoning:
+        made.reasoning = delta.reasoning
+    if delta.tool_calls:
+        made.tool_calls.extend(map(_tool_call, delta.tool_calls))
+    _tell(made, delta)
+
+
+def _tell(made: pb.Completion | pb.ChatAnswer, delta: GenerateDelta) -> None:
+    """What both have. It comes once for every token of every stream, so that what most have not is left out."""
+    if delta.index:
+        made.index = delta.index
+    if delta.token_ids:
+        made.token_ids.extend(delta.token_ids)
+    if delta.logprobs:
+        made.logprobs.extend(map(_token_logprobs, delta.logprobs))
+    if delta.prompt_logprobs:
+        made.prompt_logprobs.extend(map(_token_logprobs, delta.prompt_logprobs))
+    if delta.finish_reason is not None:
+        made.finish_reason = _FINISH_REASONS[delta.finish_reason]
+    if isinstance(delta.stop, str):
+        made.stop.text = delta.stop
+    elif delta.stop is not None:
+        made.stop.token_id = delta.stop
 
 
 def usage_message(usage: GenerateUsage | None) -> generation.GenerationUsage | None:
@@ -102,10 +140,8 @@ def _pieces(delta: GenerateDelta) -> Iterator[GenerateDelta]:
     yield delta if told is delta.prompt_logprobs else replace(delta, prompt_logprobs=told)
 
 
-def _logprobs(told: Sequence[TokenLogprobs]) -> Iterable[generation.TokenLogprobs]:
-    if not told:
-        return ()
-    return (generation.TokenLogprobs(chosen=_logprob(each.chosen), top=map(_logprob, each.top)) for each in told)
+def _token_logprobs(told: TokenLogprobs) -> generation.TokenLogprobs:
+    return generation.TokenLogprobs(chosen=_logprob(told.chosen), top=[_logprob(each) for each in told.top])
 
 
 def _logprob(told: Logprob) -> generation.Logprob:
@@ -114,9 +150,3 @@ def _logprob(told: Logprob) -> generation.Logprob:
 
 def _tool_call(call: ToolCallDelta) -> pb.ToolCall:
     return pb.ToolCall(index=call.index, id=call.id, name=call.name, arguments_json=call.arguments)
-
-
-def _stop(stop: str | int | None) -> pb.Stop | None:
-    if stop is None:
-        return None
-    return pb.Stop(text=stop) if isinstance(stop, str) else pb.Stop(token_id=stop)

@@ -16,7 +16,9 @@ from panope_server.transport.grpc.fields import named_model
 from panope_server.transport.grpc.generation.requests import NAMES, chat_input, generate_input
 from panope_server.transport.grpc.generation.responses import (
     chat_answer,
+    chat_part,
     completion,
+    generate_part,
     in_messages,
     in_order,
     usage_message,
@@ -56,9 +58,7 @@ class GenerateServicer(pb_grpc.GenerateServiceServicer):
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
                     for small in in_messages(part):
-                        yield pb.StreamGenerateResponse(
-                            model=call.model, deltas=map(completion, small.deltas), usage=usage_message(small.usage)
-                        )
+                        yield generate_part(call.model, small)
 
     async def Chat(self, request: pb.ChatRequest, context: Context) -> pb.ChatResponse:
         """Answers a conversation."""
@@ -75,9 +75,7 @@ class GenerateServicer(pb_grpc.GenerateServiceServicer):
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
                     for small in in_messages(part):
-                        yield pb.StreamChatResponse(
-                            model=call.model, deltas=map(chat_answer, small.deltas), usage=usage_message(small.usage)
-                        )
+                        yield chat_part(call.model, small)
 
     async def _whole(self, call: Call) -> GenerateOutput:
         with renaming(NAMES):
