@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panope_server.cli.options import ConfigFile, Home, Json, Model, settings_for
-from panope_server.cli.output.console import bytes_text, console, print_json
+from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
     from panope_registry.serving_records.profiles import Profile
     from panope_registry.session import RegistrySession
     from panope_server.config import Settings
-    from panope_server.runtime.bench.bench import Bench, Measured
+    from panope_server.runtime.bench.bench import Bench
+    from panope_server.runtime.bench.measured import Measured
+    from panope_server.runtime.bench.wanted import Wanted
     from panope_server.runtime.placement.constraints import LoadConstraints
     from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 def bench(
     model: Model,
     backend: Annotated[str, typer.Option("--backend", help="Only this backend.")] = "",
+    backends: Annotated[
+        str, typer.Option("--backends", help="Only these backends, with commas between them, side by side.")
+    ] = "",
+    devices: Annotated[
+        str,
+        typer.Option("--devices", help="Only these devices, such as `cuda:0,openvino GPU`; as `panope hardware` has."),
+    ] = "",
     precision: Annotated[str, typer.Option("--precision", help="Only this precision, such as bf16 or int8.")] = "",
     variant: Annotated[
         str, typer.Option("--variant", help="Only this variant, by its digest's first digits, as it is.")
@@ -47,16 +56,22 @@ def bench(
     config: ConfigFile = None,
 ) -> None:
     """Measure each way to run a model, on real workers; at its next load the fastest that agrees is chosen."""
+    from panope_server.runtime.bench.wanted import Wanted
     from panope_server.runtime.placement.constraints import LoadConstraints
 
+    if backend and backends:
+        fail("`--backends` says nothing beside `--backend`; name all of them there", 2)
     settings = settings_for(home, config=config)
-    constraints = LoadConstraints(backend, precision, variant)
+    constraints, wanted = LoadConstraints(backend, precision, variant), Wanted(_names(backends), _names(devices))
     with registry_session(settings) as session:
         bench_of = partial(_bench, seconds, max_background_load)
-        measurements, chosen = asyncio.run(_measured(settings, session, model, constraints, bench_of, json=json))
+        measured = _measured(settings, session, model, constraints, wanted, bench_of, json=json)
+        measurements, chosen = asyncio.run(measured)
     if json:
         print_json({"model": model, "candidates": [_document(measured) for measured in measurements], "chosen": chosen})
     else:
+        if len(measurements) > 1:
+            _print_table(measurements)
         console.print(f"chosen at the next load: {chosen}")
     if not any(measured.profiles and not measured.is_disturbed for measured in measurements):
         raise SystemExit(1)
@@ -67,6 +82,7 @@ async def _measured(
     session: RegistrySession,
     model: str,
     constraints: LoadConstraints,
+    wanted: Wanted,
     bench_of: Callable[[Settings, LoadPlanner], Bench],
     *,
     json: bool,
@@ -77,7 +93,7 @@ async def _measured(
     measurements: list[Measured] = []
     async with load_planner(settings, session) as planner:
         entry = await asyncio.to_thread(session.registry.model, model)
-        async for measured in bench_of(settings, planner).run(entry, constraints):
+        async for measured in bench_of(settings, planner).run(entry, constraints, wanted):
             measurements.append(measured)
             if not measured.is_disturbed or measured.is_wrong:  # a busy machine makes no answer wrong
                 await asyncio.to_thread(session.profiles.record, measured.profiles)
@@ -93,8 +109,12 @@ def _bench(seconds: float, max_background_load: float, settings: Settings, plann
     return Bench(settings, planner, seconds, max_background_load)
 
 
+def _names(written: str) -> tuple[str, ...]:
+    return tuple(name for each in written.split(",") if (name := each.strip()))
+
+
 def _print(measured: Measured) -> None:
-    computed = f"{measured.label}, computed in {measured.precision}"
+    computed = f"{measured.label}, computed in {measured.precision}" if measured.precision else measured.label
     if not measured.profiles:
         console.print(f"{computed}: {measured.failure}")
         return
@@ -108,6 +128,41 @@ def _print(measured: Measured) -> None:
             "  not kept, and it decides nothing: other programs took too much of the processors in each attempt; "
             "measure again when they are quiet, or with a higher --max-background-load",
         )
+
+
+def _print_table(measurements: Sequence[Measured]) -> None:
+    """What decides, the fastest first: the first workload's throughput, and the last one's latency."""
+    found = sorted((each for each in measurements if each.profiles), key=lambda each: -_speed(each))
+    fastest = max(map(_speed, found), default=0.0)
+    print_table(
+        ("CANDIDATE", "COMPUTED IN", "ITEMS/S", "OF THE FASTEST", "P50", "P99", "MEMORY", "AGREEMENT"),
+        (
+            (
+                each.label,
+                each.precision,
+                f"{_speed(each):,.1f}",
+                f"{_speed(each) / fastest:.0%}",
+                f"{each.profiles[-1].latency_p50_seconds * 1000:,.1f} ms",
+                f"{each.profiles[-1].latency_p99_seconds * 1000:,.1f} ms",
+                bytes_text(max(profile.memory_bytes for profile in each.profiles)),
+                _agreement(each),
+            )
+            for each in found
+        ),
+        empty="nothing was measured",
+    )
+
+
+def _speed(measured: Measured) -> float:
+    return measured.profiles[0].items_per_second
+
+
+def _agreement(measured: Measured) -> str:
+    from panope_server.runtime.placement.agreement import agreement_of
+
+    found = [agreement for profile in measured.profiles if (agreement := agreement_of(profile)) is not None]
+    told = f"{min(found):.4f}" if found else "-"
+    return f"{told}{' WRONG' if measured.is_wrong else ''}{' disturbed' if measured.is_disturbed else ''}"
 
 
 def profile_text(profile: Profile) -> str:

@@ -1,13 +1,12 @@
-"""Measures a model's candidates, one after another, on the worker program and over the socket that serve calls."""
+"""Measures a model's candidates, in turns, on the worker program and over the socket that serve calls."""
 
 from __future__ import annotations
 
 import asyncio
-import math
+import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import msgspec
@@ -22,18 +21,19 @@ from panope_server.runtime.bench.background_load import (
     BACKGROUND_LOAD,
     MAX_BACKGROUND_LOAD,
     BackgroundLoad,
-    background_load_of,
 )
+from panope_server.runtime.bench.measured import Measured, peak_bytes, quantile
 from panope_server.runtime.bench.reference import Answers, compared, reference_of
+from panope_server.runtime.bench.turns import together
+from panope_server.runtime.bench.wanted import EVERYTHING, Wanted
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
-from panope_server.runtime.placement.agreement import agrees
 from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
 from panope_server.runtime.placement.placement import Placement
 from panope_server.runtime.placement.plan import FailedPlan, LoadPlan
 from panope_server.runtime.placement.planning.load_planner import LoadPlanner
-from panope_server.runtime.placement.selection.candidate import Candidate
+from panope_server.runtime.placement.selection.candidate import Candidate, Way
 from panope_server.runtime.placement.selection.machine import device_title
 from panope_server.runtime.placement.workloads import measured_tasks, workloads_of
 from panope_server.tasks.catalog import AnyTask, requests_of, task_of
@@ -46,42 +46,49 @@ WARM_UP_SECONDS = 1.0
 COMPARED_CALLS = 2
 """Of each workload, whose answers are compared with the reference's."""
 ATTEMPTS = 3
-"""A workload that is disturbed is measured so often at most."""
+"""A turn that is disturbed is run again, so often in all at most."""
+TURNS = 3
+"""Candidates that are measured side by side run each workload so often, one after another, each time for a part."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The result of one candidate: what was measured, or why nothing was."""
+@dataclass
+class _Running:
+    """A candidate that serves.
 
-    label: str
-    precision: str
-    profiles: tuple[Profile, ...] = ()
-    failure: str = ""
-    max_background_load: float = MAX_BACKGROUND_LOAD
+    Attributes:
+        workloads: that suit it.
+        answers: of it to the first inputs of each workload, by the workload's name.
+        taken: by the name of each workload, what was measured in each turn.
+    """
 
-    @property
-    def is_disturbed(self) -> bool:
-        """Whether others took so much of the processors, in each attempt, that it says too little to decide."""
-        return any(background_load_of(profile) > self.max_background_load for profile in self.profiles)
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether it answers otherwise than the reference, however fast it is."""
-        return not all(map(agrees, self.profiles))
-
-
-class _Running(NamedTuple):
-    """A candidate that serves."""
-
+    candidate: Candidate
+    plan: LoadPlan
     runtime: ModelRuntime
     model: MeasuredModel
+    workloads: Sequence[Workload]
+    load_seconds: float
+    answers: Answers = field(default_factory=dict)
+    taken: dict[str, list[_Turn]] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        """Of its worker."""
+        (view,) = self.runtime.instance_views()
+        return view.pid
 
 
-class _Answers(NamedTuple):
-    """What a candidate answered."""
+class _Turn(NamedTuple):
+    """What one candidate did in its turn of a workload: what others took of the processors, and each call's time."""
 
-    by_workload: Answers
-    label: str
+    share: float
+    latencies: Sequence[float]
+
+
+class _Expected(NamedTuple):
+    """What every candidate is held to: the reference, and its answers by workload."""
+
+    reference: Candidate
+    answers: Answers
 
 
 def _each_precision(candidates: Sequence[Candidate], constraints: LoadConstraints) -> list[Candidate]:
@@ -92,6 +99,43 @@ def _each_precision(candidates: Sequence[Candidate], constraints: LoadConstraint
         for candidate in candidates
         for precision in ([asked] if asked in candidate.device.precisions else candidate.device.precisions)
     ]
+
+
+def _nearest_first(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Whose answers others may be held to, the nearest to the published model first."""
+    left, ordered = list(candidates), []
+    while left:
+        ordered.append(reference_of(left))
+        left.remove(ordered[-1])
+    return ordered
+
+
+class _Workers:
+    """The candidates of a model that serve at a time; all have ended when it is left."""
+
+    def __init__(self, bench: Bench, entry: ModelEntry, workloads: Sequence[Workload]) -> None:
+        self._bench = bench
+        self._entry = entry
+        self._workloads = workloads
+        self._running: dict[Way, _Running] = {}
+
+    async def __aenter__(self) -> _Workers:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    async def start(self, candidate: Candidate) -> _Running | Measured:
+        """Has a candidate serve, which perhaps it does already; or why it does not."""
+        found = self._running.get(candidate.way) or await self._bench.start(self._entry, candidate, self._workloads)
+        if isinstance(found, _Running):
+            self._running[candidate.way] = found
+        return found
+
+    async def end(self) -> None:
+        """Ends them."""
+        while self._running:
+            await self._running.popitem()[1].runtime.unload()
 
 
 class Bench:
@@ -115,10 +159,17 @@ class Bench:
         self._seconds = seconds
         self._max_background_load = max_background_load
 
-    async def run(self, entry: ModelEntry, constraints: LoadConstraints) -> AsyncIterator[Measured]:
-        """Measures each candidate in turn, in each precision that its device computes natively; the reference first.
+    async def run(
+        self, entry: ModelEntry, constraints: LoadConstraints, wanted: Wanted = EVERYTHING
+    ) -> AsyncIterator[Measured]:
+        """Measures candidates side by side, in each precision that their device computes natively; the reference first.
 
-        The reference answers even where the constraints leave it out: what is measured is held to its answers.
+        The reference answers even where it is not to be measured: what is measured is held to its answers.
+
+        Args:
+            entry: of the model.
+            constraints: that candidates must meet.
+            wanted: the backends and devices to measure on.
 
         Raises:
             PreconditionError: there is no candidate, or nothing to measure models of this task with.
@@ -132,90 +183,128 @@ class Bench:
                 reason="no_workload",
             )
         await self._planner.selector.refuse_impossible(entry, constraints)
-        wanted = _each_precision((await self._planner.selector.select(entry, constraints)).candidates, constraints)
-        left = await self._everything(entry, constraints) or list(wanted)
-        reference, answers = None, _Answers({}, "")
-        while left and reference is None:
-            nearest = reference_of(left)
-            left.remove(nearest)
-            is_wanted = nearest in wanted
-            measured, answers = await self._measure(entry, nearest, workloads, None, only_answers=not is_wanted)
-            reference = nearest if answers.by_workload else None
-            if is_wanted:
-                wanted.remove(nearest)
-                yield measured
-        for candidate in wanted:
-            expected = None if reference is None else (reference, answers)
-            yield (await self._measure(entry, candidate, workloads, expected))[0]
+        wanted.refuse_unknown(await self._planner.selector.devices())
+        selection = await self._planner.selector.select(entry, constraints)
+        missing = wanted.missing(selection)
+        left = [each for each in _each_precision(selection.candidates, constraints) if wanted.includes(each.device)]
+        if not left:
+            raise PreconditionError(
+                f"model `{entry.name}` runs on nothing of that: {'; '.join(map(str, missing))}", reason="no_backend"
+            )
+        for rejection in missing:
+            yield Measured(rejection.label, "", failure=rejection.reason)
+        async with _Workers(self, entry, workloads) as workers:
+            expected = None
+            for candidate in _nearest_first(await self._everything(entry, constraints, wanted) or left):
+                found = await workers.start(candidate)
+                mine = [each for each in left if each.way == candidate.way]
+                left = [each for each in left if each.way != candidate.way]
+                if isinstance(found, _Running):
+                    expected = _Expected(candidate, found.answers)
+                    left = mine + left
+                    if not mine:
+                        await workers.end()  # it takes memory from those that are measured
+                    break
+                if mine:
+                    yield found
+            for group in together(left):
+                serving = []
+                for candidate in group:
+                    found = await workers.start(candidate)
+                    if isinstance(found, _Running):
+                        serving.append(found)
+                    else:
+                        yield found
+                failures = await self._turns(serving)
+                for each in serving:
+                    yield await self._result(each, failures.get(each.candidate.way, ""), expected)
+                await workers.end()
 
-    async def _everything(self, entry: ModelEntry, constraints: LoadConstraints) -> list[Candidate]:
+    async def _everything(self, entry: ModelEntry, constraints: LoadConstraints, wanted: Wanted) -> Sequence[Candidate]:
         """Every way to run the model, from which the reference is taken; none where they are what is measured."""
-        if constraints == UNCONSTRAINED:
+        if constraints == UNCONSTRAINED and wanted == EVERYTHING:
             return []
         try:
             return _each_precision((await self._planner.selector.select(entry)).candidates, UNCONSTRAINED)
         except PanopeError:
             return []
 
-    async def _measure(
-        self,
-        entry: ModelEntry,
-        candidate: Candidate,
-        workloads: Sequence[Workload],
-        expected: tuple[Candidate, _Answers] | None,
-        *,
-        only_answers: bool = False,
-    ) -> tuple[Measured, _Answers]:
+    async def start(
+        self, entry: ModelEntry, candidate: Candidate, workloads: Sequence[Workload]
+    ) -> _Running | Measured:
+        """Has a candidate serve and answer the first inputs of each workload; or why it does not, with nothing left."""
+
         async def plan(_: LoadConstraints, _failed: Sequence[FailedPlan]) -> LoadPlan:
             return prepared
 
         try:
             prepared = await self._planner.preparer.prepare(entry, candidate, entry.name, "it is being measured")
         except PanopeError as error:
-            return Measured(candidate.label, candidate.precision, failure=error.message), _Answers({}, "")
+            return Measured(candidate.label, candidate.precision, failure=error.message)
         runtime = ModelRuntime(ResolvedName(entry.name), self._settings, Metrics(), plan, lambda *_: None)
-        started = time.monotonic()
+        running = None
         try:
+            started = time.monotonic()
             await runtime.load()
             load_seconds = time.monotonic() - started
-            running = _Running(runtime, MeasuredModel(entry.architecture, runtime.facts, runtime.inputs))
-            suitable = [workload for workload in workloads if workload.suits(running.model)]
+            model = MeasuredModel(entry.architecture, runtime.facts, runtime.inputs)
+            suitable = [workload for workload in workloads if workload.suits(model)]
             if not suitable:
                 raise PreconditionError("there is no workload for what this model takes", reason="no_workload")
-            answers = _Answers({each.name: await self._answers(running, each) for each in suitable}, candidate.label)
-            profiles = (
-                []
-                if only_answers
-                else [
-                    await self._profile(running, candidate, prepared, load_seconds, workload) for workload in suitable
-                ]
-            )
+            found = _Running(candidate, prepared, runtime, model, suitable, load_seconds)
+            found.answers = {each.name: await self._answers(found, each) for each in suitable}
+            running = found
         except PanopeError as error:
-            return Measured(candidate.label, candidate.precision, failure=error.message), _Answers({}, "")
+            return Measured(candidate.label, candidate.precision, failure=error.message)
         finally:
-            await runtime.unload()
-        reference, theirs = expected or (candidate, answers)
-        told = [
-            replace(
-                each,
-                details={
-                    **each.details,
-                    **compared(theirs.by_workload, answers.by_workload, each.workload, reference, candidate),
-                },
-            )
-            for each in profiles
-        ]
-        measured = Measured(
-            candidate.label, candidate.precision, tuple(told), max_background_load=self._max_background_load
-        )
-        return measured, answers
+            if running is None:
+                await runtime.unload()
+        return running
 
-    async def _profile(
-        self, running: _Running, candidate: Candidate, plan: LoadPlan, load_seconds: float, workload: Workload
-    ) -> Profile:
-        await self._calls(running, workload, min(WARM_UP_SECONDS, self._seconds))
+    async def _turns(self, serving: Sequence[_Running]) -> dict[Way, str]:
+        """Runs the workloads in turns, so that what disturbs the machine for a while disturbs all alike.
+
+        Returns:
+            Why candidates could not run theirs.
+        """
+        failures: dict[Way, str] = {}
+        names = dict.fromkeys(workload.name for each in serving for workload in each.workloads)
+        turns = TURNS if len(serving) > 1 else 1
+        for name, turn in itertools.product(names, range(turns)):
+            for each in serving:
+                workload = next((known for known in each.workloads if known.name == name), None)
+                if workload is None or each.candidate.way in failures:
+                    continue
+                try:
+                    if turn == 0:
+                        await self._calls(each, workload, min(WARM_UP_SECONDS, self._seconds))
+                    taken = await self._least_disturbed(each, workload, each.pid, self._seconds / turns)
+                except PanopeError as error:
+                    failures[each.candidate.way] = error.message
+                else:
+                    each.taken.setdefault(name, []).append(_Turn(*taken))
+        return failures
+
+    async def _result(self, running: _Running, failure: str, expected: _Expected | None) -> Measured:
+        """What was measured of a candidate, with how much it agrees."""
+        candidate = running.candidate
+        if failure:
+            return Measured(candidate.label, candidate.precision, failure=failure)
+        reference, theirs = expected or (candidate, running.answers)
+        profiles = []
+        for workload in running.workloads:
+            profile = await self._profile(running, workload)
+            agreement = compared(theirs, running.answers, workload.name, reference, candidate)
+            profiles.append(replace(profile, details={**profile.details, **agreement}))
+        return Measured(
+            candidate.label, candidate.precision, tuple(profiles), max_background_load=self._max_background_load
+        )
+
+    async def _profile(self, running: _Running, workload: Workload) -> Profile:
+        candidate, plan = running.candidate, running.plan
         (view,) = running.runtime.instance_views()
-        share, latencies = await self._least_disturbed(running, workload, view.pid)
+        turns = running.taken[workload.name]
+        latencies = [latency for turn in turns for latency in turn.latencies]
         return Profile(
             variant_digest=plan.variant_digest,
             backend=plan.backend,
@@ -224,15 +313,15 @@ class Bench:
             precision=view.precision,
             workload=workload.name,
             items_per_second=len(latencies) * workload.items / sum(latencies),
-            latency_p50_seconds=_quantile(latencies, 0.5),
-            latency_p99_seconds=_quantile(latencies, 0.99),
-            memory_bytes=await asyncio.to_thread(_peak_bytes, view.pid) or view.resident_bytes,
-            load_seconds=load_seconds,
+            latency_p50_seconds=quantile(latencies, 0.5),
+            latency_p99_seconds=quantile(latencies, 0.99),
+            memory_bytes=await asyncio.to_thread(peak_bytes, view.pid) or view.resident_bytes,
+            load_seconds=running.load_seconds,
             measured_at=now(),
             details={
                 "calls": len(latencies),
                 "seconds": round(sum(latencies), 3),
-                BACKGROUND_LOAD: round(share, 3),
+                BACKGROUND_LOAD: round(max(turn.share for turn in turns), 3),
             },
         )
 
@@ -250,12 +339,14 @@ class Bench:
             found.append((task_input, parts[0] if len(parts) == 1 else task.join(parts)))
         return found
 
-    async def _least_disturbed(self, running: _Running, workload: Workload, pid: int) -> tuple[float, list[float]]:
+    async def _least_disturbed(
+        self, running: _Running, workload: Workload, pid: int, seconds: float
+    ) -> tuple[float, list[float]]:
         """What others took of the processors, and the time of each call; of the quietest attempt."""
         attempts: list[tuple[float, list[float]]] = []
         while len(attempts) < ATTEMPTS:
             background = BackgroundLoad(pid)
-            latencies = await self._calls(running, workload, self._seconds)
+            latencies = await self._calls(running, workload, seconds)
             attempts.append((background.share(), latencies))
             if attempts[-1][0] <= self._max_background_load:
                 break
@@ -275,17 +366,3 @@ class Bench:
 
 async def _ignore(_: bytes) -> None:
     """Answers are not looked at."""
-
-
-def _quantile(values: Sequence[float], part: float) -> float:
-    """The smallest value that so large a part of all does not exceed."""
-    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
-
-
-def _peak_bytes(pid: int) -> int:
-    """The most memory that a process has had; 0 where the system does not tell."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -29,7 +29,7 @@ from panope_server.runtime.instances.worker.frames import error_of, intervals_of
 from panope_server.runtime.instances.worker.process import KILL_GRACE_SECONDS, NotSpawnedError, WorkerProcess
 from panope_server.runtime.instances.worker.socket import WorkerSocket
 from panope_server.runtime.placement.plan import LoadPlan
-from panope_server.runtime.processes.child_process import describe_exit
+from panope_server.runtime.processes.child_process import describe_exit, was_killed
 from panope_server.runtime.processes.process_supervisor import Exit, LivenessProbe
 from panope_server.runtime.status import InstanceState, InstanceView
 
@@ -40,6 +40,10 @@ LOST_RETRY_SECONDS = 1.0
 UNRESTRICTED = ("any", "")
 #: Reasons for the end of a worker that lived and did not get on.
 ABORTED = ("hang", "silent")
+
+
+class KilledInLoadError(InternalError):
+    """Something outside killed a worker while it loaded: a person, or the kernel for lack of memory."""
 
 
 class Instance(ModelInstance):
@@ -273,19 +277,24 @@ class Instance(ModelInstance):
             told = f"the backend `{self.plan.backend}` did not load the model within {timeout:g} seconds"
             raise InternalError(told) from None
         except PanopeError:
-            await self._end_after_failure()
+            code = await self._end_after_failure()
+            if was_killed(code) and not self.end_reason:
+                raise KilledInLoadError(
+                    f"the worker of the backend `{self.plan.backend}` was {describe_exit(code)} while it loaded the model"
+                ) from None
             raise
         except asyncio.CancelledError:
             self.kill("loading was stopped")
             raise
 
-    async def _end_after_failure(self) -> None:
+    async def _end_after_failure(self) -> int:
+        """Waits for the end of a worker that could not load; its exit code."""
         try:
             async with asyncio.timeout(KILL_GRACE_SECONDS):
-                await self.wait()
+                return (await self.wait()).code
         except TimeoutError:
             self.kill("did not end after a failure")
-            await self.wait()
+            return (await self.wait()).code
 
     def _send(self, frame: wire.ServerFrame) -> None:
         self._process.write(encode_frame(frame))

@@ -146,10 +146,19 @@ async def _readable(descriptor: int) -> None:
 
 def describe_exit(exit_code: int) -> str:
     """Returns in words how a process ended."""
-    number = -exit_code if exit_code < 0 else exit_code - 128  # shells, and the launcher, add 128 to a signal
+    number = _signal_of(exit_code)
     if number == signal.SIGKILL:
         return "killed by signal 9, by a person or for lack of memory"
     return f"killed by signal {number}" if 0 < number < signal.NSIG else f"exit code {exit_code}"
+
+
+def was_killed(exit_code: int) -> bool:
+    """Returns whether SIGKILL ended a process, which no program does to itself by mistake."""
+    return _signal_of(exit_code) == signal.SIGKILL
+
+
+def _signal_of(exit_code: int) -> int:
+    return -exit_code if exit_code < 0 else exit_code - 128  # shells, and the launcher, add 128 to a signal
 
 
 def _read(stream: asyncio.StreamReader | None, output: Output) -> list[asyncio.Task[None]]:

@@ -13,7 +13,8 @@ from panope_registry.tables.columns import now
 from panope_server.config import Settings
 from panope_server.runtime.bench import bench as module
 from panope_server.runtime.bench.background_load import BACKGROUND_LOAD
-from panope_server.runtime.bench.bench import Bench, Measured
+from panope_server.runtime.bench.bench import Bench
+from panope_server.runtime.bench.measured import Measured
 
 
 @dataclass
@@ -59,14 +60,14 @@ async def test_a_disturbed_workload_is_run_again_three_times_at_most_and_the_qui
     bench_with: Any, shares: tuple[float, ...], kept: tuple[float, list[float]]
 ) -> None:
     bench, attempts = bench_with(*shares)
-    assert await bench._least_disturbed(None, None, 7) == kept
+    assert await bench._least_disturbed(None, None, 7, 0.01) == kept
     assert attempts.count == len(shares)
     assert attempts.began == [7] * len(shares)
 
 
 async def test_what_counts_as_disturbed_may_be_said(bench_with: Any) -> None:
     bench, attempts = bench_with(0.5, max_background_load=0.5)
-    assert (await bench._least_disturbed(None, None, 7))[0] == 0.5
+    assert (await bench._least_disturbed(None, None, 7, 0.01))[0] == 0.5
     assert attempts.count == 1
 
 

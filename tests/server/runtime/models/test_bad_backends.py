@@ -11,7 +11,10 @@ from panope_backends.errors import PanopeError
 from panope_server.runtime.status import ModelState
 
 BACKENDS = """
+import os
+import signal
 import time
+from pathlib import Path
 import numpy as np
 from panope_backends.api import TensorSpec
 from panope_backends.testing import EchoBackend
@@ -40,6 +43,22 @@ class HangsInLoad(EchoBackend):
 class Eats(EchoBackend):
     def load(self, model, folder, device, options):
         self.eaten = bytearray(1 << 40)
+
+
+class KilledOnce(EchoBackend):
+    kills = 1
+
+    def load(self, model, folder, device, options):
+        deaths = Path(__file__).with_name("deaths")
+        count = len(deaths.read_text()) if deaths.exists() else 0
+        if count < self.kills:
+            deaths.write_text("x" * (count + 1))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().load(model, folder, device, options)
+
+
+class AlwaysKilled(KilledOnce):
+    kills = 1000
 
 
 class Short(EchoBackend):
@@ -110,3 +129,20 @@ async def test_one_that_answers_wrongly_later_fails_that_call_and_no_other(rig) 
     with pytest.raises(PanopeError, match="the backend `bad_backends:LaterShort` gives `last_hidden_state` as"):
         await made.embed("crash")
     assert (await made.embed("two")).count == 1
+
+
+async def test_one_that_was_killed_once_while_it_loaded_is_taken_all_the_same(rig, tmp_path: Path) -> None:
+    made = rig("bad_backends:KilledOnce", then="EchoBackend")
+    assert (await made.embed("one")).count == 1
+    assert (tmp_path / "deaths").read_text() == "x"
+    assert made.failed == []
+    assert {view.backend for view in made.runtime.instance_views()} == {"bad_backends:KilledOnce"}
+
+
+async def test_one_that_is_killed_each_time_gives_place_to_the_next(rig, tmp_path: Path) -> None:
+    made = rig("bad_backends:AlwaysKilled", then="EchoBackend")
+    assert (await made.embed("one")).count == 1
+    assert (tmp_path / "deaths").read_text() == "xx"
+    (error,) = made.failed
+    assert "`bad_backends:AlwaysKilled` was killed by signal 9, by a person or for lack of memory" in error.message
+    assert ModelState.FAILED not in made.states

@@ -10,6 +10,7 @@ import structlog
 
 from panope_backends.errors import InternalError, PreconditionError
 from panope_server.config import Workers
+from panope_server.runtime.instances.instance import KilledInLoadError
 from panope_server.runtime.models.groups.instance_group import GroupOwner, InstanceGroup
 from panope_server.runtime.models.groups.placing import FindInstance, PlanMaker
 from panope_server.runtime.placement.constraints import LoadConstraints
@@ -63,6 +64,7 @@ class GroupStarter:
             PanopeError: why there is none.
         """
         failed: list[FailedPlan] = []
+        killed: set[tuple[str, ...]] = set()
         while True:
             plan = replace(await self._make_plan(constraints, failed), model_number=self._number)
             if plan.identity in [each.plan.identity for each in failed]:
@@ -73,6 +75,10 @@ class GroupStarter:
             try:
                 return await self._group(plan, self._workers.instances_of(constraints.instances))
             except (PreconditionError, InternalError) as error:
+                if isinstance(error, KilledInLoadError) and plan.identity not in killed:
+                    _log.warning("load_killed", model=self._name, backend=plan.backend, error=error.message)
+                    killed.add(plan.identity)  # once says nothing of the backend: it is tried again
+                    continue
                 _log.warning("candidate_failed", model=self._name, backend=plan.backend, error=error.message)
                 failed.append(FailedPlan(plan, error))
 

@@ -79,6 +79,10 @@ class Selector:
             partial(self._extra_bytes, entry),
         )
 
+    async def devices(self) -> Sequence[Device]:
+        """Returns the devices of this machine, those that are not available too."""
+        return (await self._hardware.probe()).devices
+
     async def refuse_impossible(self, entry: ModelEntry, constraints: LoadConstraints) -> None:
         """Refuses constraints that cannot be met here; PreconditionError as of `refuse_impossible_load`."""
         if constraints.backend and constraints.preferred_backends:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from panope_backends.api import Conversion, Device, Level
 from panope_registry.inspect.precisions import bits_of
@@ -13,6 +14,16 @@ from panope_registry.serving_records.profiles import Profile
 
 _LEAST_LEFT = 0.05
 """What is left of a device at least: whoever comes next gets a share of it."""
+
+
+class Way(NamedTuple):
+    """What tells a candidate from the others of a model, whatever is free now."""
+
+    variant_digest: str
+    backend: str
+    device: str
+    conversion: Conversion | None
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,12 @@ class Candidate:
     instances: int = 1
     devices: tuple[Device, ...] = ()
     busy: float = 0.0
+
+    @property
+    def way(self) -> Way:
+        """What tells it from the others of its model."""
+        device = self.device
+        return Way(self.variant.digest, device.backend, device.name, self.conversion, self.precision)
 
     @property
     def speed(self) -> float:
