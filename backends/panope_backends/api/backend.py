@@ -163,6 +163,17 @@ class Backend(ABC):
         """
         return (Device(backend=self.name, name="CPU"),)
 
+    def device_memory_bytes(self, device: str) -> int | None:
+        """What this process holds of a device's own memory, as its driver or the engine's allocator tells.
+
+        Asked each second while a model is loaded, from another thread than the one that runs it.
+
+        Returns:
+            None, the default, where models lie in the machine's memory, or nobody tells.
+        """
+        del device
+        return None
+
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """Says from facts alone whether `load` would work. Default: FULL for every model."""
         return Support(Level.FULL, f"{self.name} accepts every model")

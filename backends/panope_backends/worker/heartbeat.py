@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.worker import log
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.progress import Busy
 
@@ -31,6 +32,7 @@ class Heartbeat:
         running: the batch that runs now.
         preparing: the request that tokens are made for now.
         generation: what a model that generates does; None for others.
+        device_memory: what the process holds of its device's own memory; None where there is none, or nobody tells.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class Heartbeat:
         running: Callable[[], Busy],
         preparing: Callable[[], Busy],
         generation: Callable[[], wire.GenerationStatistics | None],
+        device_memory: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._waiting = waiting
         self._running = running
         self._preparing = preparing
         self._generation = generation
+        self._device_memory = device_memory
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -64,8 +68,17 @@ class Heartbeat:
                     preparing_milliseconds=_milliseconds(preparing),
                     busy_ids=[*preparing.ids, *running.ids],
                     generation=self._generation(),
+                    device_memory_bytes=self._device_bytes(),
                 )
                 self._outbox.send(wire.WorkerFrame(heartbeat=beat))
+
+    def _device_bytes(self) -> int:
+        try:
+            return self._device_memory() or 0
+        except Exception as error:  # a backend's or a driver's, and the heart must go on
+            log.error("device_memory_unknown", error)
+            self._device_memory = lambda: None
+            return 0
 
 
 def _milliseconds(busy: Busy) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import LoadedModel, LoadOptions, ModelFacts, TensorModel, TokenModel
+from panope_backends.api import Backend, LoadedModel, LoadOptions, ModelFacts, TensorModel, TokenModel
 from panope_backends.errors import InternalError, PanopeError, PreconditionError, kind_of
 from panope_backends.isolation.memory_limit import is_out_of_memory
 from panope_backends.isolation.own_code import prepare_for_own_code
@@ -45,6 +46,7 @@ class ServedModel:
         arrays: runs arrays; None when no request has any.
         arrays_alone: whether items of arrays change each other's answers, so that each is a batch of its own.
         prepares_long: whether making a job may take seconds.
+        device_memory: tells what the process holds of its device's own memory; None for what no backend has loaded.
     """
 
     model: LoadedModel
@@ -59,6 +61,7 @@ class ServedModel:
     arrays: ArrayTask | None = None
     arrays_alone: bool = False
     prepares_long: bool = False
+    device_memory: Callable[[], int | None] | None = None
 
 
 def load_model(load: wire.Load) -> ServedModel:
@@ -100,7 +103,8 @@ def loading_errors(model: str, backend: str) -> Iterator[None]:
 def _load(load: wire.Load) -> ServedModel:
     if prepare_for_own_code(Path(load.folder), load.grants, load.format):
         sys.stdout = sys.stderr  # what a model's code prints goes to the log
-    loaded = find_task(load.task).load(FrameSource(load))
+    source = FrameSource(load)
+    loaded = find_task(load.task).load(source)
     if not loaded.is_tried:
         log.info("trial_run_skipped", reason="the model's inputs have no fixed shape")
     model = loaded.model
@@ -134,6 +138,7 @@ def _load(load: wire.Load) -> ServedModel:
         loaded.arrays,
         arrays_alone=loaded.arrays is not None and arrays_move(loaded.arrays, model.precision),
         prepares_long=loaded.prepares_long or isinstance(model, TokenModel),
+        device_memory=None if source.backend is None else partial(source.backend.device_memory_bytes, load.device),
     )
 
 
@@ -142,6 +147,7 @@ class FrameSource:
 
     def __init__(self, load: wire.Load) -> None:
         self._load = load
+        self.backend: Backend | None = None
         self.folder = Path(load.folder)
         self.format = load.format
         self.cache_folder = Path(load.cache_folder) if load.cache_folder else None
@@ -183,7 +189,9 @@ class FrameSource:
             cache_folder=self.cache_folder,
             backend_settings=load.backend_settings,
         )
-        loaded = load_backend(load.backend).load(facts, folder or self.folder, load.device, options)
+        if self.backend is None:
+            self.backend = load_backend(load.backend)
+        loaded = self.backend.load(facts, folder or self.folder, load.device, options)
         return checked(loaded, load.backend, load.model)
 
 

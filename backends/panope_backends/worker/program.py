@@ -68,7 +68,9 @@ class Worker:
         """Serves until the server ends it; the process's exit code."""
         load = self._load = self._read_load()
         # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
-        Heartbeat(self._outbox, self._waiting, self._running, self._busy_preparing, self._statistics).start()
+        Heartbeat(
+            self._outbox, self._waiting, self._running, self._busy_preparing, self._statistics, self._device_memory
+        ).start()
         threading.Thread(target=self._intake, name="intake", daemon=True).start()
         try:
             loaded = load_model(load)
@@ -119,6 +121,10 @@ class Worker:
 
     def _statistics(self) -> wire.GenerationStatistics | None:
         return self._executor.statistics() if isinstance(self._executor, StepExecutor) else None
+
+    def _device_memory(self) -> int | None:
+        ask = None if self._loaded is None else self._loaded.device_memory
+        return None if ask is None else ask()
 
     def _read_load(self) -> wire.Load:
         for frame in self._frames:

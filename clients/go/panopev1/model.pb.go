@@ -1634,9 +1634,11 @@ type Instance struct {
 	// Items that it has; the next goes to the instance with the fewest.
 	InFlightItems uint32 `protobuf:"varint,16,opt,name=in_flight_items,json=inFlightItems,proto3" json:"in_flight_items,omitempty"`
 	// Which calls it runs.
-	Role          Instance_Role `protobuf:"varint,17,opt,name=role,proto3,enum=panope.v1.Instance_Role" json:"role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Role Instance_Role `protobuf:"varint,17,opt,name=role,proto3,enum=panope.v1.Instance_Role" json:"role,omitempty"`
+	// What it holds of its device's own memory, as the device tells; 0 where it uses the machine's, or nobody tells.
+	DeviceMemoryBytes uint64 `protobuf:"varint,18,opt,name=device_memory_bytes,json=deviceMemoryBytes,proto3" json:"device_memory_bytes,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Instance) Reset() {
@@ -1786,6 +1788,13 @@ func (x *Instance) GetRole() Instance_Role {
 		return x.Role
 	}
 	return Instance_ROLE_UNSPECIFIED
+}
+
+func (x *Instance) GetDeviceMemoryBytes() uint64 {
+	if x != nil {
+		return x.DeviceMemoryBytes
+	}
+	return 0
 }
 
 // What an instance that generates does now, and what it has done since it was loaded. The cache, steps and guesses are 0
@@ -2098,7 +2107,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xf2\x06\n" +
+	"createTime\"\xa2\a\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -2120,7 +2129,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"generation\x12,\n" +
 	"\abreaker\x18\x0f \x01(\v2\x12.panope.v1.BreakerR\abreaker\x12&\n" +
 	"\x0fin_flight_items\x18\x10 \x01(\rR\rinFlightItems\x12,\n" +
-	"\x04role\x18\x11 \x01(\x0e2\x18.panope.v1.Instance.RoleR\x04role\"\x86\x01\n" +
+	"\x04role\x18\x11 \x01(\x0e2\x18.panope.v1.Instance.RoleR\x04role\x12.\n" +
+	"\x13device_memory_bytes\x18\x12 \x01(\x04R\x11deviceMemoryBytes\"\x86\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +

@@ -1931,8 +1931,10 @@ type DeviceUsage struct {
 	MemoryUsedBytes *uint64 `protobuf:"varint,2,opt,name=memory_used_bytes,json=memoryUsedBytes,proto3,oneof" json:"memory_used_bytes,omitempty"`
 	// The memory that there is, in use or not.
 	MemoryTotalBytes *uint64 `protobuf:"varint,3,opt,name=memory_total_bytes,json=memoryTotalBytes,proto3,oneof" json:"memory_total_bytes,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Of it, held by models that this server runs there, as their workers measured; processors' is the machine's.
+	ModelsMemoryBytes *uint64 `protobuf:"varint,4,opt,name=models_memory_bytes,json=modelsMemoryBytes,proto3,oneof" json:"models_memory_bytes,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *DeviceUsage) Reset() {
@@ -1982,6 +1984,13 @@ func (x *DeviceUsage) GetMemoryUsedBytes() uint64 {
 func (x *DeviceUsage) GetMemoryTotalBytes() uint64 {
 	if x != nil && x.MemoryTotalBytes != nil {
 		return *x.MemoryTotalBytes
+	}
+	return 0
+}
+
+func (x *DeviceUsage) GetModelsMemoryBytes() uint64 {
+	if x != nil && x.ModelsMemoryBytes != nil {
+		return *x.ModelsMemoryBytes
 	}
 	return 0
 }
@@ -2123,14 +2132,16 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"isEmulated\x12\x1f\n" +
 	"\vpci_address\x18\f \x01(\tR\n" +
 	"pciAddress\x12,\n" +
-	"\x05usage\x18\r \x01(\v2\x16.panope.v1.DeviceUsageR\x05usage\"\xd5\x01\n" +
+	"\x05usage\x18\r \x01(\v2\x16.panope.v1.DeviceUsageR\x05usage\"\xa2\x02\n" +
 	"\vDeviceUsage\x12%\n" +
 	"\vutilization\x18\x01 \x01(\x01H\x00R\vutilization\x88\x01\x01\x12/\n" +
 	"\x11memory_used_bytes\x18\x02 \x01(\x04H\x01R\x0fmemoryUsedBytes\x88\x01\x01\x121\n" +
-	"\x12memory_total_bytes\x18\x03 \x01(\x04H\x02R\x10memoryTotalBytes\x88\x01\x01B\x0e\n" +
+	"\x12memory_total_bytes\x18\x03 \x01(\x04H\x02R\x10memoryTotalBytes\x88\x01\x01\x123\n" +
+	"\x13models_memory_bytes\x18\x04 \x01(\x04H\x03R\x11modelsMemoryBytes\x88\x01\x01B\x0e\n" +
 	"\f_utilizationB\x14\n" +
 	"\x12_memory_used_bytesB\x15\n" +
-	"\x13_memory_total_bytes2\xc6\b\n" +
+	"\x13_memory_total_bytesB\x16\n" +
+	"\x14_models_memory_bytes2\xc6\b\n" +
 	"\x0fRegistryService\x12I\n" +
 	"\n" +
 	"ListModels\x12\x1c.panope.v1.ListModelsRequest\x1a\x1d.panope.v1.ListModelsResponse\x12C\n" +

@@ -40,6 +40,10 @@ class View(Protocol):
         """Its memory, as it told last."""
 
     @property
+    def device_memory_bytes(self) -> int:
+        """Of its device's own, as it told last."""
+
+    @property
     def breaker(self) -> BreakerView:
         """Its circuit breaker."""
 
@@ -73,6 +77,9 @@ class InstanceMetrics(Collector):
         memory = GaugeMetricFamily(
             "panope_instance_resident_memory_bytes", "Resident memory of the worker.", labels=labels
         )
+        of_device = GaugeMetricFamily(
+            "panope_instance_device_memory_bytes", "What the worker holds of its device's own memory.", labels=labels
+        )
         breaker = GaugeMetricFamily(
             "panope_circuit_breaker_state",
             "0 while the instance is given requests, 2 while it is not, 1 while one tries it.",
@@ -86,9 +93,12 @@ class InstanceMetrics(Collector):
             up.add_metric(place, float(view.state == "ready"))
             breaker.add_metric(place, BREAKER_STATES[view.breaker.state])
             memory.add_metric(place, 0.0 if view.state == "backing_off" else float(view.resident_bytes))
+            if view.device_memory_bytes and view.state != "backing_off":
+                of_device.add_metric(place, float(view.device_memory_bytes))
             if view.generation is not None:
                 generation.add(place, view.generation, view.token_intervals)
         yield up
         yield memory
+        yield of_device
         yield breaker
         yield from generation.families()

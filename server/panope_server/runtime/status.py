@@ -138,6 +138,7 @@ class InstanceView:
         token_intervals: as above.
         in_flight_items: that it has.
         role: which calls it runs, as of `instances.role.Role`.
+        device_memory_bytes: that it holds of its device's own; 0 where it uses the machine's, or nobody tells.
     """
 
     id: str
@@ -159,6 +160,7 @@ class InstanceView:
     breaker: BreakerView = CLOSED
     in_flight_items: int = 0
     role: str = "any"
+    device_memory_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,18 @@ class UnrulyBackend(EchoBackend):
     model = UnrulyModel
 
 
+class HoldingBackend(EchoBackend):
+    """Holds memory of its device's own, of which the third question is too many."""
+
+    asked = 0
+
+    def device_memory_bytes(self, device: str) -> int | None:
+        self.asked += 1
+        if self.asked > 2:
+            raise RuntimeError("the driver is gone")
+        return self.asked * 1_000_000
+
+
 class NeedyBackend(EchoBackend):
     name = "needy"
 

@@ -187,6 +187,13 @@ class OpenVinoBackend(Backend):
 
             compress(model, conversion.precision, folder, out / MODEL_FILE)
 
+    def device_memory_bytes(self, device: str) -> int | None:
+        """Of GPUs, as OpenVINO counts it; what it has of the machine's memory is told by the process."""
+        if device.partition(".")[0] != "GPU":
+            return None
+        told = self._core().get_property(device, "GPU_MEMORY_STATISTICS")
+        return sum(int(size) for kind, size in told.items() if kind != "usm_host")
+
     def _core(self) -> Any:
         if self._kept_core is None:
             self._kept_core = import_runtime().Core()

@@ -50,6 +50,10 @@ class TorchBackend(Backend):
         """As the rule finds them."""
         return self.rule.devices()
 
+    def device_memory_bytes(self, device: str) -> int | None:
+        """As PyTorch's allocator tells."""
+        return self.rule.open(device).held_bytes()
+
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """FULL for safetensors that transformers knows; the same on all kinds of devices."""
         del device

@@ -833,6 +833,7 @@ class Instance(google.protobuf.message.Message):
     BREAKER_FIELD_NUMBER: builtins.int
     IN_FLIGHT_ITEMS_FIELD_NUMBER: builtins.int
     ROLE_FIELD_NUMBER: builtins.int
+    DEVICE_MEMORY_BYTES_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Unique in this server."""
     variant_digest: builtins.str
@@ -861,6 +862,8 @@ class Instance(google.protobuf.message.Message):
     """Items that it has; the next goes to the instance with the fewest."""
     role: Global___Instance.Role.ValueType
     """Which calls it runs."""
+    device_memory_bytes: builtins.int
+    """What it holds of its device's own memory, as the device tells; 0 where it uses the machine's, or nobody tells."""
     @property
     def ready_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it last became ready."""
@@ -893,9 +896,10 @@ class Instance(google.protobuf.message.Message):
         breaker: Global___Breaker | None = ...,
         in_flight_items: builtins.int = ...,
         role: Global___Instance.Role.ValueType = ...,
+        device_memory_bytes: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["breaker", b"breaker", "generation", b"generation", "ready_time", b"ready_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "format", b"format", "generation", b"generation", "id", b"id", "in_flight_items", b"in_flight_items", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "role", b"role", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "device_memory_bytes", b"device_memory_bytes", "format", b"format", "generation", b"generation", "id", b"id", "in_flight_items", b"in_flight_items", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "role", b"role", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
 
 Global___Instance: typing_extensions.TypeAlias = Instance
 

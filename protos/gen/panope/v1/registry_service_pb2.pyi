@@ -884,25 +884,31 @@ class DeviceUsage(google.protobuf.message.Message):
     UTILIZATION_FIELD_NUMBER: builtins.int
     MEMORY_USED_BYTES_FIELD_NUMBER: builtins.int
     MEMORY_TOTAL_BYTES_FIELD_NUMBER: builtins.int
+    MODELS_MEMORY_BYTES_FIELD_NUMBER: builtins.int
     utilization: builtins.float
     """The part of its time in which it computes, from 0 to 1, since it was last asked or over the driver's own window."""
     memory_used_bytes: builtins.int
     """The memory that is in use."""
     memory_total_bytes: builtins.int
     """The memory that there is, in use or not."""
+    models_memory_bytes: builtins.int
+    """Of it, held by models that this server runs there, as their workers measured; processors' is the machine's."""
     def __init__(
         self,
         *,
         utilization: builtins.float | None = ...,
         memory_used_bytes: builtins.int | None = ...,
         memory_total_bytes: builtins.int | None = ...,
+        models_memory_bytes: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_memory_total_bytes", b"_memory_total_bytes", "_memory_used_bytes", b"_memory_used_bytes", "_utilization", b"_utilization", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "utilization", b"utilization"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_memory_total_bytes", b"_memory_total_bytes", "_memory_used_bytes", b"_memory_used_bytes", "_utilization", b"_utilization", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "utilization", b"utilization"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_memory_total_bytes", b"_memory_total_bytes", "_memory_used_bytes", b"_memory_used_bytes", "_models_memory_bytes", b"_models_memory_bytes", "_utilization", b"_utilization", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "models_memory_bytes", b"models_memory_bytes", "utilization", b"utilization"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_memory_total_bytes", b"_memory_total_bytes", "_memory_used_bytes", b"_memory_used_bytes", "_models_memory_bytes", b"_models_memory_bytes", "_utilization", b"_utilization", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "models_memory_bytes", b"models_memory_bytes", "utilization", b"utilization"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_memory_total_bytes", b"_memory_total_bytes"]) -> typing.Literal["memory_total_bytes"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_memory_used_bytes", b"_memory_used_bytes"]) -> typing.Literal["memory_used_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_models_memory_bytes", b"_models_memory_bytes"]) -> typing.Literal["models_memory_bytes"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_utilization", b"_utilization"]) -> typing.Literal["utilization"] | None: ...
 

@@ -6,6 +6,8 @@ import time
 from datetime import UTC, timedelta
 from typing import Any
 
+from panope_server.cli.output.console import bytes_text
+
 
 def instance_value(model: str, instance: Any) -> dict[str, Any]:
     """An instance for programs."""
@@ -22,6 +24,7 @@ def instance_value(model: str, instance: Any) -> dict[str, Any]:
         "role": role_text(instance),
         "pid": instance.pid,
         "resident_bytes": instance.resident_bytes,
+        "device_memory_bytes": instance.device_memory_bytes,
         "restart_count": instance.restart_count,
         "selection_reason": instance.selection_reason,
         "generation": _generation(instance),
@@ -35,7 +38,7 @@ def value_without_instance(model: Any) -> dict[str, Any]:
     empty = dict.fromkeys(
         ("id", "backend", "variant_digest", "format", "weights_precision", "device", "precision", "role"), ""
     )
-    counts = dict.fromkeys(("pid", "resident_bytes", "restart_count"), 0)
+    counts = dict.fromkeys(("pid", "resident_bytes", "device_memory_bytes", "restart_count"), 0)
     told = {"state": state_text(model), "state_reason": model.state_reason}
     more = {"selection_reason": "", "generation": None, "breaker": _breaker(model), "in_flight_items": 0}
     return {**empty, "model": model.name, **told, **counts, **more, **activity_value(model)}
@@ -67,6 +70,12 @@ def activity_value(model: Any) -> dict[str, Any]:
         "keep_alive_seconds": model.keep_alive_seconds if model.HasField("keep_alive_seconds") else None,
         "unload_at": model.unload_time.ToJsonString() if model.HasField("unload_time") else None,
     }
+
+
+def memory_text(instance: Any) -> str:
+    """What a worker holds of the machine's memory, and of its device's own."""
+    of_device = f" + {bytes_text(instance.device_memory_bytes)}" if instance.device_memory_bytes else ""
+    return f"{bytes_text(instance.resident_bytes)}{of_device}"
 
 
 def queue_text(model: Any, instance: Any) -> str:

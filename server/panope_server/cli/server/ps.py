@@ -11,13 +11,14 @@ import typer
 
 from panope_server.cli.client import fail_with, is_nobody
 from panope_server.cli.options import Address, ConfigFile, Home, Json, address_for, api_key, settings_for
-from panope_server.cli.output.console import bytes_text, note, print_json, print_table
+from panope_server.cli.output.console import note, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 from panope_server.cli.server.instances import (
     activity_value,
     breaker_text,
     generation_text,
     instance_value,
+    memory_text,
     queue_text,
     role_text,
     state_text,
@@ -62,7 +63,7 @@ _COLUMNS: Mapping[str, Callable[[Any, Any], str]] = {
     "RUNS ON": lambda _, instance: f"{instance.backend} {instance.device} {instance.precision}",
     "STATE": lambda _, instance: state_text(instance),
     "PID": lambda _, instance: str(instance.pid or "-"),
-    "MEMORY": lambda _, instance: bytes_text(instance.resident_bytes),
+    "MEMORY": lambda _, instance: memory_text(instance),
     "QUEUE": queue_text,
     "RESTARTS": lambda _, instance: str(instance.restart_count),
 }

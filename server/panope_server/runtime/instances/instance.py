@@ -279,8 +279,9 @@ class Instance(ModelInstance):
         except PanopeError:
             code = await self._end_after_failure()
             if was_killed(code) and not self.end_reason:
+                backend, how = self.plan.backend, describe_exit(code)
                 raise KilledInLoadError(
-                    f"the worker of the backend `{self.plan.backend}` was {describe_exit(code)} while it loaded the model"
+                    f"the worker of the backend `{backend}` was {how} while it loaded the model"
                 ) from None
             raise
         except asyncio.CancelledError:
@@ -352,6 +353,7 @@ class Instance(ModelInstance):
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
+        self.device_memory_bytes = heartbeat.device_memory_bytes
         self._suspects.busy_ids = heartbeat.busy_ids
         self._generation = heartbeat.generation if heartbeat.HasField("generation") else None
         limit = self._workers.hang_timeout_seconds * 1000

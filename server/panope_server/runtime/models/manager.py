@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -251,7 +251,9 @@ class ModelManager:
 
     def device_usage(self, device: Device) -> DeviceUsage:
         """What a device does at this moment."""
-        return self.monitor.usage_of(device)
+        usage = self.monitor.usage_of(device)
+        held = self.runtimes.bytes_on(device)
+        return replace(usage, models_memory_bytes=held) if held else usage
 
     async def _follow(self) -> None:
         """Sees within a second what other processes, such as `panope import`, did to the registry."""

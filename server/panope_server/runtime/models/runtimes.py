@@ -8,9 +8,11 @@ from functools import partial
 
 import structlog
 
+from panope_backends.api import Device
 from panope_backends.errors import ShuttingDownError
 from panope_registry.models.types import ModelEntry
 from panope_server.runtime.async_registry.leases import ModelLeases
+from panope_server.runtime.hardware.memory import HOST, place_of
 from panope_server.runtime.models.loading.model_loading import ModelLoading, OnState
 from panope_server.runtime.models.model import ModelRuntime
 from panope_server.runtime.names import ResolvedName
@@ -87,6 +89,13 @@ class ModelRuntimes:
     def instances(self) -> Sequence[tuple[str, InstanceView]]:
         """Returns every instance, each with the key of what it serves."""
         return [(key, view) for key, runtime in self._runtimes.items() for view in runtime.instance_views()]
+
+    def bytes_on(self, device: Device) -> int:
+        """Returns what the workers on a device hold of its memory, as they measured; adapters are in their base's."""
+        there = [view for _, view in self.instances() if (view.backend, view.device) == (device.backend, device.name)]
+        if place_of(device) == HOST:
+            return sum({view.pid: view.resident_bytes for view in there if view.pid}.values())
+        return sum({view.pid: view.device_memory_bytes for view in there if view.pid}.values())
 
     @property
     def is_closing(self) -> bool:

@@ -24,7 +24,7 @@ class Estimate:
 
 
 class MemoryEstimates:
-    """Learns from what was measured. Of processes alone: a device does not tell what one of them takes of it."""
+    """Learns from what was measured: what processes take of the machine's memory, or of their device's own."""
 
     def __init__(self) -> None:
         self._of_plans: dict[tuple[tuple[str, ...], int], int] = {}

@@ -74,6 +74,11 @@ class Reservation:
         self.refusal: CapacityError | None = None
         self._decided = asyncio.Event()
 
+    @property
+    def parts(self) -> Sequence[Reservation]:
+        """Itself, as the only one."""
+        return (self,)
+
     async def granted(self) -> None:
         """Returns when the memory is free; CapacityError when it is not to be had any more."""
         await self._decided.wait()
@@ -115,44 +120,36 @@ class SpreadReservation:
     """
 
     def __init__(self, parts: Sequence[Reservation]) -> None:
-        self._parts = tuple(parts)
-
-    @property
-    def place(self) -> str:
-        """Of the first; none is the machine's own memory, where alone it is measured what is taken."""
-        return self._parts[0].place
+        self.parts = tuple(parts)
 
     @property
     def size_bytes(self) -> int:
         """On all devices together."""
-        return sum(part.size_bytes for part in self._parts)
+        return sum(part.size_bytes for part in self.parts)
 
     @property
     def is_granted(self) -> bool:
         """Whether it has its memory on every device."""
-        return all(part.is_granted for part in self._parts)
+        return all(part.is_granted for part in self.parts)
 
     async def granted(self) -> None:
         """Returns when the memory is free everywhere; CapacityError when it is not to be had any more somewhere."""
-        for part in self._parts:
+        for part in self.parts:
             await part.granted()
 
     def loaded(self) -> None:
         """The model has loaded."""
-        for part in self._parts:
+        for part in self.parts:
             part.loaded()
 
     def leaving(self) -> None:
         """What has it begins to end."""
-        for part in self._parts:
+        for part in self.parts:
             part.leaving()
-
-    def measured(self, size_bytes: int) -> None:
-        """Takes over nothing: a device does not tell what one model takes of it."""
 
     def release(self) -> None:
         """Gives the memory back."""
-        for part in self._parts:
+        for part in self.parts:
             part.release()
 
 

@@ -33,6 +33,7 @@ class FakeCore:
             "OPTIMIZATION_CAPABILITIES": self._capabilities[device],
             "SUPPORTED_PROPERTIES": {"GPU_DEVICE_TOTAL_MEM_SIZE": "RO"},
             "GPU_DEVICE_TOTAL_MEM_SIZE": 8 << 30,
+            "GPU_MEMORY_STATISTICS": {"usm_device": 3 << 20, "cl_mem": 1 << 20, "usm_host": 9 << 20},
         }[name]
 
     def compile_model(self, *_: object) -> Any:
@@ -53,6 +54,12 @@ def inputs(batch: int = 3, length: int = 11) -> dict[str, np.ndarray[Any, Any]]:
 def test_bf16_is_offered_first_where_openvino_lists_it() -> None:
     device = backend_with(CPU=["BF16", "FP32", "INT8"]).devices()[0]
     assert device.precisions == ("bf16", "fp32")
+
+
+def test_what_a_process_holds_of_a_gpu_is_told_without_what_lies_in_the_machines_memory() -> None:
+    backend = backend_with(**{"CPU": ["FP32"], "GPU.0": ["FP16"]})
+    assert backend.device_memory_bytes("GPU.0") == 4 << 20
+    assert backend.device_memory_bytes("CPU") is None
 
 
 def test_bf16_is_refused_by_name_where_openvino_does_not_list_it(converted_bert: Path) -> None:

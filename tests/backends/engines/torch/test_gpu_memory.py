@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake_gpu import MEMORY, Constructors, FakeCudaBackend, limited
+from fake_gpu import MEMORY, Constructors, FakeCudaBackend, FakeMpsBackend, limited
 
 from panope_backends.api import LoadOptions, StepBatch, StepModel, StepSequence, TensorModel
+from panope_backends.engines.torch.backend import CpuBackend
 from panope_backends.engines.torch.out_of_memory import DeviceLostError, halves
 from panope_backends.errors import OUT_OF_DEVICE_MEMORY, InvalidInputError, OverloadedError, PreconditionError
 from panope_backends.testing.decoders import tiny_decoder
@@ -186,3 +187,14 @@ def test_an_error_that_a_gpu_does_not_recover_from_ends_the_process(
     with pytest.raises(DeviceLostError, match="the device cuda:0 has failed"):
         encoder.run(texts(2))
     assert issubclass(DeviceLostError, SystemExit)
+
+
+def test_it_is_told_what_a_process_holds_of_a_gpu(encoder: TensorModel) -> None:
+    held = FakeCudaBackend().device_memory_bytes("cuda:0")
+    assert held == MEMORY.used_bytes
+    assert held > 0, encoder.precision
+
+
+def test_of_memory_that_is_the_machines_nothing_is_told() -> None:
+    assert FakeMpsBackend().device_memory_bytes("mps") is None
+    assert CpuBackend().device_memory_bytes("CPU") is None

@@ -128,6 +128,12 @@ class TorchDevice:
         kept = module.memory_reserved(self.torch_name) - module.memory_allocated(self.torch_name)
         return int(free) + max(0, int(kept))
 
+    def held_bytes(self) -> int | None:
+        """Memory of its own that PyTorch holds for this process, used or kept; None where it uses the machine's."""
+        if self.is_host or self.shares_memory:
+            return None
+        return int(self._module().memory_reserved(self.torch_name))
+
     def forget_unused(self) -> None:
         """Gives back the memory that PyTorch keeps for what comes next."""
         if not self.is_host:

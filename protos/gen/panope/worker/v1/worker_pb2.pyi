@@ -627,6 +627,7 @@ class Heartbeat(google.protobuf.message.Message):
     PREPARING_MILLISECONDS_FIELD_NUMBER: builtins.int
     BUSY_IDS_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
+    DEVICE_MEMORY_BYTES_FIELD_NUMBER: builtins.int
     resident_bytes: builtins.int
     """Its resident memory."""
     running_milliseconds: builtins.int
@@ -635,6 +636,8 @@ class Heartbeat(google.protobuf.message.Message):
     """Items that wait in the worker."""
     preparing_milliseconds: builtins.int
     """How long tokens are being made for the request that is prepared now; 0 when none is."""
+    device_memory_bytes: builtins.int
+    """What it holds of its device's own memory; 0 where it uses the machine's, or nobody tells."""
     @property
     def busy_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """The ids of the requests that are being prepared and run now."""
@@ -652,9 +655,10 @@ class Heartbeat(google.protobuf.message.Message):
         preparing_milliseconds: builtins.int = ...,
         busy_ids: collections.abc.Iterable[builtins.int] | None = ...,
         generation: Global___GenerationStatistics | None = ...,
+        device_memory_bytes: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["generation", b"generation"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["busy_ids", b"busy_ids", "generation", b"generation", "preparing_milliseconds", b"preparing_milliseconds", "resident_bytes", b"resident_bytes", "running_milliseconds", b"running_milliseconds", "waiting", b"waiting"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["busy_ids", b"busy_ids", "device_memory_bytes", b"device_memory_bytes", "generation", b"generation", "preparing_milliseconds", b"preparing_milliseconds", "resident_bytes", b"resident_bytes", "running_milliseconds", b"running_milliseconds", "waiting", b"waiting"]) -> None: ...
 
 Global___Heartbeat: typing_extensions.TypeAlias = Heartbeat
 

@@ -14,11 +14,13 @@ class DeviceUsage:
         utilization: the part of its time in which it computes, from 0 to 1.
         memory_used_bytes: that is in use.
         memory_total_bytes: in use or not.
+        models_memory_bytes: that models of this server hold, as their workers measured.
     """
 
     utilization: float | None = None
     memory_used_bytes: int | None = None
     memory_total_bytes: int | None = None
+    models_memory_bytes: int | None = None
 
     @property
     def is_known(self) -> bool:

@@ -56,7 +56,7 @@ class InstanceGroup:
         self._owner = owner
         self._first_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ending: asyncio.Task[None] | None = None
-        self._most_bytes = 0
+        self._most_bytes: dict[str, int] = {}  # by the place of the memory
         # What is told for each answer goes to the model at once.
         self.capacity_freed = owner.capacity_freed
         self.answered = owner.answered
@@ -99,22 +99,27 @@ class InstanceGroup:
         return 0 if self.plan.memory is None else self.plan.memory.size_bytes
 
     def measure(self, of_guests: int) -> int:
-        """Takes over what the instances take of the machine's memory.
+        """Takes over what the instances take, of the machine's memory or of their devices' own.
 
         Args:
             of_guests: what is reserved for others in their processes.
 
         Returns:
-            The most that all took at a time; 0 while one has not told, and where their memory is not the machine's.
+            The most that all took; 0 while one has not told, and where nobody tells.
         """
         memory = self.plan.memory
-        if memory is None or memory.place != HOST or not memory.size_bytes:
+        if memory is None or not memory.size_bytes:
             return 0
-        sizes = [view.resident_bytes for view in self.views() if view.pid]
-        if len(sizes) == self.count and all(sizes):
-            self._most_bytes = max(self._most_bytes, sum(sizes) - of_guests)
-            memory.measured(self._most_bytes)
-        return self._most_bytes
+        views = [view for view in self.views() if view.pid]
+        for part in memory.parts:
+            there = [view for view in views if part.place in (HOST, view.device)]
+            sizes = [view.resident_bytes if part.place == HOST else view.device_memory_bytes for view in there]
+            if len(views) == self.count and sizes and all(sizes):
+                of_part = of_guests // len(memory.parts)
+                self._most_bytes[part.place] = max(self._most_bytes.get(part.place, 0), sum(sizes) - of_part)
+                part.measured(self._most_bytes[part.place])
+        is_whole = all(part.place in self._most_bytes for part in memory.parts)
+        return sum(self._most_bytes.values()) if is_whole else 0
 
     def leave(self) -> None:
         """The group begins to end: others may count on its memory."""

@@ -185,6 +185,7 @@ def _instance_message(view: InstanceView) -> pb.Instance:
         breaker=_breaker_message(view.breaker),
         in_flight_items=view.in_flight_items,
         role=_INSTANCE_ROLES[Role(view.role)],
+        device_memory_bytes=view.device_memory_bytes,
     )
 
 
@@ -218,6 +219,7 @@ def device_message(device: Device, usage: DeviceUsage) -> registry_service_pb2.D
         utilization=usage.utilization,
         memory_used_bytes=usage.memory_used_bytes,
         memory_total_bytes=usage.memory_total_bytes,
+        models_memory_bytes=usage.models_memory_bytes,
     )
     return registry_service_pb2.Device(
         backend=device.backend,

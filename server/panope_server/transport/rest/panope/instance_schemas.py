@@ -91,6 +91,7 @@ class InstanceJson(Struct):
         started_at: null while it has no process.
         generation: null for models that do not generate.
         in_flight_items: that it has; the next goes to the instance with the fewest.
+        device_memory_bytes: that it holds of its device's own; 0 where it uses the machine's, or nobody tells.
         role: which calls it runs: all, and as `background` it makes way for instances for `high_priority` alone.
     """
 
@@ -112,6 +113,7 @@ class InstanceJson(Struct):
     generation: GenerationStatisticsJson | None = None
     in_flight_items: int = 0
     role: InstanceRoleJson = "any"
+    device_memory_bytes: int = 0
 
 
 def instance_json(view: InstanceView) -> InstanceJson:
@@ -135,6 +137,7 @@ def instance_json(view: InstanceView) -> InstanceJson:
         generation=None if view.generation is None else _generation_statistics(view.generation),
         in_flight_items=view.in_flight_items,
         role=_INSTANCE_ROLES[Role(view.role)],
+        device_memory_bytes=view.device_memory_bytes,
     )
 
 

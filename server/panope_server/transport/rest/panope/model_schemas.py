@@ -198,11 +198,13 @@ class DeviceUsageJson(Struct):
         utilization: the part of its time in which it computes, from 0 to 1.
         memory_used_bytes: that is in use.
         memory_total_bytes: in use or not.
+        models_memory_bytes: of it, held by models that this server runs there, as their workers measured.
     """
 
     utilization: float | None
     memory_used_bytes: int | None
     memory_total_bytes: int | None
+    models_memory_bytes: int | None = None
 
 
 class DeviceJson(Struct):
@@ -274,7 +276,7 @@ def model_info(view: ModelView) -> ModelInfoJson:
 def device_json(device: Device, usage: DeviceUsage) -> DeviceJson:
     """A device."""
     busy = None if usage.utilization is None else round(usage.utilization, 3)
-    told = DeviceUsageJson(busy, usage.memory_used_bytes, usage.memory_total_bytes)
+    told = DeviceUsageJson(busy, usage.memory_used_bytes, usage.memory_total_bytes, usage.models_memory_bytes)
     return DeviceJson(
         backend=device.backend,
         name=device.name,

@@ -1,0 +1,83 @@
+"""What models hold of memory that devices have of their own: counted as their workers measure it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import manager_doubles
+import pytest
+from manager_doubles import MakeRig, Rig
+
+from panope_backends.api import Device
+from panope_server.observability.metrics import Metrics
+from panope_server.runtime.hardware.probe import Probe
+from panope_server.runtime.placement.constraints import LoadConstraints
+
+HELD = {"gpu:0": 300 << 20, "gpu:1": 400 << 20}
+FIRST = Device("holding_backends:HoldingBackend", "gpu:0", memory_bytes=1 << 30)
+SECOND = replace(FIRST, name="gpu:1")
+A, B = "acme/a", "acme/b"
+
+BACKEND = f"""
+from panope_backends.testing import EchoBackend
+
+
+class HoldingBackend(EchoBackend):
+    def device_memory_bytes(self, device):
+        return {HELD}[device]
+"""
+
+
+@pytest.fixture(autouse=True)
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with two, where workers find the backend."""
+    (tmp_path / "holding_backends.py").write_text(BACKEND)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(manager_doubles, "ECHO", FIRST)
+
+    async def probe(_: object) -> Probe:
+        return Probe((FIRST, SECOND), {})
+
+    monkeypatch.setattr(manager_doubles.Machine, "probe", probe)
+
+
+def reserved(made: Rig) -> dict[str, int]:
+    return {usage.place: usage.reserved_bytes for usage in made.manager.memory.usage() if usage.reserved_bytes}
+
+
+async def test_each_device_is_counted_by_what_its_own_workers_hold(managers: MakeRig) -> None:
+    made = managers()
+    made.add_models(A)
+    await made.manager.start()
+    await made.manager.load(A, LoadConstraints(instances=2))
+    assert set(reserved(made)) == {"gpu:0", "gpu:1"}
+    await made.until(lambda: reserved(made) == HELD)
+    assert [made.manager.device_usage(each).models_memory_bytes for each in (FIRST, SECOND)] == list(HELD.values())
+    assert _metrics(made.manager.metrics) == {float(size) for size in HELD.values()}
+
+    await made.manager.unload(A)
+    assert reserved(made) == {}
+    assert made.manager.device_usage(FIRST).models_memory_bytes is None
+
+
+async def test_what_was_measured_counts_at_the_next_load_and_for_who_makes_room(managers: MakeRig) -> None:
+    made = managers(max_memory_bytes="500MiB")
+    made.add_models(A, B)
+    await made.manager.start()
+    await made.embed(A)
+    assert reserved(made)["gpu:0"] < 200 << 20, "a small model's files and a process, as long as nobody knows better"
+    await made.until(lambda: reserved(made) == {"gpu:0": HELD["gpu:0"]})
+    await made.embed(B)
+    assert made.serving() == {B}, "both would hold 600 MiB of the 500"
+    await made.embed(A)
+    assert made.serving() == {A}
+    assert reserved(made) == {"gpu:0": HELD["gpu:0"]}, "what it held the last time"
+
+
+def _metrics(metrics: Metrics) -> set[float]:
+    """Of devices' memory, by instance."""
+    families = metrics.instances.collect()
+    name = "panope_instance_device_memory_bytes"
+    return {sample.value for family in families if family.name == name for sample in family.samples}
