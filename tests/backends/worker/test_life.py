@@ -139,7 +139,10 @@ def test_heartbeats_tell_memory_and_how_long_a_batch_has_been_running(start: Sta
 def test_heartbeats_tell_what_is_held_of_the_devices_own_memory_and_go_on_when_nobody_tells_it(start: Start) -> None:
     worker, _ = start("worker_doubles:HoldingBackend")
     told = [worker.wait_for_heartbeat().device_memory_bytes for _ in range(4)]
-    assert told[-4:] in ([1_000_000, 2_000_000, 0, 0], [0, 1_000_000, 2_000_000, 0])  # the first may come before it loads
+    assert told[-4:] in (
+        [1_000_000, 2_000_000, 0, 0],
+        [0, 1_000_000, 2_000_000, 0],
+    )  # the first may come before it loads
     worker.embed("w1")
     assert worker.receive().kind == "embed"
     assert len(worker.log_lines("device_memory_unknown")) <= 1

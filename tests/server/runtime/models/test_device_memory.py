@@ -55,6 +55,7 @@ async def test_each_device_is_counted_by_what_its_own_workers_hold(managers: Mak
     assert set(reserved(made)) == {"gpu:0", "gpu:1"}
     await made.until(lambda: reserved(made) == HELD)
     assert [made.manager.device_usage(each).models_memory_bytes for each in (FIRST, SECOND)] == list(HELD.values())
+    made.manager.metrics.instances.watch(made.manager.runtimes.instances)
     assert _metrics(made.manager.metrics) == {float(size) for size in HELD.values()}
 
     await made.manager.unload(A)
