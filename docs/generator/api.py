@@ -95,6 +95,12 @@ gRPC, the metadata) is a number of seconds or a duration such as `5m` or `1h30m`
 a negative time keeps it until others need its memory. A model that is kept for ever, by the settings or by its load,
 stays whatever a call says. [Operations](operations.md#which-models-are-loaded) tells more.
 
+A call may say on which backends it runs, the most wanted first: the header `x-panope-hardware` (in gRPC, the metadata)
+is such as `openvino,cpu`, or has the words `cuda`, `rocm`, `apple` and `qualcomm`; bodies of `/v1/embeddings`,
+`/v1/completions` and `/v1/chat/completions` may say it as `hardware`. Of an alias with several targets one that serves
+there is taken. Where none does the call is refused (`hardware_unavailable`), unless the last name is `any`. Nothing is
+loaded elsewhere for it: [routing](routing.md#by-hardware) tells more.
+
 What a job does later (registering, pulling, building a variant) is answered at once with status 202 and the job.
 
 Files of the store are served with ranges and ETag, by GET and HEAD, after they were verified. With

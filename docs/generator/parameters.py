@@ -104,6 +104,16 @@ PRIORITY = {
     "schema": {"type": "string", "pattern": "^(high|normal|low)?$"},
 }
 
+HARDWARE = {
+    "name": "x-panope-hardware",
+    "in": "header",
+    "required": False,
+    "description": "Backends that may run the call, the most wanted first, such as `openvino,cpu`, or such words as "
+    "`cuda`. The call is refused where its model serves on none of them; `any` at the end takes what there is. Nothing "
+    "is loaded elsewhere for it.",
+    "schema": {"type": "string"},
+}
+
 KEEP_ALIVE = {
     "name": "x-panope-keep-alive",
     "in": "header",

@@ -54,6 +54,7 @@ from panope_client.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from panope_client.hardware import on_hardware
 from panope_client.messages.classify import ClassifyOptions, ClassifyTokensOptions, RerankOptions, ZeroShotOptions
 from panope_client.messages.embed import EmbedOptions
 from panope_client.messages.generate import GenerateOptions
@@ -152,4 +153,5 @@ __all__ = [
     "Variant",
     "Video",
     "ZeroShotOptions",
+    "on_hardware",
 ]

@@ -24,6 +24,7 @@ from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
 from panope_server.pipeline.fetch_media import FetchMedia
+from panope_server.pipeline.hardware import Hardware as HardwareStep
 from panope_server.pipeline.prioritize import Prioritize
 from panope_server.pipeline.rate import Rate
 from panope_server.pipeline.read_value import ReadValue
@@ -180,6 +181,7 @@ def build_pipeline(
         ReadValue(validate.check),
         Authorise(authenticator),
         RouteStep(Router(routes, models.loader), routes, models.call_directory, metrics),
+        HardwareStep(models.dispatcher, models.known_devices),
         Rate(limits.limiter, limits),
         TokenIds(settings.openai, settings.limits, validate.check),
         Prioritize(),

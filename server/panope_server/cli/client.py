@@ -21,27 +21,29 @@ _USUAL_SECONDS, _LOADING_SECONDS = 60.0, 600.0
 
 
 @contextmanager
-def client_at(address: str | None, *, seconds: float = _USUAL_SECONDS) -> Iterator[Client]:
+def client_at(address: str | None, hardware: str = "", *, seconds: float = _USUAL_SECONDS) -> Iterator[Client]:
     """A client for the block; an error of the server ends the command with its sentence.
 
     Args:
         address: of the server; None for that of the settings.
+        hardware: the backends that calls may run on, with commas between them; empty leaves it to the server.
         seconds: that a call may take.
     """
-    from panope_client import Client, PanopeClientError
+    from panope_client import Client, PanopeClientError, on_hardware
 
+    names = [name.strip() for name in hardware.split(",")] if hardware else []
     try:
-        with Client(address_for(address), api_key=api_key(), timeout=seconds) as client:
+        with Client(address_for(address), api_key=api_key(), timeout=seconds) as client, on_hardware(*names):
             yield client
     except PanopeClientError as error:
         fail_with(error, address_for(address))
 
 
 @contextmanager
-def client_for(model: str, address: str | None) -> Iterator[Client]:
+def client_for(model: str, address: str | None, hardware: str = "") -> Iterator[Client]:
     """As `client_at`, for calls that run a model: the first may wait until it is loaded, and what for is told."""
     noted = loading_noted(address_for(address), model, until_served=True)
-    with client_at(address, seconds=_LOADING_SECONDS) as client, noted:
+    with client_at(address, hardware, seconds=_LOADING_SECONDS) as client, noted:
         yield client
 
 

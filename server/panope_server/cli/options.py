@@ -43,6 +43,13 @@ Address = Annotated[
     str | None,
     typer.Option("--address", help="The server's gRPC address; by default this machine's, from the settings."),
 ]
+Hardware = Annotated[
+    str,
+    typer.Option(
+        "--hardware",
+        help="Backends that may run it, the most wanted first, such as `openvino,cpu`; `any` last for what serves.",
+    ),
+]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The settings file; `panope.toml` in the working folder by default.")
 ]

@@ -83,6 +83,7 @@ class Call:
         cache_status: whether a kept answer answered: `hit`, `miss` or `bypass`; empty while nobody has looked.
         user: whom the call is for, as its caller names them; empty for nobody known.
         route: why an alias with several targets gave the call to its model; empty for a model or alias of one.
+        hardware: the backends that may run it, as its caller names them, the most wanted first; empty for any.
         headers: what is told beside the answer, by names in lower case; sent before its first part.
     """
 
@@ -109,6 +110,7 @@ class Call:
     cache_status: str = ""
     user: str = ""
     route: str = ""
+    hardware: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from panope_server.pipeline.call import Call
+from panope_server.pipeline.hardware import is_asked_for, refusal
 from panope_server.runtime.call_context import CallContext
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
@@ -56,6 +57,8 @@ class Dispatch:
         call.input_bytes = sum(len(request.data) for request in requests)
 
         def put(data: bytes) -> Awaitable[None]:
+            if not is_asked_for(call.hardware, call.placement.backend):  # it was loaded meanwhile
+                raise refusal(call, call.placement.backend)
             call.output_bytes += len(data)
             return call.output.put(task.decode(data))
 

@@ -67,7 +67,7 @@ class RouteStep:
             await forward(call)
             return
         await self._observations.follow(named)
-        decision = self._router.decide(named, _unit_of(call, sticky=named.route.policy.sticky))
+        decision = self._router.decide(named, _unit_of(call, sticky=named.route.policy.sticky), call.hardware)
         entry = await self._entries.entry(decision.resolved.model)
         if entry.task != model.task:
             raise _other_task(entry, model)

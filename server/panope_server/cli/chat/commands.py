@@ -13,7 +13,7 @@ import typer
 from panope_server.cli.chat.conversation import Conversation, Message
 from panope_server.cli.chat.options import ChatOptions
 from panope_server.cli.client import client_for, sentence_of
-from panope_server.cli.options import Address, Json, Model, address_for
+from panope_server.cli.options import Address, Hardware, Json, Model, address_for
 from panope_server.cli.output.console import console, fail, note, print_json
 
 if TYPE_CHECKING:
@@ -41,11 +41,12 @@ def run(
     top_k: TopK = None,
     max_tokens: MaxTokens = None,
     seed: Seed = None,
+    hardware: Hardware = "",
     address: Address = None,
 ) -> None:
     """Chat with a model; ask it once with a prompt, or with what is piped in."""
     options = ChatOptions(temperature, top_p, top_k, max_tokens, seed)
-    with client_for(model, address) as client:
+    with client_for(model, address, hardware) as client:
         conversation = Conversation(lambda messages, given: _answer(client, model, messages, given), options, system)
         conversation.images += [path.read_bytes() for path in image or ()]
         if prompt is None and sys.stdin.isatty():
@@ -68,12 +69,13 @@ def generate(
     max_tokens: MaxTokens = None,
     seed: Seed = None,
     stop: Annotated[list[str] | None, typer.Option(help="A text that ends the answer; may be repeated.")] = None,
+    hardware: Hardware = "",
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Continue a text."""
     options = ChatOptions(temperature, top_p, top_k, max_tokens, seed).given()
-    with client_for(model, address) as client:
+    with client_for(model, address, hardware) as client:
         if json:
             answer = client.generate(prompt, model, stop=stop or (), **options)
             completion = answer.completions[0]

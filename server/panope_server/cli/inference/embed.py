@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from panope_server.cli.client import client_for
-from panope_server.cli.options import Address, Images, Json, Model, check_either
+from panope_server.cli.options import Address, Hardware, Images, Json, Model, check_either
 from panope_server.cli.output.console import console, print_json
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def embed(
     ] = None,
     dimensions: Annotated[int | None, typer.Option(min=1, help="How many leading values to keep.")] = None,
     purpose: Purpose = None,
+    hardware: Hardware = "",
     address: Address = None,
     json: Json = False,
 ) -> None:
@@ -47,7 +48,7 @@ def embed(
         raise typer.BadParameter("is of texts", param_hint="--purpose")
     if pooling and not image:
         raise typer.BadParameter("goes with --image", param_hint="--pooling")
-    with client_for(model, address) as client:
+    with client_for(model, address, hardware) as client:
         if image:
             found = client.embed_images(image, model, normalize=normalize, dimensions=dimensions, image_pooling=pooling)
             _print_images(image, found, json=json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panope_server.cli.client import client_for
-from panope_server.cli.options import Address, Json, Model
+from panope_server.cli.options import Address, Hardware, Json, Model
 from panope_server.cli.output.console import console, print_json
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ def infer(
         ),
     ],
     output: Annotated[list[str] | None, typer.Option("--output", help="An output to print; repeatable.")] = None,
+    hardware: Hardware = "",
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Run a model on named tensors, and print those that it gives."""
-    with client_for(model, address) as client:
+    with client_for(model, address, hardware) as client:
         types = _types(client, model)
         arrays = dict(_array(given, types) for given in tensors)
         found = client.infer(arrays, model, output or ())

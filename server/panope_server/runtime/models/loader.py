@@ -180,6 +180,13 @@ class ModelLoader:
             return "not loaded"
         return "" if runtime.state is ModelState.SERVING else runtime.state
 
+    def backend_of(self, resolved: ResolvedName) -> str:
+        """On which backend something answers calls now; empty where it does not."""
+        runtime = self._runtimes.get(resolved.key)
+        if runtime is None or runtime.state is not ModelState.SERVING or runtime.computation is None:
+            return ""
+        return runtime.computation.backend
+
     def retry_failed(self) -> None:
         """Begins to load what the settings name and failed, once its pause is over."""
         if any(runtime.may_be_tried_again for runtime in self._runtimes.all()):

@@ -35,6 +35,9 @@ class Targets(Protocol):
     def why_not_serving(self, resolved: ResolvedName) -> str:
         """Why something does not answer calls now, for people; empty where it does."""
 
+    def backend_of(self, resolved: ResolvedName) -> str:
+        """On which backend something answers calls now; empty where it does not."""
+
     def begin_load(self, resolved: ResolvedName) -> None:
         """Begins to load it, where calls may load models."""
 
@@ -116,12 +119,36 @@ class Router:
         self._learned[named.alias] = named.version, _Learned(parts, revision, moment)
         return parts
 
-    def decide(self, named: NamedRoute, unit: Unit) -> Decision:
-        """The target for a unit: that which its hash falls to, or the next that serves, as the policy says."""
+    def decide(self, named: NamedRoute, unit: Unit, backends: Sequence[str] = ()) -> Decision:
+        """The target for a unit: that which its hash falls to, or the next that serves, as the policy says.
+
+        Args:
+            named: the route.
+            unit: whose calls belong together.
+            backends: that the call asks for, the most wanted first: a target that serves on one comes before others.
+        """
         parts = self.parts(named)
         order = split_order(parts, named.route.policy.seed, named.alias, f"{unit.kind}:{unit.name}")
+        for backend in backends:
+            if (found := self._first_on(named, order, backend)) is not None:
+                chosen, skipped = found
+                reason = f"{_reason(named, chosen, parts, unit, ())}; on `{backend}`, as the call asks"
+                return Decision(chosen, named.targets[chosen], parts, reason, skipped)
         chosen, skipped = self._first_ready(named, order)
         return Decision(chosen, named.targets[chosen], parts, _reason(named, chosen, parts, unit, skipped), skipped)
+
+    def _first_on(
+        self, named: NamedRoute, order: Sequence[str], backend: str
+    ) -> tuple[str, Sequence[tuple[str, str]]] | None:
+        """The first that serves on a backend, with those before it; nothing is loaded for it."""
+        if self._targets is None:
+            return None
+        skipped: list[tuple[str, str]] = []
+        for target in order:
+            if self._targets.backend_of(named.targets[target]) == backend:
+                return target, skipped
+            skipped.append((target, f"not on `{backend}`"))
+        return None
 
     def _first_ready(self, named: NamedRoute, order: Sequence[str]) -> tuple[str, Sequence[tuple[str, str]]]:
         """The first that serves, with those before it; the first of all where none does, or calls are to wait."""

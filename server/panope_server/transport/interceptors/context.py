@@ -11,13 +11,15 @@ from urllib.parse import unquote
 
 import grpc
 
-from panope_backends.errors import InvalidInputError
+from panope_backends.errors import Field, InvalidInputError
 from panope_registry.access.priority import Priority
 from panope_server.access.caller import Caller, certificate_names
 from panope_server.access.principal import current_principal
 from panope_server.observability.end_user import current_end_user
 from panope_server.observability.request_id import current, request_id_from
 from panope_server.pipeline.call import Call
+from panope_server.pipeline.hardware import HEADER as HARDWARE
+from panope_server.pipeline.hardware import parse_hardware
 from panope_server.pipeline.prioritize import HEADER as PRIORITY
 from panope_server.tasks.task import Input
 from panope_server.tasks.validation import check_length
@@ -91,8 +93,16 @@ def deadline_of(context: Context) -> float | None:
     return None if remaining is None or remaining > 1e8 else time.monotonic() + remaining
 
 
-def call_for(context: Context, *, model: str, task_input: Input, task: str, interface: str) -> Call:
-    """The pipeline's form of a gRPC call."""
+def call_for(
+    context: Context,
+    *,
+    model: str,
+    task_input: Input,
+    task: str,
+    interface: str,
+    hardware: str | Sequence[str] | None = None,
+) -> Call:
+    """The pipeline's form of a gRPC call, of which `hardware` is what the body of its request asks for, if it does."""
     metadata = metadata_of(context)
     return Call(
         requested_model=model,
@@ -109,12 +119,22 @@ def call_for(context: Context, *, model: str, task_input: Input, task: str, inte
         cache_control=cache_control_of(metadata),
         headers=headers_of(context),
         keep_alive=keep_alive_from(metadata.get(KEEP_ALIVE, ""), KEEP_ALIVE),
+        hardware=_hardware(metadata.get(HARDWARE), hardware),
     )
 
 
 def _flow_of(context: Context) -> str:
     """Whose turns the call waits for: its key's, else those of the address that it came from."""
     return current_principal().flow or caller_of(context).address
+
+
+def _hardware(header: str | None, body: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The backends that a call asks for, by its header or its body; InvalidInputError where they differ."""
+    of_header = parse_hardware(header, HARDWARE) if header else ()
+    of_body = parse_hardware(body, "hardware") if body else ()
+    if of_header and of_body and of_header != of_body:
+        raise InvalidInputError.at("hardware", "{field} asks for other backends than {header}", header=Field(HARDWARE))
+    return of_header or of_body
 
 
 def _asked_priority(metadata: Mapping[str, str]) -> Priority | None:

@@ -21,9 +21,13 @@ class Targets:
     def __init__(self, *unready: str) -> None:
         self.unready = set(unready)
         self.begun: list[str] = []
+        self.backends: dict[str, str] = {}
 
     def why_not_serving(self, resolved: ResolvedName) -> str:
         return "loading" if resolved.key in self.unready else ""
+
+    def backend_of(self, resolved: ResolvedName) -> str:
+        return "" if resolved.key in self.unready else self.backends.get(resolved.key, "cpu")
 
     def begin_load(self, resolved: ResolvedName) -> None:
         self.begun.append(resolved.key)
@@ -79,3 +83,20 @@ def test_a_new_version_of_an_alias_learns_from_the_beginning() -> None:
     assert router_of_all.parts(named) == {"acme/a": 0.9, "acme/b": 0.1}
     later = replace(named, version=2, route=replace(named.route, targets=named.route.targets[::-1]))
     assert router_of_all.parts(later) == pytest.approx({"acme/b": 0.1, "acme/a": 0.9})
+
+
+def test_a_call_gets_a_target_on_the_hardware_that_it_asks_for() -> None:
+    named, unit, targets = route_of(["acme/a", "acme/b"], POLICY, [1, 1]), unit_of("acme/b"), Targets()
+    targets.backends = {"acme/a": "openvino", "acme/b": "cpu"}
+    assert router(targets).decide(named, unit, ["cpu"]).target == "acme/b"
+    decision = router(targets).decide(named, unit, ["torch-cuda", "openvino", "cpu"])
+    assert (decision.target, decision.skipped) == ("acme/a", [("acme/b", "not on `openvino`")])
+    assert decision.reason.endswith("split by user; on `openvino`, as the call asks")
+
+
+def test_a_call_that_asks_for_hardware_has_nothing_loaded_there() -> None:
+    named, unit, targets = route_of(["acme/a", "acme/b"], POLICY, [1, 1]), unit_of("acme/b"), Targets("acme/a")
+    targets.backends = {"acme/a": "openvino"}
+    assert router(targets).decide(named, unit, ["openvino"]).target == "acme/b", "which the call is then told of"
+    assert router(targets).decide(named, unit, ["openvino", "any"]).target == "acme/b"
+    assert targets.begun == []

@@ -60,6 +60,8 @@ class GenerationFields(GrammarFields, forbid_unknown_fields=True, kw_only=True):
         prompt_logprobs: How many likeliest tokens are told beside each token of the prompt.
         truncate_prompt_tokens: Keep only so many tokens at the end of a longer prompt. Default: it is refused.
         priority: As vLLM has it: requests with a lower one are taken first.
+        hardware: Backends that may run the call, the most wanted first, or such words as `cuda`; as the header
+            `x-panope-hardware`, in a text with commas or a list.
         cache_salt: Only calls of an equal salt share what was computed of prompts that begin alike. Default: shared by
             all that have none.
         num_assistant_tokens: Tokens of a draft that is taken from the prompt and the answer so far; answers are the
@@ -94,6 +96,7 @@ class GenerationFields(GrammarFields, forbid_unknown_fields=True, kw_only=True):
     prompt_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     truncate_prompt_tokens: Annotated[int, Meta(ge=1, le=(1 << 31) - 1)] | None = None
     priority: Annotated[int, Meta(ge=-100, le=100)] | None = None
+    hardware: str | list[str] | None = None
     cache_salt: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     num_assistant_tokens: Annotated[int, Meta(ge=0, le=16)] | None = None
     max_ngram_size: Annotated[int, Meta(ge=1, le=8)] | None = None

@@ -98,4 +98,11 @@ class OpenAiGenerationServicer(pb_grpc.OpenAiGenerationServiceServicer):
 def _call(context: Context, body: GenerationFields | ResponseBody, task_input: GenerateInput, method: str) -> Call:
     note_end_user(body.user or body.safety_identifier)
     interface = f"OpenAiGenerationService/{method}"
-    return call_for(context, model=named_model(body.model), task_input=task_input, task=TASK, interface=interface)
+    return call_for(
+        context,
+        model=named_model(body.model),
+        task_input=task_input,
+        task=TASK,
+        interface=interface,
+        hardware=body.hardware if isinstance(body, GenerationFields) else None,
+    )

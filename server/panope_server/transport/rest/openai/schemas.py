@@ -17,6 +17,8 @@ class EmbeddingsBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
         input: A text, texts, token ids, lists of token ids, or images.
         user: Whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
         priority: Only 0, which is what every call has.
+        hardware: Backends that may run the call, the most wanted first, or such words as `cuda`; as the header
+            `x-panope-hardware`, in a text with commas or a list.
         extra_body: More of the options: what OpenAI's client puts beside the others, some clients send as it is.
     """
 
@@ -24,6 +26,7 @@ class EmbeddingsBody(EmbedOptions, forbid_unknown_fields=True, kw_only=True):
     input: Raw
     user: Annotated[str, Meta(max_length=256)] | None = None
     priority: Literal[0] | None = None
+    hardware: str | list[str] | None = None
     extra_body: EmbedOptions | None = None
 
 

@@ -58,7 +58,12 @@ class OpenAiServicer(pb_grpc.OpenAiServiceServicer):
         note_end_user(body.user)
         task_input = wanted.any_input(given, own_ids=False)
         call = call_for(
-            context, model=body.model, task_input=task_input, task="embed", interface="OpenAiService/CreateEmbeddings"
+            context,
+            model=body.model,
+            task_input=task_input,
+            task="embed",
+            interface="OpenAiService/CreateEmbeddings",
+            hardware=body.hardware,
         )
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
         data = await vectors_json(matrix_of(answer), wanted.options.encoding_format or "float", _embedding)
