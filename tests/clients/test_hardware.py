@@ -22,7 +22,9 @@ async def test_calls_of_a_block_say_it_and_others_do_not(client: Any, fake: Any)
     assert [each.get(HEADER) for each in fake.metadata] == ["openvino,cuda", None, None]
 
 
-async def test_a_block_counts_before_the_metadata_of_the_client(connect: Callable[..., Any], fake: Any) -> None:
+async def test_a_block_counts_before_the_metadata_of_the_client(
+    connect: Callable[..., Any], server: Any, fake: Any
+) -> None:
     client = connect(metadata=[(HEADER, "cpu")])
     with on_hardware("openvino"):
         await client.embed(TEXTS, "vendor/m")

@@ -11,7 +11,7 @@ from huggingface_hub import InferenceClient
 from openai import AsyncOpenAI, OpenAI
 
 from panope.v1 import embed_service_pb2 as pb
-from panope_client import AsyncClient, Client
+from panope_client import AsyncClient, Client, PreconditionError, on_hardware
 
 #: bf16 keeps three digits of each number; float32 differs in the order of additions alone.
 LEAST_COSINE = {"fp32": 0.9999, "bf16": 0.9995}
@@ -164,3 +164,15 @@ def test_the_vectors_of_a_texts_tokens_make_its_vector(live_server, golden_texts
 def test_openais_token_ids_never_pass_for_the_models_own(live_server) -> None:
     reply = live_server.post("/v1/embeddings", {"model": live_server.model, "input": [[15339, 1917]]})
     assert (reply.status, reply.error["code"]) == (400, "token_ids_not_allowed")
+
+
+def test_calls_get_the_hardware_that_they_ask_for_or_are_told_what_there_is(live_server) -> None:
+    body = {"model": live_server.model, "input": "hello"}
+    refused = live_server.post("/v1/embeddings", body, headers={"x-panope-hardware": "cuda,cpu"})
+    assert (refused.status, refused.json["error"]["code"]) == (400, "hardware_unavailable")
+    assert "runs on `openvino` here" in refused.json["error"]["message"]
+    for taken in ({"hardware": "openvino"}, {"hardware": ["cuda", "any"]}):
+        assert live_server.post("/v1/embeddings", {**body, **taken}).status == 200
+    refused_so = pytest.raises(PreconditionError, match="`x-panope-hardware` asks for `cpu`")
+    with Client(live_server.grpc_address) as client, on_hardware("cpu"), refused_so:
+        client.embed(["hello"], live_server.model)

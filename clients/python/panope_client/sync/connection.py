@@ -37,6 +37,8 @@ from panope_client.arguments import (
     check_priority,
     check_seconds,
 )
+from panope_client.hardware import HEADER as HARDWARE
+from panope_client.hardware import hardware_metadata
 from panope_client.retry import Retries, RetryPolicy
 from panope_client.sync.concurrency import Method, RpcError, failure_of, open_channel, sleep
 
@@ -59,7 +61,7 @@ class Connection:
     ) -> None:
         check_address(address)
         check_seconds("timeout", timeout)
-        self._metadata = (*check_metadata(metadata), *check_api_key(api_key))
+        self._own_metadata = (*check_metadata(metadata), *check_api_key(api_key))
         self._timeout = timeout
         self._retries = Retries(retries or RetryPolicy())
         self._sleep = sleep
@@ -96,6 +98,12 @@ class Connection:
     def close(self) -> None:
         """Ends the connection and every call that is still running on it."""
         self._channel.close()
+
+    @property
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        """What is sent with each call, with the hardware that is asked for now."""
+        asked = hardware_metadata()
+        return (*(pair for pair in self._own_metadata if not asked or pair[0] != HARDWARE), *asked)
 
     def _metadata_of(self, priority: Priority | None) -> tuple[tuple[str, str], ...]:
         """The metadata of a call of that priority, which counts before one of the client's metadata."""

@@ -31,8 +31,8 @@ class Context:
         return None
 
 
-def made(context: Any) -> Call:
-    return call_for(context, model="m", task_input=EmbedInput(["a"]), task="embed", interface="Test/Embed")
+def made(context: Any, **more: Any) -> Call:
+    return call_for(context, model="m", task_input=EmbedInput(["a"]), task="embed", interface="Test/Embed", **more)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,16 @@ def test_an_unknown_priority_is_refused_by_the_name_of_its_metadata(word: str) -
     with pytest.raises(InvalidInputError, match=r"`x-panope-priority` is .*: write low, normal or high") as refused:
         made(Context("unix:", x_panope_priority=word))
     assert refused.value.field == "x-panope-priority"
+
+
+def test_the_metadata_says_on_what_hardware_a_call_may_run() -> None:
+    assert made(Context("unix:", x_panope_hardware="CUDA, any")).hardware == ("torch-cuda", "any")
+    assert made(Context("unix:")).hardware == ()
+
+
+def test_the_body_may_say_it_too_and_nothing_else() -> None:
+    asked = Context("unix:", x_panope_hardware="openvino,cpu")
+    assert made(asked, hardware=["openvino", "cpu"]).hardware == ("openvino", "cpu")
+    assert made(Context("unix:"), hardware="cpu").hardware == ("cpu",)
+    with pytest.raises(InvalidInputError, match="`hardware` asks for other backends than `x-panope-hardware`"):
+        made(asked, hardware="cpu")

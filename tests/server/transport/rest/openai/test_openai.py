@@ -142,3 +142,28 @@ def test_the_client_waits_as_long_as_a_full_queue_asks(edge):
     assert raised.value.response.headers["retry-after-ms"] == "250"
     first, second = (call.started for call in edge.instances.calls)
     assert second - first >= 0.25
+
+
+@pytest.mark.parametrize(
+    ("route", "more"),
+    [
+        ("/v1/embeddings", {"model": EMBEDDER, "input": "abc"}),
+        ("/v1/completions", {"model": "acme/generator", "prompt": "abc"}),
+        ("/v1/chat/completions", {"model": "acme/generator", "messages": [{"role": "user", "content": "abc"}]}),
+    ],
+)
+def test_a_body_may_say_on_what_hardware_its_call_runs(edge, route, more):
+    for written, meant in (
+        ("cuda, any", ("torch-cuda", "any")),
+        (["openvino", "cpu"], ("openvino", "cpu")),
+        (None, ()),
+    ):
+        edge.post(route, {**more, "hardware": written})
+        assert edge.instances.calls[-1].hardware == meant
+    before = len(edge.instances.calls)
+    for wrong in (7, ["cpu", 7], "cpu,,any", "any,cpu", ["x" * 65]):
+        reply = edge.post(route, {**more, "hardware": wrong})
+        assert (reply.status, reply.error["param"].partition("[")[0]) == (400, "hardware")
+    reply = edge.post(route, {**more, "hardware": "cpu"}, headers={"x-panope-hardware": "openvino"})
+    assert (reply.status, reply.error["param"]) == (400, "hardware")
+    assert len(edge.instances.calls) == before
