@@ -30,6 +30,8 @@ def listing() -> str:
 
 
 def _lines(name: str, value: Any) -> str:
+    if inspect.isfunction(value):
+        return f"def {name}{_signature(value)}"
     if issubclass(value, Message):
         return f"message {name} = {value.DESCRIPTOR.full_name}"
     if is_typeddict(value):

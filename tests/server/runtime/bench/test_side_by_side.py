@@ -16,8 +16,9 @@ from panope_server.runtime.bench import bench as module
 from panope_server.runtime.bench.bench import TURNS, Bench
 from panope_server.runtime.bench.turns import together
 from panope_server.runtime.bench.wanted import EVERYTHING, Wanted
-from panope_server.runtime.placement.ranking import Candidate
-from panope_server.runtime.placement.selection import Rejection, Selection
+from panope_server.runtime.placement.selection.candidate import Candidate
+from panope_server.runtime.placement.selection.rejections import Rejection
+from panope_server.runtime.placement.selection.selection import Selection
 
 GB = 10**9
 CPU, OPENVINO, INTEL, CUDA, OTHER = (
