@@ -28,7 +28,8 @@ def on_hardware(*names: str) -> Iterator[None]:
     Raises:
         InvalidArgumentError: what is no name, or too many.
     """
-    if len(names) > _MOST or not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
+    given: tuple[object, ...] = names
+    if len(given) > _MOST or not all(isinstance(name, str) and _NAME.fullmatch(name) for name in given):
         raise InvalidArgumentError(f"`names` must be at most {_MOST} names of backends", field="names")
     token = _asked.set(names)
     try:
