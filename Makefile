@@ -108,17 +108,23 @@ lock: $(UV) ## Renew the locked versions
 	$(UV) pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra dev \
 		--generate-hashes --no-emit-index-url --no-header -c locks/serve.txt -o locks/dev.txt
 
-bench: $(VENV)/installed-dev ## Measure embeddings against the raw engine, fairness between calls, the registry, kept answers, generation, models of images
-	$(BIN)/python benchmarks/backends.py
-	$(BIN)/python benchmarks/embeddings.py
-	$(BIN)/python benchmarks/fairness.py
-	$(BIN)/python benchmarks/overload.py
-	$(BIN)/python benchmarks/registry.py
-	$(BIN)/python benchmarks/response_cache.py
-	$(BIN)/python benchmarks/generation_core.py
-	$(BIN)/python benchmarks/sampling.py
-	$(BIN)/python benchmarks/generation.py
-	$(BIN)/python benchmarks/vision.py
+# QUICK=1 runs each for a moment, to see that all work: its figures are no measurements, and go where nobody reads them.
+QUICK_RESULTS := .cache/benchmark/quick
+quick = $(if $(QUICK),$(1))
+quick_out = $(if $(QUICK),$(1) --out $(QUICK_RESULTS))
+
+bench: $(VENV)/installed-dev $(VENV)/installed-demo ## Measure backends, embeddings, fairness, the registry, kept answers, generation, models of images; QUICK=1 for a trial
+	$(if $(QUICK),mkdir -p $(QUICK_RESULTS))
+	$(BIN)/python benchmarks/backends.py $(call quick,--seconds 0.3 --max-background-load 1)
+	$(BIN)/python benchmarks/embeddings.py $(call quick_out,--rounds 1 --seconds 0.3)
+	$(BIN)/python benchmarks/fairness.py $(call quick_out,--rounds 1 --texts 64)
+	$(BIN)/python benchmarks/overload.py $(call quick_out,--rounds 1 --seconds 1)
+	$(BIN)/python benchmarks/registry.py $(call quick_out,--models 50 --calls 10 --rounds 1 --mib 8)
+	$(BIN)/python benchmarks/response_cache.py $(call quick,--calls 20)
+	$(BIN)/python benchmarks/generation_core.py $(call quick,--steps 20 --rounds 1)
+	$(BIN)/python benchmarks/sampling.py $(call quick_out,--rounds 1)
+	$(BIN)/python benchmarks/generation.py $(call quick_out,--rounds 1 --tokens 8 --widths 1)
+	$(BIN)/python benchmarks/vision.py $(call quick,--rounds 1 --images 8)
 
 clean: ## Remove what `make` built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
