@@ -2,10 +2,10 @@
 
     python benchmarks/backends.py [--seconds 3] [--max-background-load 0.1] [--models minilm vit smollm2]
 
-For each model `panope bench` runs every variant on every backend and device in every precision, and compares what each
-answers with the reference. The models are the demo's MiniLM, a seeded tiny ViT, and SmolLM2 of 135 million parameters
-with its weights as safetensors beside the GGUF file that they come from. The run fails where what is chosen is not the
-fastest of those that agree and were preferred alike (docs/decisions/0501 has the order).
+For each model `panope bench` runs every variant on every backend and device in every precision, side by side, and
+compares what each answers with the reference. The models are the demo's MiniLM, a seeded tiny ViT, and SmolLM2 of 135
+million parameters with its weights as safetensors beside the GGUF file that they come from. The run fails where what is
+chosen is not the fastest of those that agree and were preferred alike (docs/decisions/0501 has the order).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def measured(name: str, *options: str) -> dict[str, Any]:
 
 def tell(name: str, document: dict[str, Any]) -> None:
     """A table of the candidates, the fastest first."""
-    table = Table("candidate", "computed in", "items/s", "p50", "memory", "agreement", title=name)
+    table = Table("candidate", "computed in", "items/s", "CPU an item", "p50", "memory", "agreement", title=name)
     rows = []
     for candidate in document["candidates"]:
         for profile in candidate["profiles"][:1]:
@@ -94,13 +94,14 @@ def tell(name: str, document: dict[str, Any]) -> None:
                     candidate["candidate"],
                     profile["precision"],
                     f"{profile['items_per_second']:,.1f}",
+                    f"{profile['details']['processor_seconds_per_item'] * 1000:,.1f} ms",
                     f"{latency:,.1f} ms",
                     f"{profile['memory_bytes'] / 1e6:,.0f} MB",
                     told,
                 )
             )
         if not candidate["profiles"]:
-            rows.append((0.0, candidate["candidate"], candidate["precision"], candidate["failure"], "", "", ""))
+            rows.append((0.0, candidate["candidate"], candidate["precision"], candidate["failure"], "", "", "", ""))
     for _, *row in sorted(rows):
         table.add_row(*row)
     console.print(table)

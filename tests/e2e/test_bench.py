@@ -40,6 +40,7 @@ def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
         assert 0 < profile["latency_p50_seconds"] <= profile["latency_p99_seconds"]
         assert 50e6 < profile["memory_bytes"] < 5e9  # at least some of the weights
         assert profile["load_seconds"] > 0
+        assert profile["details"]["processor_seconds_per_item"] > 0
         assert (profile["precision"], profile["device"][:4]) == ("fp32", "CPU ")
         details = profile["details"]
         assert details["agreement"] > 0.9999  # with PyTorch, which is measured no further

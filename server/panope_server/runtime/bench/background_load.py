@@ -28,7 +28,7 @@ class BackgroundLoad:
     """
 
     def __init__(self, pid: int) -> None:
-        self._own = [psutil.Process(), psutil.Process(pid)]
+        self._pids = (psutil.Process().pid, pid)
         self._began = self._now()
 
     def share(self) -> float:
@@ -42,5 +42,11 @@ class BackgroundLoad:
         idle = times.idle + getattr(times, "iowait", 0.0)
         # What guests take is counted among `user` already.
         guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-        own = sum(used.user + used.system for used in (process.cpu_times() for process in self._own))
+        own = sum(map(processor_seconds, self._pids))
         return time.monotonic(), sum(times) - guests - idle, own
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has taken of the processors since it began."""
+    used = psutil.Process(pid).cpu_times()
+    return float(used.user + used.system)

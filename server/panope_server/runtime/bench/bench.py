@@ -21,8 +21,9 @@ from panope_server.runtime.bench.background_load import (
     BACKGROUND_LOAD,
     MAX_BACKGROUND_LOAD,
     BackgroundLoad,
+    processor_seconds,
 )
-from panope_server.runtime.bench.measured import Measured, peak_bytes, quantile
+from panope_server.runtime.bench.measured import PROCESSOR_SECONDS, Measured, peak_bytes, quantile
 from panope_server.runtime.bench.reference import Answers, compared, reference_of
 from panope_server.runtime.bench.turns import together
 from panope_server.runtime.bench.wanted import EVERYTHING, Wanted
@@ -78,10 +79,17 @@ class _Running:
 
 
 class _Turn(NamedTuple):
-    """What one candidate did in its turn of a workload: what others took of the processors, and each call's time."""
+    """What one candidate did in its turn of a workload.
+
+    Attributes:
+        share: of all processors' time, that others took.
+        latencies: of each call.
+        processor_seconds: that its worker took.
+    """
 
     share: float
     latencies: Sequence[float]
+    processor_seconds: float
 
 
 class _Expected(NamedTuple):
@@ -282,7 +290,7 @@ class Bench:
                 except PanopeError as error:
                     failures[each.candidate.way] = error.message
                 else:
-                    each.taken.setdefault(name, []).append(_Turn(*taken))
+                    each.taken.setdefault(name, []).append(taken)
         return failures
 
     async def _result(self, running: _Running, failure: str, expected: _Expected | None) -> Measured:
@@ -322,6 +330,9 @@ class Bench:
                 "calls": len(latencies),
                 "seconds": round(sum(latencies), 3),
                 BACKGROUND_LOAD: round(max(turn.share for turn in turns), 3),
+                PROCESSOR_SECONDS: round(
+                    sum(turn.processor_seconds for turn in turns) / (len(latencies) * workload.items), 6
+                ),
             },
         )
 
@@ -339,18 +350,16 @@ class Bench:
             found.append((task_input, parts[0] if len(parts) == 1 else task.join(parts)))
         return found
 
-    async def _least_disturbed(
-        self, running: _Running, workload: Workload, pid: int, seconds: float
-    ) -> tuple[float, list[float]]:
-        """What others took of the processors, and the time of each call; of the quietest attempt."""
-        attempts: list[tuple[float, list[float]]] = []
+    async def _least_disturbed(self, running: _Running, workload: Workload, pid: int, seconds: float) -> _Turn:
+        """The quietest attempt of a turn."""
+        attempts: list[_Turn] = []
         while len(attempts) < ATTEMPTS:
-            background = BackgroundLoad(pid)
+            background, before = BackgroundLoad(pid), processor_seconds(pid)
             latencies = await self._calls(running, workload, seconds)
-            attempts.append((background.share(), latencies))
-            if attempts[-1][0] <= self._max_background_load:
+            attempts.append(_Turn(background.share(), latencies, processor_seconds(pid) - before))
+            if attempts[-1].share <= self._max_background_load:
                 break
-        return min(attempts, key=lambda attempt: attempt[0])
+        return min(attempts, key=lambda attempt: attempt.share)
 
     async def _calls(self, running: _Running, workload: Workload, seconds: float) -> list[float]:
         """The time of each call, one at a time, at least one."""

@@ -11,6 +11,9 @@ from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.bench.background_load import MAX_BACKGROUND_LOAD, background_load_of
 from panope_server.runtime.placement.agreement import agrees
 
+PROCESSOR_SECONDS = "processor_seconds_per_item"
+"""Under which a measurement's details keep what its worker took of the processors: other programs change it least."""
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -80,6 +80,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, Asked]:
         return [0.1]
 
     monkeypatch.setattr(module, "BackgroundLoad", lambda _: SimpleNamespace(share=lambda: 0.0))
+    monkeypatch.setattr(module, "processor_seconds", lambda _: 0.0)
     made = Bench(Settings(), None, 6.0)  # type: ignore[arg-type] # nothing is planned
     monkeypatch.setattr(made, "_calls", calls)
     return made, asked
