@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from panope_backends.errors import AvailabilityError, CapacityError, DeadlineError, PanopeError
 
 #: Reasons of errors that stay until somebody makes space.
-FULL = frozenset({"disk_full", "store_full"})
+FULL = frozenset({"disk_full", "store_full", "job_files_full"})
 _MAX_DOUBLINGS = 32
 
 

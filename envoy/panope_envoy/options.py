@@ -14,8 +14,8 @@ FILE_PREFIXES = ("/v1/files/",)
 #: Everything below it goes there whatever the method, for its errors are those of the hub.
 HUB_PREFIX = "/hub/"
 
-#: So does what this matches: a model's files by their paths.
-FILE_PATTERN = "/v1/model/[^/]+(/[^/]+)?/files/.+"
+#: So does what this matches: a model's files by their paths, and a job's by their names.
+FILE_PATTERN = "/v1/model/[^/]+(/[^/]+)?/files/.+|/v1/jobs/[^/]+/files/[^/]+"
 
 #: Where the admin app tells Envoy, and nobody through it, the keys of an issuer whose keys are in a file.
 TOKEN_KEYS_PATH = "/edge/token-keys"  # noqa: S105 - a path

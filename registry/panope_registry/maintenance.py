@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from panope_backends.errors import PanopeError
 from panope_registry.events import EventSink
+from panope_registry.job_files import JobFiles
 from panope_registry.job_handlers.requests import enqueue_share
 from panope_registry.jobs import Jobs, JobStatus
 from panope_registry.jobs.kinds import SHARE
@@ -39,12 +40,14 @@ class MaintenancePolicy:
     Attributes:
         share_seconds: between two looks for what is to be shared, when nothing changed meanwhile.
         limit_seconds: between two looks whether the store is within its limits.
+        expire_seconds: between two looks for files of jobs whose time is over.
         scrub_bytes_per_second: how fast files are hashed again; 0 for never.
         scrub_age: how long after its last hash a file is hashed again.
     """
 
     share_seconds: float = 60.0
     limit_seconds: float = 3600.0
+    expire_seconds: float = 60.0
     scrub_bytes_per_second: int = 20_000_000
     scrub_age: timedelta = timedelta(days=30)
 
@@ -62,6 +65,7 @@ class Maintenance:
         retention: the retention of that store.
         jobs: the table that gets jobs which share.
         uploader: to the shared store; None when there is none.
+        job_files: of that store.
         emit: takes the events of damage and of evictions.
         policy: how often each part runs, and how fast.
     """
@@ -73,6 +77,7 @@ class Maintenance:
         retention: RetentionManager,
         jobs: Jobs,
         uploader: Uploader | None,
+        job_files: JobFiles,
         emit: EventSink,
         policy: MaintenancePolicy,
     ) -> None:
@@ -81,6 +86,7 @@ class Maintenance:
         self._retention = retention
         self._jobs = jobs
         self._uploader = uploader
+        self._job_files = job_files
         self._emit = emit
         self._policy = policy
         self._seen: int | None = None
@@ -101,6 +107,7 @@ class Maintenance:
             while not stop.wait(ROUND_SECONDS):
                 self._try(self._share)
                 self._try(self._keep_limit)
+                self._try(self._expire_job_files)
                 self._database.keep_reserve()
             scrubbing.join()
         finally:
@@ -147,6 +154,11 @@ class Maintenance:
             if evicted.removed:
                 facts = {"freed_bytes": evicted.freed_bytes, "variants": list(evicted.variants)}
                 self._emit("store_evicted", facts | {"short_bytes": evicted.short_bytes})
+
+    def _expire_job_files(self) -> None:
+        """Removes the files of callers' jobs whose time is over."""
+        if self._is_due(self._expire_job_files, self._policy.expire_seconds):
+            self._job_files.sweep()
 
     def _scrub_on(self, stop: threading.Event) -> None:
         """Scrubs in a thread of its own, as one large file takes long at this speed."""

@@ -96,7 +96,8 @@ type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique in this registry.
 	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize` or `share`.
+	// What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize`, `share`, `generate_images` or
+	// `generate_video`.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Where it is in its life.
 	Status Job_Status `protobuf:"varint,3,opt,name=status,proto3,enum=panope.v1.Job_Status" json:"status,omitempty"`
@@ -127,7 +128,11 @@ type Job struct {
 	// Who asked for it.
 	RequestedBy string `protobuf:"bytes,16,opt,name=requested_by,json=requestedBy,proto3" json:"requested_by,omitempty"`
 	// The id of the store that its files are for, whose workers alone take it; empty for any.
-	Store         string `protobuf:"bytes,17,opt,name=store,proto3" json:"store,omitempty"`
+	Store string `protobuf:"bytes,17,opt,name=store,proto3" json:"store,omitempty"`
+	// The files that it has made, until they expire.
+	Files []*JobFile `protobuf:"bytes,18,rep,name=files,proto3" json:"files,omitempty"`
+	// When its files expire; unset without any.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -281,6 +286,147 @@ func (x *Job) GetStore() string {
 	return ""
 }
 
+func (x *Job) GetFiles() []*JobFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *Job) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+// A file that a job has made.
+type JobFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By which it is read, such as `0.png`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Such as `video/mp4`.
+	MediaType string `protobuf:"bytes,2,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	// Of it, in bytes.
+	SizeBytes uint64 `protobuf:"varint,3,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// Of it, in hexadecimal digits.
+	Sha256 string `protobuf:"bytes,4,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// In pixels.
+	Width uint32 `protobuf:"varint,5,opt,name=width,proto3" json:"width,omitempty"`
+	// In pixels.
+	Height uint32 `protobuf:"varint,6,opt,name=height,proto3" json:"height,omitempty"`
+	// By which the same request generates it again.
+	Seed uint64 `protobuf:"varint,7,opt,name=seed,proto3" json:"seed,omitempty"`
+	// Whether the model's safety checker took offence; the image is black.
+	Flagged bool `protobuf:"varint,8,opt,name=flagged,proto3" json:"flagged,omitempty"`
+	// Of a video.
+	Frames uint32 `protobuf:"varint,9,opt,name=frames,proto3" json:"frames,omitempty"`
+	// Of a video: how many are shown in a second.
+	FramesPerSecond float64 `protobuf:"fixed64,10,opt,name=frames_per_second,json=framesPerSecond,proto3" json:"frames_per_second,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *JobFile) Reset() {
+	*x = JobFile{}
+	mi := &file_panope_v1_job_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobFile) ProtoMessage() {}
+
+func (x *JobFile) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_job_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobFile.ProtoReflect.Descriptor instead.
+func (*JobFile) Descriptor() ([]byte, []int) {
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *JobFile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *JobFile) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *JobFile) GetSizeBytes() uint64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *JobFile) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *JobFile) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *JobFile) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *JobFile) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+func (x *JobFile) GetFlagged() bool {
+	if x != nil {
+		return x.Flagged
+	}
+	return false
+}
+
+func (x *JobFile) GetFrames() uint32 {
+	if x != nil {
+		return x.Frames
+	}
+	return 0
+}
+
+func (x *JobFile) GetFramesPerSecond() float64 {
+	if x != nil {
+		return x.FramesPerSecond
+	}
+	return 0
+}
+
 // How far a job is.
 type JobProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -300,7 +446,7 @@ type JobProgress struct {
 
 func (x *JobProgress) Reset() {
 	*x = JobProgress{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[1]
+	mi := &file_panope_v1_job_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -312,7 +458,7 @@ func (x *JobProgress) String() string {
 func (*JobProgress) ProtoMessage() {}
 
 func (x *JobProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[1]
+	mi := &file_panope_v1_job_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -325,7 +471,7 @@ func (x *JobProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobProgress.ProtoReflect.Descriptor instead.
 func (*JobProgress) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *JobProgress) GetPhase() string {
@@ -378,7 +524,7 @@ type JobProgressPart struct {
 
 func (x *JobProgressPart) Reset() {
 	*x = JobProgressPart{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[2]
+	mi := &file_panope_v1_job_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -390,7 +536,7 @@ func (x *JobProgressPart) String() string {
 func (*JobProgressPart) ProtoMessage() {}
 
 func (x *JobProgressPart) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[2]
+	mi := &file_panope_v1_job_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -403,7 +549,7 @@ func (x *JobProgressPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobProgressPart.ProtoReflect.Descriptor instead.
 func (*JobProgressPart) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *JobProgressPart) GetName() string {
@@ -442,7 +588,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[3]
+	mi := &file_panope_v1_job_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -454,7 +600,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[3]
+	mi := &file_panope_v1_job_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -467,7 +613,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobError) GetReason() string {
@@ -508,7 +654,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[4]
+	mi := &file_panope_v1_job_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +666,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[4]
+	mi := &file_panope_v1_job_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +679,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListJobsRequest) GetPageSize() uint32 {
@@ -577,7 +723,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[5]
+	mi := &file_panope_v1_job_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +735,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[5]
+	mi := &file_panope_v1_job_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +748,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -630,7 +776,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[6]
+	mi := &file_panope_v1_job_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -642,7 +788,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[6]
+	mi := &file_panope_v1_job_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -655,7 +801,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetJobRequest) GetId() uint64 {
@@ -676,7 +822,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[7]
+	mi := &file_panope_v1_job_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +834,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[7]
+	mi := &file_panope_v1_job_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +847,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -722,7 +868,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[8]
+	mi := &file_panope_v1_job_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +880,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[8]
+	mi := &file_panope_v1_job_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +893,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{8}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CancelJobRequest) GetId() uint64 {
@@ -768,7 +914,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[9]
+	mi := &file_panope_v1_job_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +926,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[9]
+	mi := &file_panope_v1_job_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +939,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{9}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -814,7 +960,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[10]
+	mi := &file_panope_v1_job_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -826,7 +972,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[10]
+	mi := &file_panope_v1_job_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -839,7 +985,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{10}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RetryJobRequest) GetId() uint64 {
@@ -860,7 +1006,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[11]
+	mi := &file_panope_v1_job_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1018,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[11]
+	mi := &file_panope_v1_job_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1031,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{11}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -906,7 +1052,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[12]
+	mi := &file_panope_v1_job_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1064,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[12]
+	mi := &file_panope_v1_job_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1077,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{12}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchJobRequest) GetId() uint64 {
@@ -952,7 +1098,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_panope_v1_job_service_proto_msgTypes[13]
+	mi := &file_panope_v1_job_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1110,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_job_service_proto_msgTypes[13]
+	mi := &file_panope_v1_job_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1123,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{13}
+	return file_panope_v1_job_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WatchJobResponse) GetJob() *Job {
@@ -991,7 +1137,7 @@ var File_panope_v1_job_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_job_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1bpanope/v1/job_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x06\n" +
+	"\x1bpanope/v1/job_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\a\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12-\n" +
@@ -1015,7 +1161,10 @@ const file_panope_v1_job_service_proto_rawDesc = "" +
 	"\n" +
 	"depends_on\x18\x0f \x03(\x04R\tdependsOn\x12!\n" +
 	"\frequested_by\x18\x10 \x01(\tR\vrequestedBy\x12\x14\n" +
-	"\x05store\x18\x11 \x01(\tR\x05store\"\x9a\x01\n" +
+	"\x05store\x18\x11 \x01(\tR\x05store\x12(\n" +
+	"\x05files\x18\x12 \x03(\v2\x12.panope.v1.JobFileR\x05files\x12;\n" +
+	"\vexpire_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\x9a\x01\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATUS_WAITING\x10\x01\x12\x11\n" +
@@ -1023,7 +1172,21 @@ const file_panope_v1_job_service_proto_rawDesc = "" +
 	"\x0eSTATUS_RUNNING\x10\x03\x12\x14\n" +
 	"\x10STATUS_SUCCEEDED\x10\x04\x12\x11\n" +
 	"\rSTATUS_FAILED\x10\x05\x12\x14\n" +
-	"\x10STATUS_CANCELLED\x10\x06\"\x93\x01\n" +
+	"\x10STATUS_CANCELLED\x10\x06\"\x93\x02\n" +
+	"\aJobFile\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x02 \x01(\tR\tmediaType\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x03 \x01(\x04R\tsizeBytes\x12\x16\n" +
+	"\x06sha256\x18\x04 \x01(\tR\x06sha256\x12\x14\n" +
+	"\x05width\x18\x05 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x06 \x01(\rR\x06height\x12\x12\n" +
+	"\x04seed\x18\a \x01(\x04R\x04seed\x12\x18\n" +
+	"\aflagged\x18\b \x01(\bR\aflagged\x12\x16\n" +
+	"\x06frames\x18\t \x01(\rR\x06frames\x12*\n" +
+	"\x11frames_per_second\x18\n" +
+	" \x01(\x01R\x0fframesPerSecond\"\x93\x01\n" +
 	"\vJobProgress\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x04R\x04done\x12\x14\n" +
@@ -1084,55 +1247,58 @@ func file_panope_v1_job_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_job_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_panope_v1_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_panope_v1_job_service_proto_goTypes = []any{
 	(Job_Status)(0),               // 0: panope.v1.Job.Status
 	(*Job)(nil),                   // 1: panope.v1.Job
-	(*JobProgress)(nil),           // 2: panope.v1.JobProgress
-	(*JobProgressPart)(nil),       // 3: panope.v1.JobProgressPart
-	(*JobError)(nil),              // 4: panope.v1.JobError
-	(*ListJobsRequest)(nil),       // 5: panope.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 6: panope.v1.ListJobsResponse
-	(*GetJobRequest)(nil),         // 7: panope.v1.GetJobRequest
-	(*GetJobResponse)(nil),        // 8: panope.v1.GetJobResponse
-	(*CancelJobRequest)(nil),      // 9: panope.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),     // 10: panope.v1.CancelJobResponse
-	(*RetryJobRequest)(nil),       // 11: panope.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),      // 12: panope.v1.RetryJobResponse
-	(*WatchJobRequest)(nil),       // 13: panope.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),      // 14: panope.v1.WatchJobResponse
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*JobFile)(nil),               // 2: panope.v1.JobFile
+	(*JobProgress)(nil),           // 3: panope.v1.JobProgress
+	(*JobProgressPart)(nil),       // 4: panope.v1.JobProgressPart
+	(*JobError)(nil),              // 5: panope.v1.JobError
+	(*ListJobsRequest)(nil),       // 6: panope.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 7: panope.v1.ListJobsResponse
+	(*GetJobRequest)(nil),         // 8: panope.v1.GetJobRequest
+	(*GetJobResponse)(nil),        // 9: panope.v1.GetJobResponse
+	(*CancelJobRequest)(nil),      // 10: panope.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),     // 11: panope.v1.CancelJobResponse
+	(*RetryJobRequest)(nil),       // 12: panope.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),      // 13: panope.v1.RetryJobResponse
+	(*WatchJobRequest)(nil),       // 14: panope.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),      // 15: panope.v1.WatchJobResponse
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_panope_v1_job_service_proto_depIdxs = []int32{
 	0,  // 0: panope.v1.Job.status:type_name -> panope.v1.Job.Status
-	2,  // 1: panope.v1.Job.progress:type_name -> panope.v1.JobProgress
-	4,  // 2: panope.v1.Job.error:type_name -> panope.v1.JobError
-	15, // 3: panope.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	15, // 4: panope.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	15, // 5: panope.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	15, // 6: panope.v1.Job.run_time:type_name -> google.protobuf.Timestamp
-	3,  // 7: panope.v1.JobProgress.parts:type_name -> panope.v1.JobProgressPart
-	0,  // 8: panope.v1.ListJobsRequest.status:type_name -> panope.v1.Job.Status
-	1,  // 9: panope.v1.ListJobsResponse.jobs:type_name -> panope.v1.Job
-	1,  // 10: panope.v1.GetJobResponse.job:type_name -> panope.v1.Job
-	1,  // 11: panope.v1.CancelJobResponse.job:type_name -> panope.v1.Job
-	1,  // 12: panope.v1.RetryJobResponse.job:type_name -> panope.v1.Job
-	1,  // 13: panope.v1.WatchJobResponse.job:type_name -> panope.v1.Job
-	5,  // 14: panope.v1.JobService.ListJobs:input_type -> panope.v1.ListJobsRequest
-	7,  // 15: panope.v1.JobService.GetJob:input_type -> panope.v1.GetJobRequest
-	9,  // 16: panope.v1.JobService.CancelJob:input_type -> panope.v1.CancelJobRequest
-	11, // 17: panope.v1.JobService.RetryJob:input_type -> panope.v1.RetryJobRequest
-	13, // 18: panope.v1.JobService.WatchJob:input_type -> panope.v1.WatchJobRequest
-	6,  // 19: panope.v1.JobService.ListJobs:output_type -> panope.v1.ListJobsResponse
-	8,  // 20: panope.v1.JobService.GetJob:output_type -> panope.v1.GetJobResponse
-	10, // 21: panope.v1.JobService.CancelJob:output_type -> panope.v1.CancelJobResponse
-	12, // 22: panope.v1.JobService.RetryJob:output_type -> panope.v1.RetryJobResponse
-	14, // 23: panope.v1.JobService.WatchJob:output_type -> panope.v1.WatchJobResponse
-	19, // [19:24] is the sub-list for method output_type
-	14, // [14:19] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	3,  // 1: panope.v1.Job.progress:type_name -> panope.v1.JobProgress
+	5,  // 2: panope.v1.Job.error:type_name -> panope.v1.JobError
+	16, // 3: panope.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	16, // 4: panope.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	16, // 5: panope.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	16, // 6: panope.v1.Job.run_time:type_name -> google.protobuf.Timestamp
+	2,  // 7: panope.v1.Job.files:type_name -> panope.v1.JobFile
+	16, // 8: panope.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
+	4,  // 9: panope.v1.JobProgress.parts:type_name -> panope.v1.JobProgressPart
+	0,  // 10: panope.v1.ListJobsRequest.status:type_name -> panope.v1.Job.Status
+	1,  // 11: panope.v1.ListJobsResponse.jobs:type_name -> panope.v1.Job
+	1,  // 12: panope.v1.GetJobResponse.job:type_name -> panope.v1.Job
+	1,  // 13: panope.v1.CancelJobResponse.job:type_name -> panope.v1.Job
+	1,  // 14: panope.v1.RetryJobResponse.job:type_name -> panope.v1.Job
+	1,  // 15: panope.v1.WatchJobResponse.job:type_name -> panope.v1.Job
+	6,  // 16: panope.v1.JobService.ListJobs:input_type -> panope.v1.ListJobsRequest
+	8,  // 17: panope.v1.JobService.GetJob:input_type -> panope.v1.GetJobRequest
+	10, // 18: panope.v1.JobService.CancelJob:input_type -> panope.v1.CancelJobRequest
+	12, // 19: panope.v1.JobService.RetryJob:input_type -> panope.v1.RetryJobRequest
+	14, // 20: panope.v1.JobService.WatchJob:input_type -> panope.v1.WatchJobRequest
+	7,  // 21: panope.v1.JobService.ListJobs:output_type -> panope.v1.ListJobsResponse
+	9,  // 22: panope.v1.JobService.GetJob:output_type -> panope.v1.GetJobResponse
+	11, // 23: panope.v1.JobService.CancelJob:output_type -> panope.v1.CancelJobResponse
+	13, // 24: panope.v1.JobService.RetryJob:output_type -> panope.v1.RetryJobResponse
+	15, // 25: panope.v1.JobService.WatchJob:output_type -> panope.v1.WatchJobResponse
+	21, // [21:26] is the sub-list for method output_type
+	16, // [16:21] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_job_service_proto_init() }
@@ -1146,7 +1312,7 @@ func file_panope_v1_job_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_job_service_proto_rawDesc), len(file_panope_v1_job_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,7 +30,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Tells of jobs, the registry's long work: syncing repos, downloading files.
+// Tells of jobs, long work: syncing repos, downloading files, generating videos. A caller without the scope `jobs:read`
+// sees those that it has asked GenerationJobService for.
 type JobServiceClient interface {
 	// Lists jobs, newest first.
 	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*ListJobsResponse, error)
@@ -116,7 +117,8 @@ type JobService_WatchJobClient = grpc.ServerStreamingClient[WatchJobResponse]
 // All implementations must embed UnimplementedJobServiceServer
 // for forward compatibility.
 //
-// Tells of jobs, the registry's long work: syncing repos, downloading files.
+// Tells of jobs, long work: syncing repos, downloading files, generating videos. A caller without the scope `jobs:read`
+// sees those that it has asked GenerationJobService for.
 type JobServiceServer interface {
 	// Lists jobs, newest first.
 	ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error)

@@ -87,6 +87,11 @@ class Scopes:
             or (action == RUN and ((INFER, ANY) in pairs or (INFER, RUN) in pairs))
         )
 
+    @property
+    def are_all(self) -> bool:
+        """Whether they allow everything."""
+        return (ANY, ANY) in self.pairs
+
     @cached_property
     def allow_some_task(self) -> bool:
         """Whether one of them allows some task to be run."""

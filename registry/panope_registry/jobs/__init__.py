@@ -1,6 +1,6 @@
 """Jobs: work that takes minutes, kept in the database and done once by whichever runner claims it, crashes or not."""
 
-from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
+from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, Postponed, RunnerStopping
 from panope_registry.jobs.failure import JOB_RETRIES
 from panope_registry.jobs.pruning import Retention
 from panope_registry.jobs.queue import Jobs
@@ -19,6 +19,7 @@ __all__ = [
     "JobStatus",
     "Jobs",
     "LeaseLost",
+    "Postponed",
     "Retention",
     "Runner",
     "RunnerStopping",

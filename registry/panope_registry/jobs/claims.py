@@ -131,13 +131,14 @@ class Claims:
         """Ends the job as its user wanted."""
         return self._end(claim, JobStatus.CANCELLED, {})
 
-    def give_back(self, claim: Claim) -> bool:
-        """Lets another runner go on with the job at once; this attempt does not count."""
+    def give_back(self, claim: Claim, wait_seconds: float = 0.0) -> bool:
+        """Lets another runner go on with the job, at once or after a while; this attempt does not count."""
         with self._database.write() as connection:
             if _cancel_requested(connection, claim):
                 return self._finish(connection, claim, JobStatus.CANCELLED, {})
             notify_runners(connection)
-            values = {"attempt": job.c.attempt - 1, "run_at": self._clock(connection)}
+            run_at = self._clock(connection) + timedelta(seconds=wait_seconds)
+            values = {"attempt": job.c.attempt - 1, "run_at": run_at}
             return _release(connection, claim, {"status": JobStatus.QUEUED, **values})
 
     def reap(self) -> int:

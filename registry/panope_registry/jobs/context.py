@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from panope_registry.jobs.queue import Jobs
 from panope_registry.jobs.types import JobEntry, JobPart, JobProgress
@@ -25,6 +25,18 @@ class RunnerStopping(Interrupted):
     """This process is stopping; another goes on with the job."""
 
 
+class Postponed(Interrupted):
+    """The handler cannot go on yet, by nobody's fault; the attempt does not count.
+
+    Attributes:
+        seconds: until the job is tried again, at least.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
 class JobContext:
     """One attempt of one job.
 
@@ -39,6 +51,7 @@ class JobContext:
         self._progress = job.progress
         self._interruption: Interrupted | None = None
         self._interrupted = threading.Event()
+        self._listener: Callable[[], object] = lambda: None
 
     def progress(
         self, phase: str, done: int = 0, total: int = 0, unit: str = "", parts: Iterable[JobPart] = ()
@@ -79,3 +92,10 @@ class JobContext:
         if self._interruption is None or isinstance(interruption, LeaseLost):
             self._interruption = interruption
             self._interrupted.set()
+            self._listener()
+
+    def on_interruption(self, listener: Callable[[], object]) -> None:
+        """Has something called when the handler is to end, at once if it is already; for what waits elsewhere."""
+        self._listener = listener
+        if self._interruption is not None:
+            listener()

@@ -15,7 +15,15 @@ QUANTIZE = "quantize"
 SHARE = "share"
 """Uploads a variant's files to the shared store."""
 
-KINDS = (REPO_SYNC, ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, SHARE)
+GENERATE_IMAGES = "generate_images"
+"""Generates images by a text, for a caller."""
+GENERATE_VIDEO = "generate_video"
+"""Generates a video by a text, for a caller."""
+
+GENERATION = (GENERATE_IMAGES, GENERATE_VIDEO)
+"""Those that servers run, which have the models."""
+
+KINDS = (REPO_SYNC, ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, SHARE, *GENERATION)
 
 
 def check_kind(kind: str) -> None:

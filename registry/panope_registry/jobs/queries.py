@@ -26,13 +26,23 @@ def find_job(connection: Connection, job_id: int) -> JobEntry | None:
     return None if row is None else entry_of(row)
 
 
-def find_jobs(connection: Connection, *, status: JobStatus | None, kind: str, after: int, limit: int) -> list[JobEntry]:
+def find_jobs(
+    connection: Connection,
+    *,
+    status: JobStatus | None,
+    kind: str,
+    after: int,
+    limit: int,
+    owner: str | None = None,
+) -> list[JobEntry]:
     """Finds jobs, newest first, those older than job `after`; 0 begins with the newest."""
     wanted: Select[Any] = select(*JOB_COLUMNS).order_by(job.c.id.desc()).limit(limit)
     if status is not None:
         wanted = wanted.where(job.c.status == status)
     if kind:
         wanted = wanted.where(job.c.kind == kind)
+    if owner is not None:
+        wanted = wanted.where(job.c.owner == owner)
     if after:
         wanted = wanted.where(job.c.id < after)
     return [entry_of(row) for row in connection.execute(wanted)]
@@ -66,6 +76,9 @@ def entry_of(row: Row[Any]) -> JobEntry:
         depends_on=tuple(sorted(int(needed) for needed in (row.needs or "").split())),
         requested_by=row.requested_by,
         store=row.store,
+        owner=row.owner,
+        folder=row.folder,
+        files_until=row.files_until,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +80,10 @@ class Jobs:
         max_attempts: int = 5,
         requested_by: str = "",
         store: str | None = None,
+        owner: str | None = None,
+        folder: str | None = None,
+        file_bytes: int = 0,
+        check: Callable[[Connection], object] | None = None,
     ) -> JobEntry:
         """Asks for work; an unfinished job of the same `dedupe_key` is the answer if there is one.
 
@@ -93,6 +97,10 @@ class Jobs:
             max_attempts: how often it is tried while its errors may go away with time.
             requested_by: who asks, for people.
             store: the id of the store that its files are for, whose runners alone take it; None for any.
+            owner: the caller that alone may know of it, beside administrators; None for jobs of all.
+            folder: of its files, within those of its store; None without any.
+            file_bytes: what is in it.
+            check: called in the transaction of a new job; what it raises is raised, and there is no job.
 
         Raises:
             NotFoundError: a job in `depends_on`, or the parent, does not exist.
@@ -116,12 +124,17 @@ class Jobs:
             "max_attempts": max_attempts,
             "requested_by": requested_by,
             "store": store,
+            "owner": owner,
+            "folder": folder,
+            "file_bytes": file_bytes,
         }
         for _ in range(_ENQUEUE_ATTEMPTS):
             try:
                 with self.database.write() as connection:
                     entry = queries.find_open_job(connection, dedupe_key)
                     if entry is None:
+                        if check is not None:
+                            check(connection)
                         entry = self._insert(connection, values, sorted(set(depends_on)))
             except IntegrityError:  # the key was taken since we looked: by now that job can be seen
                 continue
@@ -139,7 +152,13 @@ class Jobs:
             return _require(connection, job_id)
 
     def list(
-        self, *, status: str | JobStatus = "", kind: str = "", after: int = 0, limit: int = 100
+        self,
+        *,
+        status: str | JobStatus = "",
+        kind: str = "",
+        after: int = 0,
+        limit: int = 100,
+        owner: str | None = None,
     ) -> builtins.list[JobEntry]:
         """Lists jobs, newest first.
 
@@ -148,6 +167,7 @@ class Jobs:
             kind: only those; empty for all.
             after: the id that the page before ended with; 0 for the first page.
             limit: how many at most.
+            owner: only those of this caller; None for all.
 
         Raises:
             InvalidInputError: there is no such status or kind, or the limit is negative.
@@ -157,7 +177,9 @@ class Jobs:
         checked_limit(limit)
         wanted = _status(status) if status else None
         with self.database.read() as connection:
-            return queries.find_jobs(connection, status=wanted, kind=kind, after=min(after, MAX_INTEGER), limit=limit)
+            return queries.find_jobs(
+                connection, status=wanted, kind=kind, after=min(after, MAX_INTEGER), limit=limit, owner=owner
+            )
 
     def cancel(self, job_id: int) -> JobEntry:
         """Ends a job and those that it values for; a finished one stays what it is.

@@ -14,7 +14,7 @@ from panope_backends.errors import AvailabilityError
 from panope_backends.retry import RetryPolicy
 from panope_registry.interruption import interruptible
 from panope_registry.jobs.claims import Claim, Claims, RenewalResult
-from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, RunnerStopping
+from panope_registry.jobs.context import Interrupted, JobCancelled, JobContext, LeaseLost, Postponed, RunnerStopping
 from panope_registry.jobs.failure import JOB_RETRIES, failure_of
 from panope_registry.jobs.notifications import forward_notifications
 from panope_registry.jobs.pruning import Pruning, Retention
@@ -192,6 +192,8 @@ class Runner:
             return lambda: None
         if isinstance(interruption, JobCancelled):
             return lambda: self._claims.end_cancelled(claim)
+        if isinstance(interruption, Postponed):
+            return lambda: self._claims.give_back(claim, interruption.seconds)
         return lambda: self._claims.give_back(claim)
 
     def _report(self, record: Callable[[], object]) -> None:

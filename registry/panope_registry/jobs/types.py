@@ -88,6 +88,9 @@ class JobEntry:
         depends_on: the jobs that must succeed first, by id.
         requested_by: the user or part of Panope that asked for it; empty when unknown.
         store: the id of the store that its files are for, whose runners alone take it; None for any.
+        owner: the caller that alone may know of it, beside administrators; None for jobs of the registry.
+        folder: of its files, within those of its store; None without any.
+        files_until: when the files go that it has made; None for none.
     """
 
     id: int
@@ -109,3 +112,6 @@ class JobEntry:
     depends_on: tuple[int, ...]
     requested_by: str
     store: str | None = None
+    owner: str | None = None
+    folder: str | None = None
+    files_until: datetime | None = None

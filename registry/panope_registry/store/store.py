@@ -9,6 +9,7 @@
     ├── removal.lock                held by who removes blobs, and for a moment by who begins to count on one
     ├── downloads/                  beginnings of files that come from elsewhere (`panope_registry.download`)
     ├── reservations/               the space reserved for what is on its way (`panope_registry.retention`)
+    ├── job_files/                  what callers' jobs take and make, for a while (`panope_registry.job_files`)
     ├── space.lock                  held by whoever checks whether something fits and frees space for it
     └── work/                       staging folders
 
@@ -93,8 +94,17 @@ class Store:
         self.checkouts = folder / "checkouts"
         self.downloads = folder / "downloads"
         self.reservations = folder / "reservations"
+        self.job_files = folder / "job_files"
         _rename_old_entries(folder)
-        places = (self.checkouts, self.quarantine, self.trash, self.downloads, self.reservations, self._work)
+        places = (
+            self.checkouts,
+            self.quarantine,
+            self.trash,
+            self.downloads,
+            self.reservations,
+            self.job_files,
+            self._work,
+        )
         for path in (folder, self.blobs.parent, self.blobs, *places):
             path.mkdir(mode=0o700, exist_ok=True)
         self.id = _store_id(folder)

@@ -21,6 +21,7 @@ from panope_registry.tables.model_tables import metadata
 HAS_KEY_AND_IS_OPEN = text("dedupe_key <> '' AND status IN ('waiting', 'queued', 'running')")
 _IS_QUEUED = text("status = 'queued'")
 _IS_RUNNING = text("status = 'running'")
+_HAS_FOLDER = text("folder IS NOT NULL")
 
 job = Table(
     "job",
@@ -35,6 +36,10 @@ job = Table(
     Column("parent_id", ForeignKey("job.id", ondelete="SET NULL"), index=True, doc="the job that asked for this one"),
     Column("requested_by", Text, nullable=False, doc="'' when unknown"),
     Column("store", Text, doc="the id of the store that its bytes are for, whose runners alone take it; null for all"),
+    Column("owner", Text, doc="the caller that alone may know of it, beside administrators; null for jobs of all"),
+    Column("folder", Text, doc="of its files, within those of its store; null without any"),
+    Column("file_bytes", BigInteger, nullable=False, server_default="0", doc="what its files take"),
+    Column("files_until", UtcDateTime, doc="when its files go; null without any that it has made"),
     Column("progress_phase", Text, nullable=False),
     Column("progress_done", BigInteger, nullable=False),
     Column("progress_total", BigInteger, nullable=False, doc="0 when unknown"),
@@ -68,6 +73,7 @@ job = Table(
         sqlite_where=HAS_KEY_AND_IS_OPEN,
         postgresql_where=HAS_KEY_AND_IS_OPEN,
     ),
+    Index("ix_job_folder", "folder", sqlite_where=_HAS_FOLDER, postgresql_where=_HAS_FOLDER),
     Index("ix_job_running", "lease_until", sqlite_where=_IS_RUNNING, postgresql_where=_IS_RUNNING),
 )
 

@@ -41,6 +41,13 @@ class Authenticator(Protocol):
     def is_live(self, principal: Principal) -> bool:
         """Whether somebody who was let in before would be now."""
 
+    async def principal_of_key(self, key_id: str) -> Principal | None:
+        """Whose work is done that was accepted with a key; None when that has ended.
+
+        Raises:
+            AvailabilityError: nobody can tell now.
+        """
+
 
 class AnonymousAccess:
     """Everybody may call and nobody is known, whatever keys they send: `auth = off`."""
@@ -52,6 +59,10 @@ class AnonymousAccess:
     def is_live(self, principal: Principal) -> bool:
         """Always."""
         return True
+
+    async def principal_of_key(self, key_id: str) -> Principal | None:
+        """Nobody in particular."""
+        return ANONYMOUS
 
 
 class KeyAccess:
@@ -91,6 +102,10 @@ class KeyAccess:
     def is_live(self, principal: Principal) -> bool:
         """Whether the key was neither taken back nor has ended."""
         return not principal.key_id or self._keys.is_live(principal.key_id)
+
+    async def principal_of_key(self, key_id: str) -> Principal | None:
+        """The key's, as the registry says."""
+        return await self._keys.principal(key_id)
 
     async def _known(self, key: ApiKey, caller: Caller) -> Principal:
         principal = self._keys.known(key)

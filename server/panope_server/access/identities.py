@@ -63,6 +63,10 @@ class IdentityAccess:
             return self._keys.is_live(principal)
         return principal.expires_at.timestamp() + CLOCK_SKEW_SECONDS > self._today().timestamp()
 
+    async def principal_of_key(self, key_id: str) -> Principal | None:
+        """The key's."""
+        return await self._keys.principal_of_key(key_id)
+
 
 class TokenIdentity:
     """Knows callers by the claims of their tokens.

@@ -142,6 +142,16 @@ class KeyCache:
         self._used.add(key.id)
         return known.principal
 
+    async def principal(self, key_id: str) -> Principal | None:
+        """Who the key of an id is of, as the registry says now; None when it has ended.
+
+        Raises:
+            AvailabilityError: the database does not answer.
+        """
+        await self._read([key_id])
+        known = self._known.get(key_id)
+        return known.principal if known is not None and self.is_live(key_id) else None
+
     async def refresh(self) -> None:
         """Sees what changed.
 

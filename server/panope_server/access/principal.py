@@ -40,6 +40,11 @@ class Principal:
         return not self.name
 
     @property
+    def is_admin(self) -> bool:
+        """Whether it may do everything on every model."""
+        return self.scopes.are_all and self.models.are_all
+
+    @property
     def flow(self) -> str:
         """Whose turns its calls wait for; empty for somebody who is not known."""
         return f"key:{self.key_id}" if self.key_id else self.name

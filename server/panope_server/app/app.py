@@ -13,6 +13,7 @@ import structlog
 
 from panope_backends.errors import PanopeError
 from panope_envoy.options import hosts_for
+from panope_registry.jobs.kinds import GENERATION
 from panope_registry.session import RegistrySession
 from panope_registry.shared_store.driver import check_driver
 from panope_server.access.token_keys import TokenKeys
@@ -24,6 +25,7 @@ from panope_server.app.registry_session import open_registry_session, shared_sto
 from panope_server.app.shutdown import DRAIN_SECONDS, drain, end_in_time
 from panope_server.app.status import ServerStatus
 from panope_server.config import Settings
+from panope_server.generation_jobs.handler import GenerationHandler
 from panope_server.observability.loop import watch_loop
 from panope_server.observability.metrics import Metrics, panope_version
 from panope_server.runtime.home import StartError, locked_home, run_folder_for
@@ -38,6 +40,7 @@ from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.cache import cache_routes
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.http.job_files import job_file_routes
 from panope_server.transport.http.keys import key_routes
 from panope_server.transport.http.status import StatusJson
 from panope_server.transport.http.token_keys import token_key_routes
@@ -132,6 +135,7 @@ class App:
         await self._start_envoy(stack, run_folder, tls)
         await self._job_worker.start()
         stack.push_async_callback(self._job_worker.stop)
+        self._start_generation_jobs(stack, parts)
         self._drain_first(stack, parts, grpc_server, admin)
         watcher = asyncio.create_task(watch_loop(self._metrics.event_loop_lag))
         stack.callback(watcher.cancel)
@@ -212,6 +216,7 @@ class App:
             more=[
                 *file_routes(parts.files),
                 *hub_routes(parts.files),
+                *job_file_routes(parts.services.generation_jobs),
                 *key_routes(parts.services.keys),
                 *cache_routes(parts.services.cache),
                 *token_key_routes(None if keys is None else keys.read),
@@ -242,6 +247,17 @@ class App:
         await envoy.start()
         stack.push_async_callback(envoy.stop)
 
+    def _start_generation_jobs(self, stack: AsyncExitStack, parts: Parts) -> None:
+        handler = GenerationHandler(
+            asyncio.get_running_loop(),
+            parts.services.pipeline,
+            parts.authenticator,
+            parts.job_files,
+            self._settings.generation_jobs.timeout_seconds,
+        )
+        parts.generation_runner.start(dict.fromkeys(GENERATION, handler))
+        stack.push_async_callback(parts.generation_runner.stop)
+
     def _drain_first(self, stack: AsyncExitStack, parts: Parts, grpc_server: GrpcServer, admin: AdminServer) -> None:
         """Before any part is stopped: takes no new call, and waits for those that run."""
         stack.push_async_callback(
@@ -251,7 +267,7 @@ class App:
             grpc_server,
             self._status.envoy,
             lambda: admin.is_answering,
-            self._job_worker,
+            [self._job_worker.stop, parts.generation_runner.stop],
             min(self._settings.workers.drain_timeout_seconds, DRAIN_SECONDS),
             self._settings.stop_delay_seconds,
         )

@@ -7,14 +7,18 @@ from functools import partial
 
 from panope_registry.access.pepper import Peppers
 from panope_registry.access.scopes import WRITE
+from panope_registry.job_files import JobFiles
 from panope_registry.serving_records.inference_log import InferenceLog
 from panope_registry.session import RegistrySession
 from panope_server.access.authentication import Authenticator
 from panope_server.access.principal import Principal, set_principal
+from panope_server.app.generation_jobs import job_files_for
 from panope_server.app.hub import check_vendor
 from panope_server.app.response_cache import ResponseCache, build_cache
 from panope_server.config import Settings
 from panope_server.config.remote import check_host
+from panope_server.generation_jobs.jobs import GenerationJobs
+from panope_server.generation_jobs.runner import GenerationRunner
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.authorise import Authorise
@@ -85,6 +89,8 @@ class Parts:
         files: the store's, as callers may fetch them.
         limits: let calls in.
         media: fetches files that calls name by URL.
+        job_files: that jobs of callers take and make.
+        generation_runner: runs such jobs.
     """
 
     models: ModelManager
@@ -100,6 +106,8 @@ class Parts:
     files: AuthorizedFiles
     limits: AsyncLimits
     media: MediaFetcher
+    job_files: JobFiles
+    generation_runner: GenerationRunner
 
     def on_denied(self, principal: Principal, permission: Permission) -> None:
         """Records that somebody was refused what would have changed something, or told of who may and did what."""
@@ -127,13 +135,22 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
     pipeline = build_pipeline(
         settings, models, visibility, authenticator, limits, metrics, call_log, usage, routes, cache, media
     )
+    authorized_jobs = AuthorizedJobs(jobs, audit)
+    job_files = job_files_for(settings, session)
     services = Services(
         settings=settings,
         pipeline=pipeline,
         models=AuthorizedModels(models, visibility, audit),
         model_admin=AuthorizedModelAdmin(ModelAdmin(session.retention, session.registry, models), visibility, audit),
         acquisition=AuthorizedAcquisition(_acquisition(settings, session, hardware), visibility, audit),
-        jobs=AuthorizedJobs(jobs, audit),
+        jobs=authorized_jobs,
+        generation_jobs=GenerationJobs(
+            _front_steps(settings, models, authenticator, media),
+            models.dispatcher.facts_of,
+            job_files,
+            authorized_jobs,
+            audit,
+        ),
         aliases=AuthorizedAliases(AsyncAliases(session.aliases), visibility, audit),
         routes=AuthorizedRoutes(models.call_directory, Visibility(models.call_directory), routes, models.loader),
         usage=AuthorizedUsage(AsyncUsage(session.usage)),
@@ -146,7 +163,21 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
     )
     files = AuthorizedFiles(session.published_files, visibility)
     return Parts(
-        models, heartbeat, jobs, call_log, usage, cache, routes, services, authenticator, audit, files, limits, media
+        models=models,
+        heartbeat=heartbeat,
+        jobs=jobs,
+        call_log=call_log,
+        usage=usage,
+        cache=cache,
+        routes=routes,
+        services=services,
+        authenticator=authenticator,
+        audit=audit,
+        files=files,
+        limits=limits,
+        media=media,
+        job_files=job_files,
+        generation_runner=GenerationRunner(settings, session.jobs, session.store.id),
     )
 
 
@@ -191,6 +222,15 @@ def build_pipeline(
         FetchMedia(media, settings.limits.media, settings.media_urls.max_call_bytes, validate.check),
     ]
     return Pipeline(steps, Dispatch(models.dispatcher))
+
+
+def _front_steps(
+    settings: Settings, models: ModelManager, authenticator: Authenticator, media: MediaFetcher
+) -> list[Step]:
+    """The steps that a call passes before it is accepted as a job: it passes all of them when it runs."""
+    validate = Validate(settings.limits, media.check)
+    directory = AuthorizedDirectory(models.call_directory, Visibility(models.call_directory))
+    return [validate, Resolve(directory), Authorise(authenticator)]
 
 
 def _dependencies(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from panope_server.runtime.processes.envoy import EnvoyProcess
-from panope_server.runtime.processes.job_worker import JobsProcess
 from panope_server.transport.grpc.server import GrpcServer
 from panope_server.transport.health import Health
 from panope_server.transport.running_calls import RunningCalls
@@ -30,7 +29,7 @@ async def drain(
     server: GrpcServer,
     envoy: EnvoyProcess | None,
     is_sending_files: Callable[[], bool],
-    job_worker: JobsProcess,
+    stop_jobs: Sequence[Callable[[], Awaitable[None]]],
     seconds: float,
     delay_seconds: float,
 ) -> None:
@@ -42,7 +41,7 @@ async def drain(
         server: the gRPC server.
         envoy: the edge, if there is one.
         is_sending_files: whether the small HTTP app answers anybody.
-        job_worker: ends beside, for a job may take as long as a call to come to a safe point.
+        stop_jobs: end what runs jobs beside, for a job may take as long as a call to come to a safe point.
         seconds: the longest time for calls to end.
         delay_seconds: between saying so and closing the ports, in which balancers look elsewhere.
     """
@@ -53,7 +52,7 @@ async def drain(
     calls.end_streams()
     refusing = asyncio.get_running_loop().call_later(seconds, _refuse_rest, calls)
     most = seconds + REFUSE_SECONDS
-    draining = [server.drain(most), job_worker.stop()]
+    draining = [server.drain(most), *(stop() for stop in stop_jobs)]
     if envoy is not None:
         draining.append(envoy.drain(most, lambda: calls.count > 0 or is_sending_files()))
     await asyncio.gather(*draining)

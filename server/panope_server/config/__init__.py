@@ -12,7 +12,12 @@ from panope_server.config.sections.limits import Limits
 from panope_server.config.sections.media import MediaLimits
 from panope_server.config.sections.media_urls import MediaUrlSettings
 from panope_server.config.sections.openai import OpenAiSettings
-from panope_server.config.sections.records import InferenceLogSettings, JobSettings, UsageSettings
+from panope_server.config.sections.records import (
+    GenerationJobSettings,
+    InferenceLogSettings,
+    JobSettings,
+    UsageSettings,
+)
 from panope_server.config.sections.remote import RemoteSettings
 from panope_server.config.sections.response_cache import ResponseCacheSettings
 from panope_server.config.sections.tls import TlsSettings
@@ -22,6 +27,7 @@ from panope_server.config.settings_errors import SettingsError
 
 __all__ = [
     "Generation",
+    "GenerationJobSettings",
     "Grants",
     "InferenceLogSettings",
     "JobSettings",

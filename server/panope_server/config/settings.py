@@ -16,7 +16,12 @@ from panope_server.config.sections.limits import Limits
 from panope_server.config.sections.media_urls import MediaUrlSettings
 from panope_server.config.sections.models import ModelsSettings
 from panope_server.config.sections.openai import OpenAiSettings
-from panope_server.config.sections.records import InferenceLogSettings, JobSettings, UsageSettings
+from panope_server.config.sections.records import (
+    GenerationJobSettings,
+    InferenceLogSettings,
+    JobSettings,
+    UsageSettings,
+)
 from panope_server.config.sections.remote import RemoteSettings
 from panope_server.config.sections.response_cache import ResponseCacheSettings
 from panope_server.config.sections.storage import Hub, SharedStoreSettings, StoreSettings
@@ -144,6 +149,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     remote: RemoteSettings = RemoteSettings()
     media_urls: MediaUrlSettings = MediaUrlSettings()
     jobs: JobSettings = JobSettings()
+    generation_jobs: GenerationJobSettings = GenerationJobSettings()
     inference_log: InferenceLogSettings = InferenceLogSettings()
     usage: UsageSettings = UsageSettings()
 

@@ -17,6 +17,7 @@ from panope_registry.jobs.kinds import SHARE
 from panope_registry.maintenance import Maintenance, MaintenancePolicy
 from panope_registry.session import RegistrySession
 from panope_registry.shared_store import RemoteStore, Uploader
+from panope_server.app.generation_jobs import job_files_for
 from panope_server.config import Settings
 
 _log = structlog.get_logger("panope.store")
@@ -37,7 +38,8 @@ def maintained(
     database, store, jobs = session.database, session.store, session.jobs
     uploader = None if remote is None else Uploader(database, store, remote)
     policy = MaintenancePolicy(scrub_bytes_per_second=settings.store.scrub_speed)
-    maintenance = Maintenance(database, store, session.retention, jobs, uploader, _emit, policy)
+    job_files = job_files_for(settings, session)
+    maintenance = Maintenance(database, store, session.retention, jobs, uploader, job_files, _emit, policy)
     threads = [threading.Thread(target=maintenance.run, args=(stop,), name="maintenance")]
     if uploader is not None:
         # A runner of its own: uploading gigabytes must not hold up a download that somebody waits for.

@@ -41,6 +41,10 @@ class Pipeline:
         answer: Output = parts[0] if len(parts) == 1 else task_of(call.input).join(parts)
         return answer
 
+    async def take(self, call: Call) -> None:
+        """Takes a call all the way; the parts of its answer go to its own `output`."""
+        await self._run(call)
+
     def stream(self, call: Call) -> AnswerStream:
         """The parts of a call's answer as they come: `async with pipeline.stream(call) as parts: async for part …`.
 

@@ -17,6 +17,7 @@ from panope_registry.models.routes import Route
 from panope_registry.models.types import EVERY_MODEL, ModelFilter
 from panope_registry.retention.types import RemovalResult
 from panope_registry.serving_records.usage import Dimension, UsageFilter, UsageSum
+from panope_server.generation_jobs.jobs import ServedFile
 from panope_server.pipeline.cache.statistics import CacheStatistics
 from panope_server.pipeline.call import Call
 from panope_server.runtime.hardware.usage.device_usage import DeviceUsage
@@ -94,6 +95,25 @@ class Jobs(Protocol):
 
     def watch(self, job_id: int) -> AsyncIterator[JobEntry]:
         """The job as it is, then whenever it changes, up to its end."""
+
+
+class GenerationJobs(Protocol):
+    """Accepts generations as jobs, and hands out the files that they have made."""
+
+    async def submit(self, call: Call) -> JobEntry:
+        """The job that will run the call.
+
+        Raises:
+            PanopeError: as of a call that is run, as far as it is known before.
+            UnauthenticatedError: nobody would know whose job it is.
+            CapacityError: the caller has too many jobs or files, or the server too many files.
+        """
+
+    async def file(self, job_id: int, name: str) -> ServedFile:
+        """A file of the caller's job; NotFoundError when there is none, or none any more."""
+
+    async def delete_files(self, job_id: int) -> JobEntry:
+        """Removes the files of the caller's job before their time; NotFoundError when there are none."""
 
 
 class Acquisition(Protocol):

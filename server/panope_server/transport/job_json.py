@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
+from panope_backends.errors import NotFoundError
 from panope_registry.jobs import JobEntry, JobStatus
+
+MAX_DIGITS = 18
+"""Of a job's id; those of no database have more."""
 
 JobStatusJson = Literal["waiting", "queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -45,6 +49,26 @@ class JobErrorJson(TypedDict):
     retryable: bool
 
 
+class JobFileJson(TypedDict, total=False):
+    """A file that a job has made, which `/v1/jobs/{id}/files/{name}` serves; a video alone has frames.
+
+    Attributes:
+        seed: by which the same request generates it again.
+        flagged: whether the model's safety checker took offence; the image is black.
+    """
+
+    name: Required[str]
+    media_type: Required[str]
+    size_bytes: Required[int]
+    sha256: Required[str]
+    width: int
+    height: int
+    seed: int
+    flagged: bool
+    frames: int
+    frames_per_second: float
+
+
 class JobJson(TypedDict):
     """A job; its `payload` is what was asked for, and its `result` what came of it once it succeeded.
 
@@ -54,6 +78,8 @@ class JobJson(TypedDict):
         parent_id: the job that asked for this one.
         depends_on: jobs that end before this one begins.
         store: the one whose files it changes; null for a job of any server.
+        files: that it has made, until they expire.
+        expires_at: when its files do; null without any.
     """
 
     id: int
@@ -73,6 +99,8 @@ class JobJson(TypedDict):
     depends_on: list[int]
     requested_by: str
     store: str | None
+    files: list[JobFileJson]
+    expires_at: str | None
 
 
 class JobsJson(TypedDict):
@@ -114,7 +142,25 @@ def job_json(job: JobEntry) -> JobJson:
         "depends_on": list(job.depends_on),
         "requested_by": job.requested_by,
         "store": job.store,
+        "files": files_of(job),
+        "expires_at": _moment(job.files_until),
     }
+
+
+def job_id_of(given: str) -> int:
+    """The id of a job in a path; NotFoundError for what is none."""
+    # isdecimal() alone would take digits of other scripts, and int() any number of them.
+    if not (given.isascii() and given.isdecimal() and len(given) <= MAX_DIGITS):
+        raise NotFoundError("there is no such job", reason="job_not_found", field="job")
+    return int(given)
+
+
+def files_of(job: JobEntry) -> list[JobFileJson]:
+    """The files that a job has made, while they are there."""
+    if job.status is not JobStatus.SUCCEEDED or job.folder is None:
+        return []
+    files: list[JobFileJson] = job.result.get("files", [])
+    return files
 
 
 def _moment(moment: datetime | None) -> str | None:

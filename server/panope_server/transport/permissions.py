@@ -22,11 +22,13 @@ class Permission:
         resource: of a scope, or a task; empty where whoever is let in may do it.
         action: on that.
         is_public: whether callers need not be let in; what is told to them is up to the method.
+        is_for_own: whether callers who may run some task need no scope: they are told of what is their own.
     """
 
     resource: str = ""
     action: str = ""
     is_public: bool = False
+    is_for_own: bool = False
 
     @property
     def is_inference(self) -> bool:
@@ -42,7 +44,7 @@ class Permission:
         """
         if not self.resource or self.is_public or principal.may_use(self.resource, self.action):
             return
-        if self.is_inference and principal.scopes.allow_some_task:
+        if (self.is_inference or self.is_for_own) and principal.scopes.allow_some_task:
             return
         if principal.is_anonymous:
             raise unauthenticated()
@@ -61,7 +63,8 @@ ALIASES_READ, ALIASES_WRITE = Permission("aliases", READ), Permission("aliases",
 KEYS_READ, KEYS_WRITE = Permission("keys", READ), Permission("keys", WRITE)
 CACHE_READ, CACHE_WRITE = Permission("cache", READ), Permission("cache", WRITE)
 USAGE_READ = Permission("usage", READ)
-JOBS_READ, JOBS_WRITE = Permission("jobs", READ), Permission("jobs", WRITE)
+#: Whoever may generate by jobs may follow and end its own.
+JOBS_READ, JOBS_WRITE = Permission("jobs", READ, is_for_own=True), Permission("jobs", WRITE, is_for_own=True)
 
 _ALIASES = {
     **dict.fromkeys(("ListAliases", "GetAlias", "ExplainRoute"), ALIASES_READ),
@@ -71,6 +74,10 @@ _ALIASES = {
 _JOBS = {
     **dict.fromkeys(("ListJobs", "GetJob", "WatchJob"), JOBS_READ),
     **dict.fromkeys(("CancelJob", "RetryJob"), JOBS_WRITE),
+}
+_GENERATION_JOBS = {
+    **dict.fromkeys(("SubmitImages", "SubmitVideo"), INFERENCE),
+    "DeleteJobFiles": JOBS_WRITE,
 }
 _CHANGES_OF_MODELS = dict.fromkeys(
     ("RegisterModel", "UpdateModel", "PullModel", "BuildVariant", "PinModel", "UnpinModel", "DeleteModel"), MODELS_WRITE
@@ -94,6 +101,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.v1.ImageService": dict.fromkeys(("Upscale", "GenerateImages"), INFERENCE),
     "panope.v1.VideoService": {"GenerateVideo": INFERENCE},
     "panope.v1.EmbedService": dict.fromkeys(("Embed", "StreamEmbed", "Tokenize", "Detokenize"), INFERENCE),
+    "panope.v1.GenerationJobService": {**_GENERATION_JOBS, "ReadJobFile": JOBS_READ},
     "panope.v1.GenerateService": dict.fromkeys(("Generate", "StreamGenerate", "Chat", "StreamChat"), INFERENCE),
     "panope.v1.InferService": dict.fromkeys(("Infer", "StreamInfer"), INFERENCE),
     "panope.v1.JobService": _JOBS,
@@ -134,6 +142,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.rest.v1.VideoService": {"CreateVideo": INFERENCE},
     "panope.rest.v1.SegmentationService": dict.fromkeys(("Segment", "SegmentModel"), INFERENCE),
     "panope.rest.v1.OcrService": dict.fromkeys(("Recognize", "RecognizeModel"), INFERENCE),
+    "panope.rest.v1.GenerationJobService": _GENERATION_JOBS,
     "panope.rest.v1.HuggingFaceService": dict.fromkeys(
         (
             *("Embed", "EmbedModel", "Summarize", "SummarizeModel", "Translate", "TranslateModel"),

@@ -9,6 +9,7 @@ from panope_server.transport.health import Health
 from panope_server.transport.interfaces import (
     Acquisition,
     Aliases,
+    GenerationJobs,
     Jobs,
     Keys,
     ModelAdmin,
@@ -32,6 +33,7 @@ class Services:
         model_admin: pins and deletes models.
         acquisition: registers, downloads and builds models, by jobs.
         jobs: lists, cancels and follows jobs.
+        generation_jobs: accepts generations as jobs.
         aliases: the names that point to models.
         routes: how calls of aliases with several targets are split.
         usage: what callers have used.
@@ -47,6 +49,7 @@ class Services:
     model_admin: ModelAdmin
     acquisition: Acquisition
     jobs: Jobs
+    generation_jobs: GenerationJobs
     aliases: Aliases
     routes: Routes
     usage: Usage

@@ -82,10 +82,14 @@ class Job(google.protobuf.message.Message):
     DEPENDS_ON_FIELD_NUMBER: builtins.int
     REQUESTED_BY_FIELD_NUMBER: builtins.int
     STORE_FIELD_NUMBER: builtins.int
+    FILES_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Unique in this registry."""
     kind: builtins.str
-    """What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize` or `share`."""
+    """What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize`, `share`, `generate_images` or
+    `generate_video`.
+    """
     status: Global___Job.Status.ValueType
     """Where it is in its life."""
     payload_json: builtins.str
@@ -130,6 +134,14 @@ class Job(google.protobuf.message.Message):
     def depends_on(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """The jobs that must succeed before it."""
 
+    @property
+    def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___JobFile]:
+        """The files that it has made, until they expire."""
+
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When its files expire; unset without any."""
+
     def __init__(
         self,
         *,
@@ -150,11 +162,67 @@ class Job(google.protobuf.message.Message):
         depends_on: collections.abc.Iterable[builtins.int] | None = ...,
         requested_by: builtins.str = ...,
         store: builtins.str = ...,
+        files: collections.abc.Iterable[Global___JobFile] | None = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "progress", b"progress", "run_time", b"run_time", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "create_time", b"create_time", "depends_on", b"depends_on", "error", b"error", "finish_time", b"finish_time", "id", b"id", "kind", b"kind", "max_attempts", b"max_attempts", "parent_id", b"parent_id", "payload_json", b"payload_json", "progress", b"progress", "requested_by", b"requested_by", "result_json", b"result_json", "run_time", b"run_time", "start_time", b"start_time", "status", b"status", "store", b"store"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "error", b"error", "expire_time", b"expire_time", "finish_time", b"finish_time", "progress", b"progress", "run_time", b"run_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "create_time", b"create_time", "depends_on", b"depends_on", "error", b"error", "expire_time", b"expire_time", "files", b"files", "finish_time", b"finish_time", "id", b"id", "kind", b"kind", "max_attempts", b"max_attempts", "parent_id", b"parent_id", "payload_json", b"payload_json", "progress", b"progress", "requested_by", b"requested_by", "result_json", b"result_json", "run_time", b"run_time", "start_time", b"start_time", "status", b"status", "store", b"store"]) -> None: ...
 
 Global___Job: typing_extensions.TypeAlias = Job
+
+@typing.final
+class JobFile(google.protobuf.message.Message):
+    """A file that a job has made."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
+    WIDTH_FIELD_NUMBER: builtins.int
+    HEIGHT_FIELD_NUMBER: builtins.int
+    SEED_FIELD_NUMBER: builtins.int
+    FLAGGED_FIELD_NUMBER: builtins.int
+    FRAMES_FIELD_NUMBER: builtins.int
+    FRAMES_PER_SECOND_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """By which it is read, such as `0.png`."""
+    media_type: builtins.str
+    """Such as `video/mp4`."""
+    size_bytes: builtins.int
+    """Of it, in bytes."""
+    sha256: builtins.str
+    """Of it, in hexadecimal digits."""
+    width: builtins.int
+    """In pixels."""
+    height: builtins.int
+    """In pixels."""
+    seed: builtins.int
+    """By which the same request generates it again."""
+    flagged: builtins.bool
+    """Whether the model's safety checker took offence; the image is black."""
+    frames: builtins.int
+    """Of a video."""
+    frames_per_second: builtins.float
+    """Of a video: how many are shown in a second."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        media_type: builtins.str = ...,
+        size_bytes: builtins.int = ...,
+        sha256: builtins.str = ...,
+        width: builtins.int = ...,
+        height: builtins.int = ...,
+        seed: builtins.int = ...,
+        flagged: builtins.bool = ...,
+        frames: builtins.int = ...,
+        frames_per_second: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["flagged", b"flagged", "frames", b"frames", "frames_per_second", b"frames_per_second", "height", b"height", "media_type", b"media_type", "name", b"name", "seed", b"seed", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]) -> None: ...
+
+Global___JobFile: typing_extensions.TypeAlias = JobFile
 
 @typing.final
 class JobProgress(google.protobuf.message.Message):

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class JobServiceStub(object):
-    """Tells of jobs, the registry's long work: syncing repos, downloading files.
+    """Tells of jobs, long work: syncing repos, downloading files, generating videos. A caller without the scope `jobs:read`
+    sees those that it has asked GenerationJobService for.
     """
 
     def __init__(self, channel):
@@ -63,7 +64,8 @@ class JobServiceStub(object):
 
 
 class JobServiceServicer(object):
-    """Tells of jobs, the registry's long work: syncing repos, downloading files.
+    """Tells of jobs, long work: syncing repos, downloading files, generating videos. A caller without the scope `jobs:read`
+    sees those that it has asked GenerationJobService for.
     """
 
     def ListJobs(self, request, context):
@@ -139,7 +141,8 @@ def add_JobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JobService(object):
-    """Tells of jobs, the registry's long work: syncing repos, downloading files.
+    """Tells of jobs, long work: syncing repos, downloading files, generating videos. A caller without the scope `jobs:read`
+    sees those that it has asked GenerationJobService for.
     """
 
     @staticmethod

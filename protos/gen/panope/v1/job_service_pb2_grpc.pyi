@@ -106,7 +106,9 @@ _JobServiceWatchJobType = typing_extensions.TypeVar(
 )
 
 class JobServiceStub(typing.Generic[_JobServiceListJobsType, _JobServiceGetJobType, _JobServiceCancelJobType, _JobServiceRetryJobType, _JobServiceWatchJobType]):
-    """Tells of jobs, the registry's long work: syncing repos, downloading files."""
+    """Tells of jobs, long work: syncing repos, downloading files, generating videos. A caller without the scope `jobs:read`
+    sees those that it has asked GenerationJobService for.
+    """
 
     @typing.overload
     def __init__(self: JobServiceStub[
@@ -197,7 +199,9 @@ JobServiceAsyncStub: typing_extensions.TypeAlias = JobServiceStub[
 ]
 
 class JobServiceServicer(metaclass=abc.ABCMeta):
-    """Tells of jobs, the registry's long work: syncing repos, downloading files."""
+    """Tells of jobs, long work: syncing repos, downloading files, generating videos. A caller without the scope `jobs:read`
+    sees those that it has asked GenerationJobService for.
+    """
 
     @abc.abstractmethod
     def ListJobs(

@@ -41,10 +41,18 @@ class AsyncJobs:
         return await call_registry(lambda: enqueue(self._jobs, request, requested_by, store=store))
 
     async def list(
-        self, *, status: JobStatus | None = None, kind: str = "", after: int = 0, limit: int = 100
+        self,
+        *,
+        status: JobStatus | None = None,
+        kind: str = "",
+        after: int = 0,
+        limit: int = 100,
+        owner: str | None = None,
     ) -> Sequence[JobEntry]:
-        """Jobs, newest first, those older than job `after`."""
-        return await call_registry(lambda: self._jobs.list(status=status or "", kind=kind, after=after, limit=limit))
+        """Jobs, newest first, those older than job `after`; only those of one caller if it is named."""
+        return await call_registry(
+            lambda: self._jobs.list(status=status or "", kind=kind, after=after, limit=limit, owner=owner)
+        )
 
     async def get(self, job_id: int) -> JobEntry:
         """One job; NotFoundError when there is none of that id."""

@@ -16,6 +16,7 @@ from panope.v1 import (
     detect_service_pb2,
     embed_service_pb2,
     generate_service_pb2,
+    generation_job_service_pb2,
     image_service_pb2,
     infer_service_pb2,
     job_service_pb2,
@@ -46,12 +47,14 @@ from panope_server.transport.grpc.texts.text_servicer import TextServicer
 from panope_server.transport.grpc.vision.depth_servicer import DepthServicer
 from panope_server.transport.grpc.vision.detect_servicer import DetectServicer
 from panope_server.transport.grpc.vision.image_servicer import ImageServicer
+from panope_server.transport.grpc.vision.job_servicer import GenerationJobServicer
 from panope_server.transport.grpc.vision.ocr_servicer import OcrServicer
 from panope_server.transport.grpc.vision.segment_servicer import SegmentServicer
 from panope_server.transport.grpc.vision.video_servicer import VideoServicer
 from panope_server.transport.rest.classification.servicer import ClassificationServicer
 from panope_server.transport.rest.depth.servicer import DepthEstimationServicer
 from panope_server.transport.rest.detection.servicer import DetectionServicer
+from panope_server.transport.rest.generation_jobs.servicer import GenerationJobRestServicer
 from panope_server.transport.rest.hugging_face.servicer import HuggingFaceServicer
 from panope_server.transport.rest.image_generation.servicer import ImageGenerationServicer
 from panope_server.transport.rest.ocr.servicer import OcrRestServicer
@@ -78,6 +81,7 @@ PUBLIC_SERVICES: list[str] = [
     detect_service_pb2.DESCRIPTOR.services_by_name["DetectService"].full_name,
     embed_service_pb2.DESCRIPTOR.services_by_name["EmbedService"].full_name,
     generate_service_pb2.DESCRIPTOR.services_by_name["GenerateService"].full_name,
+    generation_job_service_pb2.DESCRIPTOR.services_by_name["GenerationJobService"].full_name,
     image_service_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name,
     infer_service_pb2.DESCRIPTOR.services_by_name["InferService"].full_name,
     job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
@@ -116,6 +120,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     RegistryServicer,
     AliasServicer,
     JobServicer,
+    GenerationJobServicer,
     UsageServicer,
     KeyServicer,
     CacheServicer,
@@ -131,6 +136,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     SuperResolutionServicer,
     ImageGenerationServicer,
     VideoRestServicer,
+    GenerationJobRestServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

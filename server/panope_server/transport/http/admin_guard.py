@@ -20,7 +20,7 @@ from panope_server.transport.http.admin_connections import CERTIFICATE_NAMES
 from panope_server.transport.http.hub.errors import hub_error_response
 from panope_server.transport.http.json import error_response, json_response
 from panope_server.transport.interceptors.auth import OnDenied, admitted
-from panope_server.transport.permissions import KNOWN, PUBLIC, Permission
+from panope_server.transport.permissions import JOBS_READ, KNOWN, PUBLIC, Permission
 
 #: By the path without a slash at its end, the first that matches; what none matches asks for a good key at least.
 _METRICS = re.compile(r"(/v1)?/metrics")
@@ -30,6 +30,7 @@ _PERMISSIONS: tuple[tuple[re.Pattern[str], Permission], ...] = (
     (re.compile(f"/health|/ready|/openapi.json|{TOKEN_KEYS_PATH}"), PUBLIC),
     (_METRICS, Permission("metrics", READ)),
     (re.compile("/status"), Permission("status", READ)),
+    (re.compile("(?s)/v1/jobs/.*"), JOBS_READ),
     (re.compile("(?s)/v1/files/.*|/v1/model/.*|/hub(/.*)?"), Permission("files", READ)),
 )
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import orjson
 
 from panope.v1 import job_service_pb2 as pb
+from panope_backends.errors import InvalidInputError
 from panope_registry.jobs import JobEntry, JobProgress, JobStatus
 from panope_server.transport.grpc.registry.model_messages import timestamp
+from panope_server.transport.job_json import files_of
 
 STATUSES = {
     JobStatus.WAITING: pb.Job.STATUS_WAITING,
@@ -34,14 +39,28 @@ def job_message(job: JobEntry) -> pb.Job:
         depends_on=job.depends_on,
         requested_by=job.requested_by,
         store=job.store or "",
+        files=[file_message(file) for file in files_of(job)],
     )
     if job.error_reason:
         message.error.CopyFrom(pb.JobError(reason=job.error_reason, message=job.error_message, retryable=job.retryable))
     moments = {"start_time": job.started_at, "finish_time": job.finished_at, "run_time": job.run_at}
+    moments["expire_time"] = job.files_until
     for field, moment in moments.items():
         if moment is not None:
             getattr(message, field).CopyFrom(timestamp(moment))
     return message
+
+
+def file_message(values: Mapping[str, Any]) -> pb.JobFile:
+    """A file that a job has made."""
+    return pb.JobFile(**values)
+
+
+def id_of(given: int) -> int:
+    """The id of a request; InvalidInputError for none."""
+    if given == 0:
+        raise InvalidInputError("`id` is missing", field="id")
+    return given
 
 
 def _progress(progress: JobProgress) -> pb.JobProgress:

@@ -8,10 +8,9 @@ import grpc
 
 from panope.v1 import job_service_pb2 as pb
 from panope.v1 import job_service_pb2_grpc as pb_grpc
-from panope_backends.errors import InvalidInputError
 from panope_registry.jobs import JobStatus
 from panope_server.transport.grpc.fields import known
-from panope_server.transport.grpc.registry.job_messages import STATUSES, job_message
+from panope_server.transport.grpc.registry.job_messages import STATUSES, id_of, job_message
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Jobs
 from panope_server.transport.paging import after_of, page_of, page_size_of, wrong_token
@@ -46,26 +45,20 @@ class JobServicer(pb_grpc.JobServiceServicer):
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         """Tells about one job."""
-        return pb.GetJobResponse(job=job_message(await self._jobs.get(_id(request.id))))
+        return pb.GetJobResponse(job=job_message(await self._jobs.get(id_of(request.id))))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         """Asks a job to end."""
-        return pb.CancelJobResponse(job=job_message(await self._jobs.cancel(_id(request.id))))
+        return pb.CancelJobResponse(job=job_message(await self._jobs.cancel(id_of(request.id))))
 
     async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:
         """Queues a job again."""
-        return pb.RetryJobResponse(job=job_message(await self._jobs.retry(_id(request.id))))
+        return pb.RetryJobResponse(job=job_message(await self._jobs.retry(id_of(request.id))))
 
     async def WatchJob(self, request: pb.WatchJobRequest, context: Context) -> AsyncIterator[pb.WatchJobResponse]:
         """Sends a job whenever it changes."""
-        async for job in self._jobs.watch(_id(request.id)):
+        async for job in self._jobs.watch(id_of(request.id)):
             yield pb.WatchJobResponse(job=job_message(job))
-
-
-def _id(given: int) -> int:
-    if given == 0:
-        raise InvalidInputError("`id` is missing", field="id")
-    return given
 
 
 def _status(number: int) -> JobStatus | None:

@@ -28,7 +28,7 @@ _FORMATS: Mapping[int, VideoFormat] = {
     pb.VIDEO_FORMAT_MP4: "mp4",
     pb.VIDEO_FORMAT_WEBM: "webm",
 }
-_NAMES = FieldNames({"output_format": "format"})
+NAMES = FieldNames({"output_format": "format"})
 
 #: Of one message of a stream.
 _PIECE_BYTES = 256 << 10
@@ -52,11 +52,11 @@ class VideoServicer(pb_grpc.VideoServiceServicer):
         call = call_for(
             context,
             model=named_model(request.model),
-            task_input=_input_of(request),
+            task_input=input_of(request),
             task="video-generation",
             interface="VideoService/GenerateVideo",
         )
-        with renaming(_NAMES):
+        with renaming(NAMES):
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
                     assert isinstance(part, VideoGenerationOutput)
@@ -64,7 +64,8 @@ class VideoServicer(pb_grpc.VideoServiceServicer):
                         yield response
 
 
-def _input_of(request: pb.GenerateVideoRequest) -> VideoGenerationInput:
+def input_of(request: pb.GenerateVideoRequest) -> VideoGenerationInput:
+    """What a request asks for; InvalidInputError for a value of an enum that nobody knows."""
     optional: dict[str, Any] = {
         name: getattr(request, name) if request.HasField(name) else None
         for name in ("negative_prompt", "guidance_scale", "seed")

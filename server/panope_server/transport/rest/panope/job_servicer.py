@@ -9,11 +9,11 @@ from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import job_service_pb2_grpc as pb_grpc
 from panope.rest.v1.path_pb2 import JobPath, JobPathWithBody, NoPath
-from panope_backends.errors import InvalidInputError, NotFoundError
+from panope_backends.errors import InvalidInputError
 from panope_registry.jobs import JobStatus
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Jobs
-from panope_server.transport.job_json import JobsJson, job_json
+from panope_server.transport.job_json import JobsJson, job_id_of, job_json
 from panope_server.transport.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from panope_server.transport.rest.json.events import EVENTS, event, until_done
 from panope_server.transport.rest.json.query import number_of, query_of
@@ -49,33 +49,26 @@ class JobRestServicer(pb_grpc.JobServiceServicer):
     async def GetJob(self, request: JobPath, context: Context) -> HttpBody:
         """Tells about one job."""
         query_of(context)
-        return json_response(job_json(await self._jobs.get(_id(request.job))))
+        return json_response(job_json(await self._jobs.get(job_id_of(request.job))))
 
     async def CancelJob(self, request: JobPathWithBody, context: Context) -> HttpBody:
         """Asks a job to end."""
         query_of(context)
         refuse_content(request.body)
-        return json_response(job_json(await self._jobs.cancel(_id(request.job))))
+        return json_response(job_json(await self._jobs.cancel(job_id_of(request.job))))
 
     async def RetryJob(self, request: JobPathWithBody, context: Context) -> HttpBody:
         """Queues a job again."""
         query_of(context)
         refuse_content(request.body)
-        return json_response(job_json(await self._jobs.retry(_id(request.job))))
+        return json_response(job_json(await self._jobs.retry(job_id_of(request.job))))
 
     async def WatchJob(self, request: JobPath, context: Context) -> AsyncIterator[HttpBody]:
         """Sends a job whenever it changes."""
         query_of(context)
-        events = (event(job_json(job)) async for job in self._jobs.watch(_id(request.job)))
+        events = (event(job_json(job)) async for job in self._jobs.watch(job_id_of(request.job)))
         async for data in until_done(events):
             yield HttpBody(content_type=EVENTS, data=data)
-
-
-def _id(given: str) -> int:
-    # isdecimal() alone would take digits of other scripts, and int() any number of them.
-    if not (given.isascii() and given.isdecimal() and len(given) <= 18):
-        raise NotFoundError("there is no such job", reason="job_not_found", field="job")
-    return int(given)
 
 
 def _status(given: str) -> JobStatus | None:

@@ -1,0 +1,90 @@
+"""What comes of a job: the parts of an answer become files, and steps its progress."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from panope_registry.job_files import FileWriter, JobFile
+from panope_server.tasks.task import Input, Output
+from panope_server.tasks.vision.image_generation import GeneratedImage, ImageGenerationInput, ImageGenerationOutput
+from panope_server.tasks.vision.video_generation import MEDIA_TYPES, Video, VideoGenerationInput, VideoGenerationOutput
+
+
+def steps_of(task_input: Input, part: Output) -> tuple[int, int] | None:
+    """The steps that are done and all of them; None for a part that tells of no step."""
+    if not isinstance(part, ImageGenerationOutput | VideoGenerationOutput) or part.progress is None:
+        return None
+    told = part.progress
+    count = task_input.count if isinstance(task_input, ImageGenerationInput) else 1
+    return told.index * told.steps + told.step, count * told.steps
+
+
+class ResultWriter:
+    """Writes the parts of one answer to files; called in threads, one call after the other."""
+
+    def __init__(self, folder: Path, task_input: Input) -> None:
+        self._folder = folder
+        self._input = task_input
+        self._stack = ExitStack()
+        self._video: tuple[FileWriter, Video] | None = None
+        self._files: list[JobFile] = []
+
+    def put(self, part: Output) -> None:
+        """Takes the next part.
+
+        Raises:
+            CapacityError: the disk is full (`disk_full`).
+        """
+        if isinstance(part, ImageGenerationOutput):
+            for image in part.images:
+                self._put_image(image)
+        elif isinstance(part, VideoGenerationOutput) and part.video is not None:
+            self._put_piece(part.video)
+
+    def finish(self) -> list[JobFile]:
+        """Gives the last file its name; all files, in their order."""
+        if self._video is not None:
+            writer, video = self._video
+            assert isinstance(self._input, VideoGenerationInput)
+            self._finish(
+                writer,
+                MEDIA_TYPES[self._input.output_format],
+                width=video.width,
+                height=video.height,
+                frames=video.frames,
+                frames_per_second=video.frames_per_second,
+                seed=video.seed,
+            )
+        return self._files
+
+    def close(self, *, keep: bool) -> None:
+        """Removes what is not whole, and the files too unless they are to be kept."""
+        self._stack.close()
+        if not keep:
+            for file in self._files:
+                (self._folder / file.name).unlink(missing_ok=True)
+
+    def _put_image(self, image: GeneratedImage) -> None:
+        assert isinstance(self._input, ImageGenerationInput)
+        kind = self._input.output_format
+        writer = self._open(f"{image.index}.{kind}")
+        writer.write(image.content)
+        facts = {"width": image.width, "height": image.height, "seed": image.seed, "flagged": image.flagged}
+        self._finish(writer, f"image/{kind}", **facts)
+
+    def _put_piece(self, piece: Video) -> None:
+        if self._video is None:
+            assert isinstance(self._input, VideoGenerationInput)
+            self._video = self._open(f"0.{self._input.output_format}"), piece
+        writer, _ = self._video
+        writer.write(piece.content)
+        self._video = writer, piece
+
+    def _open(self, name: str) -> FileWriter:
+        return self._stack.enter_context(FileWriter(self._folder, name))
+
+    def _finish(self, writer: FileWriter, media_type: str, **facts: Any) -> None:
+        writer.finish()
+        self._files.append(JobFile(writer.name, media_type, writer.size_bytes, writer.sha256, facts))

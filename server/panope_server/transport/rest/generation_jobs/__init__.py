@@ -1,0 +1,1 @@
+"""The routes that accept generations as jobs."""
