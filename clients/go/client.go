@@ -18,23 +18,24 @@ import (
 
 // Client is a connection to one server. It is safe for concurrent use.
 type Client struct {
-	conn     *grpc.ClientConn
-	classify panopev1.ClassifyServiceClient
-	detect   panopev1.DetectServiceClient
-	segment  panopev1.SegmentServiceClient
-	aliases  panopev1.AliasServiceClient
-	depth    panopev1.DepthServiceClient
-	ocr      panopev1.OcrServiceClient
-	image    panopev1.ImageServiceClient
-	video    panopev1.VideoServiceClient
-	embed    panopev1.EmbedServiceClient
-	generate panopev1.GenerateServiceClient
-	infer    panopev1.InferServiceClient
-	jobs     panopev1.JobServiceClient
-	registry panopev1.RegistryServiceClient
-	rerank   panopev1.RerankServiceClient
-	speech   panopev1.SpeechServiceClient
-	text     panopev1.TextServiceClient
+	conn           *grpc.ClientConn
+	classify       panopev1.ClassifyServiceClient
+	detect         panopev1.DetectServiceClient
+	segment        panopev1.SegmentServiceClient
+	aliases        panopev1.AliasServiceClient
+	depth          panopev1.DepthServiceClient
+	ocr            panopev1.OcrServiceClient
+	image          panopev1.ImageServiceClient
+	video          panopev1.VideoServiceClient
+	embed          panopev1.EmbedServiceClient
+	generate       panopev1.GenerateServiceClient
+	infer          panopev1.InferServiceClient
+	jobs           panopev1.JobServiceClient
+	generationJobs panopev1.GenerationJobServiceClient
+	registry       panopev1.RegistryServiceClient
+	rerank         panopev1.RerankServiceClient
+	speech         panopev1.SpeechServiceClient
+	text           panopev1.TextServiceClient
 }
 
 // Option changes how Dial connects.
@@ -99,23 +100,24 @@ func Dial(address string, options ...Option) (*Client, error) {
 		return nil, invalidArgument("address", "%v", err)
 	}
 	return &Client{
-		conn:     conn,
-		classify: panopev1.NewClassifyServiceClient(conn),
-		detect:   panopev1.NewDetectServiceClient(conn),
-		segment:  panopev1.NewSegmentServiceClient(conn),
-		aliases:  panopev1.NewAliasServiceClient(conn),
-		depth:    panopev1.NewDepthServiceClient(conn),
-		ocr:      panopev1.NewOcrServiceClient(conn),
-		image:    panopev1.NewImageServiceClient(conn),
-		video:    panopev1.NewVideoServiceClient(conn),
-		embed:    panopev1.NewEmbedServiceClient(conn),
-		generate: panopev1.NewGenerateServiceClient(conn),
-		infer:    panopev1.NewInferServiceClient(conn),
-		jobs:     panopev1.NewJobServiceClient(conn),
-		registry: panopev1.NewRegistryServiceClient(conn),
-		rerank:   panopev1.NewRerankServiceClient(conn),
-		speech:   panopev1.NewSpeechServiceClient(conn),
-		text:     panopev1.NewTextServiceClient(conn),
+		conn:           conn,
+		classify:       panopev1.NewClassifyServiceClient(conn),
+		detect:         panopev1.NewDetectServiceClient(conn),
+		segment:        panopev1.NewSegmentServiceClient(conn),
+		aliases:        panopev1.NewAliasServiceClient(conn),
+		depth:          panopev1.NewDepthServiceClient(conn),
+		ocr:            panopev1.NewOcrServiceClient(conn),
+		image:          panopev1.NewImageServiceClient(conn),
+		video:          panopev1.NewVideoServiceClient(conn),
+		embed:          panopev1.NewEmbedServiceClient(conn),
+		generate:       panopev1.NewGenerateServiceClient(conn),
+		infer:          panopev1.NewInferServiceClient(conn),
+		jobs:           panopev1.NewJobServiceClient(conn),
+		generationJobs: panopev1.NewGenerationJobServiceClient(conn),
+		registry:       panopev1.NewRegistryServiceClient(conn),
+		rerank:         panopev1.NewRerankServiceClient(conn),
+		speech:         panopev1.NewSpeechServiceClient(conn),
+		text:           panopev1.NewTextServiceClient(conn),
 	}, nil
 }
 

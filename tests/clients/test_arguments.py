@@ -56,6 +56,9 @@ MISTAKES: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str]] = [
     ("job", ("7",), {}, "job_id", "must be an integer from 0 to 2**64 - 1; got '7'"),
     ("wait_job", (-1,), {}, "job_id", "must be an integer from 0 to 2**64 - 1; got -1"),
     ("wait_job", (7,), {"timeout": None}, "timeout", "must be a number of seconds; got None"),
+    ("read_job_file", (7, 5), {}, "name", "must be a str that UTF-8 can encode; got 5"),
+    ("read_job_file", (7, "a"), {"offset": -1}, "offset", "must be an integer from 0 to 2**64 - 1; got -1"),
+    ("submit_video", ("a", MODEL), {"format": "avi"}, "format", "one of mp4, webm; got 'avi'"),
     ("health", (5,), {}, "model", "must be a str that UTF-8 can encode; got 5"),
     ("wait_ready", ("soon",), {}, "timeout", "must be a number of seconds; got 'soon'"),
 ]

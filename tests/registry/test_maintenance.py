@@ -10,6 +10,7 @@ from queue import Queue
 import pytest
 
 from panope_registry import maintenance
+from panope_registry.job_files import JobFiles, JobFilesPolicy
 from panope_registry.job_handlers.requests import enqueue_share
 from panope_registry.jobs import JobEntry, Jobs, Runner
 from panope_registry.jobs.kinds import SHARE
@@ -62,8 +63,9 @@ def start(session: RegistrySession, jobs: Jobs, monkeypatch: pytest.MonkeyPatch)
     def begin(sharing: object = None, quota: Quota | None = None, policy: MaintenancePolicy = FAST) -> Queue[Event]:
         told: Queue[Event] = Queue()
         retention = RetentionManager(session.database, session.store, quota=quota or Quota(free_floor_bytes=0))
+        files = JobFiles(jobs, session.store, JobFilesPolicy())
         maintenance = Maintenance(
-            session.database, session.store, retention, jobs, sharing, lambda *event: told.put(event), policy
+            session.database, session.store, retention, jobs, sharing, files, lambda *event: told.put(event), policy
         )
         threads.append(threading.Thread(target=maintenance.run, args=(stop,)))
         threads[-1].start()

@@ -24,7 +24,7 @@ from panope.v1.generate_service_pb2 import (
     TextToText,
 )
 from panope.v1.image_service_pb2 import GeneratedImage, GenerateImagesResponse, UpscaleResponse
-from panope.v1.job_service_pb2 import Job
+from panope.v1.job_service_pb2 import Job, JobFile
 from panope.v1.key_service_pb2 import CreateKeyResponse, Key, RotateKeyResponse
 from panope.v1.model_pb2 import Instance, Model, Variant
 from panope.v1.ocr_service_pb2 import RecognizeResponse
@@ -117,6 +117,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidResponseError",
     "Job",
+    "JobFile",
     "Key",
     "Model",
     "ModelCacheStatistics",

@@ -12,6 +12,7 @@ from panope_server.transport.rest.detection import schemas as detection
 from panope_server.transport.rest.image_generation import openai_schemas as images
 from panope_server.transport.rest.image_generation.hugging_face_schemas import ImageToImageBody, TextToImageBody
 from panope_server.transport.rest.ocr import schemas as ocr
+from panope_server.transport.rest.panope.registry_schemas import AcceptedJson
 from panope_server.transport.rest.segmentation import schemas as segmentation
 from panope_server.transport.rest.speech import fields as speech_fields
 from panope_server.transport.rest.speech import formats as speech
@@ -74,6 +75,8 @@ METHODS: Mapping[str, Operation] = {
     "ImageGenerationService.CreateImageEdit": Operation(
         images.ImagesJson, images.ImageEditForm, body_media=FORM, query=AZURE, waits=True
     ),
+    "GenerationJobService.SubmitImages": Operation(AcceptedJson, images.ImageGenerationBody, status=202, waits=True),
+    "GenerationJobService.SubmitVideo": Operation(AcceptedJson, VideoGenerationBody, status=202, waits=True),
     "ImageGenerationService.DrawText": Operation(body=TextToImageBody, **_DRAWN),
     "ImageGenerationService.DrawTextModel": Operation(body=TextToImageBody, **_DRAWN),
     "ImageGenerationService.DrawImage": Operation(body=ImageToImageBody, **_DRAWN),

@@ -81,7 +81,7 @@ class Claims:
             return None
         with self._database.write() as connection:
             times = self._times(connection)
-            wanted = {"kinds": list(kinds), "for_store": self._store, "owner": self._owner}
+            wanted = {"kinds": list(kinds), "for_store": self._store, "runner": self._owner}
             row = connection.execute(self._statements.claim, wanted | times).one_or_none()
         return None if row is None else Claim(queries.entry_of(row), row.lease_token)
 

@@ -47,7 +47,7 @@ class Statements:
     """The statements of one runner.
 
     Attributes:
-        claim: takes the job that is due first and returns it whole; needs `kinds`, `for_store`, `owner`.
+        claim: takes the job that is due first and returns it whole; needs `kinds`, `for_store`, `runner`.
         is_due: whether there is one; needs `kinds`, `for_store`.
         end: ends a held job; needs those of `HELD`, and the columns to set beside.
 
@@ -85,7 +85,7 @@ class Statements:
         taken = {
             "status": JobStatus.RUNNING,
             "attempt": job.c.attempt + 1,
-            "lease_owner": bindparam("owner", type_=Text()),
+            "lease_owner": bindparam("runner", type_=Text()),
             "lease_token": job.c.lease_token + 1,
             "lease_until": until,
             "started_at": moment,

@@ -33,6 +33,9 @@ class JobStatus(StrEnum):
         return self not in OPEN
 
 
+RUN = "run"
+"""The key of a payload with what a handler alone needs, such as whom it works for; nobody is told it."""
+
 OPEN = frozenset({JobStatus.WAITING, JobStatus.QUEUED, JobStatus.RUNNING})
 
 
@@ -115,3 +118,8 @@ class JobEntry:
     owner: str | None = None
     folder: str | None = None
     files_until: datetime | None = None
+
+    @property
+    def told_payload(self) -> Mapping[str, Any]:
+        """The payload without what its handler alone needs."""
+        return {key: value for key, value in self.payload.items() if key != RUN}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -14,10 +15,11 @@ from panope_backends.errors import CapacityError, LoadingError, PanopeError, Pre
 from panope_registry.access.priority import Priority
 from panope_registry.job_files import JobFiles
 from panope_registry.jobs import JobContext, JobEntry, Postponed
+from panope_registry.jobs.types import RUN
 from panope_registry.tables.columns import now
 from panope_server.access.principal import set_principal
 from panope_server.generation_jobs.callers import Keys, known_again
-from panope_server.generation_jobs.inputs import file_names, joined, task_of_kind
+from panope_server.generation_jobs.inputs import FOR_EVER, file_names, joined, task_of_kind
 from panope_server.generation_jobs.results import ResultWriter, steps_of
 from panope_server.observability import request_id
 from panope_server.pipeline.call import NO_STORE, Call
@@ -75,7 +77,7 @@ class GenerationHandler:
 
     async def _run(self, context: JobContext) -> Mapping[str, Any]:
         job = context.job
-        set_principal(await known_again(job.payload["caller"], self._keys))
+        set_principal(await known_again(job.payload[RUN]["caller"], self._keys))
         folder = self._files.folder_of(job)
         call = self._call_of(job, await call_store(_read, job, folder))
         request_id.current.set(call.request_id)
@@ -106,20 +108,21 @@ class GenerationHandler:
         return {"model": call.model, "files": [file.values for file in files], "expires_at": until}
 
     def _call_of(self, job: JobEntry, task_input: Input) -> Call:
-        payload = job.payload
-        asked = payload["priority"]
+        run = job.payload[RUN]
+        asked, keep_alive = run["priority"], run["keep_alive"]
         return Call(
-            requested_model=payload["model"],
+            requested_model=job.payload["model"],
             input=task_input,
             task=task_of_kind(job.kind),
-            interface=payload["interface"],
-            request_id=payload["request_id"],
+            interface=run["interface"],
+            request_id=run["request_id"],
             deadline=time.monotonic() + self._timeout_seconds,
-            caller=payload["flow"],
+            caller=run["flow"],
             asked_priority=None if asked is None else Priority(asked),
-            session=payload["session"],
-            user=payload["user"],
+            session=run["session"],
+            user=run["user"],
             cache_control=NO_STORE,
+            keep_alive=math.inf if keep_alive == FOR_EVER else keep_alive,
         )
 
 

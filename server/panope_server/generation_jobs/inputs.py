@@ -17,6 +17,9 @@ from panope_server.tasks.vision.images import Image
 KINDS: Mapping[str, str] = {"image-generation": GENERATE_IMAGES, "video-generation": GENERATE_VIDEO}
 """The kind of job by its task."""
 
+FOR_EVER = -1.0
+"""How long a model stays loaded, where that is for ever."""
+
 _TASKS = {kind: task for task, kind in KINDS.items()}
 
 

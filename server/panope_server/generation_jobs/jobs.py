@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,9 +11,10 @@ from pathlib import Path
 from panope_backends.errors import UnauthenticatedError
 from panope_registry.job_files import JobFile, JobFiles
 from panope_registry.jobs import JobEntry
+from panope_registry.jobs.types import RUN
 from panope_server.access.principal import Principal, current_principal, recorded_name
 from panope_server.generation_jobs.callers import told
-from panope_server.generation_jobs.inputs import KINDS, split
+from panope_server.generation_jobs.inputs import FOR_EVER, KINDS, split
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.runtime.async_registry.audit import AuditTrail
@@ -57,8 +59,12 @@ class GenerationJobs:
         self._jobs = jobs
         self._audit = audit
 
-    async def submit(self, call: Call) -> JobEntry:
+    async def submit(self, call: Call, interface: str) -> JobEntry:
         """Accepts a call; the job that will run it.
+
+        Args:
+            call: to run.
+            interface: that was used, such as `rest`, for records of callers who are not known.
 
         Raises:
             UnauthenticatedError: nobody would know whose job it is.
@@ -68,7 +74,7 @@ class GenerationJobs:
         if not (principal.flow or principal.is_admin):
             raise UnauthenticatedError("a job belongs to its caller: send an API key", reason="missing_api_key")
         await self._accept.take(call)
-        return await call_store(partial(self._enqueue, call, principal))
+        return await call_store(partial(self._enqueue, call, principal, recorded_name(interface)))
 
     async def file(self, job_id: int, name: str) -> ServedFile:
         """A file of the caller's job; errors as of `JobFiles.find`."""
@@ -87,19 +93,23 @@ class GenerationJobs:
         assert call.resolved is not None, "the step Resolve comes before"
         task_of(call.input).check(call.input, self._facts_of(call.resolved))
 
-    def _enqueue(self, call: Call, principal: Principal) -> JobEntry:
+    def _enqueue(self, call: Call, principal: Principal, requested_by: str) -> JobEntry:
         values, files = split(call.input)
-        payload = {
-            "model": call.requested_model,
-            "input": values,
+        run = {
             "caller": told(principal),
             "flow": call.caller,
             "interface": call.interface,
             "request_id": call.request_id,
+            "keep_alive": _kept(call.keep_alive),
             "priority": None if call.asked_priority is None else int(call.asked_priority),
             "session": call.session,
             "user": call.user,
         }
         kind = KINDS[task_of(call.input).name]
-        who = recorded_name(call.interface)
-        return self._files.enqueue(kind, payload, files, owner=principal.flow, requested_by=who)
+        payload = {"model": call.requested_model, "input": values, RUN: run}
+        return self._files.enqueue(kind, payload, files, owner=principal.flow, requested_by=requested_by)
+
+
+def _kept(keep_alive: float | None) -> float | None:
+    """As JSON has it, which knows no infinity: below 0 for ever."""
+    return FOR_EVER if keep_alive == math.inf else keep_alive

@@ -120,7 +120,7 @@ def job_json(job: JobEntry) -> JobJson:
         "id": job.id,
         "kind": job.kind,
         "status": _STATUSES[job.status],
-        "payload": dict(job.payload),
+        "payload": dict(job.told_payload),
         "result": dict(job.result) if job.status is JobStatus.SUCCEEDED else None,
         "progress": {
             "phase": job.progress.phase,

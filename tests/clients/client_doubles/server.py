@@ -18,6 +18,7 @@ from client_doubles.calls import Context
 from client_doubles.classify_servicer import ClassifyServicer
 from client_doubles.embed_servicer import EmbedServicer
 from client_doubles.generate_servicer import GenerateServicer
+from client_doubles.generation_job_servicer import GenerationJobServicer
 from client_doubles.infer_servicer import InferServicer
 from client_doubles.job_servicer import JobServicer
 from client_doubles.key_servicer import KeyServicer
@@ -31,6 +32,7 @@ from panope.v1 import depth_service_pb2_grpc as depth_grpc
 from panope.v1 import detect_service_pb2_grpc as detect_grpc
 from panope.v1 import embed_service_pb2_grpc as embed_grpc
 from panope.v1 import generate_service_pb2_grpc as generate_grpc
+from panope.v1 import generation_job_service_pb2_grpc as generation_job_grpc
 from panope.v1 import image_service_pb2_grpc as image_grpc
 from panope.v1 import infer_service_pb2_grpc as infer_grpc
 from panope.v1 import job_service_pb2_grpc as job_grpc
@@ -64,6 +66,7 @@ class FakeServer(
     InferServicer,
     RegistryServicer,
     JobServicer,
+    GenerationJobServicer,
     UsageServicer,
     KeyServicer,
     AliasServicer,
@@ -95,6 +98,7 @@ class FakeServer(
         generate_grpc.add_GenerateServiceServicer_to_server(self, server)
         infer_grpc.add_InferServiceServicer_to_server(self, server)
         job_grpc.add_JobServiceServicer_to_server(self, server)
+        generation_job_grpc.add_GenerationJobServiceServicer_to_server(self, server)
         usage_grpc.add_UsageServiceServicer_to_server(self, server)
         registry_grpc.add_RegistryServiceServicer_to_server(self, server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)

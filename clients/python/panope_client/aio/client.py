@@ -7,6 +7,7 @@ from panope_client.aio.cache_calls import AsyncCacheCalls
 from panope_client.aio.classify_calls import AsyncClassifyCalls
 from panope_client.aio.embed_calls import AsyncEmbedCalls
 from panope_client.aio.generate_calls import AsyncGenerateCalls
+from panope_client.aio.generation_job_calls import AsyncGenerationJobCalls
 from panope_client.aio.health_calls import AsyncHealthCalls
 from panope_client.aio.image_calls import AsyncImageCalls
 from panope_client.aio.infer_calls import AsyncInferCalls
@@ -31,6 +32,7 @@ class AsyncClient(
     AsyncModelCalls,
     AsyncAliasCalls,
     AsyncJobCalls,
+    AsyncGenerationJobCalls,
     AsyncUsageCalls,
     AsyncKeyCalls,
     AsyncCacheCalls,

@@ -8,6 +8,7 @@ from panope_client.sync.cache_calls import CacheCalls
 from panope_client.sync.classify_calls import ClassifyCalls
 from panope_client.sync.embed_calls import EmbedCalls
 from panope_client.sync.generate_calls import GenerateCalls
+from panope_client.sync.generation_job_calls import GenerationJobCalls
 from panope_client.sync.health_calls import HealthCalls
 from panope_client.sync.image_calls import ImageCalls
 from panope_client.sync.infer_calls import InferCalls
@@ -32,6 +33,7 @@ class Client(
     ModelCalls,
     AliasCalls,
     JobCalls,
+    GenerationJobCalls,
     UsageCalls,
     KeyCalls,
     CacheCalls,

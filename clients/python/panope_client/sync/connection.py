@@ -17,6 +17,7 @@ from panope.v1.depth_service_pb2_grpc import DepthServiceStub
 from panope.v1.detect_service_pb2_grpc import DetectServiceStub
 from panope.v1.embed_service_pb2_grpc import EmbedServiceStub
 from panope.v1.generate_service_pb2_grpc import GenerateServiceStub
+from panope.v1.generation_job_service_pb2_grpc import GenerationJobServiceStub
 from panope.v1.image_service_pb2_grpc import ImageServiceStub
 from panope.v1.infer_service_pb2_grpc import InferServiceStub
 from panope.v1.job_service_pb2_grpc import JobServiceStub
@@ -80,6 +81,7 @@ class Connection:
         self._infer = InferServiceStub(self._channel)
         self._registry = RegistryServiceStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
+        self._generation_jobs = GenerationJobServiceStub(self._channel)
         self._speech = SpeechServiceStub(self._channel)
         self._keys = KeyServiceStub(self._channel)
         self._aliases = AliasServiceStub(self._channel)

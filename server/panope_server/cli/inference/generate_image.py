@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panope_server.cli.client import client_for
+from panope_server.cli.client import client_at, client_for
+from panope_server.cli.inference.submitted import AsJob, tell_submitted
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, note, print_json
 from panope_server.cli.output.files import check_file
 
 if TYPE_CHECKING:
     from panope.v1.image_service_pb2 import GeneratedImage
-    from panope_client import Client
+    from panope_client import Client, Job
 
 #: What names of files end in, and the formats that they say.
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -39,6 +40,7 @@ def generate_image(
         Path | None, typer.Option("--mask", exists=True, dir_okay=False, help="What of it to draw anew, in white.")
     ] = None,
     strength: Annotated[float | None, typer.Option(min=0, max=1, help="How much of the image may change.")] = None,
+    job: AsJob = False,
     address: Address = None,
     json: Json = False,
 ) -> None:
@@ -46,9 +48,6 @@ def generate_image(
     kind = _FORMATS.get(out.suffix.lower())
     if kind is None:
         fail(f"`--out`: the name `{out}` ends in none of {', '.join(_FORMATS)}")
-    files = [out] if count == 1 else [out.with_stem(f"{out.stem}-{number}") for number in range(1, count + 1)]
-    for file in files:
-        check_file("--out", file)
     width, height = read_size(size)
     options = {
         "negative_prompt": negative_prompt,
@@ -63,6 +62,13 @@ def generate_image(
         "image": image,
         "mask": mask,
     }
+    if job:
+        with client_at(address) as client:
+            tell_submitted(_submitted(client, prompt, model, options), json=json)
+        return
+    files = [out] if count == 1 else [out.with_stem(f"{out.stem}-{number}") for number in range(1, count + 1)]
+    for file in files:
+        check_file("--out", file)
     with client_for(model, address) as client:
         images = _drawn(client, prompt, model, files, quiet=json, options=options)
     if json:
@@ -93,6 +99,10 @@ def _drawn(
                 told = f"{file}: {image.width} × {image.height}, seed {image.seed}"
                 console.print(told, markup=False, highlight=False)
     return images
+
+
+def _submitted(client: Client, prompt: str, model: str, options: dict[str, Any]) -> Job:
+    return client.submit_images(prompt, model, **options)
 
 
 def _told(file: Path, image: GeneratedImage) -> dict[str, Any]:

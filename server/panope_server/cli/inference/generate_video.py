@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.client import client_for
+from panope_server.cli.client import client_at, client_for
 from panope_server.cli.inference.generate_image import read_size
+from panope_server.cli.inference.submitted import AsJob, tell_submitted
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
 from panope_server.cli.output.files import check_file
+
+if TYPE_CHECKING:
+    from panope_client import GenerateVideoOptions
 
 #: What names of files end in, and the formats that they say.
 _FORMATS = {".mp4": "mp4", ".webm": "webm"}
@@ -30,6 +34,7 @@ def generate_video(
     steps: Annotated[int, typer.Option(min=0, help="To draw in; by default the model's own.")] = 0,
     guidance_scale: Annotated[float | None, typer.Option(min=0, help="How closely to keep to the prompt.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Draws the same video each time.")] = None,
+    job: AsJob = False,
     address: Address = None,
     json: Json = False,
 ) -> None:
@@ -40,23 +45,26 @@ def generate_video(
     kind = _FORMATS.get(out.suffix.lower())
     if kind is None:
         fail(f"`--out`: the name `{out}` ends in none of {', '.join(_FORMATS)}")
-    check_file("--out", out)
     width, height = read_size(size)
+    options: GenerateVideoOptions = {
+        "negative_prompt": negative_prompt,
+        "width": width,
+        "height": height,
+        "frames": frames,
+        "frames_per_second": fps,
+        "steps": steps,
+        "guidance_scale": guidance_scale,
+        "seed": seed,
+        "format": "webm" if kind == "webm" else "mp4",
+    }
+    if job:
+        with client_at(address) as client:
+            tell_submitted(client.submit_video(prompt, model, **options), json=json)
+        return
+    check_file("--out", out)
     pieces = []
     with client_for(model, address) as client, StepBar(quiet=json) as bar:
-        for response in client.stream_generate_video(
-            prompt,
-            model,
-            negative_prompt=negative_prompt,
-            width=width,
-            height=height,
-            frames=frames,
-            frames_per_second=fps,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            seed=seed,
-            format="webm" if kind == "webm" else "mp4",
-        ):
+        for response in client.stream_generate_video(prompt, model, **options):
             if response.HasField("video"):
                 pieces.append(response.video)
             else:

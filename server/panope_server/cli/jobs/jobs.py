@@ -1,4 +1,4 @@
-"""Commands on jobs, the registry's long work; no server is needed, and a running one sees the changes."""
+"""Commands on jobs, long work; no server is needed but to fetch files, and a running one sees the changes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from panope_server.cli.jobs.fetch import fetch
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
 from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session, user_name
@@ -16,7 +17,11 @@ from panope_server.cli.registry_session import registry_session, user_name
 if TYPE_CHECKING:
     from panope_registry.jobs import JobEntry, Jobs
 
-jobs = typer.Typer(help="List, watch, cancel and retry jobs.", invoke_without_command=True, no_args_is_help=False)
+jobs = typer.Typer(
+    help="List, watch, cancel and retry jobs, and fetch their files.",
+    invoke_without_command=True,
+    no_args_is_help=False,
+)
 
 JobId = Annotated[int, typer.Argument(help="The job's id.", min=1)]
 Status = Annotated[str, typer.Option("--status", help="Only jobs in this state, such as `failed`.")]
@@ -125,6 +130,9 @@ def watch(job_id: JobId, home: Home = None, json: Json = False, config: ConfigFi
         if job.error_message and not json:
             fail(job.error_message)
         raise SystemExit(1)
+
+
+jobs.command("fetch")(fetch)
 
 
 def changes(table: Jobs, job_id: int) -> Iterator[JobEntry]:

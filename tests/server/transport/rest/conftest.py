@@ -33,6 +33,7 @@ from panope_server.transport.health import Health
 from panope_server.transport.http.admin import AdminServer, admin_app
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.http.job_files import job_file_routes
 from panope_server.transport.http.status import JobWorkerJson, PortsJson, loaded_models_json, status_json
 from panope_server.transport.interceptors.chain import interceptors_for
 from panope_server.transport.interfaces import Keys, ResponseCache
@@ -44,6 +45,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `rest_doubles`
 
 from rest_doubles.aliases import FakeAliases, FakeRoutes
 from rest_doubles.edge import Edge
+from rest_doubles.generation_jobs import FakeGenerationJobs
 from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs, job_entries
 from rest_doubles.models import DEFAULTS, OPENAIS_IDS, OWN_IDS, FakeModels, model_views
@@ -71,6 +73,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     metrics = Metrics()
     jobs, aliases, acquisition = FakeJobs(job_entries()), FakeAliases(), FakeAcquisition()
     routes = FakeRoutes(aliases)
+    generation_jobs = FakeGenerationJobs(jobs, folder)
     model_admin = FakeModelAdmin(models)
     content = bytes(range(256)) * (4 << 12)
     (folder / "blob").write_bytes(content)
@@ -87,6 +90,8 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         token_ids = TokenIds(settings.openai, settings.limits, validate.check)
         pipeline = Pipeline([validate, Resolve(models), ReadValue(validate.check), token_ids], instances.answer)
         calls = RunningCalls()
+        front = Pipeline([validate, Resolve(models)], instances.accept)
+        generation_jobs.front = front
         services = Services(
             settings=settings,
             pipeline=pipeline,
@@ -94,6 +99,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             model_admin=model_admin,
             acquisition=acquisition,
             jobs=jobs,
+            generation_jobs=generation_jobs,
             aliases=aliases,
             routes=routes,
             usage=FakeUsage(),
@@ -127,7 +133,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             not_ready=lambda: not_ready,
             status=status,
             hosts=("localhost", "127.0.0.1"),
-            more=[*file_routes(files), *hub_routes(files)],
+            more=[*file_routes(files), *hub_routes(files), *job_file_routes(generation_jobs)],
         )
         admin = AdminServer(app, "127.0.0.1", 0)
         await admin.start()
@@ -153,6 +159,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         models=models,
         instances=instances,
         jobs=jobs,
+        generation_jobs=generation_jobs,
         aliases=aliases,
         acquisition=acquisition,
         model_admin=model_admin,

@@ -121,6 +121,8 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/text-to-image/{model=**}"): {"inputs": "a"},
     ("POST", "/v1/image-to-image"): {"inputs": "YQ==", "parameters": {"prompt": "a"}},
     ("POST", "/v1/image-to-image/{model=**}"): {"inputs": "YQ==", "parameters": {"prompt": "a"}},
+    ("POST", "/v1/jobs/image-generation"): {"prompt": "a"},
+    ("POST", "/v1/jobs/video-generation"): {"prompt": "a"},
     ("POST", "/v1/jobs/{job=*}/cancel"): {},
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
@@ -159,7 +161,10 @@ READ = {
     "/v1/fill-mask/{model=**}": FILLER,
 }
 #: What these ask for is done later, by a job.
-ACCEPTED = ("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants")
+ACCEPTED = (
+    *("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants"),
+    *("/v1/jobs/image-generation", "/v1/jobs/video-generation"),
+)
 #: Models that these name generate.
 GENERATE = tuple(
     f"/v1/{task}/{{model=**}}"

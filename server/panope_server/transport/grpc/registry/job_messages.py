@@ -29,7 +29,7 @@ def job_message(job: JobEntry) -> pb.Job:
         id=job.id,
         kind=job.kind,
         status=STATUSES[job.status],
-        payload_json=_json(job.payload),
+        payload_json=_json(job.told_payload),
         result_json=_json(job.result) if job.status is JobStatus.SUCCEEDED else "",
         progress=_progress(job.progress),
         attempt=job.attempt,

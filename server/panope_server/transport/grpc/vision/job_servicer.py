@@ -22,6 +22,8 @@ from panope_server.transport.services import Services
 
 _IMAGE_NAMES = FieldNames(generated_images.NAMES)
 
+INTERFACE = "grpc"
+
 #: Of one message of a stream.
 _PIECE_BYTES = 256 << 10
 
@@ -88,6 +90,6 @@ class GenerationJobServicer(pb_grpc.GenerationJobServiceServicer):
         try:
             interface = f"GenerationJobService/{method}"
             call = call_for(context, model=named_model(model), task_input=read(), task=task, interface=interface)
-            return await self._jobs.submit(call)
+            return await self._jobs.submit(call, INTERFACE)
         except CallerError as error:
             raise error.renamed(lambda path: f"request.{names(path)}") from None

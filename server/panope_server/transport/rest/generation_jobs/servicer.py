@@ -24,6 +24,7 @@ from panope_server.transport.rest.json.query import query_of, unknown_of
 from panope_server.transport.rest.json.refusals import Refusals
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import accepted_response, json_response
+from panope_server.transport.rest.panope.registry_schemas import AcceptedJson
 from panope_server.transport.rest.speech.multipart import read_form
 from panope_server.transport.rest.video import schemas as videos
 from panope_server.transport.services import Services
@@ -31,6 +32,7 @@ from panope_server.transport.services import Services
 _IMAGES = RequestBody(images.ImageGenerationBody, Refusals(images.REFUSED))
 _VIDEO = RequestBody(videos.VideoGenerationBody)
 _FORM = "multipart/"
+INTERFACE = "rest"
 
 
 class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
@@ -71,7 +73,7 @@ class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
         )
         job = await self._submitted(call, images.NAMES)
         unknown.tell(context)
-        return accepted_response(job, context)
+        return accepted_response(AcceptedJson(job=job), context)
 
     async def SubmitVideo(self, request: HttpBody, context: Context) -> HttpBody:
         """Accepts a video to generate."""
@@ -87,7 +89,7 @@ class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
         )
         job = await self._submitted(call, videos.NAMES)
         unknown.tell(context)
-        return accepted_response(job, context)
+        return accepted_response(AcceptedJson(job=job), context)
 
     async def DeleteJobFiles(self, request: JobPath, context: Context) -> HttpBody:
         """Removes the files of a job."""
@@ -96,6 +98,6 @@ class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
 
     async def _submitted(self, call: Call, names: Mapping[str, str]) -> JobJson:
         try:
-            return job_json(await self._jobs.submit(call))
+            return job_json(await self._jobs.submit(call, INTERFACE))
         except CallerError as error:
             raise error.renamed(FieldNames(names)) from None

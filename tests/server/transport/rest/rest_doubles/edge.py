@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rest_doubles.aliases import FakeAliases
+from rest_doubles.generation_jobs import FakeGenerationJobs
 from rest_doubles.instances import FakeInstances
 from rest_doubles.jobs import FakeJobs
 from rest_doubles.models import FakeModels
@@ -54,6 +55,7 @@ class Edge:
     models: FakeModels
     instances: FakeInstances
     jobs: FakeJobs
+    generation_jobs: FakeGenerationJobs
     aliases: FakeAliases
     acquisition: FakeAcquisition
     model_admin: FakeModelAdmin

@@ -50,6 +50,10 @@ class FakeInstances:
         for future in self.waiting:
             future.get_loop().call_soon_threadsafe(future.set_result, None)
 
+    async def accept(self, call: Call) -> None:
+        """Takes a call that will be run later."""
+        self.calls.append(call)
+
     async def answer(self, call: Call) -> None:
         self.calls.append(call)
         self.log_words.append(structlog.contextvars.get_contextvars())

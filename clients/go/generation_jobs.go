@@ -1,0 +1,39 @@
+package panope
+
+import (
+	"context"
+	"iter"
+
+	"google.golang.org/grpc"
+
+	"github.com/panope/panope/clients/go/panopev1"
+)
+
+// SubmitImages asks for what GenerateImages gives, and returns the job that will make it.
+func (c *Client) SubmitImages(ctx context.Context, request *panopev1.GenerateImagesRequest) (*panopev1.Job, error) {
+	response, err := c.generationJobs.SubmitImages(ctx, &panopev1.SubmitImagesRequest{Request: request})
+	return response.GetJob(), err
+}
+
+// SubmitVideo asks for what GenerateVideo gives, and returns the job that will make it.
+func (c *Client) SubmitVideo(ctx context.Context, request *panopev1.GenerateVideoRequest) (*panopev1.Job, error) {
+	response, err := c.generationJobs.SubmitVideo(ctx, &panopev1.SubmitVideoRequest{Request: request})
+	return response.GetJob(), err
+}
+
+// JobFile sends a file that a job has made, or a part of it, piece by piece, to the end. Nothing is retried; an error is
+// the last that comes.
+func (c *Client) JobFile(
+	ctx context.Context, request *panopev1.ReadJobFileRequest,
+) iter.Seq2[*panopev1.ReadJobFileResponse, error] {
+	open := func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.ReadJobFileResponse], error) {
+		return c.generationJobs.ReadJobFile(ctx, request)
+	}
+	return responses(ctx, open, func(r *panopev1.ReadJobFileResponse) bool { return r.GetFile() != nil })
+}
+
+// DeleteJobFiles removes the files of a job that has ended, before they expire.
+func (c *Client) DeleteJobFiles(ctx context.Context, id uint64) (*panopev1.Job, error) {
+	response, err := c.generationJobs.DeleteJobFiles(ctx, &panopev1.DeleteJobFilesRequest{Id: id})
+	return response.GetJob(), err
+}

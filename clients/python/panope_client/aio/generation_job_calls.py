@@ -1,0 +1,106 @@
+"""Calls that generate images and videos by jobs, whose files are fetched later."""
+
+# ruff: noqa: ASYNC109 -- `timeout` is the call's deadline, which the server must know; cancelling here would not tell it
+
+from __future__ import annotations
+
+import math
+from typing import Unpack
+
+from panope.v1 import generation_job_service_pb2 as pb
+from panope.v1.job_service_pb2 import Job
+from panope_client.aio.concurrency import RpcError, Stream, failure_of
+from panope_client.aio.connection import AsyncConnection
+from panope_client.arguments import Priority, request_of
+from panope_client.errors import InvalidResponseError
+from panope_client.messages.generated_image import GenerateImagesOptions, generate_images_request
+from panope_client.messages.video import GenerateVideoOptions, generate_video_request
+
+
+class AsyncGenerationJobCalls(AsyncConnection):
+    """The calls of `AsyncClient` that generate by jobs; `wait_job` and `cancel_job` take such jobs too."""
+
+    async def submit_images(
+        self,
+        prompt: str,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[GenerateImagesOptions],
+    ) -> Job:
+        """Asks for what `generate_images` gives, and returns the job that will make it.
+
+        Args:
+            prompt: what is to be seen.
+            model: `vendor/name`, of the task `image-generation`.
+            priority: see the class; it is the job's.
+            timeout: see the class.
+            options: see `GenerateImagesOptions`.
+        """
+        request = pb.SubmitImagesRequest(request=generate_images_request(prompt, model, options))
+        response = await self._call(self._generation_jobs.SubmitImages, request, timeout, priority)
+        return response.job
+
+    async def submit_video(
+        self,
+        prompt: str,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[GenerateVideoOptions],
+    ) -> Job:
+        """Asks for what `generate_video` gives, and returns the job that will make it.
+
+        Args:
+            prompt: what is to be seen.
+            model: `vendor/name`, of the task `video-generation`.
+            priority: see the class; it is the job's.
+            timeout: see the class.
+            options: see `GenerateVideoOptions`.
+        """
+        request = pb.SubmitVideoRequest(request=generate_video_request(prompt, model, options))
+        response = await self._call(self._generation_jobs.SubmitVideo, request, timeout, priority)
+        return response.job
+
+    async def read_job_file(
+        self, job_id: int, name: str, *, offset: int = 0, limit: int = 0, timeout: float = math.inf
+    ) -> bytes:
+        """Returns a file that a job has made, or a part of it. Nothing is retried.
+
+        Args:
+            job_id: of the job.
+            name: of the file, as the job's `files` tell it.
+            offset: of the first byte.
+            limit: the most bytes; 0 for all that follow.
+            timeout: seconds for all of it.
+        """
+        content = bytearray()
+        async for piece in self.stream_job_file(job_id, name, offset=offset, limit=limit, timeout=timeout):
+            content += piece
+        return bytes(content)
+
+    async def stream_job_file(
+        self, job_id: int, name: str, *, offset: int = 0, limit: int = 0, timeout: float = math.inf
+    ) -> Stream[bytes]:
+        """As `read_job_file`, piece by piece, of at most 256 KiB."""
+        request = request_of(pb.ReadJobFileRequest, id=job_id, name=name, offset=offset, limit=limit)
+        attempts = self._retries.start(timeout)
+        call = self._generation_jobs.ReadJobFile(request, timeout=attempts.timeout(), metadata=self._metadata_of(None))
+        is_told = False
+        try:
+            async for response in call:
+                is_told = True
+                yield response.content
+        except RpcError as error:
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        if not is_told:
+            raise InvalidResponseError("the stream ended without an answer")
+
+    async def delete_job_files(self, job_id: int, *, timeout: float | None = None) -> Job:
+        """Removes the files of a job that has ended, before they expire."""
+        request = request_of(pb.DeleteJobFilesRequest, id=job_id)
+        return (await self._call(self._generation_jobs.DeleteJobFiles, request, timeout)).job

@@ -1,0 +1,32 @@
+"""Both clients on generations by jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from client_doubles.generation_job_servicer import CONTENT
+
+from panope_client import InvalidResponseError
+
+
+async def test_images_and_videos_are_asked_for_as_jobs(client: Any, fake: Any) -> None:
+    job = await client.submit_images("a fox", "acme/painter", count=2, seed=7)
+    assert (job.id, job.kind) == (7, "generate_images")
+    wanted = fake.requests[-1].request
+    assert (wanted.model, wanted.prompt, wanted.count, wanted.seed) == ("acme/painter", "a fox", 2, 7)
+    job = await client.submit_video("a fox", "acme/filmer", frames=5, format="webm", priority="low")
+    assert job.kind == "generate_video"
+    assert fake.requests[-1].request.frames == 5
+
+
+async def test_a_file_is_read_whole_or_in_part(client: Any, fake: Any) -> None:
+    assert await client.read_job_file(7, "0.mp4") == CONTENT
+    assert await client.read_job_file(7, "0.mp4", offset=10, limit=100) == CONTENT[10:110]
+    assert (fake.requests[-1].id, fake.requests[-1].name) == (7, "0.mp4")
+    with pytest.raises(InvalidResponseError, match="without an answer"):
+        await client.read_job_file(7, "0.mp4", offset=len(CONTENT))
+
+
+async def test_files_are_deleted(client: Any) -> None:
+    assert (await client.delete_job_files(7)).id == 7
