@@ -30,6 +30,7 @@ type fake struct {
 	panopev1.UnimplementedGenerateServiceServer
 	panopev1.UnimplementedInferServiceServer
 	panopev1.UnimplementedJobServiceServer
+	panopev1.UnimplementedGenerationJobServiceServer
 	panopev1.UnimplementedRegistryServiceServer
 	panopev1.UnimplementedDetectServiceServer
 	panopev1.UnimplementedRerankServiceServer
@@ -55,6 +56,7 @@ func start(t *testing.T, f *fake, options ...panope.Option) *panope.Client {
 	panopev1.RegisterGenerateServiceServer(server, f)
 	panopev1.RegisterInferServiceServer(server, f)
 	panopev1.RegisterJobServiceServer(server, f)
+	panopev1.RegisterGenerationJobServiceServer(server, f)
 	panopev1.RegisterRegistryServiceServer(server, f)
 	panopev1.RegisterDetectServiceServer(server, f)
 	panopev1.RegisterRerankServiceServer(server, f)
