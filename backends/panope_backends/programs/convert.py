@@ -33,8 +33,11 @@ from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import TEXTS, text_files, tokenizer_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.files.config_files import read_embed_files
-from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_step_weights
+from panope_backends.tasks.embed.files.modules_file import PROJECTION
+from panope_backends.tasks.embed.files.multi_vector_files import is_colbert
+from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, keep_projection, read_step_weights
 from panope_backends.tasks.embed.tokenizers.prepared import FILE, sources_digest
+from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.kept_files import keep
 
 #: Files of the model's folder that converted weights replace; folders below, such as `2_Dense`, keep theirs. GGUF files
@@ -100,7 +103,10 @@ def convert(job: Job) -> Converted:
     backend.convert(dataclasses.replace(job.model, head=head), conversion, folder / place, out / place)
     _complete(folder, out, place)
     if task == "embed":
-        _unpickle(out, is_granted="pickles" in job.model.grants)
+        granted = "pickles" in job.model.grants
+        if is_colbert(read_json(folder / "config.json", missing_ok=True)):
+            keep_projection(folder, out, pickles=granted)
+        _unpickle(out, is_granted=granted)
     if tokenizer is not None:
         # The converter may have written files of its own.
         made_of = sources_digest(text_files(task, out))
@@ -154,6 +160,8 @@ def _unpickle(out: Path, *, is_granted: bool) -> None:
     """Turns pickled weights of later modules into safetensors, so that workers open no pickle."""
     files = read_embed_files(out)
     for step in (*files.token_steps, *files.head):
+        if step.kind == PROJECTION:
+            continue
         pickled = step.folder / PICKLED
         if pickled.is_file() and not (step.folder / SAFE).is_file():
             from safetensors.numpy import save_file  # which few models need

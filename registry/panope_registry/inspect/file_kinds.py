@@ -50,6 +50,8 @@ _TOKENIZER_NAMES = frozenset(
     | {"special_tokens_map.json", "added_tokens.json", "openvino_tokenizer.xml", "openvino_detokenizer.xml"}
     | {"openvino_tokenizer.bin", "openvino_detokenizer.bin"}
 )
+#: Settings of ColBERT's, which its own code writes beside the weights.
+_CONFIG_NAMES = frozenset({"artifact.metadata"})
 _DOCUMENT_NAMES = frozenset({"license", "notice", "readme", ".gitattributes", ".gitignore"})
 
 
@@ -78,6 +80,8 @@ def _kind_of(path: PurePosixPath, present: set[str]) -> FileKind:
     name, suffix = path.name.lower(), path.suffix.lower()
     if name in _TOKENIZER_NAMES:
         return FileKind.TOKENIZER
+    if name in _CONFIG_NAMES:
+        return FileKind.CONFIG
     if name in _DOCUMENT_NAMES:
         return FileKind.DOCUMENT
     if suffix == ".xml" and str(path.with_suffix(".bin")) in present:

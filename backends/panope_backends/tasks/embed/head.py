@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.activations import activation_of
-from panope_backends.tasks.embed.files.modules_file import HeadStep
+from panope_backends.tasks.embed.files.modules_file import PROJECTION, HeadStep
 from panope_backends.tasks.embed.files.sentence_files import DenseFile, LayerNormFile
-from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_step_weights
+from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_projection, read_step_weights
 from panope_backends.tasks.json_files import read_json, shown, typed
 
 Floats = NDArray[np.float32]
@@ -57,6 +57,8 @@ def check_head(steps: Sequence[HeadStep], *, pickles: bool = False) -> None:
         PreconditionError: as `load_head`.
     """
     for step in steps:
+        if step.kind == PROJECTION:
+            continue  # among the model's own weights, which the load checks
         is_pickled = (step.folder / PICKLED).is_file() and not (step.folder / SAFE).is_file()
         if is_pickled and pickles:
             _FILES[step.kind](step)
@@ -67,6 +69,9 @@ def check_head(steps: Sequence[HeadStep], *, pickles: bool = False) -> None:
 def _load(step: HeadStep, pickles: bool) -> Step:
     if step.kind == "Normalize":
         return normalize
+    if step.kind == PROJECTION:
+        weights = {"linear.weight": read_projection(step.folder, pickles=pickles)}
+        return _dense(DenseFile(bias=False, activation_function="torch.nn.modules.linear.Identity"), weights, "ColBERT")
     file = _FILES[step.kind](step)
     return _STEPS[step.kind](file, read_step_weights(step.folder, step.kind, pickles=pickles), step.folder.name)
 

@@ -14,6 +14,11 @@ Floats = NDArray[np.float32]
 
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
 
+PROJECTED = "panope_projection.safetensors"
+"""The projection of ColBERT's by itself, where a conversion left the model's weights behind."""
+
+_COLBERT, _WEIGHT = "ColBERT model", "linear.weight"
+
 #: Of one module's file; the largest in use, a projection of 8,192 to 8,192 values, takes a quarter of it.
 _MOST_BYTES = 1 << 30
 
@@ -46,6 +51,41 @@ def read_step_weights(folder: Path, kind: str, *, pickles: bool = False) -> dict
         if not np.isfinite(tensor).all():
             raise PreconditionError(f"`{name}` of a {kind} module holds values that are not finite")
     return tensors
+
+
+def read_projection(folder: Path, *, pickles: bool = False) -> Floats:
+    """The projection that ColBERT's own code keeps among the model's weights.
+
+    Args:
+        folder: of the model.
+        pickles: whether an admin lets pickled weights be opened, where there are no others.
+
+    Raises:
+        PreconditionError: as `read_step_weights`, or there is none.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = next((folder / name for name in (PROJECTED, SAFE) if (folder / name).is_file()), None)
+    found = None
+    if path is None:
+        found = read_step_weights(folder, _COLBERT, pickles=pickles).get(_WEIGHT)
+    else:
+        try:
+            with safe_open(path, "numpy") as file:  # one tensor of many
+                names = set(file.keys())
+                found = file.get_tensor(_WEIGHT).astype(np.float32) if _WEIGHT in names else None
+        except (SafetensorError, TypeError, AttributeError):  # it is broken, or of a type that NumPy has not
+            raise PreconditionError(f"`{_WEIGHT}` in {path.name} cannot be read") from None
+    if found is None or found.ndim != 2 or not np.isfinite(found).all():
+        raise PreconditionError(f"the weights of a {_COLBERT} have no `{_WEIGHT}` of finite numbers")
+    return found
+
+
+def keep_projection(folder: Path, out: Path, *, pickles: bool = False) -> None:
+    """Writes the projection by itself, beside what a conversion makes of the other weights."""
+    from safetensors.numpy import save_file
+
+    save_file({_WEIGHT: read_projection(folder, pickles=pickles)}, out / PROJECTED)
 
 
 def _safe(path: Path, kind: str) -> dict[str, Floats]:

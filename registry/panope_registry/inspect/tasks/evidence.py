@@ -41,6 +41,10 @@ _SENTENCE_KINDS = {"SentenceTransformer": "embed", "CrossEncoder": "rerank", "Sp
 }
 
 
+#: The class that ColBERT's own code names, in the place of one of transformers'.
+_COLBERT = "HF_ColBERT"
+
+
 @dataclass(frozen=True)
 class Conclusion:
     """A value and what it was concluded from.
@@ -150,6 +154,8 @@ def _by_adapter(config: Mapping[str, Any]) -> Conclusion:
 
 def _by_class(architecture: str, config: Mapping[str, Any]) -> Conclusion:
     named = f"config.json names the class `{shown(architecture)}`"
+    if architecture == _COLBERT:
+        return Conclusion("embed", f"{named}, ColBERT's own, which gives a vector for each token")
     head = known.head_of(architecture) or _own_head(architecture, config)
     if not head:
         likeliest = known.head_of(known.likeliest_class(str(config.get("model_type", ""))))

@@ -15,6 +15,7 @@ from panope.worker.v1 import classify_pb2, embed_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.multi_vectors import max_sim
+from panope_backends.tasks.embed.step_weights import keep_projection, read_projection
 from panope_backends.tasks.task import SequenceJob
 from panope_backends.testing.models import tiny_classifier
 from panope_backends.worker.loading import ServedModel, load_model
@@ -195,6 +196,59 @@ PYLATE: Mapping[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", PYLATE)
 def test_a_folder_of_pylate_is_read_as_sentence_transformers_reads_it(write: Write, case: str) -> None:
     assert_alike(pylate(write(), **PYLATE[case]))
+
+
+def colbert(folder: Path, **metadata: Any) -> Path:
+    """As ColBERT's own code saves it: the projection beside the encoder's weights, and all else in one file."""
+    from safetensors.numpy import load_file, save_file
+
+    weights = {f"bert.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(weights | load_file(folder / "1_Dense/model.safetensors"), folder / "model.safetensors")
+    for name in ("1_Dense", "2_MultiVectorMask", "3_Normalize"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("modules.json", _BERT, _MODEL):
+        (folder / name).unlink()
+    _change(folder / "config.json", {"architectures": ["HF_ColBERT"]})
+    told = {"query_maxlen": 10, "doc_maxlen": 16, "dim": 8, "nbits": 1, "query_token_id": "[unused0]"}
+    (folder / "artifact.metadata").write_text(json.dumps(told | metadata))
+    return folder
+
+
+COLBERT: Mapping[str, dict[str, Any]] = {
+    "as it is saved": {},
+    "seen": {"attend_to_mask_tokens": True},
+    "punctuation counts": {"mask_punctuation": False},
+    "no lengths": {"doc_maxlen": None, "query_maxlen": None},
+    "another mark": {"doc_token_id": "the"},
+}
+
+
+@pytest.mark.parametrize("case", COLBERT)
+def test_a_folder_of_colberts_own_code_is_read_as_sentence_transformers_reads_it(write: Write, case: str) -> None:
+    assert_alike(colbert(write(), **COLBERT[case]))
+
+
+def test_a_conversion_keeps_the_projection_of_colberts_own_code(write: Write, tmp_path: Path) -> None:
+    folder, out = colbert(write()), tmp_path / "out"
+    out.mkdir()
+    keep_projection(folder, out)
+    np.testing.assert_array_equal(read_projection(out), read_projection(folder))
+    (out / "panope_projection.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(PreconditionError, match="cannot be read"):
+        read_projection(out)
+
+
+def test_a_folder_of_colberts_own_code_needs_its_projection_and_its_way_to_compare(write: Write) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    with pytest.raises(PreconditionError, match="compares vectors by `l2`"):
+        load(colbert(write(), similarity="l2"))
+    folder = colbert(write())
+    weights = load_file(folder / "model.safetensors")
+    del weights["linear.weight"]
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(PreconditionError, match=r"have no `linear\.weight` of finite numbers"):
+        load(folder)
 
 
 def test_what_is_not_said_is_a_document_and_a_prompts_name_says(write: Write) -> None:

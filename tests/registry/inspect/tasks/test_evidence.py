@@ -34,6 +34,8 @@ DOCUMENT = Path(__file__).parents[4] / "docs/models.md"
     [
         ({"architectures": ["BertModel"], "model_type": "bert"}, "embed"),
         ({"architectures": ["MPNetModel"]}, "embed"),
+        ({"architectures": ["HF_ColBERT"], "model_type": "bert"}, "embed"),
+        ({"architectures": ["TapasForQuestionAnswering"], "model_type": "tapas"}, "table-question-answer"),
         ({"architectures": ["T5EncoderModel"]}, "embed"),
         ({"architectures": ["LlamaModel"]}, ""),
         ({"architectures": ["BertForSequenceClassification"], "id2label": {"0": "no", "1": "yes"}}, "classify"),

@@ -20,13 +20,22 @@ from typing import Any
 
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.image_models import has_towers
-from panope_backends.tasks.embed.files.modules_file import STATIC_CONFIG, HeadStep, Modules, read_modules
+from panope_backends.tasks.embed.files.modules_file import (
+    OF_TOKENS,
+    PROJECTION,
+    STATIC_CONFIG,
+    HeadStep,
+    Modules,
+    read_modules,
+)
 from panope_backends.tasks.embed.files.multi_vector_files import (
     KINDS,
     NATIVE,
     PYLATE,
     MultiVectors,
+    is_colbert,
     prompts_of,
+    read_colbert,
     read_model_file,
     read_multi_vectors,
 )
@@ -197,8 +206,24 @@ def _multi_vector_model(folder: Path, modules: Modules) -> EmbedFiles:
     )
 
 
+def _colbert_model(folder: Path, config: Mapping[str, Any]) -> EmbedFiles:
+    multi, prompts = read_colbert(folder)
+    return EmbedFiles(
+        transformer_folder=folder,
+        config=config,
+        tokenizer=TokenizerSettings(plain=True),
+        token_steps=(HeadStep(PROJECTION, folder, OF_TOKENS, OF_TOKENS),),
+        normalize=True,
+        prompts=prompts,
+        marks=True,
+        multi=multi,
+    )
+
+
 def _plain_model(folder: Path) -> EmbedFiles:
     config = read_json(folder / "config.json")
+    if is_colbert(config):
+        return _colbert_model(folder, config)
     if has_towers(config):
         text = config["text_config"]
         return EmbedFiles(folder, text if isinstance(text, Mapping) else {}, TokenizerSettings(plain=True))

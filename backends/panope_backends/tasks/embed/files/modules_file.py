@@ -36,6 +36,9 @@ _MOST_MODULES = 64
 #: Vectors by sentence-transformers' names.
 OF_TEXTS, OF_TOKENS = "sentence_embedding", "token_embeddings"
 
+PROJECTION = "Projection"
+"""The step that ColBERT's own code has for a Dense, whose weights lie among the model's."""
+
 #: Steps that can change the vectors of tokens, and one that does when the transformer gives those of every layer.
 _OF_TOKENS = frozenset({"Dense", "Normalize"})
 _OF_LAYERS = "WeightedLayerPooling"

@@ -4,6 +4,8 @@ config_sentence_transformers.json   `MultiVectorModelFile`, of a MultiVectorEnco
                                     `ColBERT`, whose marks, lengths and words to skip stand there
 sentence_bert_config.json           lengths of queries and documents, and how queries are expanded
 N_MultiVectorMask/config.json       `MaskFile`: which tokens have no vector in the answer
+artifact.metadata                   `ColbertFile`: all of this, as ColBERT's own code writes it, whose config.json names
+                                    the class `HF_ColBERT`
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from panope_backends.errors import PreconditionError
@@ -26,7 +29,12 @@ KINDS = (NATIVE, PYLATE)
 
 _DOCUMENT = "document"
 
-#: The tokens of a query of ColBERT's, where a file of PyLate's does not say.
+ARTIFACT = "artifact.metadata"
+"""The file that ColBERT's own code writes."""
+
+_COLBERT = "HF_ColBERT"
+
+#: The tokens of a query of ColBERT's, where a file does not say.
 _QUERY_TOKENS = 32
 
 
@@ -41,6 +49,18 @@ class MultiVectorModelFile(ModelFile):
     attend_to_expansion_tokens: bool | None = None
     attend_to_mask_tokens: bool | None = None
     skiplist_words: list[str] | None = None
+
+
+class ColbertFile(Struct):
+    """How ColBERT's own code was told to train; its many other settings say nothing of how texts are embedded."""
+
+    query_token_id: str = "[unused0]"  # noqa: S105 - a token of a vocabulary
+    doc_token_id: str = "[unused1]"  # noqa: S105 - as above
+    query_maxlen: Positive = _QUERY_TOKENS
+    doc_maxlen: Positive | None = None
+    mask_punctuation: bool = True
+    attend_to_mask_tokens: bool = False
+    similarity: str = "cosine"
 
 
 class MaskFile(Struct):
@@ -138,6 +158,33 @@ def read_multi_vectors(
         markers=tuple(prefix for prefix in (model.query_prefix, model.document_prefix) if prefix),
         is_mean=model.similarity_fn_name == "meanmaxsim",
     )
+
+
+def is_colbert(config: Mapping[str, Any]) -> bool:
+    """Whether config.json is of ColBERT's own code, which keeps its projection among the model's weights."""
+    named = config.get("architectures")
+    return isinstance(named, list) and _COLBERT in named
+
+
+def read_colbert(folder: Path) -> tuple[MultiVectors, dict[str, str]]:
+    """How vectors are made by a model of ColBERT's own code, and its prompts, which are its marks.
+
+    Raises:
+        PreconditionError: artifact.metadata is broken, or asks for what Panope cannot do.
+    """
+    content = read_json(folder / ARTIFACT, missing_ok=True)
+    known = {field.encode_name for field in msgspec.structs.fields(ColbertFile)}
+    file = typed({key: value for key, value in content.items() if key in known}, ColbertFile, ARTIFACT)
+    if file.similarity != "cosine":
+        raise PreconditionError(f"{ARTIFACT} compares vectors by `{shown(file.similarity)}`; Panope does by `cosine`")
+    prompts = {"query": f"{file.query_token_id} ", _DOCUMENT: f"{file.doc_token_id} "}
+    made = MultiVectors(
+        document_length=file.doc_maxlen,
+        expansion=Expansion(file.query_maxlen, attends=file.attend_to_mask_tokens),
+        skipped_words=tuple(string.punctuation) if file.mask_punctuation else (),
+        markers=tuple(prompts.values()),
+    )
+    return made, prompts
 
 
 def prompts_of(model: MultiVectorModelFile) -> dict[str, str]:
