@@ -115,16 +115,16 @@ quick_out = $(if $(QUICK),$(1) --out $(QUICK_RESULTS))
 
 bench: $(VENV)/installed-dev $(VENV)/installed-demo ## Measure backends, embeddings, fairness, the registry, kept answers, generation, models of images; QUICK=1 for a trial
 	$(if $(QUICK),mkdir -p $(QUICK_RESULTS))
-	$(BIN)/python benchmarks/backends.py $(call quick,--seconds 0.3 --max-background-load 1)
-	$(BIN)/python benchmarks/embeddings.py $(call quick_out,--rounds 1 --seconds 0.3)
-	$(BIN)/python benchmarks/fairness.py $(call quick_out,--rounds 1 --texts 64)
-	$(BIN)/python benchmarks/overload.py $(call quick_out,--rounds 1 --seconds 1)
-	$(BIN)/python benchmarks/registry.py $(call quick_out,--models 50 --calls 10 --rounds 1 --mib 8)
-	$(BIN)/python benchmarks/response_cache.py $(call quick,--calls 20)
-	$(BIN)/python benchmarks/generation_core.py $(call quick,--steps 20 --rounds 1)
-	$(BIN)/python benchmarks/sampling.py $(call quick_out,--rounds 1)
-	$(BIN)/python benchmarks/generation.py $(call quick_out,--rounds 1 --tokens 8 --widths 1)
-	$(BIN)/python benchmarks/vision.py $(call quick,--rounds 1 --images 8)
+	$(BIN)/python -m benchmarks.engines.backends $(call quick,--seconds 0.3 --max-background-load 1)
+	$(BIN)/python -m benchmarks.embeddings.throughput $(call quick_out,--rounds 1 --seconds 0.3)
+	$(BIN)/python -m benchmarks.embeddings.fairness $(call quick_out,--rounds 1 --texts 64)
+	$(BIN)/python -m benchmarks.overload.overload $(call quick_out,--rounds 1 --seconds 1)
+	$(BIN)/python -m benchmarks.registry.registry $(call quick_out,--models 50 --calls 10 --rounds 1 --mib 8)
+	$(BIN)/python -m benchmarks.pipeline.response_cache $(call quick,--calls 20)
+	$(BIN)/python -m benchmarks.generation.core $(call quick,--steps 20 --rounds 1)
+	$(BIN)/python -m benchmarks.generation.sampling $(call quick_out,--rounds 1)
+	$(BIN)/python -m benchmarks.generation.throughput $(call quick_out,--rounds 1 --tokens 8 --widths 1)
+	$(BIN)/python -m benchmarks.media.vision $(call quick,--rounds 1 --images 8)
 
 clean: ## Remove what `make` built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -17,6 +17,7 @@ SPAN = re.compile(r"`([^`\n]+)`")
 SOURCE_FILE = re.compile(r"[\w.-]+(/[\w.-]+)+\.(py|proto|lua|go|dot|svg|md|toml|mako)")
 FOLDER = re.compile(r"[\w.-]+(/[\w.-]+)+/?")
 MODULE = re.compile(r"panope_\w+(\.\w+)+")
+RUN_BENCHMARK = re.compile(r"python -m (benchmarks(?:\.\w+)+)")
 PACKAGE = re.compile(r"panope_\w+/")
 
 #: A file that a page brings itself: what its text says of it is followed by what it holds.
@@ -82,6 +83,14 @@ def test_every_path_and_module_that_a_document_names_exists(document: Any) -> No
     if document.name == "CHANGELOG.md":
         pytest.skip("it tells of what was")
     assert missing(document.text) == []
+
+
+def test_every_benchmark_that_a_document_the_makefile_or_a_benchmark_runs_exists() -> None:
+    folders = (ROOT / "benchmarks").rglob("*.*"), (ROOT / "docs").rglob("*.md")
+    texts = [ROOT / "Makefile", *(path for folder in folders for path in folder if path.suffix in (".py", ".md"))]
+    named = {name for path in texts for name in RUN_BENCHMARK.findall(path.read_text())}
+    assert named
+    assert [name for name in named if not (ROOT / f"{name.replace('.', '/')}.py").is_file()] == []
 
 
 def test_a_path_or_module_that_is_gone_is_seen() -> None:

@@ -15,7 +15,7 @@ from panope_backends.tasks.task import ModelSource
 
 INDEX = "model_index.json"
 
-#: A side of the image of the trial, about: large enough for every model's smallest picture.
+#: A side of the image of the trial, about: large enough for every model's smallest image.
 _TRIAL_SIDE = 128
 
 #: Seeds that nobody chose are short enough to be written down, and exact in JSON.

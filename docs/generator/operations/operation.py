@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from panope_server.transport.error_json import ErrorJson
-from panope_server.transport.http.hub import models
 from panope_server.transport.paging import MAX_PAGE_SIZE
 
 JSON = "application/json"
@@ -21,7 +20,6 @@ AZURE: Mapping[str, Any] = {"api-version": str}
 
 Text = Annotated[str, Meta(max_length=200)]
 Cursor = Annotated[int, Meta(ge=0, le=1 << 53)]
-_Expand = list[Literal[tuple(name for name in models.InfoJson.__annotations__ if name != "_id")]]
 Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)]
 
 

@@ -109,15 +109,15 @@ def of_sounds(expected: bytes, found: bytes) -> float:
 
 
 def of_files(expected: Sequence[bytes], found: Sequence[bytes]) -> float | None:
-    """As of pictures, the mean; 0 where there are more of one than of the other."""
+    """As of images, the mean; 0 where there are more of one than of the other."""
     if len(expected) != len(found):
         return 0.0
-    alike = [of_pictures(one, other) for one, other in zip(expected, found, strict=True)]
+    alike = [of_images(one, other) for one, other in zip(expected, found, strict=True)]
     known = [each for each in alike if each is not None]
     return mean_of(known) if len(known) == len(alike) else None
 
 
-def of_pictures(expected: bytes, found: bytes) -> float | None:
+def of_images(expected: bytes, found: bytes) -> float | None:
     """As of numbers, of pixels; None where Pillow is not installed."""
     try:
         from PIL import Image

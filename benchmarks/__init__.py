@@ -1,0 +1,1 @@
+"""Programs that measure Panope; README.md says what each tells."""

@@ -1,0 +1,1 @@
+"""Embeddings beside the raw engine."""

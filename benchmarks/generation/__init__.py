@@ -1,0 +1,1 @@
+"""Generation: its core, its engines, and what callers get of it."""

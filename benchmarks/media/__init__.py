@@ -1,0 +1,1 @@
+"""Models of images and audio beside the raw engine."""

@@ -1,0 +1,1 @@
+"""A model that is asked for more than it can answer."""

@@ -1,0 +1,1 @@
+"""What the server's own steps cost and keep to: keys, queues, kept answers, routes, models that come and go."""

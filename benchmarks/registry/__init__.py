@@ -1,0 +1,1 @@
+"""The registry: its queries, downloads, jobs."""
