@@ -93,7 +93,7 @@ obeys `cache-control: no-store`, `no-cache` and `max-age=SECONDS`.
 A call may say how long its model stays loaded when nobody uses it after that: the header `x-panope-keep-alive` (in
 gRPC, the metadata) is a number of seconds or a duration such as `5m` or `1h30m`; `0` unloads the model after the call,
 a negative time keeps it until others need its memory. A model that is kept for ever, by the settings or by its load,
-stays whatever a call says. [Operations](operations.md#which-models-are-loaded) tells more.
+stays whatever a call says. [Operations](operations.md#loading-and-unloading) has more.
 
 A call may say on which backends it runs, the most wanted first: the header `x-panope-hardware` (in gRPC, the metadata)
 is such as `openvino,cpu`, or has the words `cuda`, `rocm`, `apple` and `qualcomm`; bodies of `/v1/embeddings`,
