@@ -12,6 +12,7 @@ from typing import Any
 import openai
 import pytest
 from tests.conftest import LiveServer
+from tests.sounds import words
 from tests.voices import HELLO, write_kokoro, write_piper
 from tests.whisper_tiny import write_whisper_tiny
 
@@ -21,12 +22,8 @@ from panope_registry.session import RegistrySession
 # 200 MB of weights out of packages.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-PIPER, KOKORO, LISTENER = "acme/joe", "acme/kokoro", "acme/whisper-tiny.en"
+PIPER, KOKORO, LISTENER = "acme/joe", "acme/kokoro", "acme/listener"
 TEXT, IPA = HELLO
-
-
-def words(text: str) -> list[str]:
-    return "".join(sign for sign in text.lower() if sign.isalnum() or sign.isspace()).split()
 
 
 @pytest.fixture(scope="module")

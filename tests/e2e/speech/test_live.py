@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
 import threading
 import time
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.conftest import LiveServer
-from tests.whisper_tiny import CLIPS, clip, write_whisper_tiny
+from tests.e2e.speech.models import ENGLISH, FOX, HELLO
+from tests.sounds import RATE, pcm, samples_of, silence, wav, words
+from tests.whisper_tiny import CLIPS, clip
 
 from panope.v1.speech_service_pb2 import VadOptions
-from panope_backends.media.audio import decode_audio
-from panope_backends.media.limits import MediaLimits
 from panope_client import Client, InvalidInputError, PreconditionError, UnavailableError
-from panope_registry.session import RegistrySession
 
 # Weights out of a package, and audio as long as it is spoken.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-ENGLISH = "acme/whisper-tiny.en"
-FOX, HELLO = "quick_brown_fox.wav", "hello_world.wav"
-RATE = 16_000
-
-
-def words(text: str) -> list[str]:
-    return "".join(sign for sign in text.lower() if sign.isalnum() or sign.isspace()).split()
-
-
-def samples_of(name: str) -> np.ndarray[Any, Any]:
-    return decode_audio(clip(name), RATE, MediaLimits())
-
-
-def silence(seconds: float) -> np.ndarray[Any, Any]:
-    return np.zeros(round(seconds * RATE), np.float32)
-
-
-def pcm(*parts: np.ndarray[Any, Any]) -> bytes:
-    return bytes((np.concatenate(parts) * 32767).astype("<i2").tobytes())
-
-
-def wav(data: bytes) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(RATE)
-        writer.writeframes(data)
-    return file.getvalue()
 
 
 def pieces(data: bytes, seconds: float = 0.2) -> Iterator[bytes]:
@@ -64,33 +30,8 @@ def pieces(data: bytes, seconds: float = 0.2) -> Iterator[bytes]:
     yield from (data[begin : begin + size] for begin in range(0, len(data), size))
 
 
-@pytest.fixture(scope="module")
-def server(make_servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    place = tmp_path_factory.mktemp("live")
-    home, folder = place / "home", place / "whisper"
-    folder.mkdir()
-    write_whisper_tiny(folder)
-    session = RegistrySession.open(home / "registry.sqlite3", home)
-    session.registry.import_folder(folder, ENGLISH)
-    session.close()
-    servers = make_servers(place, place)
-    try:
-        started = servers.start(home=home, demo=False)
-        with Client(started.grpc_address, timeout=300) as client:
-            client.load(ENGLISH, backend="cpu", precision="fp32")
-        yield started
-    finally:
-        servers.stop()
-
-
-@pytest.fixture(scope="module")
-def client(server: LiveServer) -> Iterator[Client]:
-    with Client(server.grpc_address, timeout=120) as made:
-        yield made
-
-
 def test_speech_is_found_as_by_silero_itself(server: LiveServer, client: Client, tmp_path: Path) -> None:
-    audio = wav(pcm(silence(1), samples_of(FOX), silence(1)))
+    audio = wav(silence(1), samples_of(clip(FOX)), silence(1))
     (found,) = client.detect_speech(audio, ENGLISH).segments
     assert (found.start_seconds, found.end_seconds) == pytest.approx((1.06, 3.62), abs=0.011)
     file = tmp_path / "fox.wav"
@@ -106,13 +47,13 @@ def test_speech_is_found_as_by_silero_itself(server: LiveServer, client: Client,
     ]
     told = json.loads(subprocess.run(curl, check=True, capture_output=True).stdout)
     assert told["model"] == ENGLISH
-    assert told["duration"] == pytest.approx(2 + samples_of(FOX).size / RATE, abs=0.01)
+    assert told["duration"] == pytest.approx(2 + samples_of(clip(FOX)).size / RATE, abs=0.01)
     assert told["segments"] == [{"start": round(found.start_seconds, 3), "end": round(found.end_seconds, 3)}]
     panope = [sys.executable, "-m", "panope_server", "detect-speech", ENGLISH, str(file), "--address"]
     run = subprocess.run([*panope, server.grpc_address], check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert [float(each) for each in run.stdout.split()] == pytest.approx([1.06, 3.62], abs=0.011)
-    assert not client.detect_speech(wav(pcm(silence(3))), ENGLISH).segments
+    assert not client.detect_speech(wav(silence(3)), ENGLISH).segments
 
 
 @pytest.mark.parametrize(
@@ -121,17 +62,18 @@ def test_speech_is_found_as_by_silero_itself(server: LiveServer, client: Client,
 )
 def test_wrong_options_of_detection_are_refused_by_name(client: Client, options: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        client.detect_speech(wav(pcm(silence(1))), ENGLISH, **options)
+        client.detect_speech(wav(silence(1)), ENGLISH, **options)
     assert caught.value.field == field
 
 
 def test_speech_is_found_while_it_is_spoken_as_in_a_file(server: LiveServer, client: Client) -> None:
-    data = pcm(silence(1), samples_of(FOX), silence(1.5), samples_of(HELLO), silence(1), samples_of(HELLO))
+    fox, hello = samples_of(clip(FOX)), samples_of(clip(HELLO))
+    parts = [silence(1), fox, silence(1.5), hello, silence(1), hello]
     for how in ({}, {"threshold": 0.3, "padding_seconds": 0.2, "min_silence_seconds": 0.5}):
-        right = client.detect_speech(wav(data), ENGLISH, **how).segments
+        right = client.detect_speech(wav(*parts), ENGLISH, **how).segments
         for address in (server.grpc_address, f"127.0.0.1:{server.http_port}"):
             with Client(address, timeout=120) as caller:
-                found = list(caller.stream_detect_speech(pieces(data), ENGLISH, **how))
+                found = list(caller.stream_detect_speech(pieces(pcm(*parts)), ENGLISH, **how))
             finals = [each.segment for each in found if each.is_final]
             assert [each.start_seconds for each in finals] == pytest.approx(
                 [each.start_seconds for each in right], abs=0.04
@@ -144,7 +86,7 @@ def test_speech_is_found_while_it_is_spoken_as_in_a_file(server: LiveServer, cli
 def test_a_command_tells_parts_and_that_there_are_none(server: LiveServer) -> None:
     panope = [sys.executable, "-m", "panope_server"]
     live = ["-", "--live", "--address", server.grpc_address]
-    data = pcm(silence(0.5), samples_of(HELLO), silence(1))
+    data = pcm(silence(0.5), samples_of(clip(HELLO)), silence(1))
     run = subprocess.run(
         [*panope, "detect-speech", ENGLISH, *live, "--json"], input=data, check=True, capture_output=True
     )
@@ -159,7 +101,7 @@ def test_a_command_tells_parts_and_that_there_are_none(server: LiveServer) -> No
 
 
 def test_speech_is_transcribed_while_it_is_spoken(client: Client) -> None:
-    data = pcm(silence(1), samples_of(FOX), silence(1.5), samples_of(HELLO), silence(1))
+    data = pcm(silence(1), samples_of(clip(FOX)), silence(1.5), samples_of(clip(HELLO)), silence(1))
     spoken = threading.Event()
 
     def as_spoken() -> Iterator[bytes]:
@@ -179,7 +121,7 @@ def test_speech_is_transcribed_while_it_is_spoken(client: Client) -> None:
     assert [each.utterance for each in finals] == [0, 1]
     first, second = finals
     assert first.start_seconds == pytest.approx(1.06, abs=0.15)
-    assert second.start_seconds == pytest.approx(2.5 + samples_of(FOX).size / RATE, abs=0.4)
+    assert second.start_seconds == pytest.approx(2.5 + samples_of(clip(FOX)).size / RATE, abs=0.4)
     told = [word for each in finals for segment in each.segments for word in segment.words]
     starts = [word.start_seconds for word in told]
     assert starts == sorted(starts)
@@ -190,7 +132,7 @@ def test_a_stream_goes_both_ways_through_envoy(server: LiveServer) -> None:
     heard = threading.Event()
 
     def as_spoken() -> Iterator[bytes]:
-        yield from pieces(pcm(silence(0.5), samples_of(HELLO), silence(1)))
+        yield from pieces(pcm(silence(0.5), samples_of(clip(HELLO)), silence(1)))
         assert heard.wait(60), "what was said is told while the stream is open"
 
     with Client(f"127.0.0.1:{server.http_port}", timeout=120) as client:
@@ -201,7 +143,7 @@ def test_a_stream_goes_both_ways_through_envoy(server: LiveServer) -> None:
 
 
 def test_a_reader_that_is_slow_gets_everything(client: Client) -> None:
-    once = [samples_of(HELLO), silence(1)]
+    once = [samples_of(clip(HELLO)), silence(1)]
     stream = client.live_transcribe(pieces(pcm(silence(0.5), *once * 8)), ENGLISH, partial_interval_seconds=0.0)
     found = []
     for each in stream:
@@ -236,7 +178,7 @@ def test_pieces_that_are_too_large_are_refused(client: Client) -> None:
 
 def test_a_caller_that_leaves_frees_the_model(client: Client) -> None:
     for _ in range(12):  # more than the model has slots
-        stream = client.live_transcribe(pieces(pcm(silence(0.5), samples_of(HELLO), silence(1))), ENGLISH)
+        stream = client.live_transcribe(pieces(pcm(silence(0.5), samples_of(clip(HELLO)), silence(1))), ENGLISH)
         next(stream)
         stream.close()
     assert words(client.transcribe(clip(HELLO), ENGLISH).text) == words(CLIPS[HELLO][1])
@@ -244,7 +186,7 @@ def test_a_caller_that_leaves_frees_the_model(client: Client) -> None:
 
 def test_the_command_transcribes_standard_input(server: LiveServer) -> None:
     panope = [sys.executable, "-m", "panope_server", "transcribe", ENGLISH, "-", "--live", "--address"]
-    data = pcm(silence(0.5), samples_of(HELLO), silence(1), samples_of(FOX))
+    data = pcm(silence(0.5), samples_of(clip(HELLO)), silence(1), samples_of(clip(FOX)))
     run = subprocess.run([*panope, server.grpc_address], input=data, check=False, capture_output=True)
     assert run.returncode == 0, run.stderr
     assert [words(line) for line in run.stdout.decode().splitlines()] == [
@@ -256,9 +198,9 @@ def test_a_worker_that_is_lost_fails_the_stream(server: LiveServer, client: Clie
     lost = threading.Event()
 
     def audio() -> Iterator[bytes]:
-        yield from pieces(pcm(silence(0.5), samples_of(HELLO), silence(1)))
+        yield from pieces(pcm(silence(0.5), samples_of(clip(HELLO)), silence(1)))
         lost.wait(60)
-        yield from pieces(pcm(samples_of(HELLO), silence(1)))
+        yield from pieces(pcm(samples_of(clip(HELLO)), silence(1)))
 
     stream = client.live_transcribe(audio(), ENGLISH, partial_interval_seconds=0.0)
     assert words(next(stream).text) == words(CLIPS[HELLO][1])

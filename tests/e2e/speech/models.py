@@ -1,0 +1,6 @@
+"""The models of the server of these tests: trained Whisper, seeded ones of each other kind."""
+
+ENGLISH, TWO_LANGUAGES, VOICE = "acme/whisper-tiny.en", "acme/whisper-seeded", "acme/voice"
+LETTERS, EARS = "acme/wav2vec2-seeded", "acme/ears"
+
+FOX, HELLO = "quick_brown_fox.wav", "hello_world.wav"
