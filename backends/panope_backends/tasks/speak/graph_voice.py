@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from panope_backends.api import Arrays
 from panope_backends.errors import Field, InternalError, InvalidInputError, PreconditionError
 from panope_backends.graphs.terms import FILE
-from panope_backends.graphs.voice_description import VoiceDescription, described_ids
+from panope_backends.graphs.voice_description import PhonemeTable, VoiceDescription, described_ids
 from panope_backends.media.audio import Samples
 from panope_backends.tasks.graphs.loading import read_folder
 from panope_backends.tasks.speak.phonemes.espeak import Phonemizer
@@ -20,6 +20,8 @@ from panope_backends.tasks.task import ModelSource
 
 #: Signs that a refusal names.
 _NAMED = 5
+#: Signs that a model is measured with, and that it is tried with.
+_SIGNS, _TRIED = 24, 3
 
 Styles = dict[str, NDArray[np.float32]]
 """Of each voice, lengths × width."""
@@ -47,6 +49,7 @@ class GraphVoice(Voice):
         self.takes_speed = bool(described.input.speed or described.input.scales)
         self._styles = _read_styles(source.folder / described.styles) if described.styles else {}
         self.names = list(self._styles) or described.voices or [DEFAULT_VOICE]
+        self.signs = _some_signs(described.phonemes)
         self._phonemizer = Phonemizer(described.language) if described.language else None
         self.model = source.load({})
         try:
@@ -84,8 +87,7 @@ class GraphVoice(Voice):
 
     def trial_tokens(self) -> NDArray[np.int64]:
         """The first letters of the table."""
-        letters = [sign for sign in self._described.phonemes.ids if sign.isalpha()][:3]
-        return self.tokens("".join(letters or list(self._described.phonemes.ids)[:3]), is_ipa=True)
+        return self.tokens(self.signs[:_TRIED], is_ipa=True)
 
     def speak(self, tokens: NDArray[np.int64], voice: int, speed: float, seed: int) -> Samples:
         """Runs the graph."""
@@ -130,6 +132,12 @@ class GraphVoice(Voice):
         if wanted != set(self._types):
             given = ", ".join(self._types)[:200]
             raise PreconditionError(f"{FILE} describes the inputs {', '.join(sorted(wanted))}; the graph takes {given}")
+
+
+def _some_signs(table: PhonemeTable) -> str:
+    """The first letters of a table; of one that has none, whatever it has."""
+    letters = [sign for sign in table.ids if sign.isalpha()]
+    return "".join((letters or list(table.ids))[:_SIGNS])
 
 
 def _read_styles(file: Path) -> Styles:

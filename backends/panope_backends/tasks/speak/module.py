@@ -27,7 +27,7 @@ class SpeakModule(TaskModule):
         except BaseException:  # whatever it was, the memory is free for the next candidate
             voice.model.close()
             raise
-        facts = messages.SpeakFacts(voices=voice.names, takes_phonemes=voice.takes_phonemes)
+        facts = messages.SpeakFacts(voices=voice.names, takes_phonemes=voice.takes_phonemes, signs=voice.signs)
         requests = {self.name: SpeakRequests(voice).prepare}
         return LoadedTask(voice.model, {}, requests, facts=facts.SerializeToString(), prepares_long=True)
 

@@ -23,6 +23,7 @@ class Voice(ABC):
         rate: of its samples, in a second.
         names: of its voices, at least one.
         takes_phonemes: whether `input_format` may be `ipa`.
+        signs: some phonemes that it speaks; none where it speaks characters.
         takes_seeds: whether the noise that it draws has a seed.
         takes_speed: whether it speaks faster and slower.
     """
@@ -31,6 +32,7 @@ class Voice(ABC):
     rate: int
     names: Sequence[str]
     takes_phonemes: bool = False
+    signs: str = ""
     takes_seeds: bool = True
     takes_speed: bool = True
 

@@ -11,7 +11,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks import agreement
-from panope_server.tasks.task import Input, Output, Task, Usage, Workload
+from panope_server.tasks.task import Input, MeasuredModel, Output, Task, Usage, Workload
 from panope_server.tasks.workload import SingleWorkload, text_of
 
 InputFormat = Literal["text", "ipa"]
@@ -32,6 +32,8 @@ MIN_SPEED, MAX_SPEED = 0.25, 4.0
 MAX_SEED = (1 << 63) - 1
 MAX_VOICE = 64
 
+#: Phonemes of twelve words, about.
+_MEASURED_SIGNS = 50
 #: What speaking a character costs, in tokens, about.
 _WORK_OF_CHARACTER = 2
 
@@ -74,13 +76,20 @@ class SpeakOutput(Output):
     sample_rate: int = 0
 
 
+def _measured(number: int, model: MeasuredModel) -> SpeakInput:
+    """Twelve words; as many phonemes for a voice of these, whose noise has no seed."""
+    facts = model.facts
+    if not isinstance(facts, messages.SpeakFacts) or not facts.signs:
+        return SpeakInput(text_of(number, 12), seed=number)
+    signs = (facts.signs[(number + place * (1 + number % 7)) % len(facts.signs)] for place in range(_MEASURED_SIGNS))
+    return SpeakInput("".join(signs), input_format="ipa")
+
+
 class SpeakTask(Task[SpeakInput, SpeakOutput]):
     """A text to an audio file."""
 
     name = "speak"
-    workloads: ClassVar[Sequence[Workload]] = (
-        SingleWorkload("speak-12-words", lambda number, _: SpeakInput(text_of(number, 12), seed=number)),
-    )
+    workloads: ClassVar[Sequence[Workload]] = (SingleWorkload("speak-12-words", _measured),)
     least_agreement = 0.5
     input_type = SpeakInput
     input_unit = "bytes"

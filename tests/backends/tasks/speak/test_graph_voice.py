@@ -22,6 +22,8 @@ from panope_backends.graphs.description import read_description
 from panope_backends.graphs.terms import DescriptionError
 from panope_backends.tasks.speak.module import SpeakModule
 from panope_backends.tasks.speak.phonemes.espeak import PROGRAM, Phonemizer
+from panope_server.tasks.speech.speak import SpeakTask
+from panope_server.tasks.task import MeasuredModel
 
 
 class GraphSource(SpeakSource):
@@ -61,6 +63,23 @@ def test_phonemes_become_ids_with_those_around_and_between_them(piper):
 
 def test_a_sign_that_is_composed_is_found_by_its_parts(piper):
     assert given_to(piper, "\u00e7")[:7] == [1, 0, 7, 0, 8, 0, 2]
+
+
+def test_a_voice_is_measured_with_phonemes_that_it_speaks(piper):
+    facts = messages.SpeakFacts.FromString(piper.facts)
+    assert facts.signs == "həc"
+    (workload,) = SpeakTask.workloads
+    first, second = (workload.input(number, MeasuredModel(facts=facts)) for number in (1, 2))
+    assert first.text != second.text
+    for asked in (first, second):
+        (part,) = spoken(piper, asked.text, is_ipa=asked.input_format == "ipa", seed=asked.seed)
+        assert part.seconds
+
+
+def test_a_voice_of_characters_is_measured_with_words():
+    (workload,) = SpeakTask.workloads
+    asked = workload.input(1, MeasuredModel(facts=messages.SpeakFacts(voices=["default"])))
+    assert (asked.input_format, asked.seed, len(asked.text.split())) == ("text", 1, 12)
 
 
 def test_speed_makes_lengths_shorter(piper):

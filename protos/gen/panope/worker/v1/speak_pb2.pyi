@@ -99,8 +99,13 @@ class SpeakFacts(google.protobuf.message.Message):
 
     VOICES_FIELD_NUMBER: builtins.int
     TAKES_PHONEMES_FIELD_NUMBER: builtins.int
+    SIGNS_FIELD_NUMBER: builtins.int
     takes_phonemes: builtins.bool
     """Whether it speaks phonemes."""
+    signs: builtins.str
+    """Some of the phonemes that it speaks, one a character, of which texts are made that it is measured with; none of a model
+    that speaks characters.
+    """
     @property
     def voices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Voices that may be named, at least one."""
@@ -110,7 +115,8 @@ class SpeakFacts(google.protobuf.message.Message):
         *,
         voices: collections.abc.Iterable[builtins.str] | None = ...,
         takes_phonemes: builtins.bool = ...,
+        signs: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["takes_phonemes", b"takes_phonemes", "voices", b"voices"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["signs", b"signs", "takes_phonemes", b"takes_phonemes", "voices", b"voices"]) -> None: ...
 
 Global___SpeakFacts: typing_extensions.TypeAlias = SpeakFacts
