@@ -4,3 +4,6 @@ ENGLISH, TWO_LANGUAGES, VOICE = "acme/whisper-tiny.en", "acme/whisper-seeded", "
 LETTERS, EARS = "acme/wav2vec2-seeded", "acme/ears"
 
 FOX, HELLO = "quick_brown_fox.wav", "hello_world.wav"
+
+LOAD_SECONDS = 300
+"""For a worker with PyTorch to start, on a machine that does other things too."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import LiveServer
-from tests.e2e.speech.models import ENGLISH, FOX, HELLO
+from tests.e2e.speech.models import ENGLISH, FOX, HELLO, LOAD_SECONDS
 from tests.sounds import RATE, pcm, samples_of, silence, wav, words
 from tests.whisper_tiny import CLIPS, clip
 
@@ -194,20 +194,24 @@ def test_the_command_transcribes_standard_input(server: LiveServer) -> None:
     ]
 
 
-def test_a_worker_that_is_lost_fails_the_stream(server: LiveServer, client: Client) -> None:
+def test_a_worker_that_is_lost_fails_its_streams(server: LiveServer, client: Client) -> None:
     lost = threading.Event()
+    hello = samples_of(clip(HELLO))
 
     def audio() -> Iterator[bytes]:
-        yield from pieces(pcm(silence(0.5), samples_of(clip(HELLO)), silence(1)))
+        yield from pieces(pcm(silence(0.5), hello, silence(1)))
         lost.wait(60)
-        yield from pieces(pcm(samples_of(clip(HELLO)), silence(1)))
+        yield from pieces(pcm(hello, silence(1)))
 
-    stream = client.live_transcribe(audio(), ENGLISH, partial_interval_seconds=0.0)
-    assert words(next(stream).text) == words(CLIPS[HELLO][1])
+    said = client.live_transcribe(audio(), ENGLISH, partial_interval_seconds=0.0)
+    assert words(next(said).text) == words(CLIPS[HELLO][1])
+    found = client.stream_detect_speech(audio(), ENGLISH)
+    assert 0.4 < next(found).segment.start_seconds < 1
     for worker in server.workers():
         worker.kill()
     lost.set()
-    with pytest.raises((UnavailableError, PreconditionError)):
-        list(stream)
-    server.wait_ready(120)
+    for stream in (said, found):
+        with pytest.raises((UnavailableError, PreconditionError)):
+            list(stream)
+    server.wait_ready(LOAD_SECONDS)
     assert words(client.transcribe(clip(HELLO), ENGLISH).text) == words(CLIPS[HELLO][1])

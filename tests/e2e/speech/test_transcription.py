@@ -13,7 +13,7 @@ import openai
 import pytest
 from huggingface_hub import InferenceClient
 from tests.conftest import LiveServer
-from tests.e2e.speech.models import ENGLISH, FOX, TWO_LANGUAGES
+from tests.e2e.speech.models import ENGLISH, FOX, LOAD_SECONDS, TWO_LANGUAGES
 from tests.sounds import RATE, samples_of, wav, words
 from tests.whisper_tiny import CLIPS, clip
 
@@ -154,5 +154,5 @@ def test_a_lost_worker_fails_its_call_at_once_and_comes_back(server: LiveServer,
         worker.kill()
     with pytest.raises(UnavailableError):
         list(stream)
-    server.wait_ready(120)
+    server.wait_ready(LOAD_SECONDS)
     assert words(client.transcribe(fox, ENGLISH).text) == words(CLIPS[FOX][1])

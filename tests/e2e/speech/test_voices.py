@@ -12,6 +12,7 @@ from typing import Any
 import openai
 import pytest
 from tests.conftest import LiveServer
+from tests.e2e.speech.models import LOAD_SECONDS
 from tests.sounds import words
 from tests.voices import HELLO, write_kokoro, write_piper
 from tests.whisper_tiny import write_whisper_tiny
@@ -124,5 +125,5 @@ def test_a_lost_worker_fails_its_stream_at_once_and_comes_back(server: LiveServe
         worker.kill()
     with pytest.raises(UnavailableError):
         list(stream)
-    server.wait_ready(120)
+    server.wait_ready(LOAD_SECONDS)
     assert heard(client, client.speak(IPA, PIPER, input_format="ipa").audio.content) == words(TEXT)
