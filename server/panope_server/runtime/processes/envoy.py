@@ -26,7 +26,8 @@ from panope_server.runtime.processes.process_supervisor import Exit, LivenessPro
 
 _log = structlog.get_logger("panope.envoy")
 
-START_SECONDS = 10.0
+#: A machine with much else to do takes more than ten.
+START_SECONDS = 30.0
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 10.0
 CHECK_SECONDS = 2.0
@@ -195,8 +196,9 @@ class _Envoy:
         self._process = await self._spawn()
         self.is_serving = await self._wait_until_ready(self._process)
         if not self.is_serving:
+            why = f"did not answer within {START_SECONDS:.0f} s" if self._process.is_running else "ended at once"
             await self.stop()
-            raise InternalError("Envoy did not start; its log says why")
+            raise InternalError(f"Envoy did not start: it {why}; the home's `logs/{self._log_path.name}` has more")
 
     async def wait(self) -> Exit:
         """Returns when it has ended."""
