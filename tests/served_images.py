@@ -37,7 +37,13 @@ def served(folder: Path, task: str, backend: str = "cpu", kind: str = "safetenso
         folder=str(folder),
         max_batch_tokens=1 << 14,
         precision="fp32",
-        media_limits=worker_pb2.MediaLimits(max_image_bytes=1 << 24, max_image_pixels=50_000_000),
+        media_limits=worker_pb2.MediaLimits(
+            max_image_bytes=1 << 24,
+            max_image_pixels=50_000_000,
+            max_video_bytes=1 << 26,
+            max_video_pixels=1 << 24,
+            max_video_frames=1000,
+        ),
     )
     return load_model(load)
 

@@ -42,15 +42,15 @@ func (c *Client) LiveTranscribe(
 		if err != nil {
 			return nil, err
 		}
-		go sendAudio(stream, first, audio, next)
+		go sendPieces(stream, first, audio, next)
 		return stream, nil
 	}
 	// Audio without speech has no utterances: an end without an answer is a good one.
 	return receive(ctx, open, true, func(*panopev1.LiveTranscribeResponse) bool { return true })
 }
 
-// sendAudio sends a stream's requests until its audio or the call ends; why it ended is told by the responses.
-func sendAudio[Request any](
+// sendPieces sends a stream's requests until its pieces or the call end; why it ended is told by the responses.
+func sendPieces[Request any](
 	stream interface {
 		Send(*Request) error
 		CloseSend() error
@@ -97,7 +97,7 @@ func (c *Client) StreamDetectSpeech(
 		if err != nil {
 			return nil, err
 		}
-		go sendAudio(stream, first, audio, next)
+		go sendPieces(stream, first, audio, next)
 		return stream, nil
 	}
 	return receive(ctx, open, true, func(*panopev1.StreamDetectSpeechResponse) bool { return true })

@@ -19,3 +19,24 @@ func (c *Client) GenerateVideo(
 	}
 	return responses(ctx, open, func(r *panopev1.GenerateVideoResponse) bool { return r.GetVideo() != nil })
 }
+
+// InterpolateVideo makes frames between those of a video: content brings the file, piece by piece, and how many frames are
+// made is told before the new file comes, in pieces as well. Leaving the loop ends the work within a frame. Nothing is
+// retried; an error is the last that comes.
+func (c *Client) InterpolateVideo(
+	ctx context.Context, config *panopev1.InterpolateVideoConfig, content iter.Seq[[]byte],
+) iter.Seq2[*panopev1.InterpolateVideoResponse, error] {
+	first := &panopev1.InterpolateVideoRequest{Message: &panopev1.InterpolateVideoRequest_Config{Config: config}}
+	next := func(piece []byte) *panopev1.InterpolateVideoRequest {
+		return &panopev1.InterpolateVideoRequest{Message: &panopev1.InterpolateVideoRequest_Content{Content: piece}}
+	}
+	open := func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.InterpolateVideoResponse], error) {
+		stream, err := c.video.InterpolateVideo(ctx)
+		if err != nil {
+			return nil, err
+		}
+		go sendPieces(stream, first, content, next)
+		return stream, nil
+	}
+	return responses(ctx, open, func(r *panopev1.InterpolateVideoResponse) bool { return r.GetVideo() != nil })
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import subprocess
@@ -15,6 +16,7 @@ import av
 import httpx2
 import psutil
 import pytest
+from tests.served_images import photograph
 
 from panope_backends.testing.diffusion_models import tiny_pipeline
 from panope_client import Client, InvalidInputError, UnavailableError
@@ -24,6 +26,8 @@ from panope_registry.session import RegistrySession
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 MODEL = "acme/tiny-wan"
+#: It draws from a text, and from a text and an image.
+OF_IMAGES = "acme/tiny-ltx"
 SMALL = {"width": 64, "height": 32, "frames": 5, "steps": 2, "seed": 7}
 
 
@@ -33,12 +37,14 @@ def server(make_servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     home = place / "home"
     session = RegistrySession.open(home / "registry.sqlite3", home)
     session.registry.import_folder(tiny_pipeline(place / "wan", "wan", seed=3), MODEL)
+    session.registry.import_folder(tiny_pipeline(place / "ltx", "ltx", seed=3), OF_IMAGES)
     session.close()
     servers = make_servers(place, place)
     try:
         started = servers.start(home=home, demo=False)
         with Client(started.grpc_address, timeout=240) as client:
             client.load(MODEL)
+            client.load(OF_IMAGES)
         yield started
     finally:
         servers.stop()
@@ -92,6 +98,53 @@ def test_what_cannot_be_drawn_is_refused_by_name(
         client.generate_video("a fox", MODEL, **SMALL | options)  # type: ignore[arg-type]
     assert refused.value.field == field
     assert words in str(refused.value)
+
+
+def test_a_video_begins_with_an_image_by_every_way_in(server: Any, client: Client, tmp_path: Path) -> None:
+    assert list(client.model(OF_IMAGES).diffusion.inputs) == ["image", "text"]
+    asked: Any = SMALL | {"frames": 9, "frames_per_second": 8}
+    image = photograph(5)
+    video = client.generate_video("a fox", OF_IMAGES, image=image, **asked)
+    assert (video.width, video.height, video.frames) == (64, 32, 9)
+    assert video.content != client.generate_video("a fox", OF_IMAGES, **asked).content
+    body = {"prompt": "a fox", "model": OF_IMAGES, "size": "64x32", "frames": 9, "frames_per_second": 8, "steps": 2}
+    plain = base64.b64encode(image).decode()
+    for text in (plain, f"data:image/png;base64,{plain}"):
+        answer = httpx2.post(f"{server.http_url}/v1/video/generation", json=body | {"seed": 7, "image": text})
+        assert (answer.status_code, answer.content == video.content) == (200, True), answer.text
+    (tmp_path / "in.png").write_bytes(image)
+    command = [
+        sys.executable,
+        "-m",
+        "panope_server",
+        "generate-video",
+        OF_IMAGES,
+        "a fox",
+        "--image",
+        tmp_path / "in.png",
+    ]
+    small = ["--size", "64x32", "--frames", "9", "--fps", "8", "--steps", "2", "--seed", "7"]
+    out = tmp_path / "out.mp4"
+    subprocess.run([*command, *small, "--out", out, "--address", server.grpc_address], timeout=60, check=True)
+    assert out.read_bytes() == video.content
+
+
+@pytest.mark.parametrize(
+    ("model", "image", "words"),
+    [
+        (MODEL, photograph(5), "does not draw from an image"),
+        (OF_IMAGES, b"", "is empty"),
+        (OF_IMAGES, b"no image", "of no known format"),
+        (OF_IMAGES, photograph(5)[:300], "truncated or broken"),
+        (OF_IMAGES, "https://example.com/a.png", "allowed_hosts"),
+    ],
+)
+def test_an_image_that_is_none_or_not_for_the_model_is_refused(
+    client: Client, model: str, image: bytes | str, words: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=words) as refused:
+        client.generate_video("a fox", model, image=image, **SMALL | {"frames": 9})  # type: ignore[arg-type]
+    assert refused.value.field.partition(".")[0] == "image"
 
 
 def test_unknown_fields_and_models_of_images_are_refused(server: Any) -> None:

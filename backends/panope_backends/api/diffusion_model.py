@@ -29,7 +29,8 @@ class DiffusionRequest:
         steps: to draw in, at least 1.
         guidance_scale: how closely to keep to the prompt; None for the model's own default.
         seed: of the noise that is begun with, from 0 to 2**63 - 1. The same on all devices.
-        image: to begin from: uint8, height × width × 3, in RGB; None for none.
+        image: to begin from: uint8, height × width × 3, in RGB; None for none. Of a video it may be of another size,
+            and the model scales it.
         mask: what of the image to draw anew, 255 there and 0 elsewhere: uint8, height × width; None for all of it.
         strength: how much of the image may change, above 0 and up to 1; of the steps so many are done. None for the
             model's own default.

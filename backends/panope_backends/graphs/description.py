@@ -22,6 +22,7 @@ from panope_backends.graphs.decoders import (
     Pixels,
     SalientMask,
 )
+from panope_backends.graphs.frame_description import FrameDescription, check_frames
 from panope_backends.graphs.ocr_description import OcrDescription, check_ocr
 from panope_backends.graphs.terms import (
     Bounds,
@@ -99,14 +100,18 @@ class Description(Struct, forbid_unknown_fields=True):
         return str(self.output.__struct_config__.tag)
 
 
-AnyDescription = Description | OcrDescription | VoiceDescription
+AnyDescription = Description | FrameDescription | OcrDescription | VoiceDescription
 
 #: Tasks whose descriptions have forms of their own; the others are of one graph of images.
-_FORMS: Mapping[str, type[AnyDescription]] = {"ocr": OcrDescription, "speak": VoiceDescription}
+_FORMS: Mapping[str, type[AnyDescription]] = {
+    "frame-interpolation": FrameDescription,
+    "ocr": OcrDescription,
+    "speak": VoiceDescription,
+}
 
 
 def read_description(content: object) -> AnyDescription:
-    """The description in a parsed file: of one graph of images, of the graphs that read text, or of a voice.
+    """The description in a parsed file: of a graph of images or frames, of the graphs that read text, or of a voice.
 
     Raises:
         DescriptionError: a key is unknown, missing or of another type, or two do not go together; the text names it.
@@ -122,6 +127,9 @@ def read_description(content: object) -> AnyDescription:
         return found
     if isinstance(found, VoiceDescription):
         check_voice(found)
+        return found
+    if isinstance(found, FrameDescription):
+        check_frames(found)
         return found
     _check(found)
     check_texts(found.labels, "labels")

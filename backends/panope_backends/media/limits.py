@@ -20,6 +20,9 @@ class MediaLimits:
         max_document_bytes: of a PDF file.
         max_pages: of it that one request reads.
         max_page_seconds: of processor time, that opening it may take, and reading each of its pages.
+        max_video_bytes: of an encoded video.
+        max_video_pixels: of one of its frames.
+        max_video_frames: of a video that is read, and of one that is made of it.
     """
 
     max_image_bytes: int = 16 << 20
@@ -29,3 +32,6 @@ class MediaLimits:
     max_document_bytes: int = 32 << 20
     max_pages: int = 100
     max_page_seconds: float = 10.0
+    max_video_bytes: int = 64 << 20
+    max_video_pixels: int = 4096 * 2304
+    max_video_frames: int = 36_000

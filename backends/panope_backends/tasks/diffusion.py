@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from panope.worker.v1 import diffusion_pb2 as messages
 from panope.worker.v1.image_generation_pb2 import ImageGenerationInput
@@ -107,6 +107,29 @@ def changes_nothing(field: str, facts: DiffusionFacts) -> InvalidInputError:
     """The refusal of a field that the pipeline passes over."""
     return InvalidInputError.at(
         field, "{field} changes nothing in the pipeline {name}", name=facts.pipeline, reason=UNSUPPORTED
+    )
+
+
+def refuse_input(kind: str, facts: DiffusionFacts) -> NoReturn:
+    """Refuses what a model cannot begin from.
+
+    Args:
+        kind: `text`, `image` or `mask`.
+        facts: of the model.
+
+    Raises:
+        InvalidInputError: always.
+    """
+    if kind == "text":
+        needed = "an image and a mask" if facts.inputs == {"mask"} else "an image"
+        raise InvalidInputError.at("image", "{field} is missing: the model draws from {needed}", needed=needed)
+    what = "an image" if kind == "image" else "an image and a mask"
+    raise InvalidInputError.at(
+        kind,
+        "{field}: the pipeline {name} does not draw from {what}",
+        name=facts.pipeline,
+        what=what,
+        reason=UNSUPPORTED,
     )
 
 

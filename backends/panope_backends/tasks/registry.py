@@ -19,6 +19,7 @@ _BUILT_IN = {
     "detect": "panope_backends.tasks.detect.module:DetectModule",
     "embed": "panope_backends.tasks.embed.module:EmbedModule",
     "fill-mask": "panope_backends.tasks.fill_mask.module:FillMaskModule",
+    "frame-interpolation": "panope_backends.tasks.frame_interpolation.module:FrameInterpolationModule",
     "generate": "panope_backends.tasks.generate.module:GenerateModule",
     "image-generation": "panope_backends.tasks.image_generation.module:ImageGenerationModule",
     "ocr": "panope_backends.tasks.ocr.module:OcrModule",

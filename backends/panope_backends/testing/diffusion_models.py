@@ -214,6 +214,35 @@ def _wan(folder: Path) -> Any:
     )
 
 
+def _wan_image(folder: Path) -> Any:
+    """One that draws from an image alone, which it sees through CLIP too."""
+    import diffusers
+    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    text = _wan(folder)
+    sizes = {"hidden_size": 4, "projection_dim": 4, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision = CLIPVisionConfig(**sizes, image_size=32, intermediate_size=16, patch_size=4)
+    transformer = diffusers.WanTransformer3DModel.from_config(
+        text.transformer.config, in_channels=36, image_dim=4, added_kv_proj_dim=24
+    )
+    return diffusers.WanImageToVideoPipeline(
+        transformer=transformer,
+        vae=text.vae,
+        scheduler=text.scheduler,
+        text_encoder=text.text_encoder,
+        tokenizer=text.tokenizer,
+        image_encoder=CLIPVisionModelWithProjection(vision),
+        image_processor=CLIPImageProcessor(crop_size=32, size=32),
+    )
+
+
+def _ltx_image(folder: Path) -> Any:
+    """As `ltx`, named after what draws from an image."""
+    import diffusers
+
+    return diffusers.LTXImageToVideoPipeline(**_ltx(folder).components)
+
+
 def _ltx(folder: Path) -> Any:
     import diffusers
 
@@ -267,7 +296,9 @@ PIPELINES: Mapping[str, Callable[[Path], Any]] = {
     "flux": _flux,
     "pixart": _pixart,
     "wan": _wan,
+    "wan-image": _wan_image,
     "ltx": _ltx,
+    "ltx-image": _ltx_image,
 }
 
 

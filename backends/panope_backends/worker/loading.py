@@ -165,6 +165,9 @@ class FrameSource:
             limits.max_document_bytes,
             limits.max_pages,
             limits.max_page_seconds,
+            limits.max_video_bytes,
+            limits.max_video_pixels,
+            limits.max_video_frames,
         )
 
     def load(self, config: Mapping[str, Any], folder: Path | None = None, *, head: str = "") -> TensorModel:

@@ -100,7 +100,10 @@ type GenerateVideoRequest struct {
 	// Below 2**63. Default: any, which the answer tells.
 	Seed *uint64 `protobuf:"varint,10,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// How the video is written. Default: MP4.
-	Format        VideoFormat `protobuf:"varint,11,opt,name=format,proto3,enum=panope.v1.VideoFormat" json:"format,omitempty"`
+	Format VideoFormat `protobuf:"varint,11,opt,name=format,proto3,enum=panope.v1.VideoFormat" json:"format,omitempty"`
+	// What the video begins with, for models whose `diffusion.inputs` have `image`; some draw from nothing else. Where no size
+	// is told, the video has its shape, with about as many pixels as the model draws otherwise.
+	Image         *Image `protobuf:"bytes,12,opt,name=image,proto3" json:"image,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,6 +213,13 @@ func (x *GenerateVideoRequest) GetFormat() VideoFormat {
 		return x.Format
 	}
 	return VideoFormat_VIDEO_FORMAT_UNSPECIFIED
+}
+
+func (x *GenerateVideoRequest) GetImage() *Image {
+	if x != nil {
+		return x.Image
+	}
+	return nil
 }
 
 // What there is more of the answer.
@@ -322,7 +332,9 @@ type VideoPiece struct {
 	// How many are shown in a second.
 	FramesPerSecond float64 `protobuf:"fixed64,5,opt,name=frames_per_second,json=framesPerSecond,proto3" json:"frames_per_second,omitempty"`
 	// By which the same request draws it again; 0 for what was not drawn.
-	Seed          uint64 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	Seed uint64 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
+	// Whether it has sound.
+	HasAudio      bool `protobuf:"varint,7,opt,name=has_audio,json=hasAudio,proto3" json:"has_audio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,11 +411,341 @@ func (x *VideoPiece) GetSeed() uint64 {
 	return 0
 }
 
+func (x *VideoPiece) GetHasAudio() bool {
+	if x != nil {
+		return x.HasAudio
+	}
+	return false
+}
+
+// A part of a request to make frames between those of a video.
+type InterpolateVideoRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first message has `config`, each that follows `content`.
+	//
+	// Types that are valid to be assigned to Message:
+	//
+	//	*InterpolateVideoRequest_Config
+	//	*InterpolateVideoRequest_Content
+	Message       isInterpolateVideoRequest_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InterpolateVideoRequest) Reset() {
+	*x = InterpolateVideoRequest{}
+	mi := &file_panope_v1_video_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InterpolateVideoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InterpolateVideoRequest) ProtoMessage() {}
+
+func (x *InterpolateVideoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_video_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InterpolateVideoRequest.ProtoReflect.Descriptor instead.
+func (*InterpolateVideoRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_video_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *InterpolateVideoRequest) GetMessage() isInterpolateVideoRequest_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *InterpolateVideoRequest) GetConfig() *InterpolateVideoConfig {
+	if x != nil {
+		if x, ok := x.Message.(*InterpolateVideoRequest_Config); ok {
+			return x.Config
+		}
+	}
+	return nil
+}
+
+func (x *InterpolateVideoRequest) GetContent() []byte {
+	if x != nil {
+		if x, ok := x.Message.(*InterpolateVideoRequest_Content); ok {
+			return x.Content
+		}
+	}
+	return nil
+}
+
+type isInterpolateVideoRequest_Message interface {
+	isInterpolateVideoRequest_Message()
+}
+
+type InterpolateVideoRequest_Config struct {
+	// What to make.
+	Config *InterpolateVideoConfig `protobuf:"bytes,1,opt,name=config,proto3,oneof"`
+}
+
+type InterpolateVideoRequest_Content struct {
+	// The next piece of the file: MP4, MOV, WebM, Matroska or AVI, told by its content.
+	Content []byte `protobuf:"bytes,2,opt,name=content,proto3,oneof"`
+}
+
+func (*InterpolateVideoRequest_Config) isInterpolateVideoRequest_Message() {}
+
+func (*InterpolateVideoRequest_Content) isInterpolateVideoRequest_Message() {}
+
+// What to make of a video.
+type InterpolateVideoConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name, `vendor/name`, or an alias. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// How many frames there are for each that there was, from 2 to 16. Default: 2, where `frames_per_second` is 0 too. Of one
+	// that only makes the frame in the middle of two it must be 2, 4, 8 or 16.
+	Factor uint32 `protobuf:"varint,2,opt,name=factor,proto3" json:"factor,omitempty"`
+	// How many frames are shown in a second, above 0 and at most 240, in the place of `factor`; for models that are told how
+	// far between two frames to look.
+	FramesPerSecond float64 `protobuf:"fixed64,3,opt,name=frames_per_second,json=framesPerSecond,proto3" json:"frames_per_second,omitempty"`
+	// How the video is written. Default: MP4.
+	Format VideoFormat `protobuf:"varint,4,opt,name=format,proto3,enum=panope.v1.VideoFormat" json:"format,omitempty"`
+	// In the place of `content`: a URL that holds the file, in base64 (`data:video/mp4;base64,…`), or one of https or http, which
+	// the server fetches where the setting `media_urls.allowed_hosts` has its host.
+	Uri           string `protobuf:"bytes,5,opt,name=uri,proto3" json:"uri,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InterpolateVideoConfig) Reset() {
+	*x = InterpolateVideoConfig{}
+	mi := &file_panope_v1_video_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InterpolateVideoConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InterpolateVideoConfig) ProtoMessage() {}
+
+func (x *InterpolateVideoConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_video_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InterpolateVideoConfig.ProtoReflect.Descriptor instead.
+func (*InterpolateVideoConfig) Descriptor() ([]byte, []int) {
+	return file_panope_v1_video_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *InterpolateVideoConfig) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *InterpolateVideoConfig) GetFactor() uint32 {
+	if x != nil {
+		return x.Factor
+	}
+	return 0
+}
+
+func (x *InterpolateVideoConfig) GetFramesPerSecond() float64 {
+	if x != nil {
+		return x.FramesPerSecond
+	}
+	return 0
+}
+
+func (x *InterpolateVideoConfig) GetFormat() VideoFormat {
+	if x != nil {
+		return x.Format
+	}
+	return VideoFormat_VIDEO_FORMAT_UNSPECIFIED
+}
+
+func (x *InterpolateVideoConfig) GetUri() string {
+	if x != nil {
+		return x.Uri
+	}
+	return ""
+}
+
+// What there is more of the answer.
+type InterpolateVideoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answers.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// One of the two.
+	//
+	// Types that are valid to be assigned to Part:
+	//
+	//	*InterpolateVideoResponse_Progress
+	//	*InterpolateVideoResponse_Video
+	Part          isInterpolateVideoResponse_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InterpolateVideoResponse) Reset() {
+	*x = InterpolateVideoResponse{}
+	mi := &file_panope_v1_video_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InterpolateVideoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InterpolateVideoResponse) ProtoMessage() {}
+
+func (x *InterpolateVideoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_video_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InterpolateVideoResponse.ProtoReflect.Descriptor instead.
+func (*InterpolateVideoResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_video_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *InterpolateVideoResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *InterpolateVideoResponse) GetPart() isInterpolateVideoResponse_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *InterpolateVideoResponse) GetProgress() *InterpolationProgress {
+	if x != nil {
+		if x, ok := x.Part.(*InterpolateVideoResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *InterpolateVideoResponse) GetVideo() *VideoPiece {
+	if x != nil {
+		if x, ok := x.Part.(*InterpolateVideoResponse_Video); ok {
+			return x.Video
+		}
+	}
+	return nil
+}
+
+type isInterpolateVideoResponse_Part interface {
+	isInterpolateVideoResponse_Part()
+}
+
+type InterpolateVideoResponse_Progress struct {
+	// How far it is.
+	Progress *InterpolationProgress `protobuf:"bytes,2,opt,name=progress,proto3,oneof"`
+}
+
+type InterpolateVideoResponse_Video struct {
+	// A piece of the file.
+	Video *VideoPiece `protobuf:"bytes,3,opt,name=video,proto3,oneof"`
+}
+
+func (*InterpolateVideoResponse_Progress) isInterpolateVideoResponse_Part() {}
+
+func (*InterpolateVideoResponse_Video) isInterpolateVideoResponse_Part() {}
+
+// How many frames are made.
+type InterpolationProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those of the new video that there are.
+	Frames uint32 `protobuf:"varint,1,opt,name=frames,proto3" json:"frames,omitempty"`
+	// Those that there will be, as far as the file's header tells of its length; 0 where it does not.
+	TotalFrames   uint32 `protobuf:"varint,2,opt,name=total_frames,json=totalFrames,proto3" json:"total_frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InterpolationProgress) Reset() {
+	*x = InterpolationProgress{}
+	mi := &file_panope_v1_video_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InterpolationProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InterpolationProgress) ProtoMessage() {}
+
+func (x *InterpolationProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_video_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InterpolationProgress.ProtoReflect.Descriptor instead.
+func (*InterpolationProgress) Descriptor() ([]byte, []int) {
+	return file_panope_v1_video_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *InterpolationProgress) GetFrames() uint32 {
+	if x != nil {
+		return x.Frames
+	}
+	return 0
+}
+
+func (x *InterpolationProgress) GetTotalFrames() uint32 {
+	if x != nil {
+		return x.TotalFrames
+	}
+	return 0
+}
+
 var File_panope_v1_video_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_video_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dpanope/v1/video_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/image_service.proto\"\x9f\x03\n" +
+	"\x1dpanope/v1/video_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/image_service.proto\x1a\x15panope/v1/media.proto\"\xc7\x03\n" +
 	"\x14GenerateVideoRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n" +
 	"\x06prompt\x18\x02 \x01(\tR\x06prompt\x12,\n" +
@@ -416,7 +758,8 @@ const file_panope_v1_video_service_proto_rawDesc = "" +
 	"\x0eguidance_scale\x18\t \x01(\x01H\x01R\rguidanceScale\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\n" +
 	" \x01(\x04H\x02R\x04seed\x88\x01\x01\x12.\n" +
-	"\x06format\x18\v \x01(\x0e2\x16.panope.v1.VideoFormatR\x06formatB\x12\n" +
+	"\x06format\x18\v \x01(\x0e2\x16.panope.v1.VideoFormatR\x06format\x12&\n" +
+	"\x05image\x18\f \x01(\v2\x10.panope.v1.ImageR\x05imageB\x12\n" +
 	"\x10_negative_promptB\x11\n" +
 	"\x0f_guidance_scaleB\a\n" +
 	"\x05_seed\"\xa1\x01\n" +
@@ -424,7 +767,7 @@ const file_panope_v1_video_service_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12;\n" +
 	"\bprogress\x18\x02 \x01(\v2\x1d.panope.v1.GenerationProgressH\x00R\bprogress\x12-\n" +
 	"\x05video\x18\x03 \x01(\v2\x15.panope.v1.VideoPieceH\x00R\x05videoB\x06\n" +
-	"\x04part\"\xac\x01\n" +
+	"\x04part\"\xc9\x01\n" +
 	"\n" +
 	"VideoPiece\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\fR\acontent\x12\x14\n" +
@@ -432,13 +775,33 @@ const file_panope_v1_video_service_proto_rawDesc = "" +
 	"\x06height\x18\x03 \x01(\rR\x06height\x12\x16\n" +
 	"\x06frames\x18\x04 \x01(\rR\x06frames\x12*\n" +
 	"\x11frames_per_second\x18\x05 \x01(\x01R\x0fframesPerSecond\x12\x12\n" +
-	"\x04seed\x18\x06 \x01(\x04R\x04seed*X\n" +
+	"\x04seed\x18\x06 \x01(\x04R\x04seed\x12\x1b\n" +
+	"\thas_audio\x18\a \x01(\bR\bhasAudio\"}\n" +
+	"\x17InterpolateVideoRequest\x12;\n" +
+	"\x06config\x18\x01 \x01(\v2!.panope.v1.InterpolateVideoConfigH\x00R\x06config\x12\x1a\n" +
+	"\acontent\x18\x02 \x01(\fH\x00R\acontentB\t\n" +
+	"\amessage\"\xb4\x01\n" +
+	"\x16InterpolateVideoConfig\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n" +
+	"\x06factor\x18\x02 \x01(\rR\x06factor\x12*\n" +
+	"\x11frames_per_second\x18\x03 \x01(\x01R\x0fframesPerSecond\x12.\n" +
+	"\x06format\x18\x04 \x01(\x0e2\x16.panope.v1.VideoFormatR\x06format\x12\x10\n" +
+	"\x03uri\x18\x05 \x01(\tR\x03uri\"\xa7\x01\n" +
+	"\x18InterpolateVideoResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12>\n" +
+	"\bprogress\x18\x02 \x01(\v2 .panope.v1.InterpolationProgressH\x00R\bprogress\x12-\n" +
+	"\x05video\x18\x03 \x01(\v2\x15.panope.v1.VideoPieceH\x00R\x05videoB\x06\n" +
+	"\x04part\"R\n" +
+	"\x15InterpolationProgress\x12\x16\n" +
+	"\x06frames\x18\x01 \x01(\rR\x06frames\x12!\n" +
+	"\ftotal_frames\x18\x02 \x01(\rR\vtotalFrames*X\n" +
 	"\vVideoFormat\x12\x1c\n" +
 	"\x18VIDEO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10VIDEO_FORMAT_MP4\x10\x01\x12\x15\n" +
-	"\x11VIDEO_FORMAT_WEBM\x10\x022d\n" +
+	"\x11VIDEO_FORMAT_WEBM\x10\x022\xc5\x01\n" +
 	"\fVideoService\x12T\n" +
-	"\rGenerateVideo\x12\x1f.panope.v1.GenerateVideoRequest\x1a .panope.v1.GenerateVideoResponse0\x01B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\rGenerateVideo\x12\x1f.panope.v1.GenerateVideoRequest\x1a .panope.v1.GenerateVideoResponse0\x01\x12_\n" +
+	"\x10InterpolateVideo\x12\".panope.v1.InterpolateVideoRequest\x1a#.panope.v1.InterpolateVideoResponse(\x010\x01B7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_video_service_proto_rawDescOnce sync.Once
@@ -453,25 +816,37 @@ func file_panope_v1_video_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_video_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_panope_v1_video_service_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_panope_v1_video_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_panope_v1_video_service_proto_goTypes = []any{
-	(VideoFormat)(0),              // 0: panope.v1.VideoFormat
-	(*GenerateVideoRequest)(nil),  // 1: panope.v1.GenerateVideoRequest
-	(*GenerateVideoResponse)(nil), // 2: panope.v1.GenerateVideoResponse
-	(*VideoPiece)(nil),            // 3: panope.v1.VideoPiece
-	(*GenerationProgress)(nil),    // 4: panope.v1.GenerationProgress
+	(VideoFormat)(0),                 // 0: panope.v1.VideoFormat
+	(*GenerateVideoRequest)(nil),     // 1: panope.v1.GenerateVideoRequest
+	(*GenerateVideoResponse)(nil),    // 2: panope.v1.GenerateVideoResponse
+	(*VideoPiece)(nil),               // 3: panope.v1.VideoPiece
+	(*InterpolateVideoRequest)(nil),  // 4: panope.v1.InterpolateVideoRequest
+	(*InterpolateVideoConfig)(nil),   // 5: panope.v1.InterpolateVideoConfig
+	(*InterpolateVideoResponse)(nil), // 6: panope.v1.InterpolateVideoResponse
+	(*InterpolationProgress)(nil),    // 7: panope.v1.InterpolationProgress
+	(*Image)(nil),                    // 8: panope.v1.Image
+	(*GenerationProgress)(nil),       // 9: panope.v1.GenerationProgress
 }
 var file_panope_v1_video_service_proto_depIdxs = []int32{
-	0, // 0: panope.v1.GenerateVideoRequest.format:type_name -> panope.v1.VideoFormat
-	4, // 1: panope.v1.GenerateVideoResponse.progress:type_name -> panope.v1.GenerationProgress
-	3, // 2: panope.v1.GenerateVideoResponse.video:type_name -> panope.v1.VideoPiece
-	1, // 3: panope.v1.VideoService.GenerateVideo:input_type -> panope.v1.GenerateVideoRequest
-	2, // 4: panope.v1.VideoService.GenerateVideo:output_type -> panope.v1.GenerateVideoResponse
-	4, // [4:5] is the sub-list for method output_type
-	3, // [3:4] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	0,  // 0: panope.v1.GenerateVideoRequest.format:type_name -> panope.v1.VideoFormat
+	8,  // 1: panope.v1.GenerateVideoRequest.image:type_name -> panope.v1.Image
+	9,  // 2: panope.v1.GenerateVideoResponse.progress:type_name -> panope.v1.GenerationProgress
+	3,  // 3: panope.v1.GenerateVideoResponse.video:type_name -> panope.v1.VideoPiece
+	5,  // 4: panope.v1.InterpolateVideoRequest.config:type_name -> panope.v1.InterpolateVideoConfig
+	0,  // 5: panope.v1.InterpolateVideoConfig.format:type_name -> panope.v1.VideoFormat
+	7,  // 6: panope.v1.InterpolateVideoResponse.progress:type_name -> panope.v1.InterpolationProgress
+	3,  // 7: panope.v1.InterpolateVideoResponse.video:type_name -> panope.v1.VideoPiece
+	1,  // 8: panope.v1.VideoService.GenerateVideo:input_type -> panope.v1.GenerateVideoRequest
+	4,  // 9: panope.v1.VideoService.InterpolateVideo:input_type -> panope.v1.InterpolateVideoRequest
+	2,  // 10: panope.v1.VideoService.GenerateVideo:output_type -> panope.v1.GenerateVideoResponse
+	6,  // 11: panope.v1.VideoService.InterpolateVideo:output_type -> panope.v1.InterpolateVideoResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_video_service_proto_init() }
@@ -480,10 +855,19 @@ func file_panope_v1_video_service_proto_init() {
 		return
 	}
 	file_panope_v1_image_service_proto_init()
+	file_panope_v1_media_proto_init()
 	file_panope_v1_video_service_proto_msgTypes[0].OneofWrappers = []any{}
 	file_panope_v1_video_service_proto_msgTypes[1].OneofWrappers = []any{
 		(*GenerateVideoResponse_Progress)(nil),
 		(*GenerateVideoResponse_Video)(nil),
+	}
+	file_panope_v1_video_service_proto_msgTypes[3].OneofWrappers = []any{
+		(*InterpolateVideoRequest_Config)(nil),
+		(*InterpolateVideoRequest_Content)(nil),
+	}
+	file_panope_v1_video_service_proto_msgTypes[5].OneofWrappers = []any{
+		(*InterpolateVideoResponse_Progress)(nil),
+		(*InterpolateVideoResponse_Video)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -491,7 +875,7 @@ func file_panope_v1_video_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_video_service_proto_rawDesc), len(file_panope_v1_video_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	VideoService_GenerateVideo_FullMethodName = "/panope.v1.VideoService/GenerateVideo"
+	VideoService_GenerateVideo_FullMethodName    = "/panope.v1.VideoService/GenerateVideo"
+	VideoService_InterpolateVideo_FullMethodName = "/panope.v1.VideoService/InterpolateVideo"
 )
 
 // VideoServiceClient is the client API for VideoService service.
@@ -28,7 +29,7 @@ const (
 //
 // Makes videos.
 type VideoServiceClient interface {
-	// Draws a video by a text: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
+	// Draws a video by a text, and perhaps an image that it begins with: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
 	// the work within a step. A stream that ends with an error status has told only a part. The same seed gives the same
 	// video.
 	//
@@ -36,6 +37,14 @@ type VideoServiceClient interface {
 	// nothing with this model, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full,
 	// UNAVAILABLE when no instance can serve or the one that draws is lost.
 	GenerateVideo(ctx context.Context, in *GenerateVideoRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GenerateVideoResponse], error)
+	// Makes frames between those of a video, by a model of the task `frame-interpolation`. The first request says how, and
+	// those that follow bring the file, in pieces; when the caller has half-closed the stream, or has named a URL, the answer
+	// begins: how many frames are made, from time to time, and then the file, piece by piece. Frames keep their times and
+	// their order, and sound is copied where the new file can hold it. Leaving the stream ends the work within a frame.
+	//
+	// Errors: as GenerateVideo, and INVALID_ARGUMENT for a file that is damaged, cut, of a form that is not read, or over one
+	// of `limits.media.max_video_bytes`, `max_video_pixels` and `max_video_frames`, perhaps after frames were told of.
+	InterpolateVideo(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[InterpolateVideoRequest, InterpolateVideoResponse], error)
 }
 
 type videoServiceClient struct {
@@ -65,13 +74,26 @@ func (c *videoServiceClient) GenerateVideo(ctx context.Context, in *GenerateVide
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type VideoService_GenerateVideoClient = grpc.ServerStreamingClient[GenerateVideoResponse]
 
+func (c *videoServiceClient) InterpolateVideo(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[InterpolateVideoRequest, InterpolateVideoResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &VideoService_ServiceDesc.Streams[1], VideoService_InterpolateVideo_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[InterpolateVideoRequest, InterpolateVideoResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VideoService_InterpolateVideoClient = grpc.BidiStreamingClient[InterpolateVideoRequest, InterpolateVideoResponse]
+
 // VideoServiceServer is the server API for VideoService service.
 // All implementations must embed UnimplementedVideoServiceServer
 // for forward compatibility.
 //
 // Makes videos.
 type VideoServiceServer interface {
-	// Draws a video by a text: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
+	// Draws a video by a text, and perhaps an image that it begins with: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
 	// the work within a step. A stream that ends with an error status has told only a part. The same seed gives the same
 	// video.
 	//
@@ -79,6 +101,14 @@ type VideoServiceServer interface {
 	// nothing with this model, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full,
 	// UNAVAILABLE when no instance can serve or the one that draws is lost.
 	GenerateVideo(*GenerateVideoRequest, grpc.ServerStreamingServer[GenerateVideoResponse]) error
+	// Makes frames between those of a video, by a model of the task `frame-interpolation`. The first request says how, and
+	// those that follow bring the file, in pieces; when the caller has half-closed the stream, or has named a URL, the answer
+	// begins: how many frames are made, from time to time, and then the file, piece by piece. Frames keep their times and
+	// their order, and sound is copied where the new file can hold it. Leaving the stream ends the work within a frame.
+	//
+	// Errors: as GenerateVideo, and INVALID_ARGUMENT for a file that is damaged, cut, of a form that is not read, or over one
+	// of `limits.media.max_video_bytes`, `max_video_pixels` and `max_video_frames`, perhaps after frames were told of.
+	InterpolateVideo(grpc.BidiStreamingServer[InterpolateVideoRequest, InterpolateVideoResponse]) error
 	mustEmbedUnimplementedVideoServiceServer()
 }
 
@@ -91,6 +121,9 @@ type UnimplementedVideoServiceServer struct{}
 
 func (UnimplementedVideoServiceServer) GenerateVideo(*GenerateVideoRequest, grpc.ServerStreamingServer[GenerateVideoResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method GenerateVideo not implemented")
+}
+func (UnimplementedVideoServiceServer) InterpolateVideo(grpc.BidiStreamingServer[InterpolateVideoRequest, InterpolateVideoResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method InterpolateVideo not implemented")
 }
 func (UnimplementedVideoServiceServer) mustEmbedUnimplementedVideoServiceServer() {}
 func (UnimplementedVideoServiceServer) testEmbeddedByValue()                      {}
@@ -124,6 +157,13 @@ func _VideoService_GenerateVideo_Handler(srv interface{}, stream grpc.ServerStre
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type VideoService_GenerateVideoServer = grpc.ServerStreamingServer[GenerateVideoResponse]
 
+func _VideoService_InterpolateVideo_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(VideoServiceServer).InterpolateVideo(&grpc.GenericServerStream[InterpolateVideoRequest, InterpolateVideoResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VideoService_InterpolateVideoServer = grpc.BidiStreamingServer[InterpolateVideoRequest, InterpolateVideoResponse]
+
 // VideoService_ServiceDesc is the grpc.ServiceDesc for VideoService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -136,6 +176,12 @@ var VideoService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "GenerateVideo",
 			Handler:       _VideoService_GenerateVideo_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "InterpolateVideo",
+			Handler:       _VideoService_InterpolateVideo_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "panope/v1/video_service.proto",

@@ -39,7 +39,7 @@ from panope.v1.speech_service_pb2 import (
 )
 from panope.v1.text_service_pb2 import AnswerQuestionResponse, AnswerTableQuestionResponse, FillMaskResponse
 from panope.v1.usage_service_pb2 import Usage
-from panope.v1.video_service_pb2 import GenerateVideoResponse
+from panope.v1.video_service_pb2 import GenerateVideoResponse, InterpolateVideoResponse
 from panope_client.aio.client import AsyncClient
 from panope_client.errors import (
     DeadlineError,
@@ -69,6 +69,7 @@ from panope_client.messages.image import (
     SegmentOptions,
     UpscaleOptions,
 )
+from panope_client.messages.interpolation import InterpolateVideoOptions
 from panope_client.messages.speech import TranscribeOptions
 from panope_client.messages.text import AnswerQuestionOptions, AnswerTableQuestionOptions, FillMaskOptions
 from panope_client.messages.video import GenerateVideoOptions, Video
@@ -113,6 +114,8 @@ __all__ = [
     "GetCacheStatisticsResponse",
     "Health",
     "Instance",
+    "InterpolateVideoOptions",
+    "InterpolateVideoResponse",
     "InvalidArgumentError",
     "InvalidInputError",
     "InvalidResponseError",

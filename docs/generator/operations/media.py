@@ -21,6 +21,7 @@ from panope_server.transport.rest.speech.recognition import RecognitionBody
 from panope_server.transport.rest.speech.speaking import SpeakBody, SpeechBody
 from panope_server.transport.rest.speech.voice_activity import VoiceActivityForm, VoiceActivityJson
 from panope_server.transport.rest.super_resolution.schemas import SuperResolutionBody
+from panope_server.transport.rest.video.interpolation import VideoInterpolationForm
 from panope_server.transport.rest.video.schemas import VideoGenerationBody
 
 _UPSCALED: Mapping[str, Any] = {"media": "image/png", "or_media": ("image/jpeg",), "waits": True}
@@ -83,5 +84,8 @@ METHODS: Mapping[str, Operation] = {
     "ImageGenerationService.DrawImageModel": Operation(body=ImageToImageBody, **_DRAWN),
     "VideoService.CreateVideo": Operation(
         body=VideoGenerationBody, media="video/mp4", or_media=("video/webm",), waits=True
+    ),
+    "VideoService.InterpolateVideo": Operation(
+        body=VideoInterpolationForm, body_media=FORM, media="video/mp4", or_media=("video/webm",), waits=True
     ),
 }

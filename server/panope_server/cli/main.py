@@ -14,6 +14,7 @@ from panope_server.cli.inference import (
     generate_image,
     generate_video,
     infer,
+    interpolate,
     labels,
     ocr,
     speech,
@@ -100,6 +101,7 @@ app.command("run")(chat.run)
 app.command("generate")(chat.generate)
 app.command("generate-image")(generate_image.generate_image)
 app.command("generate-video")(generate_video.generate_video)
+app.command("interpolate")(interpolate.interpolate)
 app.add_typer(cache.cache, name="cache", cls=CommandGroup)
 app.command("usage")(usage.usage)
 app.command("log")(log.log)

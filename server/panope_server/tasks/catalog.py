@@ -32,6 +32,7 @@ from panope_server.tasks.vision.classify_images import ClassifyImagesTask
 from panope_server.tasks.vision.depth import DepthTask
 from panope_server.tasks.vision.detect import DetectTask
 from panope_server.tasks.vision.embed_images import EmbedImagesTask
+from panope_server.tasks.vision.frame_interpolation import FrameInterpolationTask
 from panope_server.tasks.vision.image_generation import ImageGenerationTask
 from panope_server.tasks.vision.ocr import OcrTask
 from panope_server.tasks.vision.segment import SegmentTask
@@ -63,7 +64,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask, SuperResolutionTask),
-    *(ImageGenerationTask, VideoGenerationTask),
+    *(ImageGenerationTask, VideoGenerationTask, FrameInterpolationTask),
     *(TranscribeTask, ClassifyAudioTask, DetectSpeechTask, SpeakTask),
     *(QuestionAnswerTask, TableQuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),

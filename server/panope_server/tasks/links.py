@@ -9,7 +9,7 @@ from typing import Literal
 from panope_backends.errors import InvalidInputError
 from panope_server.config import MediaLimits
 
-FileKind = Literal["image", "audio", "document"]
+FileKind = Literal["image", "audio", "document", "video"]
 
 SCHEME_CHARACTERS = 8
 """From the start of a URL, in which its scheme is."""

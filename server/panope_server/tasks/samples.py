@@ -63,6 +63,30 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
 
 
+def video(seed: int, width: int = 96, height: int = 64, frames: int = 3) -> bytes:
+    """An AVI file of ten frames a second, as they are: an image from which something moves away."""
+    source = np.random.default_rng(seed)
+    pixels = source.integers(0, 256, (height // 8, width // 8, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    # Frames stand on their heads there, in BGR.
+    data = b"".join(
+        _riff(b"00db", np.roll(pixels, 4 * at, axis=1)[::-1, :, ::-1].astype(np.uint8).tobytes())
+        for at in range(frames)
+    )
+    size = width * height * 3
+    head = struct.pack("<14I", 100_000, size * 10, 0, 0x10, frames, 0, 1, size, width, height, 0, 0, 0, 0)
+    stream = struct.pack(
+        "<4s4sIHHIIIIIIIIHHHH", b"vids", b"DIB ", 0, 0, 0, 0, 1, 10, 0, frames, size, 0, 0, 0, 0, width, height
+    )
+    form = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, size, 0, 0, 0, 0)
+    streams = _riff(b"LIST", b"strl" + _riff(b"strh", stream) + _riff(b"strf", form))
+    header = _riff(b"LIST", b"hdrl" + _riff(b"avih", head) + streams)
+    return _riff(b"RIFF", b"AVI " + header + _riff(b"LIST", b"movi" + data))
+
+
+def _riff(kind: bytes, data: bytes) -> bytes:
+    return kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
 def audio(seed: int, seconds: float = 5.0) -> bytes:
     """A WAV file of 16 kHz: tones with the harmonics and the pauses of a voice, which nobody understands."""
     source = np.random.default_rng(seed)

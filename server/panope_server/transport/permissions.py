@@ -99,7 +99,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.v1.DepthService": {"EstimateDepth": INFERENCE},
     "panope.v1.OcrService": {"Recognize": INFERENCE},
     "panope.v1.ImageService": dict.fromkeys(("Upscale", "GenerateImages"), INFERENCE),
-    "panope.v1.VideoService": {"GenerateVideo": INFERENCE},
+    "panope.v1.VideoService": {"GenerateVideo": INFERENCE, "InterpolateVideo": INFERENCE},
     "panope.v1.EmbedService": dict.fromkeys(("Embed", "StreamEmbed", "Tokenize", "Detokenize"), INFERENCE),
     "panope.v1.GenerationJobService": {**_GENERATION_JOBS, "ReadJobFile": JOBS_READ},
     "panope.v1.GenerateService": dict.fromkeys(("Generate", "StreamGenerate", "Chat", "StreamChat"), INFERENCE),
@@ -139,7 +139,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.rest.v1.ImageGenerationService": dict.fromkeys(
         ("CreateImage", "CreateImageEdit", "DrawText", "DrawTextModel", "DrawImage", "DrawImageModel"), INFERENCE
     ),
-    "panope.rest.v1.VideoService": {"CreateVideo": INFERENCE},
+    "panope.rest.v1.VideoService": {"CreateVideo": INFERENCE, "InterpolateVideo": INFERENCE},
     "panope.rest.v1.SegmentationService": dict.fromkeys(("Segment", "SegmentModel"), INFERENCE),
     "panope.rest.v1.OcrService": dict.fromkeys(("Recognize", "RecognizeModel"), INFERENCE),
     "panope.rest.v1.GenerationJobService": _GENERATION_JOBS,

@@ -8,6 +8,7 @@ import pytest
 
 from panope_backends.graphs.decoders import LabelScores, Pixels
 from panope_backends.graphs.description import Description, read_description
+from panope_backends.graphs.frame_description import FrameDescription
 from panope_backends.graphs.ocr_description import OcrDescription
 from panope_backends.graphs.terms import DescriptionError
 
@@ -189,3 +190,41 @@ def test_a_crop_is_for_labels_alone() -> None:
     mask["input"]["resize"] = "stretch"
     with pytest.raises(DescriptionError, match="`labels` must have one label"):
         read_description(mask | {"labels": ["it", "that"]})
+
+
+FRAMES: dict[str, Any] = {
+    "version": 1,
+    "task": "frame-interpolation",
+    "input": {"first": "a", "second": "b", "timestep": "t"},
+    "output": {"decoder": "frame-between"},
+}
+
+
+def test_frames_become_values_from_0_to_1_unless_the_file_says_otherwise() -> None:
+    found = read_description(FRAMES)
+    assert isinstance(found, FrameDescription)
+    assert (found.input.range, found.input.layout, found.output.range) == ([0, 1], "NCHW", [0, 1])
+    assert found.input.takes_timestep
+    assert found.architecture == "frame-between"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"first": "a"}, "`input.first` and `input.second` go together"),
+        ({"first": "a", "second": "b", "frames": "c"}, "`input` must name either"),
+        ({}, "`input` must name either"),
+        ({"first": "a", "second": "a"}, "`input` names one input twice"),
+        ({"frames": "a", "timestep": "t", "timestep_form": "channel"}, "`input.timestep_form` `channel` goes with"),
+        ({"first": "a", "second": "b", "timestep_form": "channel"}, "`input.timestep_form` `channel` goes with"),
+        ({"frames": "a", "timestep_form": "plane"}, "`input.timestep_form` `plane` needs `input.timestep`"),
+        ({"frames": "a", "height": 64}, "`input.height` and `input.width` go together"),
+        ({"frames": "a", "height": 64, "width": 64, "multiple_of": 8}, "`input.multiple_of` is for graphs"),
+        ({"frames": "a", "range": [1, 1]}, "`input.range` must hold two values that differ"),
+        ({"frames": "a", "std": [0, 1, 1]}, "`input.std` must not be nearer to 0"),
+        ({"frames": "a", "resize": "crop"}, "`resize`"),
+    ],
+)
+def test_what_does_not_go_together_of_frames_is_refused_by_its_name(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(DescriptionError, match=words):
+        read_description({**FRAMES, "input": given})

@@ -49,6 +49,7 @@ def folder(tmp_path: Path) -> Path:
 
 IMAGE: Ends = {"image": [1, 3, 64, 32]}
 FREE: Ends = {"image": ["n", 3, "h", "w"]}
+PAIR: Ends = {"img1": ["n", 3, "h", "w"], "img0": ["n", 3, "h", "w"]}
 GRIDS: Ends = {
     **{f"scores{at}": [1, count, 80] for at, count in enumerate((32, 8, 2))},
     **{f"edges{at}": [1, count, 44] for at, count in enumerate((32, 8, 2))},
@@ -82,6 +83,21 @@ GRIDS: Ends = {
             {"decoder": "image", "scale": 4},
         ),
         ("a.onnx", IMAGE, {"y": [1, 3, 128, 64]}, "super-resolution", {"decoder": "image", "scale": 2}),
+        (
+            "a.onnx",
+            {**PAIR, "time": [1]},
+            {"y": ["n", 3, "h", "w"]},
+            "frame-interpolation",
+            {"decoder": "frame-between"},
+        ),
+        ("rife.onnx", PAIR, {"y": ["n", 3, "h", "w"]}, "frame-interpolation", {"decoder": "frame-between"}),
+        (
+            "film_net.onnx",
+            {"x0": [1, "h", "w", 3], "x1": [1, "h", "w", 3], "time": [1, 1]},
+            {"image": [1, "h", "w", 3], "flow": [1, "h", "w", 2]},
+            "frame-interpolation",
+            {"decoder": "frame-between", "image": "image"},
+        ),
     ],
 )
 def test_a_graph_is_described_by_what_it_takes_and_gives(
@@ -91,6 +107,35 @@ def test_a_graph_is_described_by_what_it_takes_and_gives(
     found, _ = described(folder, tmp_path)
     assert found["task"] == task
     assert {**found["output"], **told} == found["output"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({**PAIR, "t": [1]}, {"first": "img0", "second": "img1", "timestep": "t", "multiple_of": 64}),
+        (
+            {**PAIR, "t": ["n", 1, "h", "w"]},
+            {"first": "img0", "second": "img1", "timestep": "t", "timestep_form": "plane", "multiple_of": 64},
+        ),
+        ({"x": [1, 6, 64, 128]}, {"frames": "x", "height": 64, "width": 128}),
+        ({"x": ["n", 7, "h", "w"]}, {"frames": "x", "timestep_form": "channel", "multiple_of": 64}),
+    ],
+)
+def test_graphs_of_frames_are_described_by_their_inputs(
+    folder: Path, tmp_path: Path, inputs: Ends, told: Mapping[str, Any]
+) -> None:
+    write_graph(folder / "rife.onnx", inputs, {"y": ["n", 3, "h", "w"]})
+    assert described(folder, tmp_path)[0]["input"] == told
+
+
+def test_two_images_to_one_are_frames_only_where_somebody_says_so(folder: Path, tmp_path: Path) -> None:
+    write_graph(folder / "a.onnx", PAIR, {"y": ["n", 3, "h", "w"]})
+    assert described(folder, tmp_path)[0] == {}
+    for said in ({"task_hints": ("frame-interpolation",)}, {"decoder": "frame-between"}):
+        assert described(folder, tmp_path, **said)[0]["task"] == "frame-interpolation"
+    for inputs in ({**PAIR, "mask": ["n", 1, "h", "w"], "t": [1]}, {"x": ["n", 4, "h", "w"]}):
+        write_graph(folder / "a.onnx", inputs, {"y": ["n", 3, "h", "w"]})
+        assert described(folder, tmp_path)[0] == {}
 
 
 def piper(folder: Path, **changes: Any) -> None:

@@ -25,7 +25,7 @@ from panope_server.tasks.vision.segment import ImageSegments, Segment, SegmentOu
 MODEL = MeasuredModel(inputs=[TensorSpec("ids", "int64", (-1, -1)), TensorSpec("x", "float32", (-1, 4))])
 MEASURED = [
     *("classify", "depth", "detect", "embed", "fill-mask", "generate", "image-generation", "ocr", "question-answer"),
-    *("rerank", "segment"),
+    *("frame-interpolation", "rerank", "segment"),
     *("speak", "super-resolution", "tensors", "token-classify", "transcribe", "video-generation"),
 ]
 CASES = [pytest.param(workload, id=workload.name) for task in MEASURED for workload in workloads_of(task)]
@@ -64,6 +64,16 @@ def test_images_and_audio_are_files_that_libraries_read() -> None:
     with wave.open(io.BytesIO(samples.audio(1, 2.0))) as sound:
         assert (sound.getframerate(), sound.getnframes()) == (16_000, 32_000)
     assert samples.image(1) != samples.image(2)
+
+
+def test_videos_are_files_that_libraries_read() -> None:
+    av = pytest.importorskip("av")
+    with av.open(io.BytesIO(samples.video(3))) as video:
+        assert video.streams.video[0].average_rate == 10
+        first, second, third = (frame.to_ndarray(format="rgb24") for frame in video.decode(video=0))
+    assert first.shape == (64, 96, 3)
+    assert (np.roll(first, 4, axis=1) == second).all()
+    assert (np.roll(second, 4, axis=1) == third).all()
 
 
 @pytest.mark.parametrize(

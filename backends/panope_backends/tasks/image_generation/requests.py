@@ -15,7 +15,7 @@ from panope.worker.v1 import image_generation_pb2 as messages
 from panope_backends.api import DiffusionFacts, DiffusionModel, DiffusionRequest
 from panope_backends.errors import Field, InvalidInputError
 from panope_backends.media.limits import MediaLimits
-from panope_backends.tasks.diffusion import SEED_BITS, UNSUPPORTED, changes_nothing, check_guidance, check_sides
+from panope_backends.tasks.diffusion import SEED_BITS, changes_nothing, check_guidance, check_sides, refuse_input
 from panope_backends.tasks.image_generation.job import ImageJob
 from panope_backends.tasks.images import read_image, read_transparency
 from panope_backends.tasks.task import Job
@@ -86,7 +86,7 @@ def check_honoured(message: messages.ImageGenerationInput, facts: DiffusionFacts
     """Refuses fields that would change nothing, and what the model cannot begin from."""
     kind = "mask" if message.HasField("mask") else "image" if message.HasField("image") else "text"
     if kind not in facts.inputs:
-        _refuse_input(kind, facts)
+        refuse_input(kind, facts)
     check_guidance(message, facts)
     if message.HasField("strength") and "strength" not in facts.honoured:
         raise changes_nothing("strength", facts)
@@ -94,20 +94,6 @@ def check_honoured(message: messages.ImageGenerationInput, facts: DiffusionFacts
         raise InvalidInputError.at(
             "strength", "{field} says how much of an image may change, and there is no {image}", image=Field("image")
         )
-
-
-def _refuse_input(kind: str, facts: DiffusionFacts) -> None:
-    if kind == "text":
-        needed = "an image and a mask" if facts.inputs == {"mask"} else "an image"
-        raise InvalidInputError.at("image", "{field} is missing: the model draws from {needed}", needed=needed)
-    what = "an image" if kind == "image" else "an image and a mask"
-    raise InvalidInputError.at(
-        kind,
-        "{field}: the pipeline {name} does not draw from {what}",
-        name=facts.pipeline,
-        what=what,
-        reason=UNSUPPORTED,
-    )
 
 
 def _check_strength(message: messages.ImageGenerationInput, steps: int) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 import math
 from typing import Unpack
 
-from panope.v1.video_service_pb2 import GenerateVideoResponse
+from panope.v1.video_service_pb2 import GenerateVideoResponse, InterpolateVideoResponse
 from panope_client.aio.concurrency import RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority
 from panope_client.errors import InvalidResponseError
+from panope_client.messages.interpolation import InterpolateVideoOptions, VideoSource, interpolation_source
 from panope_client.messages.video import GenerateVideoOptions, Video, generate_video_request, video_of
 
 
@@ -71,5 +72,64 @@ class AsyncVideoCalls(AsyncConnection):
             raise failure_of(error) from error
         finally:
             call.cancel()
+        if not is_told:
+            raise InvalidResponseError("the stream ended without an answer")
+
+    async def interpolate_video(
+        self,
+        video: VideoSource,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[InterpolateVideoOptions],
+    ) -> Video:
+        """Makes frames between those of a video. Nothing is retried.
+
+        Args:
+            video: a file's bytes or its path, or its URL of https or http.
+            model: `vendor/name`, of the task `frame-interpolation`.
+            priority: see the class.
+            timeout: seconds for all of it.
+            options: see `InterpolateVideoOptions`.
+        """
+        stream = self.stream_interpolate_video(video, model, priority=priority, timeout=timeout, **options)
+        return video_of([response.video async for response in stream if response.HasField("video")])
+
+    async def stream_interpolate_video(
+        self,
+        video: VideoSource,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float = math.inf,
+        **options: Unpack[InterpolateVideoOptions],
+    ) -> Stream[InterpolateVideoResponse]:
+        """As `interpolate_video`, with how many frames are made, and then the pieces of the file.
+
+        Leaving the loop ends the work within a frame.
+
+        Args:
+            video: a file's bytes or its path, or its URL of https or http.
+            model: `vendor/name`, of the task `frame-interpolation`.
+            priority: see the class.
+            timeout: seconds for the whole stream.
+            options: see `InterpolateVideoOptions`.
+        """
+        source = interpolation_source(video, model, options)
+        attempts = self._retries.start(timeout)
+        metadata = self._metadata_of(priority)
+        call = self._video.InterpolateVideo(aiter(source), timeout=attempts.timeout(), metadata=metadata)
+        is_told = False
+        try:
+            async for response in call:
+                is_told = True
+                yield response
+        except RpcError as error:
+            source.raise_failure()
+            raise failure_of(error) from error
+        finally:
+            call.cancel()
+        source.raise_failure()
         if not is_told:
             raise InvalidResponseError("the stream ended without an answer")

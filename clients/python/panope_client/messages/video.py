@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 from panope.v1 import video_service_pb2 as pb
 from panope_client.arguments import check_options, request_of, value_of
 from panope_client.errors import InvalidResponseError
+from panope_client.messages.image import ImageSource, image_message
 
 VideoFormat = Literal["mp4", "webm"]
 
@@ -29,6 +30,7 @@ class Video:
         frames: how many it has.
         frames_per_second: that are shown.
         seed: by which the same request draws it again; 0 for what was not drawn.
+        has_audio: whether it has sound.
     """
 
     content: bytes = field(repr=False)
@@ -37,6 +39,7 @@ class Video:
     frames: int
     frames_per_second: float
     seed: int = 0
+    has_audio: bool = False
 
 
 class GenerateVideoOptions(TypedDict, total=False):
@@ -52,6 +55,7 @@ class GenerateVideoOptions(TypedDict, total=False):
         guidance_scale: how closely to keep to the prompt, from 0 to 100.
         seed: below 2**63; any by default.
         format: of the file; `mp4` by default.
+        image: that the video begins with, for models whose `diffusion.inputs` have `image`.
     """
 
     negative_prompt: str | None
@@ -63,6 +67,7 @@ class GenerateVideoOptions(TypedDict, total=False):
     guidance_scale: float | None
     seed: int | None
     format: VideoFormat | None
+    image: ImageSource | None
 
 
 def generate_video_request(prompt: str, model: str, options: GenerateVideoOptions) -> pb.GenerateVideoRequest:
@@ -72,7 +77,6 @@ def generate_video_request(prompt: str, model: str, options: GenerateVideoOption
         InvalidArgumentError: an argument is unknown or has a wrong value.
     """
     check_options(options, GenerateVideoOptions)
-    form = options.get("format")
     return request_of(
         pb.GenerateVideoRequest,
         model=model,
@@ -85,8 +89,18 @@ def generate_video_request(prompt: str, model: str, options: GenerateVideoOption
         steps=options.get("steps", 0),
         guidance_scale=options.get("guidance_scale"),
         seed=options.get("seed"),
-        format=pb.VIDEO_FORMAT_UNSPECIFIED if form is None else value_of(form, _FORMATS, "format"),
+        format=format_of(options.get("format")),
+        image=None if (image := options.get("image")) is None else image_message(image, "image"),
     )
+
+
+def format_of(form: VideoFormat | None) -> pb.VideoFormat.ValueType:
+    """The number of a format; the server's default for none.
+
+    Raises:
+        InvalidArgumentError: there is no such format.
+    """
+    return pb.VIDEO_FORMAT_UNSPECIFIED if form is None else value_of(form, _FORMATS, "format")
 
 
 def video_of(pieces: Sequence[pb.VideoPiece]) -> Video:
@@ -99,4 +113,4 @@ def video_of(pieces: Sequence[pb.VideoPiece]) -> Video:
         raise InvalidResponseError("the stream ended before the video had come")
     last = pieces[-1]
     content = b"".join(piece.content for piece in pieces)
-    return Video(content, last.width, last.height, last.frames, last.frames_per_second, last.seed)
+    return Video(content, last.width, last.height, last.frames, last.frames_per_second, last.seed, last.has_audio)

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from panope.v1 import image_service_pb2 as panope_dot_v1_dot_image__service__pb2
+from panope.v1 import media_pb2 as panope_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/video_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/image_service.proto\"\xb4\x02\n\x14GenerateVideoRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x1c\n\x0fnegative_prompt\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\x0e\n\x06\x66rames\x18\x06 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x07 \x01(\r\x12\r\n\x05steps\x18\x08 \x01(\r\x12\x1b\n\x0eguidance_scale\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\n \x01(\x04H\x02\x88\x01\x01\x12&\n\x06\x66ormat\x18\x0b \x01(\x0e\x32\x16.panope.v1.VideoFormatB\x12\n\x10_negative_promptB\x11\n\x0f_guidance_scaleB\x07\n\x05_seed\"\x89\x01\n\x15GenerateVideoResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.panope.v1.GenerationProgressH\x00\x12&\n\x05video\x18\x03 \x01(\x0b\x32\x15.panope.v1.VideoPieceH\x00\x42\x06\n\x04part\"u\n\nVideoPiece\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x0e\n\x06\x66rames\x18\x04 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x05 \x01(\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x04*X\n\x0bVideoFormat\x12\x1c\n\x18VIDEO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10VIDEO_FORMAT_MP4\x10\x01\x12\x15\n\x11VIDEO_FORMAT_WEBM\x10\x02\x32\x64\n\x0cVideoService\x12T\n\rGenerateVideo\x12\x1f.panope.v1.GenerateVideoRequest\x1a .panope.v1.GenerateVideoResponse0\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpanope/v1/video_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/image_service.proto\x1a\x15panope/v1/media.proto\"\xd5\x02\n\x14GenerateVideoRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x1c\n\x0fnegative_prompt\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\x0e\n\x06\x66rames\x18\x06 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x07 \x01(\r\x12\r\n\x05steps\x18\x08 \x01(\r\x12\x1b\n\x0eguidance_scale\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\n \x01(\x04H\x02\x88\x01\x01\x12&\n\x06\x66ormat\x18\x0b \x01(\x0e\x32\x16.panope.v1.VideoFormat\x12\x1f\n\x05image\x18\x0c \x01(\x0b\x32\x10.panope.v1.ImageB\x12\n\x10_negative_promptB\x11\n\x0f_guidance_scaleB\x07\n\x05_seed\"\x89\x01\n\x15GenerateVideoResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x08progress\x18\x02 \x01(\x0b\x32\x1d.panope.v1.GenerationProgressH\x00\x12&\n\x05video\x18\x03 \x01(\x0b\x32\x15.panope.v1.VideoPieceH\x00\x42\x06\n\x04part\"\x88\x01\n\nVideoPiece\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x0e\n\x06\x66rames\x18\x04 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x05 \x01(\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x11\n\thas_audio\x18\x07 \x01(\x08\"l\n\x17InterpolateVideoRequest\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32!.panope.v1.InterpolateVideoConfigH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\t\n\x07message\"\x87\x01\n\x16InterpolateVideoConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x03 \x01(\x01\x12&\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\x16.panope.v1.VideoFormat\x12\x0b\n\x03uri\x18\x05 \x01(\t\"\x8f\x01\n\x18InterpolateVideoResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x34\n\x08progress\x18\x02 \x01(\x0b\x32 .panope.v1.InterpolationProgressH\x00\x12&\n\x05video\x18\x03 \x01(\x0b\x32\x15.panope.v1.VideoPieceH\x00\x42\x06\n\x04part\"=\n\x15InterpolationProgress\x12\x0e\n\x06\x66rames\x18\x01 \x01(\r\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\r*X\n\x0bVideoFormat\x12\x1c\n\x18VIDEO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10VIDEO_FORMAT_MP4\x10\x01\x12\x15\n\x11VIDEO_FORMAT_WEBM\x10\x02\x32\xc5\x01\n\x0cVideoService\x12T\n\rGenerateVideo\x12\x1f.panope.v1.GenerateVideoRequest\x1a .panope.v1.GenerateVideoResponse0\x01\x12_\n\x10InterpolateVideo\x12\".panope.v1.InterpolateVideoRequest\x1a#.panope.v1.InterpolateVideoResponse(\x01\x30\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +34,22 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.v1.video_service_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
-  _globals['_VIDEOFORMAT']._serialized_start=645
-  _globals['_VIDEOFORMAT']._serialized_end=733
-  _globals['_GENERATEVIDEOREQUEST']._serialized_start=76
-  _globals['_GENERATEVIDEOREQUEST']._serialized_end=384
-  _globals['_GENERATEVIDEORESPONSE']._serialized_start=387
-  _globals['_GENERATEVIDEORESPONSE']._serialized_end=524
-  _globals['_VIDEOPIECE']._serialized_start=526
-  _globals['_VIDEOPIECE']._serialized_end=643
-  _globals['_VIDEOSERVICE']._serialized_start=735
-  _globals['_VIDEOSERVICE']._serialized_end=835
+  _globals['_VIDEOFORMAT']._serialized_start=1178
+  _globals['_VIDEOFORMAT']._serialized_end=1266
+  _globals['_GENERATEVIDEOREQUEST']._serialized_start=99
+  _globals['_GENERATEVIDEOREQUEST']._serialized_end=440
+  _globals['_GENERATEVIDEORESPONSE']._serialized_start=443
+  _globals['_GENERATEVIDEORESPONSE']._serialized_end=580
+  _globals['_VIDEOPIECE']._serialized_start=583
+  _globals['_VIDEOPIECE']._serialized_end=719
+  _globals['_INTERPOLATEVIDEOREQUEST']._serialized_start=721
+  _globals['_INTERPOLATEVIDEOREQUEST']._serialized_end=829
+  _globals['_INTERPOLATEVIDEOCONFIG']._serialized_start=832
+  _globals['_INTERPOLATEVIDEOCONFIG']._serialized_end=967
+  _globals['_INTERPOLATEVIDEORESPONSE']._serialized_start=970
+  _globals['_INTERPOLATEVIDEORESPONSE']._serialized_end=1113
+  _globals['_INTERPOLATIONPROGRESS']._serialized_start=1115
+  _globals['_INTERPOLATIONPROGRESS']._serialized_end=1176
+  _globals['_VIDEOSERVICE']._serialized_start=1269
+  _globals['_VIDEOSERVICE']._serialized_end=1466
 # @@protoc_insertion_point(module_scope)

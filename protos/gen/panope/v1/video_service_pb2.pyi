@@ -8,6 +8,7 @@ import google.protobuf.descriptor
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import panope.v1.image_service_pb2
+import panope.v1.media_pb2
 import sys
 import typing
 
@@ -61,6 +62,7 @@ class GenerateVideoRequest(google.protobuf.message.Message):
     GUIDANCE_SCALE_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
     FORMAT_FIELD_NUMBER: builtins.int
+    IMAGE_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, `vendor/name`, or an alias. Required."""
     prompt: builtins.str
@@ -85,6 +87,12 @@ class GenerateVideoRequest(google.protobuf.message.Message):
     """Below 2**63. Default: any, which the answer tells."""
     format: Global___VideoFormat.ValueType
     """How the video is written. Default: MP4."""
+    @property
+    def image(self) -> panope.v1.media_pb2.Image:
+        """What the video begins with, for models whose `diffusion.inputs` have `image`; some draw from nothing else. Where no size
+        is told, the video has its shape, with about as many pixels as the model draws otherwise.
+        """
+
     def __init__(
         self,
         *,
@@ -99,9 +107,10 @@ class GenerateVideoRequest(google.protobuf.message.Message):
         guidance_scale: builtins.float | None = ...,
         seed: builtins.int | None = ...,
         format: Global___VideoFormat.ValueType = ...,
+        image: panope.v1.media_pb2.Image | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "guidance_scale", b"guidance_scale", "negative_prompt", b"negative_prompt", "seed", b"seed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "format", b"format", "frames", b"frames", "frames_per_second", b"frames_per_second", "guidance_scale", b"guidance_scale", "height", b"height", "model", b"model", "negative_prompt", b"negative_prompt", "prompt", b"prompt", "seed", b"seed", "steps", b"steps", "width", b"width"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "guidance_scale", b"guidance_scale", "image", b"image", "negative_prompt", b"negative_prompt", "seed", b"seed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "format", b"format", "frames", b"frames", "frames_per_second", b"frames_per_second", "guidance_scale", b"guidance_scale", "height", b"height", "image", b"image", "model", b"model", "negative_prompt", b"negative_prompt", "prompt", b"prompt", "seed", b"seed", "steps", b"steps", "width", b"width"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_guidance_scale", b"_guidance_scale"]) -> typing.Literal["guidance_scale"] | None: ...
     @typing.overload
@@ -155,6 +164,7 @@ class VideoPiece(google.protobuf.message.Message):
     FRAMES_FIELD_NUMBER: builtins.int
     FRAMES_PER_SECOND_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
+    HAS_AUDIO_FIELD_NUMBER: builtins.int
     content: builtins.bytes
     """What follows the pieces before."""
     width: builtins.int
@@ -167,6 +177,8 @@ class VideoPiece(google.protobuf.message.Message):
     """How many are shown in a second."""
     seed: builtins.int
     """By which the same request draws it again; 0 for what was not drawn."""
+    has_audio: builtins.bool
+    """Whether it has sound."""
     def __init__(
         self,
         *,
@@ -176,7 +188,128 @@ class VideoPiece(google.protobuf.message.Message):
         frames: builtins.int = ...,
         frames_per_second: builtins.float = ...,
         seed: builtins.int = ...,
+        has_audio: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["content", b"content", "frames", b"frames", "frames_per_second", b"frames_per_second", "height", b"height", "seed", b"seed", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "frames", b"frames", "frames_per_second", b"frames_per_second", "has_audio", b"has_audio", "height", b"height", "seed", b"seed", "width", b"width"]) -> None: ...
 
 Global___VideoPiece: typing_extensions.TypeAlias = VideoPiece
+
+@typing.final
+class InterpolateVideoRequest(google.protobuf.message.Message):
+    """A part of a request to make frames between those of a video."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: builtins.int
+    CONTENT_FIELD_NUMBER: builtins.int
+    content: builtins.bytes
+    """The next piece of the file: MP4, MOV, WebM, Matroska or AVI, told by its content."""
+    @property
+    def config(self) -> Global___InterpolateVideoConfig:
+        """What to make."""
+
+    def __init__(
+        self,
+        *,
+        config: Global___InterpolateVideoConfig | None = ...,
+        content: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["config", b"config", "content", b"content", "message", b"message"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["config", b"config", "content", b"content", "message", b"message"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["message", b"message"]) -> typing.Literal["config", "content"] | None: ...
+
+Global___InterpolateVideoRequest: typing_extensions.TypeAlias = InterpolateVideoRequest
+
+@typing.final
+class InterpolateVideoConfig(google.protobuf.message.Message):
+    """What to make of a video."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    FACTOR_FIELD_NUMBER: builtins.int
+    FRAMES_PER_SECOND_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    URI_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name, `vendor/name`, or an alias. Required."""
+    factor: builtins.int
+    """How many frames there are for each that there was, from 2 to 16. Default: 2, where `frames_per_second` is 0 too. Of one
+    that only makes the frame in the middle of two it must be 2, 4, 8 or 16.
+    """
+    frames_per_second: builtins.float
+    """How many frames are shown in a second, above 0 and at most 240, in the place of `factor`; for models that are told how
+    far between two frames to look.
+    """
+    format: Global___VideoFormat.ValueType
+    """How the video is written. Default: MP4."""
+    uri: builtins.str
+    """In the place of `content`: a URL that holds the file, in base64 (`data:video/mp4;base64,…`), or one of https or http, which
+    the server fetches where the setting `media_urls.allowed_hosts` has its host.
+    """
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        factor: builtins.int = ...,
+        frames_per_second: builtins.float = ...,
+        format: Global___VideoFormat.ValueType = ...,
+        uri: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["factor", b"factor", "format", b"format", "frames_per_second", b"frames_per_second", "model", b"model", "uri", b"uri"]) -> None: ...
+
+Global___InterpolateVideoConfig: typing_extensions.TypeAlias = InterpolateVideoConfig
+
+@typing.final
+class InterpolateVideoResponse(google.protobuf.message.Message):
+    """What there is more of the answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    VIDEO_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answers."""
+    @property
+    def progress(self) -> Global___InterpolationProgress:
+        """How far it is."""
+
+    @property
+    def video(self) -> Global___VideoPiece:
+        """A piece of the file."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        progress: Global___InterpolationProgress | None = ...,
+        video: Global___VideoPiece | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["part", b"part", "progress", b"progress", "video", b"video"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["model", b"model", "part", b"part", "progress", b"progress", "video", b"video"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["progress", "video"] | None: ...
+
+Global___InterpolateVideoResponse: typing_extensions.TypeAlias = InterpolateVideoResponse
+
+@typing.final
+class InterpolationProgress(google.protobuf.message.Message):
+    """How many frames are made."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: builtins.int
+    TOTAL_FRAMES_FIELD_NUMBER: builtins.int
+    frames: builtins.int
+    """Those of the new video that there are."""
+    total_frames: builtins.int
+    """Those that there will be, as far as the file's header tells of its length; 0 where it does not."""
+    def __init__(
+        self,
+        *,
+        frames: builtins.int = ...,
+        total_frames: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["frames", b"frames", "total_frames", b"total_frames"]) -> None: ...
+
+Global___InterpolationProgress: typing_extensions.TypeAlias = InterpolationProgress

@@ -40,6 +40,11 @@ class VideoServiceStub(object):
                 request_serializer=panope_dot_v1_dot_video__service__pb2.GenerateVideoRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_video__service__pb2.GenerateVideoResponse.FromString,
                 _registered_method=True)
+        self.InterpolateVideo = channel.stream_stream(
+                '/panope.v1.VideoService/InterpolateVideo',
+                request_serializer=panope_dot_v1_dot_video__service__pb2.InterpolateVideoRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_video__service__pb2.InterpolateVideoResponse.FromString,
+                _registered_method=True)
 
 
 class VideoServiceServicer(object):
@@ -47,13 +52,26 @@ class VideoServiceServicer(object):
     """
 
     def GenerateVideo(self, request, context):
-        """Draws a video by a text: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
+        """Draws a video by a text, and perhaps an image that it begins with: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
         the work within a step. A stream that ends with an error status has told only a part. The same seed gives the same
         video.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a field past its limit, one that changes
         nothing with this model, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full,
         UNAVAILABLE when no instance can serve or the one that draws is lost.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InterpolateVideo(self, request_iterator, context):
+        """Makes frames between those of a video, by a model of the task `frame-interpolation`. The first request says how, and
+        those that follow bring the file, in pieces; when the caller has half-closed the stream, or has named a URL, the answer
+        begins: how many frames are made, from time to time, and then the file, piece by piece. Frames keep their times and
+        their order, and sound is copied where the new file can hold it. Leaving the stream ends the work within a frame.
+
+        Errors: as GenerateVideo, and INVALID_ARGUMENT for a file that is damaged, cut, of a form that is not read, or over one
+        of `limits.media.max_video_bytes`, `max_video_pixels` and `max_video_frames`, perhaps after frames were told of.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,6 +84,11 @@ def add_VideoServiceServicer_to_server(servicer, server):
                     servicer.GenerateVideo,
                     request_deserializer=panope_dot_v1_dot_video__service__pb2.GenerateVideoRequest.FromString,
                     response_serializer=panope_dot_v1_dot_video__service__pb2.GenerateVideoResponse.SerializeToString,
+            ),
+            'InterpolateVideo': grpc.stream_stream_rpc_method_handler(
+                    servicer.InterpolateVideo,
+                    request_deserializer=panope_dot_v1_dot_video__service__pb2.InterpolateVideoRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_video__service__pb2.InterpolateVideoResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -96,6 +119,33 @@ class VideoService(object):
             '/panope.v1.VideoService/GenerateVideo',
             panope_dot_v1_dot_video__service__pb2.GenerateVideoRequest.SerializeToString,
             panope_dot_v1_dot_video__service__pb2.GenerateVideoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InterpolateVideo(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/panope.v1.VideoService/InterpolateVideo',
+            panope_dot_v1_dot_video__service__pb2.InterpolateVideoRequest.SerializeToString,
+            panope_dot_v1_dot_video__service__pb2.InterpolateVideoResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,7 +41,23 @@ _VideoServiceGenerateVideoType = typing_extensions.TypeVar(
     ],
 )
 
-class VideoServiceStub(typing.Generic[_VideoServiceGenerateVideoType]):
+_VideoServiceInterpolateVideoType = typing_extensions.TypeVar(
+    '_VideoServiceInterpolateVideoType',
+    grpc.StreamStreamMultiCallable[
+        panope.v1.video_service_pb2.InterpolateVideoRequest,
+        panope.v1.video_service_pb2.InterpolateVideoResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        panope.v1.video_service_pb2.InterpolateVideoRequest,
+        panope.v1.video_service_pb2.InterpolateVideoResponse,
+    ],
+    default=grpc.StreamStreamMultiCallable[
+        panope.v1.video_service_pb2.InterpolateVideoRequest,
+        panope.v1.video_service_pb2.InterpolateVideoResponse,
+    ],
+)
+
+class VideoServiceStub(typing.Generic[_VideoServiceGenerateVideoType, _VideoServiceInterpolateVideoType]):
     """Makes videos."""
 
     @typing.overload
@@ -49,6 +65,10 @@ class VideoServiceStub(typing.Generic[_VideoServiceGenerateVideoType]):
         grpc.UnaryStreamMultiCallable[
             panope.v1.video_service_pb2.GenerateVideoRequest,
             panope.v1.video_service_pb2.GenerateVideoResponse,
+        ],
+        grpc.StreamStreamMultiCallable[
+            panope.v1.video_service_pb2.InterpolateVideoRequest,
+            panope.v1.video_service_pb2.InterpolateVideoResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -58,10 +78,14 @@ class VideoServiceStub(typing.Generic[_VideoServiceGenerateVideoType]):
             panope.v1.video_service_pb2.GenerateVideoRequest,
             panope.v1.video_service_pb2.GenerateVideoResponse,
         ],
+        grpc.aio.StreamStreamMultiCallable[
+            panope.v1.video_service_pb2.InterpolateVideoRequest,
+            panope.v1.video_service_pb2.InterpolateVideoResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     GenerateVideo: _VideoServiceGenerateVideoType
-    """Draws a video by a text: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
+    """Draws a video by a text, and perhaps an image that it begins with: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
     the work within a step. A stream that ends with an error status has told only a part. The same seed gives the same
     video.
 
@@ -70,10 +94,24 @@ class VideoServiceStub(typing.Generic[_VideoServiceGenerateVideoType]):
     UNAVAILABLE when no instance can serve or the one that draws is lost.
     """
 
+    InterpolateVideo: _VideoServiceInterpolateVideoType
+    """Makes frames between those of a video, by a model of the task `frame-interpolation`. The first request says how, and
+    those that follow bring the file, in pieces; when the caller has half-closed the stream, or has named a URL, the answer
+    begins: how many frames are made, from time to time, and then the file, piece by piece. Frames keep their times and
+    their order, and sound is copied where the new file can hold it. Leaving the stream ends the work within a frame.
+
+    Errors: as GenerateVideo, and INVALID_ARGUMENT for a file that is damaged, cut, of a form that is not read, or over one
+    of `limits.media.max_video_bytes`, `max_video_pixels` and `max_video_frames`, perhaps after frames were told of.
+    """
+
 VideoServiceAsyncStub: typing_extensions.TypeAlias = VideoServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         panope.v1.video_service_pb2.GenerateVideoRequest,
         panope.v1.video_service_pb2.GenerateVideoResponse,
+    ],
+    grpc.aio.StreamStreamMultiCallable[
+        panope.v1.video_service_pb2.InterpolateVideoRequest,
+        panope.v1.video_service_pb2.InterpolateVideoResponse,
     ],
 ]
 
@@ -86,13 +124,28 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         request: panope.v1.video_service_pb2.GenerateVideoRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[panope.v1.video_service_pb2.GenerateVideoResponse], collections.abc.AsyncIterator[panope.v1.video_service_pb2.GenerateVideoResponse]]:
-        """Draws a video by a text: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
+        """Draws a video by a text, and perhaps an image that it begins with: each step is told when it is done, and then the file, piece by piece. Leaving the stream ends
         the work within a step. A stream that ends with an error status has told only a part. The same seed gives the same
         video.
 
         Errors: NOT_FOUND for an unknown model, INVALID_ARGUMENT naming the field (a field past its limit, one that changes
         nothing with this model, a model of another task), RESOURCE_EXHAUSTED with RetryInfo when the model's queue is full,
         UNAVAILABLE when no instance can serve or the one that draws is lost.
+        """
+
+    @abc.abstractmethod
+    def InterpolateVideo(
+        self,
+        request_iterator: _MaybeAsyncIterator[panope.v1.video_service_pb2.InterpolateVideoRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[panope.v1.video_service_pb2.InterpolateVideoResponse], collections.abc.AsyncIterator[panope.v1.video_service_pb2.InterpolateVideoResponse]]:
+        """Makes frames between those of a video, by a model of the task `frame-interpolation`. The first request says how, and
+        those that follow bring the file, in pieces; when the caller has half-closed the stream, or has named a URL, the answer
+        begins: how many frames are made, from time to time, and then the file, piece by piece. Frames keep their times and
+        their order, and sound is copied where the new file can hold it. Leaving the stream ends the work within a frame.
+
+        Errors: as GenerateVideo, and INVALID_ARGUMENT for a file that is damaged, cut, of a form that is not read, or over one
+        of `limits.media.max_video_bytes`, `max_video_pixels` and `max_video_frames`, perhaps after frames were told of.
         """
 
 def add_VideoServiceServicer_to_server(servicer: VideoServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -11,6 +11,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.description import read_description
 from panope_backends.graphs.terms import FILE, DescriptionError
 from panope_registry.ingest.describe.folder import Folder
+from panope_registry.ingest.describe.frames import frame_between
 from panope_registry.ingest.describe.images import (
     centerface,
     imagenet,
@@ -36,6 +37,7 @@ RULES: Mapping[str, Rule] = {
     "picodet": picodet,
     "u2net": u2net,
     "real-esrgan": real_esrgan,
+    "frame-between": frame_between,
     "imagenet": imagenet,
 }
 """By the name of a model or library."""

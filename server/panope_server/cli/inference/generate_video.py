@@ -25,6 +25,9 @@ def generate_video(
     model: Model,
     prompt: Annotated[str, typer.Argument(help="What is to be seen.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write: .mp4 or .webm.")] = Path("video.mp4"),
+    image: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="An image that the video begins with.")
+    ] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What is not to be seen.")] = None,
     size: Annotated[str, typer.Option(help="Such as 832x480; by default the model's own.")] = "",
     frames: Annotated[int, typer.Option(min=0, help="How many; by default the model's own.")] = 0,
@@ -38,7 +41,7 @@ def generate_video(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Draw a video by a text."""
+    """Draw a video by a text, and perhaps an image."""
     from panope_client.messages.video import video_of
     from panope_server.cli.output.steps import StepBar
 
@@ -56,6 +59,7 @@ def generate_video(
         "guidance_scale": guidance_scale,
         "seed": seed,
         "format": "webm" if kind == "webm" else "mp4",
+        "image": image,
     }
     if job:
         with client_at(address) as client:

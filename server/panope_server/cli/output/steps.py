@@ -1,4 +1,4 @@
-"""How far something is that is drawn step by step, as a bar."""
+"""How far something is that is made step by step, as a bar."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ class StepBar:
     """A bar that `show` moves; none where nobody watches, as in a pipe.
 
     Args:
-        count: of what is drawn.
-        quiet: draws nothing.
+        count: of what is made.
+        quiet: shows nothing.
+        doing: what is done, for people.
+        unit: what is counted.
     """
 
-    def __init__(self, count: int = 1, *, quiet: bool = False) -> None:
+    def __init__(self, count: int = 1, *, quiet: bool = False, doing: str = "drawing", unit: str = "steps") -> None:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("steps"),
+            TextColumn(unit),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=quiet or not console.is_interactive,
         )
         self._bar = self._progress.add_task("waiting", total=None)
-        self._count = count
+        self._count, self._doing = count, doing
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -41,13 +43,13 @@ class StepBar:
     ) -> None:
         self._progress.stop()
 
-    def show(self, index: int, step: int, steps: int) -> None:
-        """Draws how far it is.
+    def show(self, index: int, step: int, steps: int | None) -> None:
+        """Shows how far it is.
 
         Args:
-            index: of what is drawn, from 0.
+            index: of what is made, from 0.
             step: that is done.
-            steps: of it.
+            steps: of it; None where nobody knows.
         """
-        what = "drawing" if self._count == 1 else f"drawing {index + 1} of {self._count}"
+        what = self._doing if self._count == 1 else f"{self._doing} {index + 1} of {self._count}"
         self._progress.update(self._bar, description=what, completed=step, total=steps)

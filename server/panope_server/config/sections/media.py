@@ -40,3 +40,18 @@ class MediaLimits(Struct, frozen=True, forbid_unknown_fields=True):
             description="Seconds of one audio file, counted while it is decoded; a worker needs about 130 kB for each.",
         ),
     ] = 3600.0
+    max_video_bytes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=192 << 20,
+            description="Bytes of one video file; a body of HTTP is bounded by `max_message_bytes` too.",
+        ),
+    ] = 64 << 20
+    max_video_pixels: Annotated[
+        int,
+        Meta(ge=1, le=1 << 26, description="Pixels of one frame of a video; a worker needs up to 64 bytes for each."),
+    ] = 4096 * 2304
+    max_video_frames: Annotated[
+        int, Meta(ge=1, le=1 << 24, description="Frames of one video that is read, and of one that is made of it.")
+    ] = 36_000

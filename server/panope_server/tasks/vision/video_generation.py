@@ -1,4 +1,4 @@
-"""Task `video-generation`: a text to a video."""
+"""Task `video-generation`: a text, and perhaps an image, to a video."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import ClassVar, Literal, get_args
 from panope.worker.v1 import video_generation_pb2 as messages
 from panope.worker.v1 import worker_pb2 as wire
 from panope_server.config import Limits
+from panope_server.tasks.links import Link
 from panope_server.tasks.task import Input, Output, Task, Usage, Workload
 from panope_server.tasks.validation import check_range, check_word
 from panope_server.tasks.vision.diffusion_fields import check_drawing
 from panope_server.tasks.vision.diffusion_spec import DiffusionSpec, diffusion_spec_of
 from panope_server.tasks.vision.image_generation import Progress
-from panope_server.tasks.vision.images import PIXELS_OF_UNIT
+from panope_server.tasks.vision.images import PIXELS_OF_UNIT, Image, check_image, image_messages
 from panope_server.tasks.workload import SingleWorkload, text_of
 
 VideoFormat = Literal["mp4", "webm"]
@@ -46,6 +47,7 @@ class VideoGenerationInput(Input):
         guidance_scale: how closely to keep to the prompt; None for the model's own.
         seed: None for any.
         output_format: of the file.
+        image: that it begins with; None for a text alone.
     """
 
     prompt: str
@@ -58,6 +60,7 @@ class VideoGenerationInput(Input):
     guidance_scale: float | None = None
     seed: int | None = None
     output_format: VideoFormat = "mp4"
+    image: Image | None = None
 
 
 @dataclass(slots=True)
@@ -70,7 +73,8 @@ class Video:
         height: the same.
         frames: of the whole.
         frames_per_second: of it.
-        seed: by which it is drawn again.
+        seed: by which it is drawn again; 0 for what was not drawn.
+        has_audio: whether it has sound.
     """
 
     content: bytes
@@ -78,7 +82,8 @@ class Video:
     height: int
     frames: int
     frames_per_second: float
-    seed: int
+    seed: int = 0
+    has_audio: bool = False
 
 
 @dataclass(slots=True)
@@ -105,7 +110,7 @@ class VideoGenerationTask(Task[VideoGenerationInput, VideoGenerationOutput]):
 
     def encode(self, task_input: VideoGenerationInput) -> bytes:
         """Everything."""
-        return messages.VideoGenerationInput(
+        message = messages.VideoGenerationInput(
             prompt=task_input.prompt,
             negative_prompt=task_input.negative_prompt,
             width=task_input.width,
@@ -116,7 +121,10 @@ class VideoGenerationTask(Task[VideoGenerationInput, VideoGenerationOutput]):
             guidance_scale=task_input.guidance_scale,
             seed=task_input.seed,
             output_format=task_input.output_format,
-        ).SerializeToString()
+        )
+        if task_input.image is not None:
+            message.image.CopyFrom(image_messages([task_input.image])[0])
+        return message.SerializeToString()
 
     def decode(self, data: bytes) -> VideoGenerationOutput:
         """A step or a piece."""
@@ -135,14 +143,24 @@ class VideoGenerationTask(Task[VideoGenerationInput, VideoGenerationOutput]):
         latents = -(-(task_input.frames or _FRAMES) // _FRAMES_OF_LATENT)
         return max(1, pixels // PIXELS_OF_UNIT) * latents * (task_input.steps or _STEPS)
 
+    def links(self, task_input: VideoGenerationInput) -> Sequence[Link]:
+        """The image, where it is elsewhere."""
+
+        def put(content: bytes) -> None:
+            task_input.image = Image(content=content)
+
+        image = task_input.image
+        return (Link(image.url, "image", "image", put),) if image is not None and image.url else ()
+
     def timeout_setting(self) -> str:
         """That of what is generated: each step is told."""
         return "generation_timeout_seconds"
 
     def validate(self, task_input: VideoGenerationInput, limits: Limits) -> None:
         """Checks every field; what the model can draw, the worker knows."""
-        del limits
         check_drawing(task_input)
+        if task_input.image is not None:
+            check_image(task_input.image, limits.media, "image")
         if task_input.frames:
             check_range(task_input, "frames", 1, MAX_FRAMES)
         if task_input.frames_per_second:
@@ -152,6 +170,10 @@ class VideoGenerationTask(Task[VideoGenerationInput, VideoGenerationOutput]):
     def facts_of(self, ready: wire.Ready) -> DiffusionSpec:
         """What the worker says of the model."""
         return diffusion_spec_of(ready)
+
+    def input_units(self, task_input: VideoGenerationInput) -> int:
+        """The image that it begins with."""
+        return int(task_input.image is not None)
 
     def usage(self, output: VideoGenerationOutput) -> Usage:
         """The bytes of a piece."""

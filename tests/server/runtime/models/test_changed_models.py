@@ -21,7 +21,8 @@ async def test_a_model_imported_for_another_task_is_loaded_anew_whether_it_serve
     assert made.tasks() == {digest: "embed"}
     made.registry.import_folder(made.folder, MODEL, task_hints=["frame-interpolation"])
     await made.until(lambda: made.manager.status.known()[0].state is ModelState.FAILED)
-    assert made.manager.status.known()[0].state_reason == "this worker does not do the task `frame-interpolation`"
+    told = "a model of the task `frame-interpolation` is a graph that panope.json describes"
+    assert made.manager.status.known()[0].state_reason == told
     made.registry.import_folder(made.folder, MODEL, task_hints=["embed"])
     await made.until(lambda: made.tasks() == {digest: "embed"})
     assert await made.embed(MODEL) == MODEL

@@ -26,6 +26,7 @@ from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
 from panope_registry.jobs import JobStatus
 
+INTERPOLATED = ("/v1/video/interpolate", "/v1/tool/video/interpolate")
 VIDEOS = ("/v1/video/generation", "/v1/video/generations", "/v1/tool/video/generation")
 
 #: A good request for each route: the model in its path and its body.
@@ -135,6 +136,9 @@ FORMS = {
         b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n' + TRANSCRIBER.encode() + b"\r\n"
         b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\na\r\n--b--\r\n',
     ),
+    **dict.fromkeys(
+        INTERPOLATED, b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.mp4"\r\n\r\na\r\n--b--\r\n'
+    ),
     "/v1/images/edits": b'--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\na\r\n'
     b'--b\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\na\r\n--b--\r\n',
 }
@@ -180,7 +184,7 @@ FILES = {
     **{f"/v1{path}superres": "image/png" for path in ("/", "/vision/", "/tool/vision/")},
     "/v1/superres/{model=**}": "image/png",
     **{f"/v1/{way}{path}": "image/png" for way in ("text-to-image", "image-to-image") for path in ("", "/{model=**}")},
-    **dict.fromkeys(VIDEOS, "video/mp4"),
+    **dict.fromkeys((*VIDEOS, *INTERPOLATED), "video/mp4"),
     "/v1/audio/speech": "audio/mpeg",
     "/v1/text-to-speech": "audio/flac",
     "/v1/text-to-speech/{model=**}": "audio/flac",

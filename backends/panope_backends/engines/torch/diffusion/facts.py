@@ -22,7 +22,7 @@ CLASS = "_class_name"
 #: Of diffusers' maps of pipelines, by what they begin from: how each ends.
 _MAPS = {
     IMAGES: {"text": "TEXT2IMAGE", "image": "IMAGE2IMAGE", "mask": "INPAINT"},
-    VIDEOS: {"text": "TEXT2VIDEO"},
+    VIDEOS: {"text": "TEXT2VIDEO", "image": "IMAGE2VIDEO"},
 }
 
 _LIBRARIES = frozenset({"diffusers", "transformers"})
@@ -38,7 +38,7 @@ def draws(model: ModelFacts) -> bool:
 
 def diffusion_support(model: ModelFacts) -> Support:
     """Says from facts alone whether `load_pipeline` can work."""
-    if missing := missing_reason("diffusion", "diffusers", "PIL"):
+    if missing := missing_reason("diffusion", "diffusers", "PIL", "ftfy"):
         return Support(Level.NONE, missing)
     if model.format != "safetensors":
         return Support(Level.NONE, f"pipelines are run from safetensors, not from `{model.format}`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import io
 import warnings
 from collections.abc import Iterator, Mapping
@@ -38,7 +39,13 @@ def load_pipeline(
         diffusers = importlib.import_module("diffusers")
         classes = _classes(diffusers, model)
         pipeline = device.place(_loaded(diffusers, classes, folder, precision))
-        return PipelineModel(pipeline, begins_from(classes[PIPELINE].__name__, model.task), precision, device)
+        begins = begins_from(classes[PIPELINE].__name__, model.task)
+        if "image" in begins and "image" not in inspect.signature(pipeline.__call__).parameters:
+            raise PreconditionError(
+                f"the pipeline {classes[PIPELINE].__name__} begins from something else than a text or an image",
+                reason="unsupported_model",
+            )
+        return PipelineModel(pipeline, begins, precision, device)
 
 
 def _classes(diffusers: Any, model: ModelFacts) -> dict[str, Any]:

@@ -40,6 +40,11 @@ class VideoServiceStub(object):
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.InterpolateVideo = channel.unary_stream(
+                '/panope.rest.v1.VideoService/InterpolateVideo',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class VideoServiceServicer(object):
@@ -47,7 +52,15 @@ class VideoServiceServicer(object):
     """
 
     def CreateVideo(self, request, context):
-        """Draws a video by a text. The file back, when it is whole; gRPC's VideoService.GenerateVideo tells each step.
+        """Draws a video by a text, and perhaps an image. The file back, when it is whole; gRPC's VideoService.GenerateVideo tells each step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InterpolateVideo(self, request, context):
+        """Makes frames between those of a video, which a form brings. The file back, when it is whole; gRPC's
+        VideoService.InterpolateVideo tells how far it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -58,6 +71,11 @@ def add_VideoServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'CreateVideo': grpc.unary_stream_rpc_method_handler(
                     servicer.CreateVideo,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'InterpolateVideo': grpc.unary_stream_rpc_method_handler(
+                    servicer.InterpolateVideo,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -88,6 +106,33 @@ class VideoService(object):
             request,
             target,
             '/panope.rest.v1.VideoService/CreateVideo',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InterpolateVideo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/panope.rest.v1.VideoService/InterpolateVideo',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

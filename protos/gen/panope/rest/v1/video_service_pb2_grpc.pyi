@@ -41,11 +41,31 @@ _VideoServiceCreateVideoType = typing_extensions.TypeVar(
     ],
 )
 
-class VideoServiceStub(typing.Generic[_VideoServiceCreateVideoType]):
+_VideoServiceInterpolateVideoType = typing_extensions.TypeVar(
+    '_VideoServiceInterpolateVideoType',
+    grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
+class VideoServiceStub(typing.Generic[_VideoServiceCreateVideoType, _VideoServiceInterpolateVideoType]):
     """The REST bodies of videos."""
 
     @typing.overload
     def __init__(self: VideoServiceStub[
+        grpc.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
         grpc.UnaryStreamMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
@@ -58,12 +78,25 @@ class VideoServiceStub(typing.Generic[_VideoServiceCreateVideoType]):
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
         ],
+        grpc.aio.UnaryStreamMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateVideo: _VideoServiceCreateVideoType
-    """Draws a video by a text. The file back, when it is whole; gRPC's VideoService.GenerateVideo tells each step."""
+    """Draws a video by a text, and perhaps an image. The file back, when it is whole; gRPC's VideoService.GenerateVideo tells each step."""
+
+    InterpolateVideo: _VideoServiceInterpolateVideoType
+    """Makes frames between those of a video, which a form brings. The file back, when it is whole; gRPC's
+    VideoService.InterpolateVideo tells how far it is.
+    """
 
 VideoServiceAsyncStub: typing_extensions.TypeAlias = VideoServiceStub[
+    grpc.aio.UnaryStreamMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
     grpc.aio.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -79,6 +112,16 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Draws a video by a text. The file back, when it is whole; gRPC's VideoService.GenerateVideo tells each step."""
+        """Draws a video by a text, and perhaps an image. The file back, when it is whole; gRPC's VideoService.GenerateVideo tells each step."""
+
+    @abc.abstractmethod
+    def InterpolateVideo(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
+        """Makes frames between those of a video, which a form brings. The file back, when it is whole; gRPC's
+        VideoService.InterpolateVideo tells how far it is.
+        """
 
 def add_VideoServiceServicer_to_server(servicer: VideoServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -23,19 +23,20 @@ _sym_db = _symbol_database.Default()
 
 
 from panope.worker.v1 import diffusion_pb2 as panope_dot_worker_dot_v1_dot_diffusion__pb2
+from panope.worker.v1 import media_pb2 as panope_dot_worker_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'panope/worker/v1/video_generation.proto\x12\x10panope.worker.v1\x1a panope/worker/v1/diffusion.proto\"\x94\x02\n\x14VideoGenerationInput\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x1c\n\x0fnegative_prompt\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0e\n\x06\x66rames\x18\x05 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x06 \x01(\r\x12\r\n\x05steps\x18\x07 \x01(\r\x12\x1b\n\x0eguidance_scale\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\t \x01(\x04H\x02\x88\x01\x01\x12\x15\n\routput_format\x18\n \x01(\tB\x12\n\x10_negative_promptB\x11\n\x0f_guidance_scaleB\x07\n\x05_seed\"{\n\x15VideoGenerationOutput\x12\x35\n\x08progress\x18\x01 \x01(\x0b\x32#.panope.worker.v1.DiffusionProgress\x12+\n\x05piece\x18\x02 \x01(\x0b\x32\x1c.panope.worker.v1.VideoPiece\"u\n\nVideoPiece\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x0e\n\x06\x66rames\x18\x04 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x05 \x01(\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'panope/worker/v1/video_generation.proto\x12\x10panope.worker.v1\x1a panope/worker/v1/diffusion.proto\x1a\x1cpanope/worker/v1/media.proto\"\xbc\x02\n\x14VideoGenerationInput\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x1c\n\x0fnegative_prompt\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0e\n\x06\x66rames\x18\x05 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x06 \x01(\r\x12\r\n\x05steps\x18\x07 \x01(\r\x12\x1b\n\x0eguidance_scale\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\t \x01(\x04H\x02\x88\x01\x01\x12\x15\n\routput_format\x18\n \x01(\t\x12&\n\x05image\x18\x0b \x01(\x0b\x32\x17.panope.worker.v1.ImageB\x12\n\x10_negative_promptB\x11\n\x0f_guidance_scaleB\x07\n\x05_seed\"{\n\x15VideoGenerationOutput\x12\x35\n\x08progress\x18\x01 \x01(\x0b\x32#.panope.worker.v1.DiffusionProgress\x12+\n\x05piece\x18\x02 \x01(\x0b\x32\x1c.panope.worker.v1.VideoPiece\"\x88\x01\n\nVideoPiece\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x0e\n\x06\x66rames\x18\x04 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x05 \x01(\x01\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x11\n\thas_audio\x18\x07 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.worker.v1.video_generation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VIDEOGENERATIONINPUT']._serialized_start=96
-  _globals['_VIDEOGENERATIONINPUT']._serialized_end=372
-  _globals['_VIDEOGENERATIONOUTPUT']._serialized_start=374
-  _globals['_VIDEOGENERATIONOUTPUT']._serialized_end=497
-  _globals['_VIDEOPIECE']._serialized_start=499
-  _globals['_VIDEOPIECE']._serialized_end=616
+  _globals['_VIDEOGENERATIONINPUT']._serialized_start=126
+  _globals['_VIDEOGENERATIONINPUT']._serialized_end=442
+  _globals['_VIDEOGENERATIONOUTPUT']._serialized_start=444
+  _globals['_VIDEOGENERATIONOUTPUT']._serialized_end=567
+  _globals['_VIDEOPIECE']._serialized_start=570
+  _globals['_VIDEOPIECE']._serialized_end=706
 # @@protoc_insertion_point(module_scope)

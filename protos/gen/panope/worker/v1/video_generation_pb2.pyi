@@ -7,6 +7,7 @@ import builtins
 import google.protobuf.descriptor
 import google.protobuf.message
 import panope.worker.v1.diffusion_pb2
+import panope.worker.v1.media_pb2
 import sys
 import typing
 
@@ -36,6 +37,7 @@ class VideoGenerationInput(google.protobuf.message.Message):
     GUIDANCE_SCALE_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
     OUTPUT_FORMAT_FIELD_NUMBER: builtins.int
+    IMAGE_FIELD_NUMBER: builtins.int
     prompt: builtins.str
     """What is to be seen."""
     negative_prompt: builtins.str
@@ -56,6 +58,10 @@ class VideoGenerationInput(google.protobuf.message.Message):
     """Absent for any."""
     output_format: builtins.str
     """`mp4` or `webm`."""
+    @property
+    def image(self) -> panope.worker.v1.media_pb2.Image:
+        """To begin with; absent for a text alone."""
+
     def __init__(
         self,
         *,
@@ -69,9 +75,10 @@ class VideoGenerationInput(google.protobuf.message.Message):
         guidance_scale: builtins.float | None = ...,
         seed: builtins.int | None = ...,
         output_format: builtins.str = ...,
+        image: panope.worker.v1.media_pb2.Image | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "guidance_scale", b"guidance_scale", "negative_prompt", b"negative_prompt", "seed", b"seed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "frames", b"frames", "frames_per_second", b"frames_per_second", "guidance_scale", b"guidance_scale", "height", b"height", "negative_prompt", b"negative_prompt", "output_format", b"output_format", "prompt", b"prompt", "seed", b"seed", "steps", b"steps", "width", b"width"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "guidance_scale", b"guidance_scale", "image", b"image", "negative_prompt", b"negative_prompt", "seed", b"seed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_guidance_scale", b"_guidance_scale", "_negative_prompt", b"_negative_prompt", "_seed", b"_seed", "frames", b"frames", "frames_per_second", b"frames_per_second", "guidance_scale", b"guidance_scale", "height", b"height", "image", b"image", "negative_prompt", b"negative_prompt", "output_format", b"output_format", "prompt", b"prompt", "seed", b"seed", "steps", b"steps", "width", b"width"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_guidance_scale", b"_guidance_scale"]) -> typing.Literal["guidance_scale"] | None: ...
     @typing.overload
@@ -120,6 +127,7 @@ class VideoPiece(google.protobuf.message.Message):
     FRAMES_FIELD_NUMBER: builtins.int
     FRAMES_PER_SECOND_FIELD_NUMBER: builtins.int
     SEED_FIELD_NUMBER: builtins.int
+    HAS_AUDIO_FIELD_NUMBER: builtins.int
     content: builtins.bytes
     """What follows the pieces before."""
     width: builtins.int
@@ -132,6 +140,8 @@ class VideoPiece(google.protobuf.message.Message):
     """Of it."""
     seed: builtins.int
     """By which it is drawn again."""
+    has_audio: builtins.bool
+    """Whether it has sound."""
     def __init__(
         self,
         *,
@@ -141,7 +151,8 @@ class VideoPiece(google.protobuf.message.Message):
         frames: builtins.int = ...,
         frames_per_second: builtins.float = ...,
         seed: builtins.int = ...,
+        has_audio: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["content", b"content", "frames", b"frames", "frames_per_second", b"frames_per_second", "height", b"height", "seed", b"seed", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "frames", b"frames", "frames_per_second", b"frames_per_second", "has_audio", b"has_audio", "height", b"height", "seed", b"seed", "width", b"width"]) -> None: ...
 
 Global___VideoPiece: typing_extensions.TypeAlias = VideoPiece

@@ -220,6 +220,9 @@ class MediaLimits(google.protobuf.message.Message):
     MAX_DOCUMENT_BYTES_FIELD_NUMBER: builtins.int
     MAX_PAGES_FIELD_NUMBER: builtins.int
     MAX_PAGE_SECONDS_FIELD_NUMBER: builtins.int
+    MAX_VIDEO_BYTES_FIELD_NUMBER: builtins.int
+    MAX_VIDEO_PIXELS_FIELD_NUMBER: builtins.int
+    MAX_VIDEO_FRAMES_FIELD_NUMBER: builtins.int
     max_image_bytes: builtins.int
     """Bytes of an encoded image."""
     max_image_pixels: builtins.int
@@ -234,6 +237,12 @@ class MediaLimits(google.protobuf.message.Message):
     """Pages of it that one request reads."""
     max_page_seconds: builtins.float
     """Seconds of processor time that opening it may take, and reading each of its pages."""
+    max_video_bytes: builtins.int
+    """Bytes of a video file."""
+    max_video_pixels: builtins.int
+    """Pixels of one of its frames."""
+    max_video_frames: builtins.int
+    """Frames of a video that is read or made."""
     def __init__(
         self,
         *,
@@ -244,8 +253,11 @@ class MediaLimits(google.protobuf.message.Message):
         max_document_bytes: builtins.int = ...,
         max_pages: builtins.int = ...,
         max_page_seconds: builtins.float = ...,
+        max_video_bytes: builtins.int = ...,
+        max_video_pixels: builtins.int = ...,
+        max_video_frames: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["max_audio_bytes", b"max_audio_bytes", "max_audio_seconds", b"max_audio_seconds", "max_document_bytes", b"max_document_bytes", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_page_seconds", b"max_page_seconds", "max_pages", b"max_pages"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_audio_bytes", b"max_audio_bytes", "max_audio_seconds", b"max_audio_seconds", "max_document_bytes", b"max_document_bytes", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_page_seconds", b"max_page_seconds", "max_pages", b"max_pages", "max_video_bytes", b"max_video_bytes", "max_video_frames", b"max_video_frames", "max_video_pixels", b"max_video_pixels"]) -> None: ...
 
 Global___MediaLimits: typing_extensions.TypeAlias = MediaLimits
 

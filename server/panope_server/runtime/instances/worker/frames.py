@@ -49,6 +49,9 @@ def load_frame(plan: LoadPlan, workers: Workers, device: str) -> wire.ServerFram
             max_document_bytes=plan.media_limits.max_document_bytes,
             max_pages=plan.media_limits.max_pages,
             max_page_seconds=plan.media_limits.max_page_seconds,
+            max_video_bytes=plan.media_limits.max_video_bytes,
+            max_video_pixels=plan.media_limits.max_video_pixels,
+            max_video_frames=plan.media_limits.max_video_frames,
         ),
     )
     return wire.ServerFrame(load=load)

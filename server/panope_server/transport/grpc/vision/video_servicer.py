@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
@@ -10,40 +10,32 @@ import grpc
 from panope.v1 import image_service_pb2 as image_pb
 from panope.v1 import video_service_pb2 as pb
 from panope.v1 import video_service_pb2_grpc as pb_grpc
-from panope_server.tasks.vision.video_generation import (
-    Video,
-    VideoFormat,
-    VideoGenerationInput,
-    VideoGenerationOutput,
-)
+from panope_server.config import Limits
+from panope_server.tasks.vision.video_generation import VideoGenerationInput, VideoGenerationOutput
 from panope_server.transport.answers import renaming
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.grpc.fields import known, named_model
+from panope_server.transport.grpc.images import image_of
+from panope_server.transport.grpc.vision.interpolate_video import interpolate_video
+from panope_server.transport.grpc.vision.video_messages import VIDEO_FORMATS, video_pieces
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
 
-_FORMATS: Mapping[int, VideoFormat] = {
-    pb.VIDEO_FORMAT_UNSPECIFIED: "mp4",
-    pb.VIDEO_FORMAT_MP4: "mp4",
-    pb.VIDEO_FORMAT_WEBM: "webm",
-}
 NAMES = FieldNames({"output_format": "format"})
-
-#: Of one message of a stream.
-_PIECE_BYTES = 256 << 10
 
 
 class VideoServicer(pb_grpc.VideoServiceServicer):
     """Serves panope.v1.VideoService."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, limits: Limits) -> None:
         self._pipeline = pipeline
+        self._limits = limits
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
         """Adds the service to a server."""
-        pb_grpc.add_VideoServiceServicer_to_server(cls(services.pipeline), server)
+        pb_grpc.add_VideoServiceServicer_to_server(cls(services.pipeline, services.settings.limits), server)
 
     async def GenerateVideo(
         self, request: pb.GenerateVideoRequest, context: Context
@@ -63,6 +55,13 @@ class VideoServicer(pb_grpc.VideoServiceServicer):
                     for response in _responses(call.model, part):
                         yield response
 
+    async def InterpolateVideo(
+        self, request_iterator: AsyncIterator[pb.InterpolateVideoRequest], context: Context
+    ) -> AsyncIterator[pb.InterpolateVideoResponse]:
+        """Makes frames between those of a video."""
+        async for response in interpolate_video(request_iterator, context, self._pipeline, self._limits):
+            yield response
+
 
 def input_of(request: pb.GenerateVideoRequest) -> VideoGenerationInput:
     """What a request asks for; InvalidInputError for a value of an enum that nobody knows."""
@@ -77,7 +76,8 @@ def input_of(request: pb.GenerateVideoRequest) -> VideoGenerationInput:
         frames=request.frames,
         frames_per_second=request.frames_per_second,
         steps=request.steps,
-        output_format=known(_FORMATS, request.format, "format"),
+        output_format=known(VIDEO_FORMATS, request.format, "format"),
+        image=image_of(request.image, "image") if request.HasField("image") else None,
         **optional,
     )
 
@@ -89,16 +89,3 @@ def _responses(model: str, part: VideoGenerationOutput) -> Iterator[pb.GenerateV
     if part.video is not None:
         for piece in video_pieces(part.video):
             yield pb.GenerateVideoResponse(model=model, video=piece)
-
-
-def video_pieces(video: Video) -> Iterator[pb.VideoPiece]:
-    """A file in pieces of a bounded size, at least one."""
-    for start in range(0, max(1, len(video.content)), _PIECE_BYTES):
-        yield pb.VideoPiece(
-            content=video.content[start : start + _PIECE_BYTES],
-            width=video.width,
-            height=video.height,
-            frames=video.frames,
-            frames_per_second=video.frames_per_second,
-            seed=video.seed,
-        )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from panope_server.tasks.vision.images import image_in
 from panope_server.tasks.vision.video_generation import VideoFormat, VideoGenerationInput
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.image_generation.openai_schemas import Guidance, Seed, Size, Steps, size_of
@@ -27,6 +28,7 @@ class VideoGenerationBody(Struct, forbid_unknown_fields=True):
         guidance_scale: How closely to keep to the prompt.
         seed: Draws the same video each time.
         output_format: Of the file.
+        image: That it begins with, in base64, as a `data:` URL, or by its URL where the settings `media_urls` allow it.
         options: How to treat the call.
     """
 
@@ -40,6 +42,7 @@ class VideoGenerationBody(Struct, forbid_unknown_fields=True):
     guidance_scale: Guidance | None = None
     seed: Seed | None = None
     output_format: VideoFormat = "mp4"
+    image: Annotated[str, Meta(min_length=1)] | None = None
     options: CallOptions | None = None
 
 
@@ -57,6 +60,7 @@ def input_of(body: VideoGenerationBody) -> VideoGenerationInput:
         body.guidance_scale,
         body.seed,
         body.output_format,
+        None if body.image is None else image_in(body.image, "image"),
     )
 
 

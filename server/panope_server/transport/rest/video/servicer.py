@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from panope.rest.v1 import video_service_pb2_grpc as pb_grpc
+from panope_server.tasks.vision.frame_interpolation import FrameInterpolationOutput
 from panope_server.tasks.vision.video_generation import MEDIA_TYPES, VideoGenerationOutput
-from panope_server.transport.interceptors.context import Context
+from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.forms.origins import refuse_other_origins
 from panope_server.transport.rest.hugging_face.calls import call_with
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import messages_of
+from panope_server.transport.rest.speech.multipart import read_form
+from panope_server.transport.rest.video.interpolation import INTERPOLATION_NAMES, read_interpolation
 from panope_server.transport.rest.video.schemas import NAMES, VideoGenerationBody, input_of
 from panope_server.transport.services import Services
 
@@ -25,15 +29,17 @@ _BODY = RequestBody(VideoGenerationBody)
 class VideoRestServicer(pb_grpc.VideoServiceServicer):
     """Serves panope.rest.v1.VideoService."""
 
-    def __init__(self, pipeline: Pipeline, *, report_unknown: bool = False) -> None:
+    def __init__(self, pipeline: Pipeline, origins: Collection[str] = (), *, report_unknown: bool = False) -> None:
         self._pipeline = pipeline
+        self._origins = origins
         self._report_unknown = report_unknown
 
     @classmethod
     def add_to(cls, server: grpc.aio.Server, services: Services) -> None:
         """Adds the service to a server."""
-        report = services.settings.unknown_fields == "report"
-        pb_grpc.add_VideoServiceServicer_to_server(cls(services.pipeline, report_unknown=report), server)
+        settings = services.settings
+        servicer = cls(services.pipeline, settings.cors_origins, report_unknown=settings.unknown_fields == "report")
+        pb_grpc.add_VideoServiceServicer_to_server(servicer, server)
 
     async def CreateVideo(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
         """Draws a video by a text."""
@@ -52,4 +58,24 @@ class VideoRestServicer(pb_grpc.VideoServiceServicer):
         assert output.video is not None
         unknown.tell(context)
         for message in messages_of(MEDIA_TYPES[body.output_format], output.video.content):
+            yield message
+
+    async def InterpolateVideo(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Makes frames between those of a video."""
+        refuse_other_origins(context, self._origins)
+        unknown = unknown_of(context, report=self._report_unknown)
+        form = await off_loop(len(request.data), read_form, request)
+        task_input, told = read_interpolation(form, unknown)
+        call = call_for(
+            context,
+            model=told.model or "",
+            task_input=task_input,
+            task="frame-interpolation",
+            interface="VideoService/InterpolateVideo",
+        )
+        output = await answered(self._pipeline, call, INTERPOLATION_NAMES, single=False)
+        assert isinstance(output, FrameInterpolationOutput)
+        assert output.video is not None
+        unknown.tell(context)
+        for message in messages_of(MEDIA_TYPES[told.output_format], output.video.content):
             yield message

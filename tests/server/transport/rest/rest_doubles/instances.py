@@ -26,6 +26,7 @@ from panope_server.tasks.task import Output
 from panope_server.tasks.tensors import NamedTensor, TensorInput, TensorOutput
 from panope_server.tasks.tokenize import DetokenizeInput, DetokenizeOutput, TokenizedText, TokenizeInput, TokenizeOutput
 from panope_server.tasks.vision.embed_images import EmbedImagesInput, EmbedImagesOutput
+from panope_server.tasks.vision.frame_interpolation import FrameInterpolationInput, FrameInterpolationOutput
 from panope_server.tasks.vision.image_generation import GeneratedImage, ImageGenerationInput, ImageGenerationOutput
 from panope_server.tasks.vision.video_generation import Video, VideoGenerationInput, VideoGenerationOutput
 
@@ -100,6 +101,8 @@ class FakeInstances:
                 )
             case VideoGenerationInput(seed=seed):
                 return VideoGenerationOutput(video=Video(b"video", 64, 48, 9, 16.0, seed or 0))
+            case FrameInterpolationInput():
+                return FrameInterpolationOutput(video=Video(b"video", 64, 48, 9, 20.0, has_audio=True))
             case SpeakInput():
                 return SpeakOutput(b"audio of " + call.input.text.encode(), 0.5, 16_000)
             case TensorInput():

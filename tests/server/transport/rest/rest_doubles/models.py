@@ -26,7 +26,7 @@ DETECTOR, SEGMENTER = "labels/detector", "labels/segmenter"
 RANGER, ENLARGER, OCR = "pixels/ranger", "pixels/enlarger", "pixels/ocr"
 TRANSCRIBER = "speech/transcriber"
 SPEAKER = "speech/speaker"
-PAINTER, FILMER = "pixels/painter", "pixels/filmer"
+PAINTER, FILMER, INTERPOLATOR = "pixels/painter", "pixels/filmer", "pixels/interpolator"
 READER, FILLER, TABLE_READER = "texts/reader", "texts/filler", "texts/tables"
 DIMENSIONS = 4
 LABELS = ("contradiction", "entailment", "neutral")
@@ -43,6 +43,7 @@ DEFAULTS = {
     "super-resolution": ENLARGER,
     "image-generation": PAINTER,
     "video-generation": FILMER,
+    "frame-interpolation": INTERPOLATOR,
     "transcribe": TRANSCRIBER,
     "speak": SPEAKER,
     "question-answer": READER,
@@ -201,6 +202,7 @@ def model_views() -> dict[str, ModelView]:
             (ENLARGER, "super-resolution"),
             (PAINTER, "image-generation"),
             (FILMER, "video-generation"),
+            (INTERPOLATOR, "frame-interpolation"),
             (TRANSCRIBER, "transcribe"),
             (SPEAKER, "speak"),
         )

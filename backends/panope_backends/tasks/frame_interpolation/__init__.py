@@ -1,0 +1,1 @@
+"""Task `frame-interpolation`: a video to one with more frames."""

@@ -1,0 +1,77 @@
+"""The form of a video that gets more frames."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from panope_backends.errors import InvalidInputError
+from panope_server.tasks.vision.frame_interpolation import (
+    MAX_FACTOR,
+    MAX_FRAMES_PER_SECOND,
+    MIN_FACTOR,
+    FrameInterpolationInput,
+)
+from panope_server.tasks.vision.video_generation import VideoFormat
+from panope_server.transport.json_errors import misfit
+from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.speech.multipart import Form
+
+_FILE = "file"
+
+
+class VideoInterpolationForm(Struct, forbid_unknown_fields=True):
+    """The form of POST /v1/video/interpolate.
+
+    Attributes:
+        file: The video: MP4, MOV, WebM, Matroska or AVI, told by its content.
+        model: One of the task `frame-interpolation`; absent for the default model.
+        factor: How many frames there are for each that there was; absent for 2, or where `frames_per_second` says it.
+        frames_per_second: How many are shown in a second, in the place of `factor`.
+        output_format: Of the file that comes back.
+    """
+
+    file: Annotated[str, Meta(extra_json_schema={"format": "binary"})]
+    model: str | None = None
+    factor: Annotated[int, Meta(ge=MIN_FACTOR, le=MAX_FACTOR)] | None = None
+    frames_per_second: Annotated[float, Meta(ge=1, le=MAX_FRAMES_PER_SECOND)] | None = None
+    output_format: VideoFormat = "mp4"
+
+
+_TEXTS = frozenset(VideoInterpolationForm.__struct_fields__) - {_FILE}
+
+INTERPOLATION_NAMES = {"video": _FILE}
+"""Names of the form by those of the input."""
+
+
+def read_interpolation(form: Form, unknown: UnknownFields) -> tuple[FrameInterpolationInput, VideoInterpolationForm]:
+    """The input of a form, and its texts.
+
+    Raises:
+        InvalidInputError: a field is missing, given twice, unknown, or has a wrong value.
+    """
+    if _FILE not in form.files:
+        raise InvalidInputError(f"`{_FILE}` is missing: send the video as a file", field=_FILE)
+    given: dict[str, Any] = {}
+    for name in [*form.texts, *form.files]:
+        if name not in _TEXTS and (name != _FILE or name in form.texts):
+            unknown.add(
+                name, InvalidInputError(f"unknown field `{name[:64]}`", field=name[:64], reason="unknown_field")
+            )
+        elif name in form.texts:
+            if len(form.texts[name]) > 1:
+                raise InvalidInputError(f"`{name}` is given twice", field=name)
+            given[name] = form.texts[name][0]
+        elif name != _FILE:
+            raise InvalidInputError(f"`{name}` must be a text", field=name)
+    try:
+        # What stands in a form is text, numbers too.
+        told = msgspec.convert(given | {_FILE: ""}, VideoInterpolationForm, strict=False)
+    except msgspec.ValidationError as error:
+        raise misfit(error, VideoInterpolationForm, "") from None
+    task_input = FrameInterpolationInput(
+        form.files[_FILE], told.factor or 0, told.frames_per_second or 0.0, told.output_format
+    )
+    return task_input, told
