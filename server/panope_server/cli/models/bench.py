@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -56,6 +55,8 @@ def bench(
     config: ConfigFile = None,
 ) -> None:
     """Measure each way to run a model, on real workers; at its next load the fastest that agrees is chosen."""
+    import asyncio
+
     from panope_server.runtime.bench.wanted import Wanted
     from panope_server.runtime.placement.constraints import LoadConstraints
 
@@ -88,6 +89,8 @@ async def _measured(
     json: bool,
 ) -> tuple[list[Measured], str]:
     """What was measured, each way kept as soon as it is, unless it was disturbed; and what is chosen then, and why."""
+    import asyncio
+
     from panope_server.cli.load_planner import load_planner
 
     measurements: list[Measured] = []
