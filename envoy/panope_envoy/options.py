@@ -15,7 +15,7 @@ FILE_PREFIXES = ("/v1/files/",)
 HUB_PREFIX = "/hub/"
 
 #: So does what this matches: a model's files by their paths, and a job's by their names.
-FILE_PATTERN = "/v1/model/[^/]+(/[^/]+)?/files/.+|/v1/jobs/[^/]+/files/[^/]+"
+FILE_PATTERN = "/v1/model/[^/]+(/[^/]+)?/files/.+|/v1/jobs/[^/]+/files/[^/]+|/v1/videos/[^/]+/content"
 
 #: Where the admin app tells Envoy, and nobody through it, the keys of an issuer whose keys are in a file.
 TOKEN_KEYS_PATH = "/edge/token-keys"  # noqa: S105 - a path

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from generator.operations.operation import AZURE, FORM, Operation
+from generator.operations.operation import AZURE, FORM, Limit, Operation, Text
 from panope_server.tasks.speech.speak import MEDIA_TYPES
 from panope_server.transport.rest.depth import schemas as depth
 from panope_server.transport.rest.detection import schemas as detection
 from panope_server.transport.rest.image_generation import openai_schemas as images
 from panope_server.transport.rest.image_generation.hugging_face_schemas import ImageToImageBody, TextToImageBody
 from panope_server.transport.rest.ocr import schemas as ocr
+from panope_server.transport.rest.openai.videos import schemas as videos
 from panope_server.transport.rest.panope.registry_schemas import AcceptedJson
 from panope_server.transport.rest.segmentation import schemas as segmentation
 from panope_server.transport.rest.speech import fields as speech_fields
@@ -78,6 +79,12 @@ METHODS: Mapping[str, Operation] = {
     ),
     "GenerationJobService.SubmitImages": Operation(AcceptedJson, images.ImageGenerationBody, status=202, waits=True),
     "GenerationJobService.SubmitVideo": Operation(AcceptedJson, VideoGenerationBody, status=202, waits=True),
+    "OpenAiVideoService.CreateVideo": Operation(videos.VideoJson, videos.VideoForm, body_media=FORM, waits=True),
+    "OpenAiVideoService.ListVideos": Operation(
+        videos.VideosJson, query={"after": Text, "limit": Limit, "order": Literal["desc"]}
+    ),
+    "OpenAiVideoService.GetVideo": Operation(videos.VideoJson),
+    "OpenAiVideoService.DeleteVideo": Operation(videos.DeletedVideoJson),
     "ImageGenerationService.DrawText": Operation(body=TextToImageBody, **_DRAWN),
     "ImageGenerationService.DrawTextModel": Operation(body=TextToImageBody, **_DRAWN),
     "ImageGenerationService.DrawImage": Operation(body=ImageToImageBody, **_DRAWN),

@@ -29,6 +29,7 @@ PLAIN: Mapping[str, Operation] = {
     "/openapi.json": Operation(dict[str, Any]),
     "/v1/files/{sha256}": Operation(media=BYTES),
     "/v1/jobs/{job}/files/{name}": Operation(media=BYTES),
+    "/v1/videos/{video}/content": Operation(media=BYTES, query={"variant": Literal["video"]}),
     "/v1/model/{repo:repo}/files/{path:path}": Operation(media=BYTES),
     "GET /v1/keys": Operation(KeysJson, query={"after": Text, "limit": Limit, "include_ended": bool}),
     "POST /v1/keys": Operation(KeyJson, CreateKeyBody, status=201, changes=True),

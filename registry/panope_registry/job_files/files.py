@@ -162,7 +162,7 @@ class JobFiles:
         return self._jobs.get(entry.id)
 
     def find(self, entry: JobEntry, name: str) -> tuple[JobFile, Path]:
-        """A file that a job has made, and where it is.
+        """A file that a job has made, the first where none is named, and where it is.
 
         Raises:
             NotFoundError: the job has made none of that name, or its files have gone (`job_files_expired`).
@@ -173,7 +173,7 @@ class JobFiles:
                 f"job {entry.id} is {entry.status} and has no files", reason="job_not_succeeded", field="job"
             )
         made = map(JobFile.of, entry.result.get("files", ()))
-        file = next((file for file in made if file.name == name), None)
+        file = next((file for file in made if name in ("", file.name)), None)
         if file is None:
             raise NotFoundError(f"job {entry.id} has no such file", reason="job_file_not_found", field="name")
         if entry.files_until is None or entry.files_until <= self._now():

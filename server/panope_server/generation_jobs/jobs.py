@@ -76,8 +76,8 @@ class GenerationJobs:
         await self._accept.take(call)
         return await call_store(partial(self._enqueue, call, principal, recorded_name(interface)))
 
-    async def file(self, job_id: int, name: str) -> ServedFile:
-        """A file of the caller's job; errors as of `JobFiles.find`."""
+    async def file(self, job_id: int, name: str = "") -> ServedFile:
+        """A file of the caller's job, the first where none is named; errors as of `JobFiles.find`."""
         job = await self._jobs.get(job_id)
         file, path = await call_store(self._files.find, job, name)
         return ServedFile(job, file, path)

@@ -109,8 +109,8 @@ class GenerationJobs(Protocol):
             CapacityError: the caller has too many jobs or files, or the server too many files.
         """
 
-    async def file(self, job_id: int, name: str) -> ServedFile:
-        """A file of the caller's job; NotFoundError when there is none, or none any more."""
+    async def file(self, job_id: int, name: str = "") -> ServedFile:
+        """A file of the caller's job, the first where none is named; NotFoundError for none, or none any more."""
 
     async def delete_files(self, job_id: int) -> JobEntry:
         """Removes the files of the caller's job before their time; NotFoundError when there are none."""

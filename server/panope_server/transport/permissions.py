@@ -157,6 +157,11 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.rest.v1.OpenAiGenerationService": dict.fromkeys(
         ("CreateCompletion", "CreateChatCompletion", "CreateResponse"), INFERENCE
     ),
+    "panope.rest.v1.OpenAiVideoService": {
+        "CreateVideo": INFERENCE,
+        **dict.fromkeys(("ListVideos", "GetVideo"), JOBS_READ),
+        "DeleteVideo": JOBS_WRITE,
+    },
     "panope.rest.v1.OpenAiService": {
         "CreateEmbeddings": INFERENCE,
         **dict.fromkeys(("ListModels", "GetModel"), MODELS_READ),

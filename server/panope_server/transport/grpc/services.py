@@ -60,6 +60,7 @@ from panope_server.transport.rest.image_generation.servicer import ImageGenerati
 from panope_server.transport.rest.ocr.servicer import OcrRestServicer
 from panope_server.transport.rest.openai.generation_servicer import OpenAiGenerationServicer
 from panope_server.transport.rest.openai.servicer import OpenAiServicer
+from panope_server.transport.rest.openai.videos.servicer import OpenAiVideoServicer
 from panope_server.transport.rest.panope.alias_servicer import AliasRestServicer
 from panope_server.transport.rest.panope.job_servicer import JobRestServicer
 from panope_server.transport.rest.panope.registry_servicer import RegistryRestServicer
@@ -137,6 +138,7 @@ SERVICERS: tuple[type[_Servicer], ...] = (
     ImageGenerationServicer,
     VideoRestServicer,
     GenerationJobRestServicer,
+    OpenAiVideoServicer,
     TextEmbeddingsServicer,
     TextGenerationServicer,
     PanopeServicer,

@@ -30,7 +30,7 @@ _PERMISSIONS: tuple[tuple[re.Pattern[str], Permission], ...] = (
     (re.compile(f"/health|/ready|/openapi.json|{TOKEN_KEYS_PATH}"), PUBLIC),
     (_METRICS, Permission("metrics", READ)),
     (re.compile("/status"), Permission("status", READ)),
-    (re.compile("(?s)/v1/jobs/.*"), JOBS_READ),
+    (re.compile("(?s)/v1/(jobs|videos)/.*"), JOBS_READ),
     (re.compile("(?s)/v1/files/.*|/v1/model/.*|/hub(/.*)?"), Permission("files", READ)),
 )
 

@@ -9,18 +9,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from panope_backends.errors import InvalidInputError
 from panope_registry.models.published_files import ServedBlob
 from panope_server.generation_jobs.jobs import ServedFile
 from panope_server.transport.http.blobs import blob_response
 from panope_server.transport.http.files import told
 from panope_server.transport.job_json import job_id_of
+from panope_server.transport.rest.openai.videos.schemas import job_of
 
 
 class JobFiles(Protocol):
     """What jobs have made, as the caller may have it."""
 
-    async def file(self, job_id: int, name: str) -> ServedFile:
-        """A file of a job; NotFoundError when there is none, or none any more."""
+    async def file(self, job_id: int, name: str = "") -> ServedFile:
+        """A file of a job, the first where none is named; NotFoundError when there is none, or none any more."""
 
 
 def job_file_routes(files: JobFiles) -> list[Route]:
@@ -30,7 +32,16 @@ def job_file_routes(files: JobFiles) -> list[Route]:
         job_id = job_id_of(request.path_params["job"])
         return file_response(request, await files.file(job_id, request.path_params["name"]))
 
-    return [Route("/v1/jobs/{job}/files/{name}", told(by_name))]
+    async def of_video(request: Request) -> Response:
+        variant = request.query_params.get("variant", "video")
+        if variant != "video":
+            raise InvalidInputError("`variant` must be `video`: nothing else is made", field="variant")
+        return file_response(request, await files.file(job_of(request.path_params["video"])))
+
+    return [
+        Route("/v1/jobs/{job}/files/{name}", told(by_name)),
+        Route("/v1/videos/{video}/content", told(of_video)),
+    ]
 
 
 def file_response(request: Request, served: ServedFile) -> Response:

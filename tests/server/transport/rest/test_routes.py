@@ -124,6 +124,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/image-to-image/{model=**}"): {"inputs": "YQ==", "parameters": {"prompt": "a"}},
     ("POST", "/v1/jobs/image-generation"): {"prompt": "a"},
     ("POST", "/v1/jobs/video-generation"): {"prompt": "a"},
+    ("POST", "/v1/videos"): {"prompt": "a"},
     ("POST", "/v1/jobs/{job=*}/cancel"): {},
     ("POST", "/v1/jobs/{job=*}/retry"): {},
 }
@@ -190,7 +191,7 @@ FILES = {
     "/v1/text-to-speech/{model=**}": "audio/flac",
 }
 #: Values for the variables of paths.
-VALUES = {"model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
+VALUES = {"video": "video_3", "model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
 #: What these ask for no model here does.
 REFUSED = ("/embed_sparse",)
 
@@ -208,6 +209,7 @@ def test_every_route_reaches_its_method(edge, route):
     known = SPEAKER if route.template in SPEAK else known
     model = "single" if ONE_SEGMENT in route.template else known
     edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)
+    edge.generation_jobs.finish(3)
     path, body = route.path(**VALUES | {"model": model}), BODIES.get((route.verb, route.template))
     form = FORMS.get(route.template)
     reply = edge.request(route.verb, path, form or body, {"content-type": FORM} if form else None)

@@ -16,6 +16,7 @@ from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import GenerationJobs
 from panope_server.transport.job_json import JobJson, job_id_of, job_json
+from panope_server.transport.rest.forms.multipart import read_form
 from panope_server.transport.rest.forms.origins import refuse_other_origins
 from panope_server.transport.rest.hugging_face.calls import call_with
 from panope_server.transport.rest.image_generation import openai_schemas as images
@@ -25,7 +26,6 @@ from panope_server.transport.rest.json.refusals import Refusals
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import accepted_response, json_response
 from panope_server.transport.rest.panope.registry_schemas import AcceptedJson
-from panope_server.transport.rest.speech.multipart import read_form
 from panope_server.transport.rest.video import schemas as videos
 from panope_server.transport.services import Services
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.vision.image_generation import ImageGenerationInput
 from panope_server.tasks.vision.images import Image
-from panope_server.transport.json_errors import misfit
+from panope_server.transport.rest.forms.multipart import Form
+from panope_server.transport.rest.forms.texts import read_texts
 from panope_server.transport.rest.image_generation.openai_schemas import REFUSED, ImageEditForm, input_of
 from panope_server.transport.rest.json.refusals import UNSUPPORTED_FIELD
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.speech.multipart import Form
 
-_FIELDS = frozenset(ImageEditForm.__struct_fields__)
 _FILES = ("image", "mask")
 
 
@@ -28,7 +23,9 @@ def read_edit(form: Form, unknown: UnknownFields) -> tuple[ImageGenerationInput,
     files = _files(form, unknown)
     if "image" not in files:
         raise InvalidInputError("`image` is missing: send it as a file", field="image")
-    told = _texts(form, unknown)
+    told = read_texts(
+        form, ImageEditForm, lambda name, text: _refuse(name, text, unknown), files=_FILES, given={"image": ""}
+    )
     task_input = input_of(told)
     task_input.strength = told.strength
     task_input.image = Image(content=files["image"])
@@ -47,24 +44,6 @@ def _files(form: Form, unknown: UnknownFields) -> dict[str, bytes]:
         else:
             _refuse(plain, b"", unknown)
     return found
-
-
-def _texts(form: Form, unknown: UnknownFields) -> ImageEditForm:
-    given: dict[str, Any] = {}
-    for name, values in form.texts.items():
-        if name in _FILES:
-            raise InvalidInputError(f"`{name}` must be a file", field=name)
-        if name not in _FIELDS:
-            _refuse(name, values[0], unknown)
-        elif len(values) > 1:
-            raise InvalidInputError(f"`{name}` is given twice", field=name)
-        else:
-            given[name] = values[0]
-    try:
-        # What stands in a form is text, numbers too.
-        return msgspec.convert(given | {"image": ""}, ImageEditForm, strict=False)
-    except msgspec.ValidationError as error:
-        raise misfit(error, ImageEditForm, "") from None
 
 
 def _refuse(name: str, value: str | bytes, unknown: UnknownFields) -> None:

@@ -19,6 +19,7 @@ from panope_server.tasks.vision.images import image_in
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.forms.multipart import read_form
 from panope_server.transport.rest.forms.origins import refuse_other_origins
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.image_generation import hugging_face_schemas as hugging_face
@@ -37,7 +38,6 @@ from panope_server.transport.rest.json.refusals import Refusals
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import in_pieces, json_response, messages_of
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.speech.multipart import read_form
 from panope_server.transport.services import Services
 
 _TASK = "image-generation"

@@ -15,7 +15,7 @@ _REFUSED = UnknownFields(report=False)
 
 
 #: Envoy takes parameters of these names for the variables of paths, and for the body, so they are never passed over.
-_OF_PATHS = ("model", "task", "body", "job", "alias")
+_OF_PATHS = ("model", "task", "body", "job", "alias", "video")
 
 
 def query_of(context: Context, known: Collection[str] = (), unknown: UnknownFields = _REFUSED) -> dict[str, str]:

@@ -13,10 +13,10 @@ from panope_server.config.numbers import read_integer, read_number
 from panope_server.tasks.links import file_url
 from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.transport.field_names import FieldNames
+from panope_server.transport.rest.forms.multipart import Form
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.audio_bodies import AudioFile
 from panope_server.transport.rest.speech.chunking import ServerVad, read_chunking
-from panope_server.transport.rest.speech.multipart import Form
 
 Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
 _FORMATS: Sequence[Format] = ("json", "text", "srt", "vtt", "verbose_json")

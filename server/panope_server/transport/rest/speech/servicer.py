@@ -18,6 +18,7 @@ from panope_server.transport.answers import answer_of, renaming
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for, metadata_of
 from panope_server.transport.interfaces import Pipeline
+from panope_server.transport.rest.forms.multipart import Form, read_form
 from panope_server.transport.rest.forms.origins import refuse_other_origins
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.json.query import unknown_of
@@ -28,7 +29,6 @@ from panope_server.transport.rest.speech.audio_bodies import AudioRoute, InputT,
 from panope_server.transport.rest.speech.audio_labels import AUDIO_LABELS
 from panope_server.transport.rest.speech.fields import asked
 from panope_server.transport.rest.speech.formats import Shown, written
-from panope_server.transport.rest.speech.multipart import Form, read_form
 from panope_server.transport.rest.speech.recognition import RECOGNITION
 from panope_server.transport.rest.speech.speaking import read_speak, read_speech
 from panope_server.transport.rest.speech.transcript_events import transcript_events

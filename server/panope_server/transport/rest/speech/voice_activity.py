@@ -12,9 +12,9 @@ from panope_server.config.numbers import read_number
 from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput
 from panope_server.tasks.speech.vad import FIELD, OF_DETECTION, OF_FILES
 from panope_server.transport.field_names import FieldNames
+from panope_server.transport.rest.forms.multipart import Form
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import names_of, single_texts, the_file
-from panope_server.transport.rest.speech.multipart import Form
 
 _File = Annotated[str, Meta(extra_json_schema={"format": "binary"})]
 

@@ -11,12 +11,12 @@ from google.api.httpbody_pb2 import HttpBody
 from panope_backends.errors import InvalidInputError
 from panope_server.tasks.vision.image_generation import ImageGenerationInput
 from panope_server.tasks.vision.images import Image
+from panope_server.transport.rest.forms.multipart import Form
 from panope_server.transport.rest.image_generation.edits import read_edit
 from panope_server.transport.rest.image_generation.openai_schemas import REFUSED, ImageGenerationBody, input_of
 from panope_server.transport.rest.json.refusals import Refusals
 from panope_server.transport.rest.json.requests import RequestBody
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.speech.multipart import Form
 
 BODY = RequestBody(ImageGenerationBody, Refusals(REFUSED))
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from rest_doubles.jobs import FakeJobs
+from rest_doubles.models import FILMER
 
 from panope_backends.errors import NotFoundError
 from panope_registry.job_files import JobFile, files_expired
@@ -17,6 +19,7 @@ from panope_server.generation_jobs.jobs import ServedFile
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Pipeline
 from panope_server.tasks.catalog import task_of
+from panope_server.tasks.vision.video_generation import VideoGenerationInput
 
 CONTENT = bytes(range(256)) * 64
 UNTIL = datetime(2999, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -40,11 +43,11 @@ class FakeGenerationJobs:
         self.jobs.entries[job.id] = job
         return job
 
-    async def file(self, job_id: int, name: str) -> ServedFile:
+    async def file(self, job_id: int, name: str = "") -> ServedFile:
         job = await self.jobs.get(job_id)
         if job.folder is None and job.files_until is not None:
             raise files_expired(job.id)
-        if name not in {file["name"] for file in job.result.get("files", ())}:
+        if name not in {"", *(file["name"] for file in job.result.get("files", ()))}:
             raise NotFoundError(f"job {job_id} has no such file", reason="job_file_not_found", field="name")
         return ServedFile(job, made(), self.folder / "made")
 
@@ -60,7 +63,8 @@ class FakeGenerationJobs:
             id=job_id,
             kind=kind,
             status=JobStatus.SUCCEEDED,
-            result={"model": "acme/mover", "files": [made().values], "expires_at": "2999-01-02T03:04:05Z"},
+            payload={"model": FILMER, "input": msgspec.to_builtins(VideoGenerationInput("a fox"))},
+            result={"model": FILMER, "files": [made().values], "expires_at": "2999-01-02T03:04:05Z"},
             progress=JobProgress("generate", 2, 2, "steps"),
             folder="folder",
             files_until=UNTIL,

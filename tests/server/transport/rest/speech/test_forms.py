@@ -13,10 +13,10 @@ from panope_server.tasks.speech.transcribe import (
     TranscriptWord,
 )
 from panope_server.tasks.speech.vad import VadOptions
+from panope_server.transport.rest.forms.multipart import Form, read_form
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.fields import asked
 from panope_server.transport.rest.speech.formats import Shown, recognition, written
-from panope_server.transport.rest.speech.multipart import Form, read_form
 
 SAID = TranscribeOutput(
     [
