@@ -32,8 +32,9 @@ from panope_server.transport.http.admin import admin_app
 from panope_server.transport.http.cache import cache_routes
 from panope_server.transport.http.files import file_routes
 from panope_server.transport.http.hub.app import hub_routes
+from panope_server.transport.http.job_files import job_file_routes
 from panope_server.transport.http.keys import key_routes
-from panope_server.transport.interfaces import Keys, ResponseCache
+from panope_server.transport.interfaces import GenerationJobs, Keys, ResponseCache
 
 T = TypeVar("T")
 
@@ -123,6 +124,7 @@ OTHER_STATUSES: Sequence[tuple[str, str, str]] = (
     ("404", "`unknown_path`", "There is nothing at this path."),
     ("405", "`method_not_allowed`", "The path takes other HTTP methods; the header `allow` names them."),
     ("408", "`request_timeout`", "The request was not sent in time."),
+    ("410", "`job_files_expired`", "The files of a job have gone, as it said they would."),
     ("413", "`request_too_large`", "The body is larger than `limits.max_message_bytes`."),
     ("415", "`unsupported_content_type`", "The body has another content type than `application/json`, or none."),
     ("415", "`unsupported_content_encoding`", "The body is compressed."),
@@ -233,9 +235,13 @@ def declarations() -> list[Element]:
 def app_routes() -> Iterator[tuple[str, str]]:
     """The verbs and paths of plain HTTP, without the routes that only refuse."""
     files = Mock(spec_set=PublishedFiles)  # only the routes are read
+    jobs = job_file_routes(Mock(spec_set=GenerationJobs))
     managed = [*key_routes(Mock(spec_set=Keys)), *cache_routes(Mock(spec_set=ResponseCache))]
     app = admin_app(
-        exposition=bytes, not_ready=dict, status=_no_status, more=[*file_routes(files), *hub_routes(files), *managed]
+        exposition=bytes,
+        not_ready=dict,
+        status=_no_status,
+        more=[*file_routes(files), *hub_routes(files), *jobs, *managed],
     )
     for prefix, route in _flat(app.routes):
         path, verbs = prefix + route.path, route.methods or set()

@@ -18,6 +18,8 @@ PATHS: Mapping[str, tuple[Any, str]] = {
         "The task in Hugging Face's words.",
     ),
     "job": (Annotated[int, Meta(ge=1)], "The job's id."),
+    "video": (Annotated[str, Meta(pattern="^video_[0-9]{1,18}$")], "The video's id."),
+    "name": (Annotated[str, Meta(min_length=1)], "The file's name, as its job tells it."),
     "alias": (Annotated[str, Meta(min_length=1)], "The alias's name; `/` is written `%2F`, or as it is."),
     "sha256": (Annotated[str, Meta(pattern="^[0-9a-f]{64}$")], "The SHA-256 of the file, in hexadecimal."),
     "repo": (
@@ -46,6 +48,8 @@ QUERY: Mapping[str, str] = {
     "loaded": "Only models that serve here, or only those that do not.",
     "limit": "How many at most.",
     "after": "What the last answer ended with: the next page comes after it.",
+    "order": "The newest first.",
+    "variant": "The video itself.",
     "status": "Only jobs of this state.",
     "kind": "Only jobs of this kind.",
     "model": "Only of this model.",
