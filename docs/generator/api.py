@@ -145,6 +145,8 @@ PLAIN: Mapping[str, str] = {
     "/v1/metrics": "As `/metrics`.",
     "/openapi.json": "This page's REST part as OpenAPI 3.1, for tools and generators of clients.",
     "/v1/files/{sha256}": "A file by its SHA-256.",
+    "/v1/jobs/{job}/files/{name}": "A file that a job has made.",
+    "/v1/videos/{video}/content": "The file of a video, as OpenAI's clients fetch it.",
     "/v1/model/{repo:repo}/files/{path:path}": "A model's file by its path.",
     "GET /v1/keys": "Lists API keys by name; on the admin port alone, as all of `/v1/keys`. As KeyService.ListKeys.",
     "POST /v1/keys": "Makes an API key, which is told this once. As KeyService.CreateKey.",

@@ -49,7 +49,6 @@ QUERY: Mapping[str, str] = {
     "limit": "How many at most.",
     "after": "What the last answer ended with: the next page comes after it.",
     "order": "The newest first.",
-    "variant": "The video itself.",
     "status": "Only jobs of this state.",
     "kind": "Only jobs of this kind.",
     "model": "Only of this model.",
@@ -79,7 +78,7 @@ QUERY: Mapping[str, str] = {
     "recursive": "Tell of what is in folders too.",
     "download": "Taken; files are always sent to be kept.",
     "p": "The page, from 0.",
-    "variant": "The digest of one variant, or its beginning.",
+    "variant": "The digest of one variant, or its beginning; of a video's content `video` alone.",
 }
 
 #: Headers that a call may carry.
