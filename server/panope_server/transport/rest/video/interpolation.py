@@ -16,8 +16,8 @@ from panope_server.tasks.vision.frame_interpolation import (
 )
 from panope_server.tasks.vision.video_generation import VideoFormat
 from panope_server.transport.json_errors import misfit
+from panope_server.transport.rest.forms.multipart import Form
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
-from panope_server.transport.rest.speech.multipart import Form
 
 _FILE = "file"
 

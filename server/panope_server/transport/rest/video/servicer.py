@@ -13,12 +13,12 @@ from panope_server.tasks.vision.video_generation import MEDIA_TYPES, VideoGenera
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.forms.multipart import read_form
 from panope_server.transport.rest.forms.origins import refuse_other_origins
 from panope_server.transport.rest.hugging_face.calls import call_with
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import messages_of
-from panope_server.transport.rest.speech.multipart import read_form
 from panope_server.transport.rest.video.interpolation import INTERPOLATION_NAMES, read_interpolation
 from panope_server.transport.rest.video.schemas import NAMES, VideoGenerationBody, input_of
 from panope_server.transport.services import Services
