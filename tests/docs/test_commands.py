@@ -17,7 +17,7 @@ from panope_server.cli.main import app
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Readers have images, audio and texts of these names.
-FILES = (".png", ".wav", ".txt", ".pdf")
+FILES = (".png", ".wav", ".mp4", ".txt", ".pdf")
 
 
 def command_lines(document: Any) -> Iterator[list[str]]:
