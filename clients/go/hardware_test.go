@@ -17,7 +17,10 @@ func TestCallsSayTheLastHardwareOfTheirContext(t *testing.T) {
 
 	for _, each := range []func() error{
 		func() error { _, err := client.Embed(asked, model, []string{"a"}); return err },
-		func() error { _, err := client.Embed(panope.ContextWithHardware(asked), model, []string{"a"}); return err },
+		func() error {
+			_, err := client.Embed(panope.ContextWithHardware(asked), model, []string{"a"})
+			return err
+		},
 	} {
 		if err := each(); err != nil {
 			t.Fatal(err)

@@ -41,7 +41,7 @@ PUBLIC_PATHS = ("/health", "/ready", "/openapi.json")
 ADMIN_ONLY_PATHS = ("/v1/keys", "/v1/keys/admin", "/v1/cache")
 FILE_PATHS = (f"/v1/files/{'0' * 64}", "/v1/model/a/b/files/config.json", "/hub/api/models", "/hub/a/b/resolve/main/x")
 #: What a path's variables are in these calls.
-VALUES = {"model": "acme/tiny", "alias": "prod", "job": "1", "task": "feature-extraction"}
+VALUES = {"video": "video_1", "model": "acme/tiny", "alias": "prod", "job": "1", "task": "feature-extraction"}
 
 
 @pytest.fixture(scope="module")

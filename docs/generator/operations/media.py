@@ -89,7 +89,7 @@ METHODS: Mapping[str, Operation] = {
     "ImageGenerationService.DrawTextModel": Operation(body=TextToImageBody, **_DRAWN),
     "ImageGenerationService.DrawImage": Operation(body=ImageToImageBody, **_DRAWN),
     "ImageGenerationService.DrawImageModel": Operation(body=ImageToImageBody, **_DRAWN),
-    "VideoService.CreateVideo": Operation(
+    "VideoService.GenerateVideo": Operation(
         body=VideoGenerationBody, media="video/mp4", or_media=("video/webm",), waits=True
     ),
     "VideoService.InterpolateVideo": Operation(

@@ -139,7 +139,7 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.rest.v1.ImageGenerationService": dict.fromkeys(
         ("CreateImage", "CreateImageEdit", "DrawText", "DrawTextModel", "DrawImage", "DrawImageModel"), INFERENCE
     ),
-    "panope.rest.v1.VideoService": {"CreateVideo": INFERENCE, "InterpolateVideo": INFERENCE},
+    "panope.rest.v1.VideoService": {"GenerateVideo": INFERENCE, "InterpolateVideo": INFERENCE},
     "panope.rest.v1.SegmentationService": dict.fromkeys(("Segment", "SegmentModel"), INFERENCE),
     "panope.rest.v1.OcrService": dict.fromkeys(("Recognize", "RecognizeModel"), INFERENCE),
     "panope.rest.v1.GenerationJobService": _GENERATION_JOBS,

@@ -16,6 +16,7 @@ class Worker:
     token_intervals: TokenIntervals | None = None
     state: str = "ready"
     resident_bytes: int = 0
+    device_memory_bytes: int = 0
     breaker: BreakerView = CLOSED
 
 

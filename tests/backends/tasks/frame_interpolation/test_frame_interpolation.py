@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-import openvino
 import pytest
 from tests.backends.tasks.frame_interpolation.videos import Pixels, lossless, moving, shown
 from tests.frame_graphs import write_blend, write_rife
 from tests.served_images import served
 
 from panope.worker.v1 import frame_interpolation_pb2 as messages
+from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.video_reader import VideoReader
@@ -142,8 +142,9 @@ def test_frames_are_those_that_onnxruntime_makes_of_a_rife(tmp_path: Path, writt
 def test_openvino_makes_the_same_frames_of_a_rife(tmp_path: Path, written: list[tuple[int, Pixels]]) -> None:
     folder = write_rife(tmp_path / "rife")
     video = lossless(moving(2))
+    openvino, converter = import_converter()
     openvino.save_model(
-        openvino.convert_model(folder / "model.onnx"), folder / "openvino_model.xml", compress_to_fp16=False
+        converter.convert_model(folder / "model.onnx"), folder / "openvino_model.xml", compress_to_fp16=False
     )
     for backend, kind in (("cpu", "onnx"), ("openvino", "openvino")):
         made(requests_of(folder, backend, kind=kind), video)

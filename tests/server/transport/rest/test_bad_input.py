@@ -20,7 +20,7 @@ MAX_BODY_BYTES = 1 << 20
 KNOWN = (
     "unknown field `zzz`; known are `model`, `input`, `encoding_format`, `dimensions`, `normalize`, `prompt_name`, "
     "`input_type`, `truncate`, `truncation_direction`, `truncate_prompt_tokens`, `add_special_tokens`, "
-    "`image_pooling`, `user`, `priority`, `extra_body`"
+    "`image_pooling`, `user`, `priority`, `hardware`, `extra_body`"
 )
 
 

@@ -11,7 +11,7 @@ from panope_server.transport.grpc.services import PUBLIC_SERVICES
 
 ORIGIN = "https://app.example.org"
 BODY = {"model": "acme/embedder", "input": "abc"}
-VALUES = {"model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
+VALUES = {"video": "video_3", "model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
 ADMIN = ("/health", "/ready", "/status", "/metrics", "/openapi.json")
 #: What pages are to read: how a call went, when to come back, and where its answer came from.
 READ = ("x-request-id", "retry-after", "retry-after-ms", "x-should-retry", "x-cache", "age")

@@ -12,7 +12,7 @@ from rest_doubles.edge import Edge
 from panope_envoy.options import ADMIN_PATHS
 from panope_envoy.rest_routes import rest_routes
 
-VALUES = {"model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
+VALUES = {"video": "video_3", "model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
 SHA = "{sha}"
 
 #: Every path that is read, those of files, and neighbours that are refused for each of the reasons there are.

@@ -104,7 +104,7 @@ def test_the_query_parameters_that_are_described_are_those_that_are_taken(edge, 
     described = {
         told["name"] for told in DESCRIPTION["paths"][path][verb].get("parameters", []) if told["in"] == "query"
     }
-    where = path.format(model="acme%2Fembedder", job="2", alias="embed", task="feature-extraction")
+    where = path.format(model="acme%2Fembedder", job="2", video="video_3", alias="embed", task="feature-extraction")
     known = {told for one in DESCRIPTION["paths"].values() for each in one.values() for told in _query_of(each)}
     body = None if verb in ("get", "delete") else {}
     for name in known | {"other"}:
@@ -125,7 +125,9 @@ LIMITED = [
 
 @pytest.mark.parametrize(("verb", "path", "name", "most"), LIMITED)
 def test_a_query_parameter_is_no_longer_than_is_described(edge, verb, path, name, most):
-    where = path.format(model="acme%2Fembedder", job="2", alias="embed", task="feature-extraction", repo="acme/a")
+    where = path.format(
+        model="acme%2Fembedder", job="2", video="video_3", alias="embed", task="feature-extraction", repo="acme/a"
+    )
     reply = edge.request(verb.upper(), f"{where}?{name}={'a' * (most + 1)}")
     assert reply.status in {400, 404, 422}, reply.body
     assert reply.status == 404 or f"`{name}`" in reply.body.decode(), reply.body

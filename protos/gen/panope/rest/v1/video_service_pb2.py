@@ -26,17 +26,17 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"panope/rest/v1/video_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto2\xaf\x02\n\x0cVideoService\x12\x98\x01\n\x0b\x43reateVideo\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"[\x82\xd3\xe4\x93\x02U\"\x14/v1/video/generation:\x01*Z\x1a\"\x15/v1/video/generations:\x01*Z\x1e\"\x19/v1/tool/video/generation:\x01*0\x01\x12\x83\x01\n\x10InterpolateVideo\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"A\x82\xd3\xe4\x93\x02;\"\x15/v1/video/interpolate:\x01*Z\x1f\"\x1a/v1/tool/video/interpolate:\x01*0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"panope/rest/v1/video_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto2\xb1\x02\n\x0cVideoService\x12\x9a\x01\n\rGenerateVideo\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"[\x82\xd3\xe4\x93\x02U\"\x14/v1/video/generation:\x01*Z\x1a\"\x15/v1/video/generations:\x01*Z\x1e\"\x19/v1/tool/video/generation:\x01*0\x01\x12\x83\x01\n\x10InterpolateVideo\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"A\x82\xd3\xe4\x93\x02;\"\x15/v1/video/interpolate:\x01*Z\x1f\"\x1a/v1/tool/video/interpolate:\x01*0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panope.rest.v1.video_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VIDEOSERVICE'].methods_by_name['CreateVideo']._loaded_options = None
-  _globals['_VIDEOSERVICE'].methods_by_name['CreateVideo']._serialized_options = b'\202\323\344\223\002U\"\024/v1/video/generation:\001*Z\032\"\025/v1/video/generations:\001*Z\036\"\031/v1/tool/video/generation:\001*'
+  _globals['_VIDEOSERVICE'].methods_by_name['GenerateVideo']._loaded_options = None
+  _globals['_VIDEOSERVICE'].methods_by_name['GenerateVideo']._serialized_options = b'\202\323\344\223\002U\"\024/v1/video/generation:\001*Z\032\"\025/v1/video/generations:\001*Z\036\"\031/v1/tool/video/generation:\001*'
   _globals['_VIDEOSERVICE'].methods_by_name['InterpolateVideo']._loaded_options = None
   _globals['_VIDEOSERVICE'].methods_by_name['InterpolateVideo']._serialized_options = b'\202\323\344\223\002;\"\025/v1/video/interpolate:\001*Z\037\"\032/v1/tool/video/interpolate:\001*'
   _globals['_VIDEOSERVICE']._serialized_start=112
-  _globals['_VIDEOSERVICE']._serialized_end=415
+  _globals['_VIDEOSERVICE']._serialized_end=417
 # @@protoc_insertion_point(module_scope)

@@ -35,8 +35,8 @@ class VideoServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.CreateVideo = channel.unary_stream(
-                '/panope.rest.v1.VideoService/CreateVideo',
+        self.GenerateVideo = channel.unary_stream(
+                '/panope.rest.v1.VideoService/GenerateVideo',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
@@ -51,7 +51,7 @@ class VideoServiceServicer(object):
     """The REST bodies of videos.
     """
 
-    def CreateVideo(self, request, context):
+    def GenerateVideo(self, request, context):
         """Draws a video by a text, and perhaps an image. The file back, when it is whole; gRPC's VideoService.GenerateVideo tells each step.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -69,8 +69,8 @@ class VideoServiceServicer(object):
 
 def add_VideoServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'CreateVideo': grpc.unary_stream_rpc_method_handler(
-                    servicer.CreateVideo,
+            'GenerateVideo': grpc.unary_stream_rpc_method_handler(
+                    servicer.GenerateVideo,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -92,7 +92,7 @@ class VideoService(object):
     """
 
     @staticmethod
-    def CreateVideo(request,
+    def GenerateVideo(request,
             target,
             options=(),
             channel_credentials=None,
@@ -105,7 +105,7 @@ class VideoService(object):
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/panope.rest.v1.VideoService/CreateVideo',
+            '/panope.rest.v1.VideoService/GenerateVideo',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

@@ -25,8 +25,8 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
-_VideoServiceCreateVideoType = typing_extensions.TypeVar(
-    '_VideoServiceCreateVideoType',
+_VideoServiceGenerateVideoType = typing_extensions.TypeVar(
+    '_VideoServiceGenerateVideoType',
     grpc.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -57,7 +57,7 @@ _VideoServiceInterpolateVideoType = typing_extensions.TypeVar(
     ],
 )
 
-class VideoServiceStub(typing.Generic[_VideoServiceCreateVideoType, _VideoServiceInterpolateVideoType]):
+class VideoServiceStub(typing.Generic[_VideoServiceGenerateVideoType, _VideoServiceInterpolateVideoType]):
     """The REST bodies of videos."""
 
     @typing.overload
@@ -84,7 +84,7 @@ class VideoServiceStub(typing.Generic[_VideoServiceCreateVideoType, _VideoServic
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
-    CreateVideo: _VideoServiceCreateVideoType
+    GenerateVideo: _VideoServiceGenerateVideoType
     """Draws a video by a text, and perhaps an image. The file back, when it is whole; gRPC's VideoService.GenerateVideo tells each step."""
 
     InterpolateVideo: _VideoServiceInterpolateVideoType
@@ -107,7 +107,7 @@ class VideoServiceServicer(metaclass=abc.ABCMeta):
     """The REST bodies of videos."""
 
     @abc.abstractmethod
-    def CreateVideo(
+    def GenerateVideo(
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,

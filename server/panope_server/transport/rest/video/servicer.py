@@ -41,7 +41,7 @@ class VideoRestServicer(pb_grpc.VideoServiceServicer):
         servicer = cls(services.pipeline, settings.cors_origins, report_unknown=settings.unknown_fields == "report")
         pb_grpc.add_VideoServiceServicer_to_server(servicer, server)
 
-    async def CreateVideo(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+    async def GenerateVideo(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
         """Draws a video by a text."""
         unknown = unknown_of(context, report=self._report_unknown)
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
@@ -51,7 +51,7 @@ class VideoRestServicer(pb_grpc.VideoServiceServicer):
             model=body.model or "",
             task_input=input_of(body),
             task="video-generation",
-            interface="VideoService/CreateVideo",
+            interface="VideoService/GenerateVideo",
         )
         output = await answered(self._pipeline, call, NAMES, single=False)
         assert isinstance(output, VideoGenerationOutput)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 TEXT = (Path(__file__).resolve().parents[5] / "docs/generation.md").read_text()
-#: What is said of summaries and translations names models; tests of those routes call them.
-PAGE, _, _ = TEXT.partition("## Summaries and translations")
+#: What is said of summarization and translation names models; tests of those routes call them.
+PAGE, _, _ = TEXT.partition("## Summarization and translation")
 
 
 def blocks(language: str) -> list[str]:

@@ -284,7 +284,12 @@ def test_hardware_tells_devices(edge):
     told = edge.get("/v1/hardware").json
     assert told["devices"][0]["backend"] == "openvino"
     assert told["devices"][0]["memory_bytes"] == 1 << 40
-    usage = {"utilization": 0.25, "memory_used_bytes": 1 << 30, "memory_total_bytes": 8 << 30}
+    usage = {
+        "utilization": 0.25,
+        "memory_used_bytes": 1 << 30,
+        "memory_total_bytes": 8 << 30,
+        "models_memory_bytes": None,
+    }
     assert told["devices"][0]["usage"] == usage
 
 
