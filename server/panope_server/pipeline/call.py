@@ -12,6 +12,9 @@ from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
 from panope_server.tasks.task import Input, Output
 
+#: The metadata of a call, and header of REST, that says on which backends it may run, the most wanted first.
+HARDWARE = "x-panope-hardware"
+
 
 class Sink(Protocol):
     """Where the parts of an answer go; the answer's end is the pipeline's own end."""
@@ -84,6 +87,7 @@ class Call:
         user: whom the call is for, as its caller names them; empty for nobody known.
         route: why an alias with several targets gave the call to its model; empty for a model or alias of one.
         hardware: the backends that may run it, as its caller names them, the most wanted first; empty for any.
+        hardware_field: where its caller names them, for refusals.
         headers: what is told beside the answer, by names in lower case; sent before its first part.
     """
 
@@ -111,6 +115,7 @@ class Call:
     user: str = ""
     route: str = ""
     hardware: tuple[str, ...] = ()
+    hardware_field: str = HARDWARE
     headers: dict[str, str] = field(default_factory=dict)
 
     @property

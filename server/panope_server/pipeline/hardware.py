@@ -13,9 +13,6 @@ from panope_server.pipeline.step import Next
 from panope_server.runtime.models.computation import Computation
 from panope_server.runtime.models.directory import ResolvedModel
 
-#: The metadata of a call, and header of REST, that says on which backends it may run, the most wanted first.
-HEADER = "x-panope-hardware"
-
 ANY = "any"
 """At the end, for whatever serves."""
 
@@ -67,7 +64,7 @@ def is_asked_for(hardware: Sequence[str], backend: str) -> bool:
 def refusal(call: Call, backend: str) -> PanopeError:
     """What a call is told whose model runs on a backend that it does not ask for."""
     return PreconditionError.at(
-        HEADER,
+        call.hardware_field,
         "model `{model}` runs on `{backend}` here, and {field} asks for {asked}; who may load it can have it run "
         "there, or give an alias a target that does, and `any` at the end takes what there is",
         model=call.model,
@@ -95,19 +92,19 @@ class Hardware:
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call if it may run where its model does."""
         if call.hardware:
-            self._refuse_unknown(call.hardware)
+            self._refuse_unknown(call)
             assert call.resolved is not None, "the step Resolve comes before"
             computation = self._computer.computation_of(call.resolved)
             if computation is not None and not is_asked_for(call.hardware, computation.backend):
                 raise refusal(call, computation.backend)
         await forward(call)
 
-    def _refuse_unknown(self, hardware: Sequence[str]) -> None:
+    def _refuse_unknown(self, call: Call) -> None:
         known = dict.fromkeys(device.backend for device in self._devices())
-        for name in hardware:
+        for name in call.hardware:
             if known and name != ANY and name not in known:
                 raise InvalidInputError.at(
-                    HEADER,
+                    call.hardware_field,
                     "{field} names `{name}`; the backends here are {known}",
                     name=shown(name),
                     known=", ".join(known),

@@ -56,6 +56,16 @@ async def test_a_call_that_asks_for_other_hardware_is_told_where_its_model_runs(
     )
 
 
+async def test_who_asks_in_the_body_is_told_of_its_field(call: Any, resolved: Any) -> None:
+    made = call()
+    made.resolved, made.hardware_field = resolved(), "hardware"
+    for asked in ("torch-cuda", "tpu"):
+        with pytest.raises((PreconditionError, InvalidInputError)) as refused:
+            await passes(made, "openvino", asked)
+        assert refused.value.field == "hardware"
+        assert "`hardware`" in refused.value.message
+
+
 async def test_a_backend_that_the_machine_does_not_know_is_refused_by_name(call: Any, resolved: Any) -> None:
     made = call()
     made.resolved = resolved()

@@ -17,8 +17,7 @@ from panope_server.access.caller import Caller, certificate_names
 from panope_server.access.principal import current_principal
 from panope_server.observability.end_user import current_end_user
 from panope_server.observability.request_id import current, request_id_from
-from panope_server.pipeline.call import Call
-from panope_server.pipeline.hardware import HEADER as HARDWARE
+from panope_server.pipeline.call import HARDWARE, Call
 from panope_server.pipeline.hardware import parse_hardware
 from panope_server.pipeline.prioritize import HEADER as PRIORITY
 from panope_server.tasks.task import Input
@@ -120,6 +119,7 @@ def call_for(
         headers=headers_of(context),
         keep_alive=keep_alive_from(metadata.get(KEEP_ALIVE, ""), KEEP_ALIVE),
         hardware=_hardware(metadata.get(HARDWARE), hardware),
+        hardware_field="hardware" if hardware else HARDWARE,
     )
 
 
