@@ -1,4 +1,4 @@
-"""The command that draws images."""
+"""The command that generates images."""
 
 from __future__ import annotations
 
@@ -29,22 +29,23 @@ def generate_image(
     ] = Path("image.png"),
     negative_prompt: Annotated[str | None, typer.Option(help="What is not to be seen.")] = None,
     size: Annotated[str, typer.Option(help="Such as 512x512; by default the model's own.")] = "",
-    steps: Annotated[int, typer.Option(min=0, help="To draw in; by default the model's own.")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="Denoising steps; by default the model's own.")] = 0,
     guidance_scale: Annotated[float | None, typer.Option(min=0, help="How closely to keep to the prompt.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Draws the same image each time.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Gives the same image each time.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many images.")] = 1,
     image: Annotated[
         Path | None, typer.Option("--image", exists=True, dir_okay=False, help="An image to begin from.")
     ] = None,
     mask: Annotated[
-        Path | None, typer.Option("--mask", exists=True, dir_okay=False, help="What of it to draw anew, in white.")
+        Path | None,
+        typer.Option("--mask", exists=True, dir_okay=False, help="The part of it to generate anew, in white."),
     ] = None,
     strength: Annotated[float | None, typer.Option(min=0, max=1, help="How much of the image may change.")] = None,
     job: AsJob = False,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Draw images by a text, and perhaps by an image."""
+    """Generate images from a text, and perhaps an image."""
     kind = _FORMATS.get(out.suffix.lower())
     if kind is None:
         fail(f"`--out`: the name `{out}` ends in none of {', '.join(_FORMATS)}")
@@ -70,12 +71,12 @@ def generate_image(
     for file in files:
         check_file("--out", file)
     with client_for(model, address) as client:
-        images = _drawn(client, prompt, model, files, quiet=json, options=options)
+        images = _generated(client, prompt, model, files, quiet=json, options=options)
     if json:
         print_json([_told(file, each) for file, each in zip(files, images, strict=True)])
 
 
-def _drawn(
+def _generated(
     client: Client, prompt: str, model: str, files: list[Path], *, quiet: bool, options: dict[str, Any]
 ) -> list[GeneratedImage]:
     """The images, each written when it is there; leaving by Ctrl-C ends the work."""

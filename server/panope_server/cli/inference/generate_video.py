@@ -1,4 +1,4 @@
-"""The command that draws videos."""
+"""The command that generates videos."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def generate_video(
     fps: Annotated[
         int, typer.Option("--fps", min=0, help="Frames that are shown in a second; by default the model's own.")
     ] = 0,
-    steps: Annotated[int, typer.Option(min=0, help="To draw in; by default the model's own.")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="Denoising steps; by default the model's own.")] = 0,
     guidance_scale: Annotated[float | None, typer.Option(min=0, help="How closely to keep to the prompt.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Draws the same video each time.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Gives the same video each time.")] = None,
     job: AsJob = False,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Draw a video by a text, and perhaps an image."""
+    """Generate a video from a text, and perhaps an image."""
     from panope_client.messages.video import video_of
     from panope_server.cli.output.steps import StepBar
 
