@@ -40,9 +40,9 @@ from panope_backends.media.audio import decode_audio
 from panope_backends.media.audio_writer import AudioWriter
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.voice_activity import VadOptions, VoiceDetector
-from panope_backends.testing.audio_labels import tiny_audio_classifier
-from panope_backends.testing.speaking import tiny_vits
-from panope_backends.testing.speech import tiny_ctc
+from panope_backends.testing.audio.labels import tiny_audio_classifier
+from panope_backends.testing.audio.speaking import tiny_vits
+from panope_backends.testing.audio.speech import tiny_ctc
 from panope_client import Client
 
 RATE = 16_000

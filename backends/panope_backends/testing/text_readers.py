@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from panope_backends.testing.speech import write_word_tokenizer
+from panope_backends.testing.audio.speech import write_word_tokenizer
 
 EOS, PAD, START = 100, 101, 102
 

@@ -12,9 +12,9 @@ from tests.conftest import LiveServer
 from tests.e2e.speech.models import EARS, ENGLISH, FOX, LETTERS, TWO_LANGUAGES, VOICE
 from tests.whisper_tiny import clip, write_whisper_tiny
 
-from panope_backends.testing.audio_labels import tiny_audio_classifier
-from panope_backends.testing.speaking import tiny_vits
-from panope_backends.testing.speech import tiny_ctc, tiny_whisper
+from panope_backends.testing.audio.labels import tiny_audio_classifier
+from panope_backends.testing.audio.speaking import tiny_vits
+from panope_backends.testing.audio.speech import tiny_ctc, tiny_whisper
 from panope_client import Client
 from panope_registry.session import RegistrySession
 

@@ -1,7 +1,7 @@
 """Turns models of audio into OpenVINO's format, those with a CTC head and those that classify, and proves them.
 
 The graph takes what the PyTorch model does, `input_values` or `input_features`, of any batch, and gives `logits`, as
-`panope_backends.engines.torch.ctc` and `audio_classifier` do. Waveforms have any length.
+`panope_backends.engines.torch.audio.ctc` and `audio_classifier` do. Waveforms have any length.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from panope_backends.engines.openvino.encoder_decoder.export import to_all
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.vision.convert import prove_values
 from panope_backends.engines.refusals import refused_as
-from panope_backends.engines.torch import audio_classifier, ctc
+from panope_backends.engines.torch.audio import classifier as audio_classifier
+from panope_backends.engines.torch.audio import ctc
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION, attend_by
 from panope_backends.engines.torch.pretrained import load_pretrained
 from panope_backends.errors import PreconditionError

@@ -40,12 +40,12 @@ from panope_backends.engines.openvino.vits import VITS, load_vits
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.paging import paging_refusal
 from panope_backends.engines.precision import choose_precision
-from panope_backends.engines.torch.audio_classifier import is_audio_classifier
-from panope_backends.engines.torch.ctc import ctc_support, is_ctc
+from panope_backends.engines.torch.audio.classifier import is_audio_classifier
+from panope_backends.engines.torch.audio.ctc import ctc_support, is_ctc
+from panope_backends.engines.torch.audio.speaking import SPEAK
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
-from panope_backends.engines.torch.speaking import SPEAK
 from panope_backends.engines.torch.torch_backend import is_step_model
 from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.errors import PreconditionError

@@ -1,6 +1,6 @@
 """Runs VITS models that `vits_convert` has written: two graphs, and between them the lengths and the noise.
 
-Inputs and output are those of `panope_backends.engines.torch.vits`; a seed draws other noise here than there.
+Inputs and output are those of `panope_backends.engines.torch.audio.vits`; a seed draws other noise here than there.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.vision.convert import prove_values
 from panope_backends.engines.openvino.vits import SOUND_FILE, SOUND_OUTPUTS, TEXT_FILE, TEXT_OUTPUTS
 from panope_backends.engines.refusals import refused_as
+from panope_backends.engines.torch.audio.vits import AUTO_CLASS
 from panope_backends.engines.torch.pretrained import load_pretrained
-from panope_backends.engines.torch.vits import AUTO_CLASS
 from panope_backends.errors import PreconditionError
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]

@@ -10,12 +10,13 @@ from panope_backends.api import API_VERSION, Backend, Device, Level, LoadedModel
 from panope_backends.engines.host import threads_to_use
 from panope_backends.engines.packages import missing_reason
 from panope_backends.engines.precision import choose_precision
-from panope_backends.engines.torch.audio_classifier import (
+from panope_backends.engines.torch.audio.classifier import (
     audio_classifier_support,
     is_audio_classifier,
     load_audio_classifier,
 )
-from panope_backends.engines.torch.ctc import ctc_support, is_ctc, load_ctc
+from panope_backends.engines.torch.audio.ctc import ctc_support, is_ctc, load_ctc
+from panope_backends.engines.torch.audio.speaking import SPEAK, load_speaker, speech_support
 from panope_backends.engines.torch.decoder.facts import decoder_support
 from panope_backends.engines.torch.devices.rule import DeviceRule
 from panope_backends.engines.torch.devices.torch_device import TorchDevice
@@ -27,7 +28,6 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
     reads_text,
 )
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
-from panope_backends.engines.torch.speaking import SPEAK, load_speaker, speech_support
 from panope_backends.engines.torch.table_reader import is_table_reader, load_table_reader, table_reader_support
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.engines.torch.vision.heads import vision_head, vision_support

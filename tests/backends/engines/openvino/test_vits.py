@@ -16,7 +16,7 @@ from panope_backends.engines.openvino.vits import SOUND_FILE
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.speak.module import SpeakModule
-from panope_backends.testing.speaking import tiny_vits
+from panope_backends.testing.audio.speaking import tiny_vits
 
 BACKEND = OpenVinoBackend()
 

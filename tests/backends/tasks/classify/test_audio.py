@@ -17,7 +17,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.classify.audio import MAX_SECONDS
 from panope_backends.tasks.classify.module import ClassifyModule
 from panope_backends.tasks.task import LoadedTask
-from panope_backends.testing.audio_labels import KINDS, tiny_audio_classifier
+from panope_backends.testing.audio.labels import KINDS, tiny_audio_classifier
 
 RATE = 16_000
 

@@ -16,7 +16,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.speak.module import SpeakModule
 from panope_backends.tasks.speak.sentences import MAX_CHARACTERS, sentences_of
 from panope_backends.tasks.task import LoadedTask
-from panope_backends.testing.speaking import tiny_vits
+from panope_backends.testing.audio.speaking import tiny_vits
 
 
 class SpeakSource(Source):

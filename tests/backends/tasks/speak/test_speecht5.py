@@ -13,7 +13,7 @@ from transformers import SpeechT5Tokenizer
 from panope.worker.v1 import speak_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.speak.module import SpeakModule
-from panope_backends.testing.speaking import tiny_speecht5
+from panope_backends.testing.audio.speaking import tiny_speecht5
 from panope_registry.inspect.inspect import inspect_files
 
 

@@ -21,7 +21,7 @@ from panope_backends.tasks.task import Answered, LoadedTask
 from panope_backends.tasks.transcribe.ctc.vocabulary import CtcVocabulary
 from panope_backends.tasks.transcribe.ctc.words import GreedyWords, phrases_of
 from panope_backends.tasks.transcribe.module import TranscribeModule
-from panope_backends.testing.speech import tiny_ctc
+from panope_backends.testing.audio.speech import tiny_ctc
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import Answered, LoadedTask
 from panope_backends.tasks.transcribe.module import TranscribeModule
-from panope_backends.testing.speech import tiny_moonshine, tiny_whisper
+from panope_backends.testing.audio.speech import tiny_moonshine, tiny_whisper
 
 RATE = 16_000
 LIMITS = MediaLimits(max_audio_seconds=20.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from panope_backends.api import Level, ModelFacts, Support, TensorModel
-from panope_backends.engines.torch import speecht5, vits
+from panope_backends.engines.torch.audio import speecht5, vits
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.pretrained import files_refusal, unknown_type
 from panope_backends.model_facts.audio_models import SPEECHT5

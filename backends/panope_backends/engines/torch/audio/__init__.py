@@ -1,0 +1,1 @@
+"""Models of transformers that hear or speak, run in PyTorch."""

@@ -1,0 +1,1 @@
+"""Tiny seeded models that hear or speak."""
