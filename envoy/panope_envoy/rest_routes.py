@@ -46,10 +46,6 @@ class RestRoute:
         parts.append(re.escape(self.template[end:]))
         return "".join(parts) + "/?"
 
-    def path(self, **values: str) -> str:
-        """The path with values in place of its variables."""
-        return _VARIABLE.sub(lambda variable: values[variable.group(1)], self.template)
-
 
 def descriptors() -> bytes:
     """The serialized FileDescriptorSet of every service, made by protos/generate.py."""

@@ -16,6 +16,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from joserfc.jwk import ECKey
 from locked_server import Issuer, Locked, make_key
+from tests.rest_paths import filled
 
 from page_reader import clean_environment
 from panope.v1.embed_service_pb2 import EmbedRequest
@@ -40,8 +41,6 @@ MORE_METHODS = (
 PUBLIC_PATHS = ("/health", "/ready", "/openapi.json")
 ADMIN_ONLY_PATHS = ("/v1/keys", "/v1/keys/admin", "/v1/cache")
 FILE_PATHS = (f"/v1/files/{'0' * 64}", "/v1/model/a/b/files/config.json", "/hub/api/models", "/hub/a/b/resolve/main/x")
-#: What a path's variables are in these calls.
-VALUES = {"video": "video_1", "model": "acme/tiny", "alias": "prod", "job": "1", "task": "feature-extraction"}
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +106,7 @@ def test_no_method_answers_raw_grpc_without_a_key_that_may(locked: Locked, kind:
 def test_no_route_answers_json_without_a_key_that_may(locked: Locked, kind: str) -> None:
     key = "" if kind == "no key" else locked.other
     for route in rest_routes():
-        reply = locked.http(route.verb, route.path(**VALUES), key)
+        reply = locked.http(route.verb, filled(route.template), key)
         assert reply.status == (403 if key else 401), (route.template, reply.body)
         assert reply.error["code"] == ("scope_missing" if key else "invalid_api_key")
         assert key or reply.headers["www-authenticate"] == "Bearer"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf import descriptor_pool
+from tests.rest_paths import filled
 
 from panope_envoy.rest_routes import rest_routes
 from panope_envoy.route_table import ADMIN_PREFIXES
@@ -11,7 +12,6 @@ from panope_server.transport.grpc.services import PUBLIC_SERVICES
 
 ORIGIN = "https://app.example.org"
 BODY = {"model": "acme/embedder", "input": "abc"}
-VALUES = {"video": "video_3", "model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
 ADMIN = ("/health", "/ready", "/status", "/metrics", "/openapi.json")
 #: What pages are to read: how a call went, when to come back, and where its answer came from.
 READ = ("x-request-id", "retry-after", "retry-after-ms", "x-should-retry", "x-cache", "age")
@@ -20,7 +20,7 @@ GRPC_READ = ("grpc-status", "grpc-message", "grpc-status-details-bin")
 
 def paths() -> list[tuple[str, str]]:
     """Every route of REST, every method of gRPC but those of keys, every page of the admin port."""
-    rest = [(route.verb, route.path(**VALUES)) for route in rest_routes()]
+    rest = [(route.verb, filled(route.template)) for route in rest_routes()]
     pool = descriptor_pool.Default()
     services = [pool.FindServiceByName(name) for name in PUBLIC_SERVICES if name.startswith("panope.")]
     methods = [f"/{service.full_name}/{method.name}" for service in services for method in service.methods]

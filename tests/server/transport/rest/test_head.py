@@ -8,17 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 from rest_doubles.edge import Edge
+from tests.rest_paths import filled
 
 from panope_envoy.options import ADMIN_PATHS
 from panope_envoy.rest_routes import rest_routes
 
-VALUES = {"video": "video_3", "model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
 SHA = "{sha}"
 
 #: Every path that is read, those of files, and neighbours that are refused for each of the reasons there are.
 PATHS = sorted(
     {
-        *(route.path(**VALUES) for route in rest_routes()),
+        *(filled(route.template) for route in rest_routes()),
         *ADMIN_PATHS,
         f"/v1/files/{SHA}",
         "/v1/files/unknown",
@@ -98,7 +98,7 @@ def test_head_has_the_headers_of_get_and_no_body_on_a_connection_that_is_kept(ed
 
 
 def test_head_of_each_path_that_get_reads_succeeds(edge: Edge):
-    for path in [*(route.path(**VALUES) for route in rest_routes() if route.verb == "GET"), *ADMIN_PATHS]:
+    for path in [*(filled(route.template) for route in rest_routes() if route.verb == "GET"), *ADMIN_PATHS]:
         if edge.get(path).status == 200:
             assert edge.request("HEAD", path).status == 200, path
 

@@ -21,6 +21,7 @@ from rest_doubles.models import (
     TABLE_READER,
     TRANSCRIBER,
 )
+from tests.rest_paths import filled
 
 from panope_envoy.rest_routes import RestRoute, rest_routes
 from panope_envoy.route_table import TEXT_EMBEDDINGS
@@ -190,8 +191,6 @@ FILES = {
     "/v1/text-to-speech": "audio/flac",
     "/v1/text-to-speech/{model=**}": "audio/flac",
 }
-#: Values for the variables of paths.
-VALUES = {"video": "video_3", "model": "acme/embedder", "job": "2", "alias": "embed", "task": "feature-extraction"}
 #: What these ask for no model here does.
 REFUSED = ("/embed_sparse",)
 
@@ -210,7 +209,7 @@ def test_every_route_reaches_its_method(edge, route):
     model = "single" if ONE_SEGMENT in route.template else known
     edge.jobs.entries[2] = replace(edge.jobs.entries[2], status=JobStatus.CANCELLED)
     edge.generation_jobs.finish(3)
-    path, body = route.path(**VALUES | {"model": model}), BODIES.get((route.verb, route.template))
+    path, body = filled(route.template, model=model), BODIES.get((route.verb, route.template))
     form = FORMS.get(route.template) if route.verb in WITH_BODY else None
     reply = edge.request(route.verb, path, form or body, {"content-type": FORM} if form else None)
     described = operation_of(route.verb, route.template)
@@ -230,6 +229,12 @@ def test_every_route_reaches_its_method(edge, route):
         )
 
 
+def test_a_path_with_a_parameter_that_no_value_is_known_of_fails_by_name():
+    assert filled("/v1/jobs/{job}/of/{model=**}", model="a/b") == "/v1/jobs/2/of/a/b"
+    with pytest.raises(AssertionError, match=r"`/v1/\{other\}` has the new parameter `other`: give it a value in"):
+        filled("/v1/{other}")
+
+
 def test_every_route_with_a_body_has_a_good_one_here():
     assert {(route.verb, route.template) for route in rest_routes() if route.verb in WITH_BODY} == {
         *BODIES,
@@ -240,7 +245,7 @@ def test_every_route_with_a_body_has_a_good_one_here():
 @pytest.mark.parametrize("route", rest_routes(), ids=name_of)
 @pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
 def test_another_method_on_a_known_path_is_405_and_names_the_right_one(edge, route, verb):
-    path = route.path(**VALUES)
+    path = filled(route.template)
     # `register` might be a model's name, so more than one route may take a path.
     allowed = {other.verb for other in rest_routes() if re.fullmatch(other.pattern, path)}
     allowed |= {"HEAD"} if "GET" in allowed else set()
