@@ -246,7 +246,7 @@ def _ltx_image(folder: Path) -> Any:
 def _ltx(folder: Path) -> Any:
     import diffusers
 
-    del folder  # as above
+    del folder  # its tokenizer is T5's
     tokenizer, t5 = _t5(width=32)
     vae = diffusers.AutoencoderKLLTXVideo(
         in_channels=3,

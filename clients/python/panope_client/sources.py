@@ -51,7 +51,7 @@ class Source(Generic[T, Request]):
             else:
                 for batch in self._batches:
                     yield self._next(batch)
-        except Exception as error:  # as above
+        except Exception as error:  # whatever the caller's code raises goes back to the caller
             self._failure = error
 
     def _next(self, batch: T) -> Request:

@@ -125,7 +125,7 @@ def test_answers_are_those_of_transformers(load: Load, tmp_path: Path, engine: s
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # as above
+@pytest.mark.timeout(600)  # a converted model takes minutes beside other work
 @pytest.mark.parametrize(("engine", "family"), [pair for pair in EVERY if pair not in SAMPLE])
 def test_answers_of_every_family_are_those_of_transformers(
     load: Load, tmp_path: Path, engine: str, family: str

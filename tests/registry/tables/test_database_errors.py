@@ -29,7 +29,7 @@ def read_only(engine: Engine) -> Database:
     def forbid(connection: object, _record: object) -> None:
         connection.cursor().execute(READ_ONLY[engine.dialect.name])  # type: ignore[attr-defined]  # a driver's own
         if engine.dialect.name == "postgresql":
-            connection.commit()  # type: ignore[attr-defined]  # as above
+            connection.commit()  # type: ignore[attr-defined]  # a driver's own
 
     return Database(engine)
 

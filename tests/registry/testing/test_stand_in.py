@@ -103,7 +103,7 @@ def test_the_client_learns_of_a_file_by_its_headers(hub: HubStandIn, api: HfApi,
     found = api.get_hf_file_metadata(url=f"{hub.endpoint}/{NAME}/resolve/main/model.safetensors")
     (entry,) = api.get_paths_info(NAME, "model.safetensors")
     assert (found.commit_hash, found.size) == (commit, entry.size)  # type: ignore[union-attr] # a file, no folder
-    assert found.etag == entry.lfs.sha256  # type: ignore[union-attr] # as above
+    assert found.etag == entry.lfs.sha256  # type: ignore[union-attr] # a file, no folder
     assert found.location.startswith(hub.cdn_endpoint)
 
 

@@ -63,7 +63,7 @@ class PythonBackend(Backend):
             from panope_backends.engines.python.triton_model import PythonTensorModel  # it brings NumPy
 
             return PythonTensorModel(model.name, folder)
-        from panope_backends.engines.python import skill_models  # as above
+        from panope_backends.engines.python import skill_models  # it brings NumPy
 
         return (skill_models.SkillEmbeddingModel if model.task == EMBED else skill_models.SkillTensorModel)(folder)
 

@@ -109,7 +109,7 @@ class CpuBackend(TorchBackend):
 
             quantize(model, folder, out)
             return
-        from panope_backends.engines.torch.onnx_export import export  # as above
+        from panope_backends.engines.torch.onnx_export import export  # it brings torch
 
         export(model, folder, out)
 

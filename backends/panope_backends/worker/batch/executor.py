@@ -91,7 +91,7 @@ class Executor:
             assert self._arrays is not None  # requests over arrays are prepared by the task
             given = self._arrays.run(items)
             return given, [not any(np.isnan(array).any() for array in arrays.values()) for arrays in given]
-        assert self._sequences is not None  # as above
+        assert self._sequences is not None  # requests over sequences are prepared by the task
         rows = self._sequences.run(items)
         width = self._sequences.row_width
         if rows.shape != ((len(batch), width) if width else (len(batch),)):
@@ -149,7 +149,7 @@ class Executor:
         started = time.perf_counter()
         try:
             output, is_last = request.job.step()
-        except Exception as error:  # as above
+        except Exception as error:  # a defect in one step must not end the worker
             log.failed("step_failed", error, request_id=request.request_id)
             self.fail(request, error_for_caller(error))
             return

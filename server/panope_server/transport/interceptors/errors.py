@@ -93,7 +93,7 @@ class ErrorInterceptor(HandlerInterceptor):
                     if not calls.are_refused:
                         raise
                     await _refuse_for_the_end(context, trailers)
-                except Exception as error:  # the boundary, as above
+                except Exception as error:  # the boundary: whatever a method raises is told as a status
                     calls.end_wait(task)
                     await refuse(context, error, trailers)
                 finally:

@@ -185,7 +185,7 @@ def group(starts: Starts, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Call
     def make(count: int, **workers: int) -> tuple[InstanceGroup, Owner]:
         owner = Owner()
         names = [f"#{place + 1}" for place in range(count)]
-        made = InstanceGroup(PLAN, names, Workers(**workers), owner, find_none)  # type: ignore[arg-type] # as above
+        made = InstanceGroup(PLAN, names, Workers(**workers), owner, find_none)  # type: ignore[arg-type] # Owner has what is told
         return made, owner
 
     return make

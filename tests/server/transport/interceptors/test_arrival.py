@@ -95,7 +95,7 @@ async def test_a_caller_that_leaves_is_forgotten(sender: HalfSender, arrivals: A
         while not arrivals._checks:  # noqa: ASYNC110 - gRPC tells only that a call has begun
             await asyncio.sleep(0.01)
         sender.writer.close()
-        while arrivals._checks:  # noqa: ASYNC110 - as above
+        while arrivals._checks:  # noqa: ASYNC110 - nothing tells that a call is forgotten
             await asyncio.sleep(0.01)
 
 

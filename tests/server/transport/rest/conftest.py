@@ -194,8 +194,8 @@ def edge(running_edge: Edge) -> Edge:
     running_edge.models.defaults.update(DEFAULTS)
     running_edge.jobs.__init__(job_entries())  # type: ignore[misc]  # the same object, as at first
     running_edge.acquisition.__init__()  # type: ignore[misc]  # the same object, as at first
-    running_edge.model_admin.__init__(running_edge.models)  # type: ignore[misc]  # as above
-    running_edge.aliases.__init__()  # type: ignore[misc]  # as above
+    running_edge.model_admin.__init__(running_edge.models)  # type: ignore[misc]  # the same object, as at first
+    running_edge.aliases.__init__()  # type: ignore[misc]  # the same object, as at first
     running_edge.not_ready.clear()
     running_edge.instances.__init__()  # type: ignore[misc]  # the same object, as at first
     return running_edge

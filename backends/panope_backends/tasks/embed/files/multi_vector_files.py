@@ -55,7 +55,7 @@ class ColbertFile(Struct):
     """How ColBERT's own code was told to train; its many other settings say nothing of how texts are embedded."""
 
     query_token_id: str = "[unused0]"  # noqa: S105 - a token of a vocabulary
-    doc_token_id: str = "[unused1]"  # noqa: S105 - as above
+    doc_token_id: str = "[unused1]"  # noqa: S105 - a token of a vocabulary
     query_maxlen: Positive = _QUERY_TOKENS
     doc_maxlen: Positive | None = None
     mask_punctuation: bool = True

@@ -94,7 +94,7 @@ class _TextTower:
             most = prepared.max_tokens or source.max_batch_tokens
             self.task = EmbedSequenceTask(files, tokenizer, self.model, max_tokens=most)
             self.task.trial()
-        except BaseException:  # as above
+        except BaseException:  # whatever it was, what the engine holds is free for the next candidate
             loaded.close()
             raise
         self.facts = self.task.facts

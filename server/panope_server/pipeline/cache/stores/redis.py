@@ -142,7 +142,7 @@ class RedisStore:
                     pipeline.set(PREFIX + key, self._seal(key, value) + value, px=self._ttl_ms)
                 async with asyncio.timeout(self._timeout_seconds):
                     await pipeline.execute()
-        except Exception as error:  # as above; what is not kept is computed again
+        except Exception as error:  # whatever the driver raises; what is not kept is computed again
             self._note(error)
         finally:
             self._pending_bytes -= size

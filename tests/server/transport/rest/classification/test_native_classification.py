@@ -127,7 +127,7 @@ def test_a_field_that_cannot_be_honoured_is_named(
     with pytest.raises(grpc.RpcError) as caught:
         getattr(service(channel), method)(request_)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT  # type: ignore[attr-defined] # of grpc's own class
-    assert field in caught.value.details()  # type: ignore[attr-defined] # as above
+    assert field in caught.value.details()  # type: ignore[attr-defined] # of grpc's own class
     assert edge.instances.calls == []
 
 
