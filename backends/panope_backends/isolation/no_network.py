@@ -9,6 +9,7 @@ later has too. Refused are
     ptrace, process_vm_*, pidfd_getfd    ways into other processes of the user, and to their sockets; the server's
                  launcher bars those by way of /proc
     keys typed into a terminal           by ioctl, which the shell that the server was started from would run
+    limits and priorities of others      by prlimit, setpriority and the like, one of which ends or starves the server
     keyrings of the kernel               which has other programs look up a key that it lacks, such as a name's address
     calls of other architectures         whose numbers mean something else
 
@@ -72,6 +73,12 @@ _MACHINES: dict[str, tuple[int, int, dict[str, int]]] = {
             "add_key": 248,
             "request_key": 249,
             "keyctl": 250,
+            "prlimit64": 302,
+            "setpriority": 141,
+            "ioprio_set": 251,
+            "sched_setparam": 142,
+            "sched_setscheduler": 144,
+            "sched_setattr": 314,
         },
     ),
     "aarch64": (
@@ -90,6 +97,12 @@ _MACHINES: dict[str, tuple[int, int, dict[str, int]]] = {
             "add_key": 217,
             "request_key": 218,
             "keyctl": 219,
+            "prlimit64": 261,
+            "setpriority": 140,
+            "ioprio_set": 30,
+            "sched_setparam": 118,
+            "sched_setscheduler": 119,
+            "sched_setattr": 274,
         },
     ),
 }
@@ -104,6 +117,12 @@ _NOT_PERMITTED = (
     "request_key",
     "keyctl",
 )
+
+#: Calls that change how the process of a number is scheduled; 0 is whoever calls.
+_SCHEDULING = ("sched_setparam", "sched_setscheduler", "sched_setattr")
+
+_PRIORITY_OF_PROCESS, _IO_PRIORITY_OF_PROCESS = 0, 1
+"""Whose number `setpriority` and `ioprio_set` take; else it is that of a group, which a process may join, or a user."""
 
 Instruction = tuple[int, int, int, int]
 """An operation, how many to skip if it holds and if not, and its number."""
@@ -178,6 +197,10 @@ def _blocks(calls: dict[str, int]) -> Iterator[Instruction]:
         ("socket", _unless_unix_stream()),
         ("socketpair", _unless_unix_stream()),
         ("ioctl", _unless_typing()),
+        ("prlimit64", _unless_limits_of_another()),
+        ("setpriority", _unless_of_another(_PRIORITY_OF_PROCESS)),
+        ("ioprio_set", _unless_of_another(_IO_PRIORITY_OF_PROCESS)),
+        *((call, _unless_another()) for call in _SCHEDULING),
     ):
         yield (_IF_EQUAL, 0, len(body), calls[name])
         yield from body
@@ -211,6 +234,44 @@ def _unless_typing() -> Sequence[Instruction]:
         (_LOAD, 0, 0, _FIRST_ARGUMENT + _ARGUMENT_SIZE),
         (_IF_EQUAL, 1, 0, _TYPE_KEY),
         (_IF_EQUAL, 0, 1, _PASTE),
+        _refused(errno.EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _unless_limits_of_another() -> Sequence[Instruction]:
+    """Lets a process set its own limits and read all; looks at two arguments and ends the filter either way."""
+    given = _FIRST_ARGUMENT + 2 * _ARGUMENT_SIZE
+    return [
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_IF_EQUAL, 5, 0, 0),
+        # The address of new limits, none for whoever reads, is two words.
+        (_LOAD, 0, 0, given),
+        (_IF_EQUAL, 0, 2, 0),
+        (_LOAD, 0, 0, given + _ARGUMENT_SIZE // 2),
+        (_IF_EQUAL, 1, 0, 0),
+        _refused(errno.EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _unless_of_another(kind: int) -> Sequence[Instruction]:
+    """Lets a process set what is its own; looks at two arguments and ends the filter either way."""
+    return [
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_IF_EQUAL, 0, 2, kind),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT + _ARGUMENT_SIZE),
+        (_IF_EQUAL, 1, 0, 0),
+        _refused(errno.EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _unless_another() -> Sequence[Instruction]:
+    """Lets a process change itself; looks at the first argument and ends the filter either way."""
+    return [
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_IF_EQUAL, 1, 0, 0),
         _refused(errno.EPERM),
         (_RETURN, 0, 0, _ALLOW),
     ]

@@ -39,6 +39,15 @@ REFUSED = {
     "a key that the kernel lets others look up": "call(249 if X86 else 218, b'user', b'panope:none', None, 0)",
     "a new key": "call(248 if X86 else 217, b'user', b'panope:none', b'x', 1, -3)",
     "keyrings": "call(250 if X86 else 219, 0, -3, 0)",
+    "limits of another process": "resource.prlimit(PARENT, resource.RLIMIT_CORE, KEPT_LIMITS)",
+    "the priority of another process": "os.setpriority(os.PRIO_PROCESS, PARENT, NICE)",
+    "the priority of a group": "os.setpriority(os.PRIO_PGRP, 0, NICE)",
+    "the priority of a user": "os.setpriority(os.PRIO_USER, 0, NICE)",
+    "a schedule of another process": "os.sched_setscheduler(PARENT, os.SCHED_OTHER, os.sched_param(0))",
+    "a parameter of another process's schedule": "os.sched_setparam(PARENT, os.sched_param(0))",
+    "attributes of another process's schedule": "call(314 if X86 else 274, PARENT, SCHEDULE, 0)",
+    "the priority of another process's files": "call(251 if X86 else 30, 1, PARENT, 0)",
+    "the priority of a user's files": "call(251 if X86 else 30, 3, 0, 0)",
     "the other numbers of x86-64": "call(0x40000000 + 41, 2, 1, 0) if X86 else socket.socket()",
 }
 ALLOWED = {
@@ -48,10 +57,17 @@ ALLOWED = {
     "a program": "run('pass')",
     "what a connection that was there sends": "KEPT.sendall(b'x')",
     "an event loop": "asyncio.run(asyncio.sleep(0))",
+    "limits of its own": "resource.setrlimit(resource.RLIMIT_CORE, KEPT_LIMITS)",
+    "limits of another, which it reads": "resource.prlimit(PARENT, resource.RLIMIT_CORE)",
+    "its own priority": "os.nice(0)",
+    "its own schedule": "os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))",
+    "the priority of its files": "call(251 if X86 else 30, 1, 0, 0)",
+    "the cores of a thread": "os.sched_setaffinity(threading.get_native_id(), os.sched_getaffinity(0))",
     "a process": "multiprocessing.get_context('fork').Pool(1).map(abs, [-1])",
 }
 PROGRAM = """
-import asyncio, ctypes, fcntl, json, multiprocessing, os, platform, queue, socket, subprocess, sys, termios, threading
+import asyncio, ctypes, fcntl, json, multiprocessing, os, platform, queue, resource, socket, struct, subprocess, sys
+import termios, threading
 from panope_backends.isolation.no_network import deny_network
 
 X86 = platform.machine() == "x86_64"
@@ -59,6 +75,9 @@ PATH, PORT = sys.argv[1], int(sys.argv[2])
 KEPT = socket.socket(socket.AF_UNIX)
 KEPT.connect(PATH)
 TERMINAL = os.openpty()[1]
+PARENT, NICE = os.getppid(), os.getpriority(os.PRIO_PROCESS, 0)
+KEPT_LIMITS = resource.getrlimit(resource.RLIMIT_CORE)
+SCHEDULE = struct.pack("=IIQiIQQQ", 48, 0, 0, NICE, 0, 0, 0, 0)
 work, done = queue.Queue(), queue.Queue()
 
 def worker():
@@ -128,6 +147,14 @@ def test_it_is_the_filter_that_refuses_what_a_terminal_may_refuse_too(
 @pytest.mark.parametrize("what", ["a key that the kernel lets others look up", "a new key", "keyrings"])
 def test_keyrings_are_closed_and_not_merely_empty(outcomes: dict[str, dict[str, str]], what: str) -> None:
     assert outcomes["denied"][what] == "PermissionError"
+
+
+@pytest.mark.parametrize("what", [what for what, tried in REFUSED.items() if "PARENT" in tried or "PRIO" in tried])
+def test_limits_and_priorities_of_others_are_the_filters_to_refuse(
+    outcomes: dict[str, dict[str, str]], what: str
+) -> None:
+    """The kernel lets a user's processes end and starve each other by them."""
+    assert (outcomes["free"][what], outcomes["denied"][what]) == ("done", "PermissionError")
 
 
 @pytest.mark.parametrize("what", REFUSED)
