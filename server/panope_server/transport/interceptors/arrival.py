@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import grpc
@@ -25,7 +25,7 @@ from panope_server.observability.memory import used_bytes
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interceptors.errors import refuse
 from panope_server.transport.interceptors.handlers import Handler, WrappingInterceptor
-from panope_server.transport.interceptors.streams import Stream, silent_streams
+from panope_server.transport.interceptors.streams import Stream, short_of_memory, silent_streams
 
 _log = structlog.get_logger("panope.transport")
 
@@ -37,8 +37,6 @@ CHECK_SECONDS = 0.25
 #: What has not come by so many checks is slow, about a second: a server that was late itself takes nobody for that. So
 #: long what a call holds may take to be given back, too.
 SLOW_CHECKS = 4
-
-_SHORT = "the server is short of memory, and no message of the call came for more than a second"
 
 
 class Arrivals:
@@ -104,7 +102,7 @@ class Arrivals:
             if not stream.is_ended:
                 raise  # the caller has gone
             task.uncancel()
-            raise OverloadedError(_SHORT, retry_after_seconds=1.0) from None
+            raise short_of_memory() from None
         finally:
             self._streams.discard(stream)
 
@@ -134,12 +132,11 @@ class Arrivals:
         count = 1 + over // self._max_message_bytes if over > 0 else 0
         streams = silent_streams(self._streams, SLOW_CHECKS, count)
         for stream in streams:
-            stream.is_ended = True
-            stream.task.cancel()
+            stream.end()
         slow = [task for task, checks in self._checks.items() if checks > SLOW_CHECKS and task not in self._refused]
         messages = slow[: max(0, count - len(streams))]
         for task in messages:
-            self._refuse(task, OverloadedError(_SHORT, retry_after_seconds=1.0))
+            self._refuse(task, short_of_memory())
         self._ended.append(len(streams) + len(messages))
         if self._ended[-1]:
             _log.warning("silent_calls_ended", streams=len(streams), messages=len(messages))
@@ -193,9 +190,11 @@ class ArrivalInterceptor(WrappingInterceptor):
         async def run(requests: Any, context: Context) -> AsyncIterator[Any]:
             try:
                 with self._arrivals.open(context.peer()) as stream:
-                    async for answer in handle(stream.messages(requests), context):
-                        yield answer
-                        stream.answered()
+                    async with aclosing(handle(stream.messages(requests), context)) as answers:
+                        async for answer in answers:
+                            stream.answer()
+                            yield answer
+                            stream.answered()
             except OverloadedError as error:
                 await refuse(context, error)
 

@@ -20,11 +20,15 @@ from panope_server.transport.interceptors.arrival import ArrivalInterceptor, Arr
 
 PROGRAM = Path(__file__).parent / "programs" / "bounded_server.py"
 LIMIT = 1000
+LARGE = b"a" * (32 << 20)
 EACH, ONCE = "/x.Echo/Each", "/x.Echo/Once"
 
 
 class Echo(grpc.GenericRpcHandler):
-    """Answers each message of a stream by itself, `wait` when it is told to; also calls with one message."""
+    """Answers each message of a stream by itself, `wait` when it is told to, `large` by more than a window takes.
+
+    Also calls with one message.
+    """
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
@@ -37,7 +41,7 @@ class Echo(grpc.GenericRpcHandler):
             async for request in requests:
                 if request == b"wait":
                     await self.go_on.wait()
-                yield request
+                yield LARGE if request == b"large" else request
 
         if details.method == ONCE:
             return grpc.unary_unary_rpc_method_handler(once)
@@ -86,14 +90,15 @@ async def port(memory: Memory, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> A
 @pytest.fixture
 def open_channel(port: int) -> Callable[[], grpc.aio.Channel]:
     # Channels of the same options share a connection.
-    return lambda: grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
+    return lambda: grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
 
 
 async def opened(channel: grpc.aio.Channel, message: bytes = b"a") -> Any:
-    """A stream that has had an answer, unless its message is `wait`, and says no more."""
+    """A stream that has had an answer, unless its message is `wait` or `large`, and says no more."""
     call = channel.stream_stream(EACH)()
     await call.write(message)
-    if message != b"wait":
+    if message not in {b"wait", b"large"}:
         assert await call.read() == message
     return call
 
@@ -153,6 +158,19 @@ async def test_nothing_ends_while_memory_is_enough_or_nothing_is_silent(memory: 
         memory.other, memory.looks = LIMIT + 1, 0
         await until(lambda: any(call.done() for call in calls))
         assert memory.looks > arrival.SLOW_CHECKS
+
+
+async def test_a_stream_that_is_sent_an_answer_hears_of_its_end_behind_it(memory: Memory, open_channel: Any) -> None:
+    async with open_channel() as channel:
+        slow = await opened(channel, b"large")
+        await looked(memory)
+        memory.other, memory.looks = LIMIT + 1, 0
+        await until(lambda: memory.looks > 1)
+        async with asyncio.timeout(60):
+            assert await slow.read() == LARGE
+            with pytest.raises(grpc.aio.AioRpcError, match="short of memory") as caught:
+                await slow.read()
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_message_that_does_not_come_ends_after_the_silent_streams(memory: Memory, open_channel: Any) -> None:
