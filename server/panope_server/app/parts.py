@@ -29,6 +29,7 @@ from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
 from panope_server.pipeline.fetch_media import FetchMedia
 from panope_server.pipeline.hardware import Hardware as HardwareStep
+from panope_server.pipeline.hardware import KnownHardware
 from panope_server.pipeline.prioritize import Prioritize
 from panope_server.pipeline.rate import Rate
 from panope_server.pipeline.read_value import ReadValue
@@ -212,7 +213,7 @@ def build_pipeline(
         ReadValue(validate.check),
         Authorise(authenticator),
         RouteStep(Router(routes, models.loader), routes, models.call_directory, metrics),
-        HardwareStep(models.dispatcher, models.known_devices),
+        HardwareStep(models.dispatcher, KnownHardware(models.known_devices)),
         Rate(limits.limiter, limits),
         TokenIds(settings.openai, settings.limits, validate.check),
         Prioritize(),
@@ -230,7 +231,7 @@ def _front_steps(
     """The steps that a call passes before it is accepted as a job: it passes all of them when it runs."""
     validate = Validate(settings.limits, media.check)
     directory = AuthorizedDirectory(models.call_directory, Visibility(models.call_directory))
-    return [validate, Resolve(directory), Authorise(authenticator)]
+    return [validate, Resolve(directory), Authorise(authenticator), KnownHardware(models.known_devices)]
 
 
 def _dependencies(

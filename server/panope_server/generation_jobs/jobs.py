@@ -104,6 +104,7 @@ class GenerationJobs:
             "priority": None if call.asked_priority is None else int(call.asked_priority),
             "session": call.session,
             "user": call.user,
+            "hardware": list(call.hardware),
         }
         kind = KINDS[task_of(call.input).name]
         payload = {"model": call.requested_model, "input": values, RUN: run}

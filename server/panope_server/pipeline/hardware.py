@@ -74,32 +74,29 @@ def refusal(call: Call, backend: str) -> PanopeError:
     )
 
 
-class Hardware:
-    """The step that refuses a call whose model runs on other hardware than it asks for; it follows RouteStep.
-
-    A call that finds its model unloaded has it loaded as any other call does, and is held to its hardware by Dispatch:
-    no caller decides here where a model runs, which would be decided for all.
+class KnownHardware:
+    """The step that refuses a call which names hardware that there is not; of calls that run later it is the only one.
 
     Args:
-        computer: knows where models run.
         devices: that this machine has or lacks, as far as anybody has asked.
     """
 
-    def __init__(self, computer: Computer, devices: Callable[[], Sequence[Device]]) -> None:
-        self._computer = computer
+    def __init__(self, devices: Callable[[], Sequence[Device]]) -> None:
         self._devices = devices
 
     async def __call__(self, call: Call, forward: Next) -> None:
-        """Forwards the call if it may run where its model does."""
-        if call.hardware:
-            self._refuse_unknown(call)
-            assert call.resolved is not None, "the step Resolve comes before"
-            computation = self._computer.computation_of(call.resolved)
-            if computation is not None and not is_asked_for(call.hardware, computation.backend):
-                raise refusal(call, computation.backend)
+        """Forwards the call if there is what it names."""
+        self.check(call)
         await forward(call)
 
-    def _refuse_unknown(self, call: Call) -> None:
+    def check(self, call: Call) -> None:
+        """Refuses it unless there is.
+
+        Raises:
+            InvalidInputError: it names a backend that is not here.
+        """
+        if not call.hardware:
+            return
         known = dict.fromkeys(device.backend for device in self._devices())
         for name in call.hardware:
             if known and name != ANY and name not in known:
@@ -109,3 +106,29 @@ class Hardware:
                     name=shown(name),
                     known=", ".join(known),
                 )
+
+
+class Hardware:
+    """The step that refuses a call whose model runs on other hardware than it asks for; it follows RouteStep.
+
+    A call that finds its model unloaded has it loaded as any other call does, and is held to its hardware by Dispatch:
+    no caller decides here where a model runs, which would be decided for all.
+
+    Args:
+        computer: knows where models run.
+        known: refuses what there is not.
+    """
+
+    def __init__(self, computer: Computer, known: KnownHardware) -> None:
+        self._computer = computer
+        self._known = known
+
+    async def __call__(self, call: Call, forward: Next) -> None:
+        """Forwards the call if it may run where its model does."""
+        if call.hardware:
+            self._known.check(call)
+            assert call.resolved is not None, "the step Resolve comes before"
+            computation = self._computer.computation_of(call.resolved)
+            if computation is not None and not is_asked_for(call.hardware, computation.backend):
+                raise refusal(call, computation.backend)
+        await forward(call)

@@ -13,6 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from panope_backends.api import Device
 from panope_registry.job_files import JobFiles, JobFilesPolicy
 from panope_registry.jobs import JobEntry
 from panope_registry.jobs.kinds import GENERATION
@@ -24,6 +25,7 @@ from panope_server.generation_jobs.handler import GenerationHandler
 from panope_server.generation_jobs.jobs import GenerationJobs
 from panope_server.generation_jobs.runner import GenerationRunner
 from panope_server.pipeline.call import Call
+from panope_server.pipeline.hardware import KnownHardware
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.validate import Validate
@@ -33,6 +35,7 @@ from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
 
 MODEL = "acme/wan"
+DEVICES = (Device("cpu", "CPU"), Device("openvino", "CPU"))
 
 
 class Directory:
@@ -99,7 +102,7 @@ async def server(session: RegistrySession) -> AsyncIterator[Server]:
     table, audit, directory, keys = AsyncJobs(session.jobs, 0.02), Mock(), Directory(), Keys()
     audit.recording = _unrecorded
     authorized = AuthorizedJobs(table, audit)
-    steps: list[Any] = [Validate(settings.limits), Resolve(directory)]
+    steps: list[Any] = [Validate(settings.limits), Resolve(directory), KnownHardware(lambda: DEVICES)]
     jobs = GenerationJobs(steps, lambda _model: None, files, authorized, audit)
     runner = GenerationRunner(settings, session.jobs, session.store.id)
     made = Server(session, files, jobs, authorized, table, keys, directory, runner)

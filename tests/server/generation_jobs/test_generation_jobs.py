@@ -60,6 +60,17 @@ async def test_a_job_runs_as_its_caller_and_its_file_is_the_answer(server: Any, 
     assert served.file.facts == {"width": 64, "height": 32, "frames": 5, "frames_per_second": 16.0, "seed": 7}
 
 
+async def test_a_job_asks_for_the_hardware_that_its_call_asked_for(server: Any) -> None:
+    server.answer = film
+    call = call_of(VideoGenerationInput("a fox"))
+    call.hardware = ("openvino", "any")
+    await server.ended(await server.jobs.submit(call, "grpc"))
+    assert server.calls[0][0].hardware == ("openvino", "any")
+    call.hardware = ("tpu",)
+    with pytest.raises(InvalidInputError, match="names `tpu`; the backends here are cpu, openvino"):
+        await server.jobs.submit(call, "grpc")
+
+
 async def test_images_that_are_begun_from_are_kept_until_the_job_is_done(server: Any, ada: Principal) -> None:
     async def draw(call: Call) -> None:
         assert (call.input.image, call.input.mask) == (Image(content=b"png"), Image(data_url="data:;base64,YQ=="))

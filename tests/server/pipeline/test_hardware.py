@@ -9,7 +9,7 @@ import pytest
 from panope_backends.api import Device
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_server.pipeline.dispatch import Dispatch
-from panope_server.pipeline.hardware import Hardware, parse_hardware
+from panope_server.pipeline.hardware import Hardware, KnownHardware, parse_hardware
 from panope_server.pipeline.step import Pipeline
 from panope_server.runtime.models.computation import Computation
 
@@ -33,7 +33,7 @@ async def passes(call: Any, backend: str, *asked: str, devices: tuple[Device, ..
         passed.append(forwarded)
 
     call.hardware = asked
-    await Hardware(Computer(backend), lambda: devices)(call, forward)
+    await Hardware(Computer(backend), KnownHardware(lambda: devices))(call, forward)
     return passed == [call]
 
 
