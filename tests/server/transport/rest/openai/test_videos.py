@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import httpx
 import openai
 import pytest
 from rest_doubles.generation_jobs import CONTENT
 from rest_doubles.models import FILMER
 
 from panope_registry.jobs import JobProgress, JobStatus
+from panope_server.tasks.vision.images import Image
+
+FILE = ("a.png", b"png", "image/png")
+DATA_URL = "data:image/png;base64,cG5n"
 
 # OpenAI ends its own videos, and says so; the shape is what servers in the field speak.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Sora.*:DeprecationWarning")
@@ -41,6 +46,27 @@ def test_a_video_is_asked_for_followed_fetched_and_deleted(edge, client):
     with pytest.raises(openai.APIStatusError) as gone:
         client.videos.download_content("video_3")
     assert (gone.value.status_code, gone.value.code) == (410, "job_files_expired")
+
+
+@pytest.mark.parametrize(
+    ("fields", "image"),
+    [
+        ({"input_reference": FILE}, Image(content=b"png")),
+        # The client's types have the object, and its code refuses it as no file.
+        ({"extra_body": {"input_reference": {"image_url": DATA_URL}}}, Image(data_url=DATA_URL)),
+    ],
+    ids=["file", "url"],
+)
+def test_a_video_may_begin_with_an_image(edge, client, fields, image):
+    client.videos.create(prompt="a fox", model=FILMER, **fields)
+    assert edge.instances.calls[-1].input.image == image
+
+
+@pytest.mark.parametrize("reference", [{"image_url": DATA_URL}, DATA_URL], ids=["object", "text"])
+def test_json_may_have_the_image_too(edge, reference):
+    body = {"prompt": "a fox", "model": FILMER, "input_reference": reference}
+    assert httpx.post(f"http://127.0.0.1:{edge.http_port}/v1/videos", json=body).status_code == 200
+    assert edge.instances.calls[-1].input.image == Image(data_url=DATA_URL)
 
 
 def test_videos_are_listed_page_by_page(edge, client):
@@ -76,11 +102,17 @@ def test_what_is_no_video_is_404(client, video):
     [
         ({"seconds": "soon"}, "seconds"),
         ({"size": "big"}, "size"),
-        ({"input_reference": ("a.png", b"png", "image/png")}, "input_reference"),
+        ({"input_reference": ("a.png", b"", "image/png")}, "input_reference"),
+        ({"extra_body": {"input_reference": {"image_url": "ftp://a/b.png"}}}, "input_reference.image_url"),
+        ({"extra_body": {"input_reference": {"file_id": "file-1"}}}, "input_reference[file_id]"),
+        (
+            {"input_reference": FILE, "extra_body": {"input_reference": {"image_url": "data:;base64,YQ=="}}},
+            "input_reference",
+        ),
         ({"extra_body": {"steps": "0"}}, "steps"),
         ({"extra_body": {"fps": "0"}}, "fps"),
     ],
-    ids=["seconds", "size", "file", "steps", "unknown"],
+    ids=["seconds", "size", "empty file", "other url", "kept file", "two images", "steps", "unknown"],
 )
 def test_what_is_refused_is_named(edge, client, fields, param):
     with pytest.raises(openai.BadRequestError) as refused:

@@ -16,16 +16,14 @@ from panope_server.transport.field_names import FieldNames
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import GenerationJobs, Jobs, Models
 from panope_server.transport.paging import MAX_PAGE_SIZE
-from panope_server.transport.rest.forms.multipart import Form, read_form
+from panope_server.transport.rest.forms.multipart import read_form
 from panope_server.transport.rest.forms.origins import refuse_other_origins
-from panope_server.transport.rest.forms.texts import read_texts
 from panope_server.transport.rest.json.query import number_of, query_of, unknown_of
-from panope_server.transport.rest.json.refusals import UNSUPPORTED_FIELD, Refusals
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
-from panope_server.transport.rest.json.unknown_fields import UnknownFields
+from panope_server.transport.rest.openai.videos.form import read_video_form
 from panope_server.transport.rest.openai.videos.schemas import (
-    REFUSED,
+    INPUT_REFERENCE,
     DeletedVideoJson,
     VideoForm,
     VideosJson,
@@ -37,9 +35,9 @@ from panope_server.transport.rest.openai.videos.schemas import (
 )
 from panope_server.transport.services import Services
 
-_JSON = RequestBody(VideoForm, Refusals(REFUSED))
+_JSON = RequestBody(VideoForm)
 _FORM = "multipart/"
-_NAMES = FieldNames({"width": "size", "height": "size", "frames": "seconds"})
+_NAMES = FieldNames({"width": "size", "height": "size", "frames": "seconds", "image": INPUT_REFERENCE})
 _DEFAULT_LIMIT = 20
 INTERFACE = "rest"
 
@@ -64,13 +62,13 @@ class OpenAiVideoServicer(pb_grpc.OpenAiVideoServiceServicer):
         unknown = unknown_of(context, report=self._report_unknown)
         if request.content_type.lower().startswith(_FORM):
             refuse_other_origins(context, self._origins)
-            form = _texts_of(await off_loop(len(request.data), read_form, request), unknown)
+            form, image = read_video_form(await off_loop(len(request.data), read_form, request), unknown)
         else:
-            form = await off_loop(len(request.data), _JSON.read, request, unknown)
+            image, form = None, await off_loop(len(request.data), _JSON.read, request, unknown)
         call = call_for(
             context,
             model=form.model or "",
-            task_input=input_of(form, await self._spec_of(form)),
+            task_input=input_of(form, image, await self._spec_of(form)),
             task="video-generation",
             interface="OpenAiVideoService/CreateVideo",
         )
@@ -122,16 +120,3 @@ class OpenAiVideoServicer(pb_grpc.OpenAiVideoServiceServicer):
             return (await self._models.get(form.model)).diffusion
         except NotFoundError:
             return None
-
-
-def _texts_of(form: Form, unknown: UnknownFields) -> VideoForm:
-    def refuse(name: str, _: str | bytes) -> None:
-        refusal = REFUSED.get(name.partition("[")[0])
-        shown = name[:64]
-        if refusal is not None:
-            raise InvalidInputError(f"`{shown}` {refusal.reason}", field=shown, reason=UNSUPPORTED_FIELD)
-        unknown.add(name, InvalidInputError(f"unknown field `{shown}`", field=shown, reason="unknown_field"))
-
-    for name in form.files:
-        refuse(name, b"")
-    return read_texts(form, VideoForm, refuse)
