@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def recommend(
-    task: Annotated[str, typer.Argument(help="What the model is for, such as `embed` or `generate`.")],
+    task: Annotated[str, typer.Argument(help="A task, such as `embed`, `generate` or `classify-audio`.")],
     max_latency: Annotated[
         float, typer.Option("--max-latency", min=0, help="Seconds that one call may take; 0 for any.")
     ] = 0.0,
@@ -44,14 +44,17 @@ def recommend(
                 "task": task,
                 "models": [asdict(way) for way in found.models],
                 "beyond": found.beyond,
+                "disagreeing": found.disagreeing,
                 "unmeasured": found.unmeasured,
             }
         )
         return
     columns = ("MODEL", "PARAMETERS", "RUNS BY", "ONE CALL", "ITEMS/S", "MEMORY", "AGREEMENT")
-    print_table(columns, map(_row, found.models), empty="no measured model keeps within the limits")
+    print_table(columns, map(_row, found.models), empty=_none_text(task, found))
     for name in found.beyond:
-        console.print(f"{name} takes more")
+        console.print(f"{name} exceeds the limits")
+    for name in found.disagreeing:
+        console.print(f"{name} answers otherwise than its reference in each way: `panope show {name} --candidates`")
     for name in found.unmeasured:
         console.print(f"{name} was not measured here: `panope bench {name}`")
 
@@ -64,18 +67,35 @@ async def _recommended(
     from panope_registry.models.types import ModelFilter
     from panope_server.runtime.hardware.hardware import Hardware
     from panope_server.runtime.placement.recommendation import recommend as choose
+    from panope_server.runtime.placement.workloads import measured_task, models_task
+    from panope_server.tasks.catalog import register_installed
 
+    register_installed()
+    wanted = measured_task(task)
+    of = models_task(wanted)
     devices = (await Hardware.for_settings(settings).probe()).devices
-    entries = await asyncio.to_thread(lambda: session.registry.models(ModelFilter(task), limit=1_000_000))
+    listed = await asyncio.to_thread(lambda: session.registry.models(ModelFilter(of), limit=1_000_000))
+    entries = [entry for entry in listed if entry.task == of]
     digests = [variant.digest for entry in entries for variant in entry.variants]
     profiles = await asyncio.to_thread(session.profiles.of_variants, digests)
     return choose(
         entries,
         profiles,
         devices,
+        task=wanted.name,
         max_latency_seconds=max_latency_seconds,
         max_memory_bytes=max_memory_bytes,
     )
+
+
+def _none_text(task: str, found: Recommended) -> str:
+    if found.beyond:
+        return "no measured model keeps within the limits"
+    if found.disagreeing:
+        return "no measured model answers as its reference"
+    if found.unmeasured:
+        return f"no model for `{task}` was measured on this machine"
+    return f"there is no model for `{task}`; `panope ls` lists the models"
 
 
 def _row(way: Recommendation) -> tuple[str, ...]:

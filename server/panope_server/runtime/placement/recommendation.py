@@ -12,6 +12,7 @@ from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.placement.agreement import agreement_of, agrees
 from panope_server.runtime.placement.selection.machine import device_title
 from panope_server.runtime.placement.workloads import workloads_of
+from panope_server.tasks.task import MeasuredModel, Workload
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,13 @@ class Recommended:
     Attributes:
         models: within the limits, each by its fastest way; the largest first, which most often answers best.
         beyond: the names of those that were measured and keep within them in no way.
+        disagreeing: the names of those that were measured to answer otherwise than the reference, in every way.
         unmeasured: the names of those that were not measured here.
     """
 
     models: Sequence[Recommendation]
     beyond: Sequence[str]
+    disagreeing: Sequence[str]
     unmeasured: Sequence[str]
 
 
@@ -58,6 +61,7 @@ def recommend(
     profiles: Iterable[Profile],
     devices: Iterable[Device],
     *,
+    task: str = "",
     max_latency_seconds: float = 0.0,
     max_memory_bytes: int = 0,
 ) -> Recommended:
@@ -67,6 +71,7 @@ def recommend(
         entries: of the models.
         profiles: what was measured of their variants.
         devices: of this machine; what other engines or versions were measured to do says nothing here.
+        task: that they are wanted for, where models of several kinds have one: `classify-audio` of `classify`.
         max_latency_seconds: 0 for any.
         max_memory_bytes: 0 for any.
     """
@@ -77,34 +82,47 @@ def recommend(
             of_variants[profile.variant_digest].append(profile)
     found: list[Recommendation] = []
     beyond: list[str] = []
+    disagreeing: list[str] = []
     unmeasured: list[str] = []
     for entry in entries:
-        ways = [way for variant in entry.variants for way in _ways(entry, of_variants[variant.digest])]
+        wanted = workloads_of(task or entry.task)
+        measured = [profile for variant in entry.variants for profile in of_variants[variant.digest]]
+        counting = [profile for profile in measured if profile.workload in {each.name for each in wanted}]
+        if not counting and not _may_suit(entry, wanted, is_measured=bool(measured)):
+            continue
+        ways = list(_ways(entry, counting, wanted))
         within = [way for way in ways if _is_within(way, max_latency_seconds, max_memory_bytes)]
         if within:
             found.append(max(within, key=lambda way: way.items_per_second))
         else:
-            (beyond if ways else unmeasured).append(entry.name)
+            (beyond if ways else disagreeing if counting else unmeasured).append(entry.name)
     found.sort(key=lambda way: (-way.parameter_count, -way.items_per_second, way.model))
-    return Recommended(found, beyond, unmeasured)
+    return Recommended(found, beyond, disagreeing, unmeasured)
 
 
-def _ways(entry: ModelEntry, profiles: Sequence[Profile]) -> Iterable[Recommendation]:
-    """How one variant was measured to run: on each backend and device, in each precision."""
-    order = {workload.name: number for number, workload in enumerate(workloads_of(entry.task))}
-    by_way: dict[tuple[str, str, str], list[Profile]] = defaultdict(list)
+def _may_suit(entry: ModelEntry, wanted: Sequence[Workload], *, is_measured: bool) -> bool:
+    """Whether a model that was not measured with what is wanted may be for it, as far as its class tells."""
+    if all(each in wanted for each in workloads_of(entry.task)):
+        return True
+    model = MeasuredModel(entry.architecture)
+    return not is_measured and any(each.suits(model) for each in wanted)
+
+
+def _ways(entry: ModelEntry, profiles: Sequence[Profile], wanted: Sequence[Workload]) -> Iterable[Recommendation]:
+    """How a model was measured to run: each variant on each backend and device, in each precision."""
+    order = {workload.name: number for number, workload in enumerate(wanted)}
+    by_way: dict[tuple[str, str, str, str], list[Profile]] = defaultdict(list)
     for profile in profiles:
-        if profile.workload in order:
-            by_way[profile.backend, profile.device, profile.precision].append(profile)
+        by_way[profile.variant_digest, profile.backend, profile.device, profile.precision].append(profile)
     parameters = max((variant.parameter_count for variant in entry.variants), default=0)
-    for (backend, device, precision), measured in by_way.items():
+    for (digest, backend, device, precision), measured in by_way.items():
         if not all(map(agrees, measured)):
             continue
         measured.sort(key=lambda profile: order[profile.workload])
         yield Recommendation(
             model=entry.name,
             parameter_count=parameters,
-            variant_digest=measured[0].variant_digest,
+            variant_digest=digest,
             backend=backend,
             device=device,
             precision=precision,

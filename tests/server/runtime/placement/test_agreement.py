@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from selection_doubles import CPU, CUDA, GB, INT8, MADE, OPENVINO, SAFE, Here, entry_of, measured
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_registry.models.types import ModelEntry, VariantEntry
 from panope_server.runtime.bench.reference import compared, reference_of
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.recommendation import recommend
+from panope_server.runtime.placement.workloads import measured_task, models_task
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 
 WRONG = {"agreement": 0.2, "least_agreement": 0.99, "reference": "cpu CPU with safetensors fp32"}
@@ -98,4 +100,44 @@ def test_the_largest_model_within_the_limits_is_recommended_first() -> None:
     assert names(max_memory_bytes=GB // 2) == [[], ["v/m", "v/large"], ["v/other"]]
     assert recommend([small], profiles, [OPENVINO]).unmeasured == ["v/m"], "on another machine"
     wrong = [replace(profile, details=WRONG) for profile in profiles]
-    assert not recommend([small, large], wrong, [CPU, OPENVINO]).models
+    found = recommend([small, large, other], wrong, [CPU, OPENVINO])
+    assert [found.models, found.beyond] == [[], []]
+    assert [found.disagreeing, found.unmeasured] == [["v/m", "v/large"], ["v/other"]]
+
+
+def test_of_models_that_classify_only_those_that_hear_are_recommended_for_audio() -> None:
+    def entry(variant: VariantEntry, name: str, architecture: str) -> ModelEntry:
+        return replace(entry_of(variant), name=name, task="classify", architecture=architecture)
+
+    texts = entry(SAFE, "v/texts", "BertForSequenceClassification")
+    audio = entry(MADE, "v/audio", "Wav2Vec2ForSequenceClassification")
+    unmeasured = entry(INT8, "v/unmeasured", "HubertForSequenceClassification")
+    profiles = [
+        replace(measured(SAFE, CPU, 300.0), workload="classify-22-words-batch-32"),
+        replace(measured(MADE, CPU, 2.0), workload="classify-5-seconds"),
+    ]
+    found = recommend([texts, audio, unmeasured], profiles, [CPU], task="classify-audio")
+    assert [way.model for way in found.models] == ["v/audio"]
+    assert found.unmeasured == ["v/unmeasured"]
+    assert not recommend([texts], [], [CPU], task="classify-audio").unmeasured
+    every = recommend([texts, audio, unmeasured], profiles, [CPU], task="classify")
+    assert {way.model for way in every.models} == {"v/audio", "v/texts"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("embedd", "`task`: `embedd` is no task; did you mean `embed`?"),
+        ("weather", "`task`: `weather` is no task; `panope bench` measures classify, classify-audio, "),
+        ("detect-speech", "`task`: `panope bench` has no workload for `detect-speech`; it measures classify, "),
+    ],
+)
+def test_a_task_that_nothing_measures_is_refused(name: str, said: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        measured_task(name)
+    assert refused.value.message.startswith(said)
+
+
+def test_the_hubs_word_for_a_task_means_it() -> None:
+    assert measured_task("text-generation").name == "generate"
+    assert models_task(measured_task("classify-audio")) == "classify"
