@@ -15,7 +15,7 @@ from generator.api import PLAIN as TEXTS
 from generator.api import REST_PACKAGE, app_routes, declarations, of_route, path_of, routes_of, shown_path
 from generator.fields import ANSWERS, BODIES, PACKAGE, descriptions_of, docstring, plain
 from generator.operations import BYTES, JSON, METHODS, PLAIN, READ_LATER, Operation
-from generator.parameters import CACHE_CONTROL, HARDWARE, KEEP_ALIVE, PATHS, PRIORITY, QUERY, WAIT
+from generator.parameters import CACHE_CONTROL, HARDWARE, IDEMPOTENCY_KEY, KEEP_ALIVE, PATHS, PRIORITY, QUERY, WAIT
 from panope_server.observability.metrics import panope_version
 from panope_server.transport.error_json import ErrorJson
 from panope_server.transport.errors import TABLE
@@ -135,6 +135,7 @@ def _operation(path: str, operation: Operation, comment: str) -> Json:
     summary, _, more = plain(comment).partition(". ")
     heading: Json = {"summary": summary.rstrip("."), "description": plain(comment) if more else ""}
     headers = [WAIT, PRIORITY, CACHE_CONTROL, KEEP_ALIVE, HARDWARE] if operation.waits else []
+    headers += [IDEMPOTENCY_KEY] if operation.makes_job else []
     parameters = [*_of_path(path), *_of_query(operation), *headers]
     return (
         {key: text for key, text in heading.items() if text}

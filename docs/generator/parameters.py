@@ -117,6 +117,15 @@ HARDWARE = {
     "schema": {"type": "string"},
 }
 
+IDEMPOTENCY_KEY = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": False,
+    "description": "The caller's name for this request, which makes one job however often it is sent: while the job's "
+    "files are kept it is the answer again. Another request of the same key is refused.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
 KEEP_ALIVE = {
     "name": "x-panope-keep-alive",
     "in": "header",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from client_doubles.generation_job_servicer import CONTENT
 
-from panope_client import InvalidResponseError
+from panope_client import InvalidArgumentError, InvalidResponseError
 
 
 async def test_images_and_videos_are_asked_for_as_jobs(client: Any, fake: Any) -> None:
@@ -18,6 +18,15 @@ async def test_images_and_videos_are_asked_for_as_jobs(client: Any, fake: Any) -
     job = await client.submit_video("a fox", "acme/filmer", frames=5, format="webm", priority="low")
     assert job.kind == "generate_video"
     assert fake.requests[-1].request.frames == 5
+
+
+async def test_a_request_has_a_name_where_its_caller_gives_one(client: Any, fake: Any) -> None:
+    await client.submit_images("a fox", "acme/painter", idempotency_key="once")
+    await client.submit_video("a fox", "acme/filmer", idempotency_key="twice", priority="low")
+    await client.submit_video("a fox", "acme/filmer")
+    assert [each.get("idempotency-key") for each in fake.metadata] == ["once", "twice", None]
+    with pytest.raises(InvalidArgumentError, match="printable ASCII"):
+        await client.submit_video("a fox", "acme/filmer", idempotency_key="\n")
 
 
 async def test_a_file_is_read_whole_or_in_part(client: Any, fake: Any) -> None:

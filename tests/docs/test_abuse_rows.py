@@ -429,6 +429,11 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
             ),
         ],
     ),
+    53: (
+        "an idempotency key that comes again, with another request",
+        "INVALID_ARGUMENT, 400",
+        ["server/generation_jobs/test_idempotency::test_the_key_of_another_request_is_refused"],
+    ),
     54: (
         "made-up names of models and methods",
         "no series and no rows of their own",
@@ -472,7 +477,6 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
 #: Rows about what Panope does not have.
 NOT_HERE = {
     27: "tensors of texts have no length prefixes: they are lists of texts",
-    53: "no call takes an idempotency key: jobs of equal work are one job",
 }
 
 

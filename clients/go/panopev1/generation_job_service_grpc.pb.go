@@ -31,6 +31,10 @@ const (
 //
 // Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
 // cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
+//
+// A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
+// that one's files are kept it is the answer again. Another request of the same key is INVALID_ARGUMENT
+// (`idempotency_key_reused`).
 type GenerationJobServiceClient interface {
 	// Accepts what ImageService.GenerateImages would do. The job's files are the images, `0.png` and so on.
 	//
@@ -114,6 +118,10 @@ func (c *generationJobServiceClient) DeleteJobFiles(ctx context.Context, in *Del
 //
 // Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
 // cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
+//
+// A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
+// that one's files are kept it is the answer again. Another request of the same key is INVALID_ARGUMENT
+// (`idempotency_key_reused`).
 type GenerationJobServiceServer interface {
 	// Accepts what ImageService.GenerateImages would do. The job's files are the images, `0.png` and so on.
 	//

@@ -77,9 +77,15 @@ METHODS: Mapping[str, Operation] = {
     "ImageGenerationService.CreateImageEdit": Operation(
         images.ImagesJson, images.ImageEditForm, body_media=FORM, query=AZURE, waits=True
     ),
-    "GenerationJobService.SubmitImages": Operation(AcceptedJson, images.ImageGenerationBody, status=202, waits=True),
-    "GenerationJobService.SubmitVideo": Operation(AcceptedJson, VideoGenerationBody, status=202, waits=True),
-    "OpenAiVideoService.CreateVideo": Operation(videos.VideoJson, videos.VideoForm, body_media=FORM, waits=True),
+    "GenerationJobService.SubmitImages": Operation(
+        AcceptedJson, images.ImageGenerationBody, status=202, waits=True, makes_job=True
+    ),
+    "GenerationJobService.SubmitVideo": Operation(
+        AcceptedJson, VideoGenerationBody, status=202, waits=True, makes_job=True
+    ),
+    "OpenAiVideoService.CreateVideo": Operation(
+        videos.VideoJson, videos.VideoForm, body_media=FORM, waits=True, makes_job=True
+    ),
     "OpenAiVideoService.ListVideos": Operation(
         videos.VideosJson, query={"after": Text, "limit": Limit, "order": Literal["desc"]}
     ),

@@ -40,6 +40,7 @@ class Operation:
         or_media: of good answers of other kinds, which have no schema.
         waits: whether the call runs a model, and honours `x-panope-wait`, `x-panope-priority`, `cache-control` and
             `x-panope-keep-alive`.
+        makes_job: whether it is answered by a job that runs a model, and honours `idempotency-key`.
         changes: whether the method may be refused for what is there: 409.
         events: whether the answer may come as server-sent events instead.
         error: the type of the JSON of an error.
@@ -57,6 +58,7 @@ class Operation:
     media: str = JSON
     or_media: Sequence[str] = ()
     waits: bool = False
+    makes_job: bool = False
     changes: bool = False
     events: bool = False
     error: type = ErrorJson

@@ -96,15 +96,33 @@ class JobFiles:
         self._policy = policy
 
     def enqueue(
-        self, kind: str, payload: Mapping[str, Any], inputs: Mapping[str, bytes], *, owner: str, requested_by: str
+        self,
+        kind: str,
+        payload: Mapping[str, Any],
+        inputs: Mapping[str, bytes],
+        *,
+        owner: str,
+        requested_by: str,
+        key: str = "",
     ) -> JobEntry:
-        """Asks for a job of a caller, with files that it takes.
+        """Asks for a job of a caller, with files that it takes; one that the key has already made is the answer.
+
+        Args:
+            kind: names the handler.
+            payload: what it is to do.
+            inputs: the contents of its files by their names.
+            owner: the caller.
+            requested_by: for people.
+            key: the caller's name for what it asks for, known as long as the job has its files; empty for none.
 
         Raises:
             CapacityError: the disk is full (`disk_full`), or the files of jobs are past a limit (`job_files_full`).
             OverloadedError: the caller has too many jobs that have not ended (`too_many_jobs`).
             AvailabilityError: the database does not answer.
         """
+        dedupe_key = f"{key}\n{owner}" if key else ""
+        if dedupe_key and (known := self._known(dedupe_key)) is not None:
+            return self._jobs.get(known)
         name = uuid.uuid4().hex
         folder = self._store.job_files / name
         size = sum(map(len, inputs.values()))
@@ -118,9 +136,10 @@ class JobFiles:
                 folder.mkdir(mode=0o700)
                 for file, content in inputs.items():
                     (folder / file).write_bytes(content)
-            return self._jobs.enqueue(
+            made = self._jobs.enqueue(
                 kind,
                 payload,
+                dedupe_key=dedupe_key,
                 max_attempts=3,
                 requested_by=requested_by,
                 store=self._store.id,
@@ -132,6 +151,9 @@ class JobFiles:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        if made.folder != name:  # the same request came at the same time
+            shutil.rmtree(folder, ignore_errors=True)
+        return made
 
     def folder_of(self, entry: JobEntry) -> Path:
         """Where a job's files are.
@@ -218,6 +240,13 @@ class JobFiles:
             self._remove(over)
             removed += len(over)
         return removed + self._remove_orphans()
+
+    def _known(self, dedupe_key: str) -> int | None:
+        """The newest job that has its files and was asked for by this key."""
+        mine = select(func.max(job.c.id)).where(job.c.folder.is_not(None), job.c.dedupe_key == dedupe_key)
+        with self._database.read() as connection:
+            found: int | None = connection.execute(mine).scalar_one()
+        return found
 
     def _over(self) -> list[tuple[int, str]]:
         with self._database.read() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,14 @@ def split(task_input: Input) -> tuple[dict[str, Any], dict[str, bytes]]:
         else:
             values[name] = msgspec.to_builtins(value)
     return values, files
+
+
+def fingerprint(*described: Any, files: Mapping[str, bytes]) -> str:
+    """The same for the same request alone; hashes its files."""
+    digest = hashlib.sha256(msgspec.json.encode([*described, {name: len(files[name]) for name in files}]))
+    for content in files.values():
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _fields_of(task_input: Any) -> list[tuple[str, object]]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from panope_backends.errors import UnauthenticatedError
+from panope_backends.errors import InvalidInputError, UnauthenticatedError
 from panope_registry.job_files import JobFile, JobFiles
 from panope_registry.jobs import JobEntry
 from panope_registry.jobs.types import RUN
 from panope_server.access.principal import Principal, current_principal, recorded_name
 from panope_server.generation_jobs.callers import told
-from panope_server.generation_jobs.inputs import FOR_EVER, KINDS, split
+from panope_server.generation_jobs.inputs import FOR_EVER, KINDS, fingerprint, split
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Pipeline, Step
 from panope_server.runtime.async_registry.audit import AuditTrail
@@ -59,14 +59,16 @@ class GenerationJobs:
         self._jobs = jobs
         self._audit = audit
 
-    async def submit(self, call: Call, interface: str) -> JobEntry:
+    async def submit(self, call: Call, interface: str, idempotency_key: str = "") -> JobEntry:
         """Accepts a call; the job that will run it.
 
         Args:
             call: to run.
             interface: that was used, such as `rest`, for records of callers who are not known.
+            idempotency_key: by which its caller knows the request; the job that it has made already is the answer.
 
         Raises:
+            InvalidInputError: another request has made a job with the key (`idempotency_key_reused`).
             UnauthenticatedError: nobody would know whose job it is.
             PanopeError: as of a call that is run, and of `JobFiles.enqueue`.
         """
@@ -74,7 +76,7 @@ class GenerationJobs:
         if not (principal.flow or principal.is_admin):
             raise UnauthenticatedError("a job belongs to its caller: send an API key", reason="missing_api_key")
         await self._accept.take(call)
-        return await call_store(partial(self._enqueue, call, principal, recorded_name(interface)))
+        return await call_store(partial(self._enqueue, call, principal, recorded_name(interface), idempotency_key))
 
     async def file(self, job_id: int, name: str = "") -> ServedFile:
         """A file of the caller's job, the first where none is named; errors as of `JobFiles.find`."""
@@ -93,8 +95,10 @@ class GenerationJobs:
         assert call.resolved is not None, "the step Resolve comes before"
         task_of(call.input).check(call.input, self._facts_of(call.resolved))
 
-    def _enqueue(self, call: Call, principal: Principal, requested_by: str) -> JobEntry:
+    def _enqueue(self, call: Call, principal: Principal, requested_by: str, key: str) -> JobEntry:
         values, files = split(call.input)
+        kind = KINDS[task_of(call.input).name]
+        mark = fingerprint(kind, call.requested_model, values, files=files) if key else ""
         run = {
             "caller": told(principal),
             "flow": call.caller,
@@ -105,10 +109,18 @@ class GenerationJobs:
             "session": call.session,
             "user": call.user,
             "hardware": list(call.hardware),
+            "fingerprint": mark,
         }
-        kind = KINDS[task_of(call.input).name]
         payload = {"model": call.requested_model, "input": values, RUN: run}
-        return self._files.enqueue(kind, payload, files, owner=principal.flow, requested_by=requested_by)
+        job = self._files.enqueue(kind, payload, files, owner=principal.flow, requested_by=requested_by, key=key)
+        if job.payload[RUN]["fingerprint"] != mark:
+            raise InvalidInputError.at(
+                "idempotency-key",
+                "{field} is that of another request, of job {job}",
+                job=job.id,
+                reason="idempotency_key_reused",
+            )
+        return job
 
 
 def _kept(keep_alive: float | None) -> float | None:

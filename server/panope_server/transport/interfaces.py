@@ -100,8 +100,8 @@ class Jobs(Protocol):
 class GenerationJobs(Protocol):
     """Accepts generations as jobs, and hands out the files that they have made."""
 
-    async def submit(self, call: Call, interface: str) -> JobEntry:
-        """The job that will run the call, asked for by an interface such as `rest`.
+    async def submit(self, call: Call, interface: str, idempotency_key: str = "") -> JobEntry:
+        """The job that will run the call, asked for by an interface such as `rest`; an earlier one of the same key.
 
         Raises:
             PanopeError: as of a call that is run, as far as it is known before.

@@ -12,9 +12,15 @@ from panope.v1.job_service_pb2 import Job
 from panope_client.aio.concurrency import RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority, request_of
-from panope_client.errors import InvalidResponseError
+from panope_client.errors import InvalidArgumentError, InvalidResponseError
 from panope_client.messages.generated_image import GenerateImagesOptions, generate_images_request
 from panope_client.messages.video import GenerateVideoOptions, generate_video_request
+
+
+def _metadata_of(idempotency_key: str) -> tuple[tuple[str, str], ...]:
+    if not (idempotency_key.isascii() and idempotency_key.isprintable()):
+        raise InvalidArgumentError("`idempotency_key` must be printable ASCII", field="idempotency_key")
+    return (("idempotency-key", idempotency_key),) if idempotency_key else ()
 
 
 class AsyncGenerationJobCalls(AsyncConnection):
@@ -26,6 +32,7 @@ class AsyncGenerationJobCalls(AsyncConnection):
         model: str,
         *,
         priority: Priority | None = None,
+        idempotency_key: str = "",
         timeout: float | None = None,
         **options: Unpack[GenerateImagesOptions],
     ) -> Job:
@@ -35,11 +42,13 @@ class AsyncGenerationJobCalls(AsyncConnection):
             prompt: what is to be seen.
             model: `vendor/name`, of the task `image-generation`.
             priority: see the class; it is the job's.
+            idempotency_key: your name for this request, which makes one job however often it is sent; empty for none.
             timeout: see the class.
             options: see `GenerateImagesOptions`.
         """
         request = pb.SubmitImagesRequest(request=generate_images_request(prompt, model, options))
-        response = await self._call(self._generation_jobs.SubmitImages, request, timeout, priority)
+        own = _metadata_of(idempotency_key)
+        response = await self._call(self._generation_jobs.SubmitImages, request, timeout, priority, own)
         return response.job
 
     async def submit_video(
@@ -48,6 +57,7 @@ class AsyncGenerationJobCalls(AsyncConnection):
         model: str,
         *,
         priority: Priority | None = None,
+        idempotency_key: str = "",
         timeout: float | None = None,
         **options: Unpack[GenerateVideoOptions],
     ) -> Job:
@@ -57,11 +67,13 @@ class AsyncGenerationJobCalls(AsyncConnection):
             prompt: what is to be seen.
             model: `vendor/name`, of the task `video-generation`.
             priority: see the class; it is the job's.
+            idempotency_key: see `submit_images`.
             timeout: see the class.
             options: see `GenerateVideoOptions`.
         """
         request = pb.SubmitVideoRequest(request=generate_video_request(prompt, model, options))
-        response = await self._call(self._generation_jobs.SubmitVideo, request, timeout, priority)
+        own = _metadata_of(idempotency_key)
+        response = await self._call(self._generation_jobs.SubmitVideo, request, timeout, priority, own)
         return response.job
 
     async def read_job_file(

@@ -119,13 +119,16 @@ class Connection:
         request: Request,
         timeout: float | None,
         priority: Priority | None = None,
+        metadata: tuple[tuple[str, str], ...] = (),
     ) -> Response:
         """Calls a method, again where the server says that time helps, within `timeout` seconds in all.
+
+        `metadata` is beside what all calls have.
 
         Raises:
             PanopeClientError: the call failed.
         """
-        metadata = self._metadata_of(priority)
+        metadata = (*self._metadata_of(priority), *metadata)
         attempts = self._retries.start(self._timeout if timeout is None else timeout)
         while True:
             try:

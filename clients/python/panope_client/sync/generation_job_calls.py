@@ -9,11 +9,17 @@ from typing import Unpack
 from panope.v1 import generation_job_service_pb2 as pb
 from panope.v1.job_service_pb2 import Job
 from panope_client.arguments import Priority, request_of
-from panope_client.errors import InvalidResponseError
+from panope_client.errors import InvalidArgumentError, InvalidResponseError
 from panope_client.messages.generated_image import GenerateImagesOptions, generate_images_request
 from panope_client.messages.video import GenerateVideoOptions, generate_video_request
 from panope_client.sync.concurrency import RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
+
+
+def _metadata_of(idempotency_key: str) -> tuple[tuple[str, str], ...]:
+    if not (idempotency_key.isascii() and idempotency_key.isprintable()):
+        raise InvalidArgumentError("`idempotency_key` must be printable ASCII", field="idempotency_key")
+    return (("idempotency-key", idempotency_key),) if idempotency_key else ()
 
 
 class GenerationJobCalls(Connection):
@@ -25,6 +31,7 @@ class GenerationJobCalls(Connection):
         model: str,
         *,
         priority: Priority | None = None,
+        idempotency_key: str = "",
         timeout: float | None = None,
         **options: Unpack[GenerateImagesOptions],
     ) -> Job:
@@ -34,11 +41,13 @@ class GenerationJobCalls(Connection):
             prompt: what is to be seen.
             model: `vendor/name`, of the task `image-generation`.
             priority: see the class; it is the job's.
+            idempotency_key: your name for this request, which makes one job however often it is sent; empty for none.
             timeout: see the class.
             options: see `GenerateImagesOptions`.
         """
         request = pb.SubmitImagesRequest(request=generate_images_request(prompt, model, options))
-        response = self._call(self._generation_jobs.SubmitImages, request, timeout, priority)
+        own = _metadata_of(idempotency_key)
+        response = self._call(self._generation_jobs.SubmitImages, request, timeout, priority, own)
         return response.job
 
     def submit_video(
@@ -47,6 +56,7 @@ class GenerationJobCalls(Connection):
         model: str,
         *,
         priority: Priority | None = None,
+        idempotency_key: str = "",
         timeout: float | None = None,
         **options: Unpack[GenerateVideoOptions],
     ) -> Job:
@@ -56,11 +66,13 @@ class GenerationJobCalls(Connection):
             prompt: what is to be seen.
             model: `vendor/name`, of the task `video-generation`.
             priority: see the class; it is the job's.
+            idempotency_key: see `submit_images`.
             timeout: see the class.
             options: see `GenerateVideoOptions`.
         """
         request = pb.SubmitVideoRequest(request=generate_video_request(prompt, model, options))
-        response = self._call(self._generation_jobs.SubmitVideo, request, timeout, priority)
+        own = _metadata_of(idempotency_key)
+        response = self._call(self._generation_jobs.SubmitVideo, request, timeout, priority, own)
         return response.job
 
     def read_job_file(

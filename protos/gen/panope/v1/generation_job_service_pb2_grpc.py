@@ -28,6 +28,10 @@ if _version_not_supported:
 class GenerationJobServiceStub(object):
     """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
+
+    A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
+    that one's files are kept it is the answer again. Another request of the same key is INVALID_ARGUMENT
+    (`idempotency_key_reused`).
     """
 
     def __init__(self, channel):
@@ -61,6 +65,10 @@ class GenerationJobServiceStub(object):
 class GenerationJobServiceServicer(object):
     """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
+
+    A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
+    that one's files are kept it is the answer again. Another request of the same key is INVALID_ARGUMENT
+    (`idempotency_key_reused`).
     """
 
     def SubmitImages(self, request, context):
@@ -134,6 +142,10 @@ def add_GenerationJobServiceServicer_to_server(servicer, server):
 class GenerationJobService(object):
     """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
+
+    A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
+    that one's files are kept it is the answer again. Another request of the same key is INVALID_ARGUMENT
+    (`idempotency_key_reused`).
     """
 
     @staticmethod

@@ -92,6 +92,10 @@ _GenerationJobServiceDeleteJobFilesType = typing_extensions.TypeVar(
 class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesType, _GenerationJobServiceSubmitVideoType, _GenerationJobServiceReadJobFileType, _GenerationJobServiceDeleteJobFilesType]):
     """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
+
+    A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
+    that one's files are kept it is the answer again. Another request of the same key is INVALID_ARGUMENT
+    (`idempotency_key_reused`).
     """
 
     @typing.overload
@@ -181,6 +185,10 @@ GenerationJobServiceAsyncStub: typing_extensions.TypeAlias = GenerationJobServic
 class GenerationJobServiceServicer(metaclass=abc.ABCMeta):
     """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
+
+    A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
+    that one's files are kept it is the answer again. Another request of the same key is INVALID_ARGUMENT
+    (`idempotency_key_reused`).
     """
 
     @abc.abstractmethod

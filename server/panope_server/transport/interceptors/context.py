@@ -35,6 +35,10 @@ REQUEST_ID = "x-request-id"
 #: A user's session, or what else calls belong to: the log of calls keeps it.
 SESSION = "x-session-id"
 
+#: Names a request, so that it makes one job however often it is sent.
+IDEMPOTENCY_KEY = "idempotency-key"
+_MAX_KEY_CHARACTERS = 255
+
 #: Whom the call is for, where its request has no field that says so.
 USER = "x-panope-user"
 
@@ -121,6 +125,13 @@ def call_for(
         hardware=_hardware(metadata.get(HARDWARE), hardware),
         hardware_field="hardware" if hardware else HARDWARE,
     )
+
+
+def idempotency_key_of(context: Context) -> str:
+    """The name that a caller has given to its request; empty for none. InvalidInputError for one that is too long."""
+    key = metadata_of(context).get(IDEMPOTENCY_KEY, "")
+    check_length(key, IDEMPOTENCY_KEY, _MAX_KEY_CHARACTERS)
+    return key
 
 
 def _flow_of(context: Context) -> str:

@@ -32,6 +32,15 @@ def test_a_video_is_accepted_with_a_job_that_tells_what_was_asked(edge):
     assert edge.request("GET", "/v1/jobs/3").json == job
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs/video-generation", "/v1/videos"])
+def test_a_request_may_have_a_key(edge, path):
+    body = {"prompt": "a fox", "model": FILMER}
+    assert edge.request("POST", path, body, {"idempotency-key": "once"}).status < 300
+    assert edge.generation_jobs.keys[-1] == "once"
+    refused = edge.request("POST", path, body, {"idempotency-key": "a" * 256})
+    assert (refused.status, refused.error["param"]) == (400, "idempotency-key")
+
+
 def test_images_are_accepted_by_a_text_or_by_a_form(edge):
     reply = edge.request("POST", "/v1/jobs/image-generation", {"prompt": "a fox", "model": PAINTER, "n": 2})
     assert reply.status == 202, reply.body

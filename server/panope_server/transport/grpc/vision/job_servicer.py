@@ -16,7 +16,7 @@ from panope_server.transport.field_names import FieldNames
 from panope_server.transport.grpc.fields import named_model
 from panope_server.transport.grpc.registry.job_messages import file_message, id_of, job_message
 from panope_server.transport.grpc.vision import generated_images, video_servicer
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interceptors.context import Context, call_for, idempotency_key_of
 from panope_server.transport.interfaces import GenerationJobs
 from panope_server.transport.services import Services
 
@@ -90,6 +90,7 @@ class GenerationJobServicer(pb_grpc.GenerationJobServiceServicer):
         try:
             interface = f"GenerationJobService/{method}"
             call = call_for(context, model=named_model(model), task_input=read(), task=task, interface=interface)
-            return await self._jobs.submit(call, INTERFACE)
+            return await self._jobs.submit(call, INTERFACE, idempotency_key_of(context))
         except CallerError as error:
-            raise error.renamed(lambda path: f"request.{names(path)}") from None
+            # What has a hyphen is metadata, and no field of the request.
+            raise error.renamed(lambda path: path if "-" in path else f"request.{names(path)}") from None

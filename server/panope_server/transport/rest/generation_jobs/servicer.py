@@ -13,7 +13,7 @@ from panope.rest.v1.path_pb2 import JobPath
 from panope_backends.errors import CallerError
 from panope_server.pipeline.call import Call
 from panope_server.transport.field_names import FieldNames
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interceptors.context import Context, call_for, idempotency_key_of
 from panope_server.transport.interfaces import GenerationJobs
 from panope_server.transport.job_json import JobJson, job_id_of, job_json
 from panope_server.transport.rest.forms.multipart import read_form
@@ -71,7 +71,7 @@ class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
             task="image-generation",
             interface="GenerationJobService/SubmitImages",
         )
-        job = await self._submitted(call, images.NAMES)
+        job = await self._submitted(call, images.NAMES, context)
         unknown.tell(context)
         return accepted_response(AcceptedJson(job=job), context)
 
@@ -87,7 +87,7 @@ class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
             task="video-generation",
             interface="GenerationJobService/SubmitVideo",
         )
-        job = await self._submitted(call, videos.NAMES)
+        job = await self._submitted(call, videos.NAMES, context)
         unknown.tell(context)
         return accepted_response(AcceptedJson(job=job), context)
 
@@ -96,8 +96,8 @@ class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
         query_of(context)
         return json_response(job_json(await self._jobs.delete_files(job_id_of(request.job))))
 
-    async def _submitted(self, call: Call, names: Mapping[str, str]) -> JobJson:
+    async def _submitted(self, call: Call, names: Mapping[str, str], context: Context) -> JobJson:
         try:
-            return job_json(await self._jobs.submit(call, INTERFACE))
+            return job_json(await self._jobs.submit(call, INTERFACE, idempotency_key_of(context)))
         except CallerError as error:
             raise error.renamed(FieldNames(names)) from None

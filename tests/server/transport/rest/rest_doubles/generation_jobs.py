@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,9 +32,11 @@ class FakeGenerationJobs:
     jobs: FakeJobs
     folder: Path
     front: Pipeline | None = None
+    keys: list[str] = field(default_factory=list)
 
-    async def submit(self, call: Call, interface: str) -> JobEntry:
+    async def submit(self, call: Call, interface: str, idempotency_key: str = "") -> JobEntry:
         assert self.front is not None
+        self.keys.append(idempotency_key)
         await self.front.take(call)
         model = replace(self.jobs.entries[1], id=3, kind=KINDS[task_of(call.input).name], status=JobStatus.QUEUED)
         values, _ = split(call.input)

@@ -13,7 +13,7 @@ from panope_registry.jobs import JobEntry
 from panope_registry.jobs.kinds import GENERATE_VIDEO
 from panope_server.tasks.vision.diffusion_spec import DiffusionSpec
 from panope_server.transport.field_names import FieldNames
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interceptors.context import Context, call_for, idempotency_key_of
 from panope_server.transport.interfaces import GenerationJobs, Jobs, Models
 from panope_server.transport.paging import MAX_PAGE_SIZE
 from panope_server.transport.rest.forms.multipart import read_form
@@ -73,7 +73,7 @@ class OpenAiVideoServicer(pb_grpc.OpenAiVideoServiceServicer):
             interface="OpenAiVideoService/CreateVideo",
         )
         try:
-            job = await self._generation_jobs.submit(call, INTERFACE)
+            job = await self._generation_jobs.submit(call, INTERFACE, idempotency_key_of(context))
         except CallerError as error:
             raise error.renamed(_NAMES) from None
         unknown.tell(context)
