@@ -113,9 +113,9 @@ class Scheduler:
         return list(step.parts.values())
 
     def _classes(self) -> tuple[int, int]:
-        """The most urgent class of what there is to compute, and the least."""
-        classes = [sequence.priority_class for sequence in (*self.running, *self.waiting)]
-        return min(classes, default=0), max(classes, default=0)
+        """The most urgent class of what there is to compute, and the least: both lists are in the order of ranks."""
+        ends = [each.priority_class for found in (self.running, self.waiting) for each in (*found[:1], *found[-1:])]
+        return min(ends, default=0), max(ends, default=0)
 
     def _fill(self, step: _Step, lowest: int) -> None:
         """Adds what there is to compute in a class and above."""
