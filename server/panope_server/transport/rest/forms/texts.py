@@ -14,6 +14,12 @@ from panope_server.transport.rest.forms.multipart import Form
 S = TypeVar("S", bound=msgspec.Struct)
 
 
+def unknown_field(name: str) -> InvalidInputError:
+    """What is told of a field that the form does not have."""
+    shown = name[:64]
+    return InvalidInputError(f"unknown field `{shown}`", field=shown, reason="unknown_field")
+
+
 def read_texts(
     form: Form,
     schema: type[S],

@@ -6,7 +6,7 @@ from panope_backends.errors import InvalidInputError
 from panope_server.tasks.vision.image_generation import ImageGenerationInput
 from panope_server.tasks.vision.images import Image
 from panope_server.transport.rest.forms.multipart import Form
-from panope_server.transport.rest.forms.texts import read_texts
+from panope_server.transport.rest.forms.texts import read_texts, unknown_field
 from panope_server.transport.rest.image_generation.openai_schemas import REFUSED, ImageEditForm, input_of
 from panope_server.transport.rest.json.refusals import UNSUPPORTED_FIELD
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
@@ -49,6 +49,6 @@ def _files(form: Form, unknown: UnknownFields) -> dict[str, bytes]:
 def _refuse(name: str, value: str | bytes, unknown: UnknownFields) -> None:
     refusal = REFUSED.get(name)
     if refusal is None:
-        unknown.add(name, InvalidInputError(f"unknown field `{name[:64]}`", field=name[:64], reason="unknown_field"))
+        unknown.add(name, unknown_field(name))
     elif value not in {str(each).lower() for each in refusal.neutral}:
         raise InvalidInputError(f"`{name}` {refusal.reason}", field=name, reason=UNSUPPORTED_FIELD)

@@ -14,6 +14,7 @@ from panope_server.tasks.links import file_url
 from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.rest.forms.multipart import Form
+from panope_server.transport.rest.forms.texts import unknown_field
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.speech.audio_bodies import AudioFile
 from panope_server.transport.rest.speech.chunking import ServerVad, read_chunking
@@ -147,7 +148,7 @@ def asked(form: Form, unknown: UnknownFields, *, translate: bool) -> Asked:
         raise InvalidInputError("`chunking_strategy` has no effect where `vad` is false", field="chunking_strategy")
     kind = _format(given.get("response_format") or "json", stream=stream)
     if translate and granularities:
-        unknown.add("timestamp_granularities", _unknown("timestamp_granularities"))
+        unknown.add("timestamp_granularities", unknown_field("timestamp_granularities"))
     _check_granularities(granularities, kind)
     task_input = TranscribeInput(
         file.content,
@@ -180,7 +181,7 @@ def the_file(form: Form, url: str | None, unknown: UnknownFields) -> AudioFile:
     """
     for name in form.files:
         if name != "file":
-            unknown.add(name, _unknown(name))
+            unknown.add(name, unknown_field(name))
     file = form.files.get("file")
     if url is not None:
         if file is not None:
@@ -217,16 +218,12 @@ def single_texts(texts: Mapping[str, Sequence[str]], known: Sequence[str], unkno
                 "`file` is a text; send the audio as a file, as `-F file=@talk.wav` does", field="file"
             )
         if name not in known:
-            unknown.add(name, _unknown(name))
+            unknown.add(name, unknown_field(name))
             continue
         if len(values) > 1:
             raise InvalidInputError(f"`{name}` is given twice", field=name)
         given[name] = values[0]
     return given
-
-
-def _unknown(name: str) -> InvalidInputError:
-    return InvalidInputError(f"unknown field `{name[:64]}`", field=name[:64], reason="unknown_field")
 
 
 def _format(text: str, *, stream: bool) -> Format:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
@@ -15,8 +14,8 @@ from panope_server.tasks.vision.frame_interpolation import (
     FrameInterpolationInput,
 )
 from panope_server.tasks.vision.video_generation import VideoFormat
-from panope_server.transport.json_errors import misfit
 from panope_server.transport.rest.forms.multipart import Form
+from panope_server.transport.rest.forms.texts import read_texts, unknown_field
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
 _FILE = "file"
@@ -54,23 +53,18 @@ def read_interpolation(form: Form, unknown: UnknownFields) -> tuple[FrameInterpo
     """
     if _FILE not in form.files:
         raise InvalidInputError(f"`{_FILE}` is missing: send the video as a file", field=_FILE)
-    given: dict[str, Any] = {}
-    for name in [*form.texts, *form.files]:
-        if name not in _TEXTS and (name != _FILE or name in form.texts):
-            unknown.add(
-                name, InvalidInputError(f"unknown field `{name[:64]}`", field=name[:64], reason="unknown_field")
-            )
-        elif name in form.texts:
-            if len(form.texts[name]) > 1:
-                raise InvalidInputError(f"`{name}` is given twice", field=name)
-            given[name] = form.texts[name][0]
-        elif name != _FILE:
+    for name in form.files:
+        if name in _TEXTS:
             raise InvalidInputError(f"`{name}` must be a text", field=name)
-    try:
-        # What stands in a form is text, numbers too.
-        told = msgspec.convert(given | {_FILE: ""}, VideoInterpolationForm, strict=False)
-    except msgspec.ValidationError as error:
-        raise misfit(error, VideoInterpolationForm, "") from None
+        if name != _FILE:
+            unknown.add(name, unknown_field(name))
+    told = read_texts(
+        form,
+        VideoInterpolationForm,
+        lambda name, _: unknown.add(name, unknown_field(name)),
+        files=(_FILE,),
+        given={_FILE: ""},
+    )
     task_input = FrameInterpolationInput(
         form.files[_FILE], told.factor or 0, told.frames_per_second or 0.0, told.output_format
     )

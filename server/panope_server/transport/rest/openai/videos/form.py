@@ -6,7 +6,7 @@ from typing import Any
 
 from panope_backends.errors import InvalidInputError
 from panope_server.transport.rest.forms.multipart import Form
-from panope_server.transport.rest.forms.texts import read_texts
+from panope_server.transport.rest.forms.texts import read_texts, unknown_field
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 from panope_server.transport.rest.openai.videos.schemas import INPUT_REFERENCE, VideoForm
 
@@ -23,8 +23,7 @@ def read_video_form(form: Form, unknown: UnknownFields) -> tuple[VideoForm, byte
 
     def refuse(name: str, _: str) -> None:
         if name != _IMAGE_URL:
-            shown = name[:64]
-            unknown.add(name, InvalidInputError(f"unknown field `{shown}`", field=shown, reason="unknown_field"))
+            unknown.add(name, unknown_field(name))
 
     for name in form.files:
         if name != INPUT_REFERENCE:
