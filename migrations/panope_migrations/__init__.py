@@ -1,4 +1,4 @@
 """The registry's schema, step by step."""
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest version; a test compares it with the versions folder."""

@@ -121,8 +121,8 @@ class JobFiles:
             AvailabilityError: the database does not answer.
         """
         dedupe_key = f"{key}\n{owner}" if key else ""
-        if dedupe_key and (known := self._known(dedupe_key)) is not None:
-            return self._jobs.get(known)
+        if (known := self._jobs.find(dedupe_key)) is not None:
+            return known
         name = uuid.uuid4().hex
         folder = self._store.job_files / name
         size = sum(map(len, inputs.values()))
@@ -240,13 +240,6 @@ class JobFiles:
             self._remove(over)
             removed += len(over)
         return removed + self._remove_orphans()
-
-    def _known(self, dedupe_key: str) -> int | None:
-        """The newest job that has its files and was asked for by this key."""
-        mine = select(func.max(job.c.id)).where(job.c.folder.is_not(None), job.c.dedupe_key == dedupe_key)
-        with self._database.read() as connection:
-            found: int | None = connection.execute(mine).scalar_one()
-        return found
 
     def _over(self) -> list[tuple[int, str]]:
         with self._database.read() as connection:

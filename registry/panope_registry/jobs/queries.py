@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, func, select
 
 from panope_registry.jobs.types import JobEntry, JobPart, JobProgress, JobStatus
-from panope_registry.tables.job_tables import HAS_KEY_AND_IS_OPEN, job, job_dependency
+from panope_registry.tables.job_tables import KEEPS_ITS_KEY, job, job_dependency
 
 _NEEDS = select(func.aggregate_strings(cast(job_dependency.c.depends_on_id, Text), " ")).where(
     job_dependency.c.job_id == job.c.id
@@ -17,7 +17,7 @@ JOB_COLUMNS = (job, _NEEDS.correlate(job).scalar_subquery().label("needs"))
 """The columns that `entry_of` reads."""
 
 _BY_ID = select(*JOB_COLUMNS).where(job.c.id == bindparam("job_id"))
-_BY_KEY = select(*JOB_COLUMNS).where(job.c.dedupe_key == bindparam("key"), HAS_KEY_AND_IS_OPEN)
+_BY_KEY = select(*JOB_COLUMNS).where(job.c.dedupe_key == bindparam("key"), KEEPS_ITS_KEY)
 
 
 def find_job(connection: Connection, job_id: int) -> JobEntry | None:
@@ -48,8 +48,8 @@ def find_jobs(
     return [entry_of(row) for row in connection.execute(wanted)]
 
 
-def find_open_job(connection: Connection, dedupe_key: str) -> JobEntry | None:
-    """Finds the open job of a dedupe key."""
+def find_keyed_job(connection: Connection, dedupe_key: str) -> JobEntry | None:
+    """Finds the job of a dedupe key that is open, or has its files."""
     row = connection.execute(_BY_KEY, {"key": dedupe_key}).one_or_none() if dedupe_key else None
     return None if row is None else entry_of(row)
 

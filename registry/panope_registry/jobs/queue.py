@@ -85,7 +85,7 @@ class Jobs:
         file_bytes: int = 0,
         check: Callable[[Connection], object] | None = None,
     ) -> JobEntry:
-        """Asks for work; an unfinished job of the same `dedupe_key` is the answer if there is one.
+        """Asks for work; a job of the same `dedupe_key` that is open, or has its files, is the answer if there is one.
 
         Args:
             kind: names the handler.
@@ -131,7 +131,7 @@ class Jobs:
         for _ in range(_ENQUEUE_ATTEMPTS):
             try:
                 with self.database.write() as connection:
-                    entry = queries.find_open_job(connection, dedupe_key)
+                    entry = queries.find_keyed_job(connection, dedupe_key)
                     if entry is None:
                         if check is not None:
                             check(connection)
@@ -150,6 +150,11 @@ class Jobs:
         """
         with self.database.read() as connection:
             return _require(connection, job_id)
+
+    def find(self, dedupe_key: str) -> JobEntry | None:
+        """Returns the job that is the answer to requests of a key; None when the next makes one, or without a key."""
+        with self.database.read() as connection:
+            return queries.find_keyed_job(connection, dedupe_key)
 
     def list(
         self,

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from panope_registry.tables.columns import Identifier, Json, JsonList, UtcDateTime
 from panope_registry.tables.model_tables import metadata
 
-HAS_KEY_AND_IS_OPEN = text("dedupe_key <> '' AND status IN ('waiting', 'queued', 'running')")
+KEEPS_ITS_KEY = text("dedupe_key <> '' AND (status IN ('waiting', 'queued', 'running') OR folder IS NOT NULL)")
 _IS_QUEUED = text("status = 'queued'")
 _IS_RUNNING = text("status = 'running'")
 _HAS_FOLDER = text("folder IS NOT NULL")
@@ -67,11 +67,11 @@ job = Table(
     ),
     CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
     Index(
-        "uq_job_dedupe_key_open",
+        "uq_job_dedupe_key_kept",
         "dedupe_key",
         unique=True,
-        sqlite_where=HAS_KEY_AND_IS_OPEN,
-        postgresql_where=HAS_KEY_AND_IS_OPEN,
+        sqlite_where=KEEPS_ITS_KEY,
+        postgresql_where=KEEPS_ITS_KEY,
     ),
     Index("ix_job_folder", "folder", sqlite_where=_HAS_FOLDER, postgresql_where=_HAS_FOLDER),
     Index("ix_job_running", "lease_until", sqlite_where=_IS_RUNNING, postgresql_where=_IS_RUNNING),

@@ -37,6 +37,15 @@ def test_the_same_work_is_one_job_until_it_ends(jobs: Jobs, claims: Claims) -> N
     assert jobs.enqueue("k", {}, dedupe_key="pull v/m").id != first.id
 
 
+def test_the_same_work_is_one_job_while_it_has_its_files(jobs: Jobs, claims: Claims) -> None:
+    first = jobs.enqueue("k", {}, dedupe_key="w", folder="films")
+    _succeed_next(claims)
+    found = jobs.find("w")
+    assert found is not None and found.status is JobStatus.SUCCEEDED
+    assert jobs.enqueue("k", {}, dedupe_key="w", folder="other").id == first.id == found.id
+    assert jobs.find("") is None is jobs.find("x")
+
+
 def test_work_without_a_key_is_never_the_same(jobs: Jobs) -> None:
     assert jobs.enqueue("k", {}).id != jobs.enqueue("k", {}).id
 
