@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--texts", type=int, default=8, help="in a call of the many")
     parser.add_argument("--words", type=int, default=60, help="in each text")
-    parser.add_argument("--tokens", type=int, default=32, help="of an answer")
+    parser.add_argument("--tokens", type=int, default=8, help="of an answer")
     parser.add_argument("--nice", type=int, default=5, help="of the program that makes the many calls")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the server")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))

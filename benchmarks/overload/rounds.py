@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import psutil
+from rich.console import Console
 
 from benchmarks.overload.calls import Caller, Case, Outcomes, singles
 from benchmarks.overload.generator import Generator
@@ -19,6 +20,8 @@ GOODPUT_AIM, REFUSED_MS_AIM, URGENT_AIM, MODEST_AIM = 0.9, 10.0, 1.3, 1.2
 SLICES = 4
 #: After a load, for what it has begun to end.
 PAUSE_SECONDS = 0.3
+
+console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -128,14 +131,18 @@ def p95(values: Sequence[float]) -> float:
 
 
 async def one_round(address: str, case: Case, seconds: float, generator: Generator, server: psutil.Process) -> Round:
-    """Everything once."""
+    """Everything once; what is measured next is told, for with calls of seconds a phase takes a minute."""
+    console.print("  idle and peak")
     urgent, modest = Caller(address, "10.0.0.2", "high"), Caller(address, "10.0.0.3")
     await singles(urgent, case, seconds / SLICES)  # engines and connections warm up
     full, peak_seconds, peak_cpu = await timed_load(generator, "peak", seconds, server)
     rate = TIMES_CAPACITY * len(full.answered) / peak_seconds
+    console.print(f"  overload: {rate:.1f} calls a second")
     alone, overload_seconds, overload_cpu = await timed_load(generator, "overload", seconds, server, rate)
+    console.print("  high priority beside others")
     loads = "", "refused", "overload"
     idle, beside_refused, overloaded = await in_turns(urgent, case, seconds, generator, loads, rate)
+    console.print("  a caller beside a neighbour")
     beside, flooded = await in_turns(modest, case, seconds, generator, ("neighbour", "flood"))
     await asyncio.gather(urgent.channel.close(), modest.channel.close())
     return Round(
