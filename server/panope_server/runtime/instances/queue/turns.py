@@ -3,7 +3,8 @@
 Between callers it is deficit round robin (M. Shreedhar, G. Varghese, Efficient Fair Queuing Using Deficit Round-Robin,
 1996) with credit that may be overdrawn: a caller has its turn while its credit is above 0, an entry costs its work, and
 when no caller has credit left all get a turn's more. So over any time two callers that wait both have the same work
-handed over, but for one turn and one entry.
+handed over, but for one turn and one entry. A turn is what an entry of those that wait costs in the mean: so small calls
+take turns one by one, in models that take seconds for each as in those that take thousands in a second.
 
 Looking who is next changes nothing; `count` does, when an entry is about to be handed over.
 """
@@ -17,8 +18,8 @@ from itertools import takewhile
 
 from panope_server.runtime.instances.in_flight import Entry
 
-#: Work that a caller hands over before it goes behind the other callers.
-TURN_WORK = 1024
+#: The most work that a caller hands over before it goes behind the other callers.
+MAX_TURN_WORK = 1024
 #: Items that a call hands over before it goes behind the other calls of its caller.
 TURN_ITEMS = 32
 
@@ -47,6 +48,9 @@ class _Flow:
 class CallTurns:
     """The calls of one caller in one class: those of a higher priority first, those of one priority in turns.
 
+    Args:
+        credit: of the caller, to begin with.
+
     Attributes:
         credit: of the caller.
         work: of all that waits.
@@ -54,8 +58,8 @@ class CallTurns:
 
     __slots__ = ("_flows", "_lines", "credit", "work")
 
-    def __init__(self) -> None:
-        self.credit = TURN_WORK
+    def __init__(self, credit: int = 0) -> None:
+        self.credit = credit
         self.work = 0
         self._flows: dict[int, _Flow] = {}  # in the order they came
         self._lines: dict[int, OrderedDict[int, _Flow]] = {}  # by priority, in the order of their turns
@@ -120,6 +124,7 @@ class CallerTurns:
 
     def __init__(self) -> None:
         self._callers: OrderedDict[str, CallTurns] = OrderedDict()  # in the order of their turns
+        self._entries = 0
         self.work = 0
 
     @property
@@ -129,16 +134,18 @@ class CallerTurns:
 
     def add(self, entry: Entry) -> None:
         """Takes an entry in."""
+        self._entries += 1
+        self.work += entry.work
         calls = self._callers.get(entry.caller)
         if calls is None:
-            calls = self._callers[entry.caller] = CallTurns()
+            calls = self._callers[entry.caller] = CallTurns(self._turn)
         calls.add(entry)
-        self.work += entry.work
 
     def remove(self, entry: Entry) -> None:
         """Lets an entry go; a caller of which nothing waits has neither credit nor debt."""
         calls = self._callers[entry.caller]
         calls.remove(entry)
+        self._entries -= 1
         self.work -= entry.work
         if calls.is_empty:
             del self._callers[entry.caller]
@@ -163,13 +170,19 @@ class CallerTurns:
         """Counts an entry that is about to be handed over; a caller whose turn is over goes behind the others."""
         calls = self._callers[entry.caller]
         if calls.credit <= 0:  # nobody had any who could have been next
-            more = (-calls.credit // TURN_WORK + 1) * TURN_WORK
+            turn = self._turn
+            more = (-calls.credit // turn + 1) * turn
             for each in self._callers.values():
-                each.credit = min(TURN_WORK, each.credit + more)
+                each.credit = min(turn, each.credit + more)
         calls.count(entry)
         calls.credit -= entry.work
         if calls.credit <= 0:
             self._callers.move_to_end(entry.caller)
+
+    @property
+    def _turn(self) -> int:
+        """Work that a caller hands over now before it goes behind the others."""
+        return min(MAX_TURN_WORK, max(1, self.work // self._entries))
 
     def work_of(self, caller: str) -> int:
         """What waits of a caller."""

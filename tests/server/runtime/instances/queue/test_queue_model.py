@@ -15,10 +15,10 @@ from panope_backends.errors import DeadlineError, OverloadedError, PanopeError
 from panope_server.config import Limits
 from panope_server.runtime.instances.in_flight import Entry
 from panope_server.runtime.instances.queue.request_queue import RequestQueue
-from panope_server.runtime.instances.queue.turns import TURN_WORK
+from panope_server.runtime.instances.queue.turns import MAX_TURN_WORK
 
-LIMITS = Limits(max_queue_items=24, max_queue_bytes=4_000, max_queue_work=12 * TURN_WORK)
-MOST_WORK = 2 * TURN_WORK
+LIMITS = Limits(max_queue_items=24, max_queue_bytes=4_000, max_queue_work=12 * MAX_TURN_WORK)
+MOST_WORK = 2 * MAX_TURN_WORK
 
 Callers = st.sampled_from("abc")
 
