@@ -41,9 +41,11 @@ def test_the_same_work_is_one_job_while_it_has_its_files(jobs: Jobs, claims: Cla
     first = jobs.enqueue("k", {}, dedupe_key="w", folder="films")
     _succeed_next(claims)
     found = jobs.find("w")
-    assert found is not None and found.status is JobStatus.SUCCEEDED
+    assert found is not None
+    assert found.status is JobStatus.SUCCEEDED
     assert jobs.enqueue("k", {}, dedupe_key="w", folder="other").id == first.id == found.id
-    assert jobs.find("") is None is jobs.find("x")
+    assert jobs.find("") is None
+    assert jobs.find("x") is None
 
 
 def test_work_without_a_key_is_never_the_same(jobs: Jobs) -> None:

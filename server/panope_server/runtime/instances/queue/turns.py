@@ -3,7 +3,7 @@
 Between callers it is deficit round robin (M. Shreedhar, G. Varghese, Efficient Fair Queuing Using Deficit Round-Robin,
 1996) with credit that may be overdrawn: a caller has its turn while its credit is above 0, an entry costs its work, and
 when no caller has credit left all get a turn's more. So over any time two callers that wait both have the same work
-handed over, but for one turn and one entry. A turn is what an entry of those that wait costs in the mean: so small calls
+handed over, but for one turn and one entry. A turn is what an entry of those that wait costs in the mean: small calls
 take turns one by one, in models that take seconds for each as in those that take thousands in a second.
 
 Looking who is next changes nothing; `count` does, when an entry is about to be handed over.
