@@ -150,7 +150,9 @@ class VideoReader:
         self._container.close()
 
     def parts(self) -> Iterator[TimedFrame | Any]:
-        """Each frame in its order, and each packet of sound as the file has it.
+        """Each frame in its order, and each packet of sound as the file has it; None for what shows nothing.
+
+        So between two parts no more is read than one frame, however many a file has that are never shown.
 
         Raises:
             InvalidInputError: the file is damaged or cut, a frame is of another size than the first, or it has more
@@ -167,15 +169,19 @@ class VideoReader:
             if packet.pts is not None and packet.time_base:
                 end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
             if packet.stream is not self._stream:
-                if packet.stream is self.audio and packet.size and packet.dts is not None:
-                    yield packet
+                is_sound = packet.stream is self.audio and packet.size and packet.dts is not None
+                yield packet if is_sound else None
                 continue
-            for frame in packet.decode():
+            frames = packet.decode()
+            if packet.size and not frames:
+                yield None
+            for frame in frames:
                 count += 1
                 self._check_count(count)
                 ticks = last + self._usual_ticks() if frame.pts is None else frame.pts
                 if count > 1 and ticks <= last:
-                    continue  # it is shown for no time
+                    yield None  # it is shown for no time
+                    continue
                 last = ticks
                 yield TimedFrame(self._pixels(frame, count), ticks)
         self._check_end(count, end)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -17,10 +18,11 @@ from panope_backends.media.video_reader import Coloring, Pixels
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How a kind of file is written: a codec of FFmpeg, its options, and the sound that it may hold."""
+    """How a kind of file is written: a codec of FFmpeg, its options, the longest side, and what sound it may hold."""
 
     codec: str
     options: dict[str, str]
+    max_side: int
     sound: frozenset[str]
 
 
@@ -29,17 +31,26 @@ _KINDS = {
     "mp4": _Kind(
         "libx264",
         {"crf": "18", "preset": "medium", "threads": "1"},
+        16_384,
         frozenset({"aac", "mp3", "mp3float", "alac", "ac3", "eac3", "opus", "libopus", "flac"}),
     ),
     "webm": _Kind(
         "libvpx-vp9",
         {"crf": "24", "b": "0", "threads": "1"},
+        65_535,
         frozenset({"opus", "libopus", "vorbis", "libvorbis"}),
     ),
 }
 
 VIDEO_KINDS = tuple(_KINDS)
 """What can be written."""
+
+MAX_SIDES = {kind: how.max_side for kind, how in _KINDS.items()}
+"""Pixels that a frame may have on a side, by the kind of file."""
+
+
+class TimesError(Exception):
+    """A file has no room for the times of a frame or of sound: they are too far apart, too late, or go back."""
 
 
 class VideoWriter:
@@ -57,6 +68,8 @@ class VideoWriter:
 
     Attributes:
         has_audio: whether the file can hold that sound.
+
+    Every method raises TimesError for times that the file has no room for.
 
     Raises:
         PreconditionError: the package `av` is not installed.
@@ -106,19 +119,31 @@ class VideoWriter:
         frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         if self._coloring is not None:
             frame = frame.reformat(format=self._format, dst_colorspace=self._coloring.space)
-        frame.pts = ticks
-        self._container.mux(self._stream.encode(frame))
+        with self._times():
+            frame.pts = ticks
+            self._container.mux(self._stream.encode(frame))
 
     def add_audio(self, packet: Any) -> None:
         """Adds a packet of the sound; it is left out where the file cannot hold it."""
         if self._sound is not None:
             packet.stream = self._sound
-            self._container.mux(packet)
+            with self._times():
+                self._container.mux(packet)
 
     def close(self) -> None:
         """Writes what is left, and the end of the file."""
-        self._container.mux(self._stream.encode())
-        self._container.close()
+        with self._times():
+            self._container.mux(self._stream.encode())
+            self._container.close()
+
+    @contextmanager
+    def _times(self) -> Iterator[None]:
+        """Where FFmpeg is given times; it looks at them when it writes what it has kept back, too."""
+        found = self._av.error
+        try:
+            yield
+        except (OverflowError, found.ArgumentError, found.PatchWelcomeError) as error:
+            raise TimesError from error
 
     def abandon(self) -> None:
         """Frees what was written so far."""

@@ -98,7 +98,8 @@ class GenerationJobs:
     def _enqueue(self, call: Call, principal: Principal, requested_by: str, key: str) -> JobEntry:
         values, files = split(call.input)
         kind = KINDS[task_of(call.input).name]
-        mark = fingerprint(kind, call.requested_model, values, files=files) if key else ""
+        asked = (kind, call.requested_model, values, call.hardware)
+        mark = fingerprint(*asked, files=files) if key else ""
         run = {
             "caller": told(principal),
             "flow": call.caller,

@@ -18,9 +18,12 @@ from panope_server.tasks.vision.video_generation import Video, VideoGenerationIn
 IMAGE = Image(content=b"png")
 
 
-def call_of(prompt: str = "a fox", image: Image | None = IMAGE, owner: str = "k1") -> Call:
-    wanted = VideoGenerationInput(prompt, image=image)
-    return Call("acme/wan", wanted, "video-generation", "GenerationJobService/SubmitVideo", "r1", caller=f"key:{owner}")
+def call_of(
+    prompt: str = "a fox", image: Image | None = IMAGE, owner: str = "k1", hardware: tuple[str, ...] = ()
+) -> Call:
+    wanted, caller = VideoGenerationInput(prompt, image=image), f"key:{owner}"
+    interface = "GenerationJobService/SubmitVideo"
+    return Call("acme/wan", wanted, "video-generation", interface, "r1", caller=caller, hardware=hardware)
 
 
 async def film(call: Call) -> None:
@@ -51,8 +54,8 @@ async def test_requests_of_one_key_at_a_time_make_one_job_with_one_folder(server
 
 @pytest.mark.parametrize(
     "other",
-    [call_of("a dog"), call_of(image=None), call_of(image=Image(content=b"gif"))],
-    ids=["text", "none", "image"],
+    [call_of("a dog"), call_of(image=None), call_of(image=Image(content=b"gif")), call_of(hardware=("openvino",))],
+    ids=["text", "none", "image", "hardware"],
 )
 async def test_the_key_of_another_request_is_refused(server: Any, other: Call) -> None:
     await server.jobs.submit(call_of(), "grpc", "once")

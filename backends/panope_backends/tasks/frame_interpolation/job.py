@@ -13,13 +13,16 @@ from panope.worker.v1 import frame_interpolation_pb2 as messages
 from panope.worker.v1.video_generation_pb2 import VideoPiece
 from panope_backends.errors import InvalidInputError
 from panope_backends.media.video_reader import Pixels, TimedFrame, VideoReader
-from panope_backends.media.video_writer import VideoWriter
+from panope_backends.media.video_writer import MAX_SIDES, TimesError, VideoWriter
 from panope_backends.tasks.frame_interpolation.between import HALF, FramesBetween
 from panope_backends.tasks.frame_interpolation.timeline import Timeline
 from panope_backends.tasks.task import DeviceJob
 
 #: Of one part of an answer.
 PIECE_BYTES = 1 << 20
+
+PARTS_OF_STEP = 16
+"""Of a file, that one step reads at most where none is a frame: packets of sound, and frames that are never shown."""
 
 _MESSAGE = messages.FrameInterpolationOutput
 
@@ -58,6 +61,8 @@ class InterpolationJob(DeviceJob):
         with self._running:
             try:
                 return (b"", True) if self._is_closed else next(self._parts)
+            except TimesError as error:
+                raise self._no_room() from error
             finally:
                 if self._is_closed:
                     self._free()
@@ -90,9 +95,14 @@ class InterpolationJob(DeviceJob):
     def _interpolated(self) -> Iterator[bytes]:
         """A message for each frame that was written."""
         before: TimedFrame | None = None
+        unseen = 0
         for part in self._reader.parts():
             if not isinstance(part, TimedFrame):
-                self._add_audio(part)
+                if part is not None:
+                    self._add_audio(part)
+                unseen += 1
+                if unseen % PARTS_OF_STEP == 0:
+                    yield self._progress()
                 continue
             if before is None:
                 self._begin(part.pixels)
@@ -109,6 +119,15 @@ class InterpolationJob(DeviceJob):
     def _begin(self, pixels: Pixels) -> None:
         height, width = pixels.shape[:2]
         self._model.check_size(height, width, "video")
+        if max(height, width) > (most := MAX_SIDES[self._format]):
+            raise InvalidInputError.at(
+                "video",
+                "{field} has frames of {width:,} × {height:,} pixels; `{kind}` files take at most {most:,} on a side",
+                width=width,
+                height=height,
+                kind=self._format,
+                most=most,
+            )
         self._size = width, height
         reader, timeline = self._reader, self._timeline
         self._writer = VideoWriter(
@@ -134,6 +153,7 @@ class InterpolationJob(DeviceJob):
 
     def _between(self, first: TimedFrame, second: TimedFrame) -> Iterator[bytes]:
         self._made.clear()
+        self._check_count(self._count + self._timeline.count(first.ticks, second.ticks))
         for ticks, part in self._timeline.between(first.ticks, second.ticks):
             yield self._write(self._frame(first.pixels, second.pixels, part), ticks)
 
@@ -155,15 +175,26 @@ class InterpolationJob(DeviceJob):
 
     def _write(self, pixels: Pixels, ticks: int) -> bytes:
         assert self._writer is not None
-        if self._count == self._max_frames:
+        self._check_count(self._count + 1)
+        self._writer.add(pixels, ticks)
+        self._count += 1
+        return self._progress()
+
+    def _check_count(self, count: int) -> None:
+        if count > self._max_frames:
             raise InvalidInputError.at(
                 "video",
                 "{field} would become one of more than {limit:,} frames, which is the limit",
                 limit=self._max_frames,
             )
-        self._writer.add(pixels, ticks)
-        self._count += 1
-        return self._progress()
+
+    def _no_room(self) -> InvalidInputError:
+        return InvalidInputError.at(
+            "video",
+            "{field} has times, of its frames or of its sound, that `{kind}` files cannot hold: they are too late, too"
+            " far apart, or go back",
+            kind=self._format,
+        )
 
     def _progress(self) -> bytes:
         total = self._timeline.total(self._reader.frames)

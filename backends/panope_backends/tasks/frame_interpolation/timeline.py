@@ -35,6 +35,10 @@ class Timeline(ABC):
         """
 
     @abstractmethod
+    def count(self, first: int, second: int) -> int:
+        """How many those are."""
+
+    @abstractmethod
     def last(self, ticks: int) -> Iterator[Shown]:
         """What is shown when the last frame is; nothing where no frame falls on it."""
 
@@ -61,6 +65,11 @@ class Multiplied(Timeline):
         """The earlier frame, and those behind it."""
         for step in range(self._factor):
             yield self._tick(first * self._factor + (second - first) * step), Fraction(step, self._factor)
+
+    def count(self, first: int, second: int) -> int:
+        """As many each time."""
+        del first, second
+        return self._factor
 
     def last(self, ticks: int) -> Iterator[Shown]:
         """The last frame."""
@@ -91,10 +100,14 @@ class Resampled(Timeline):
 
     def between(self, first: int, second: int) -> Iterator[Shown]:
         """Those whose time has come."""
-        start = self._begin(first)
-        begin, end = ((ticks - start) * self._ticks for ticks in (first, second))
+        begin, end = self._span(first, second)
         for tick in range(math.ceil(begin), math.ceil(end)):
             yield self._tick(tick), (tick - begin) / (end - begin)
+
+    def count(self, first: int, second: int) -> int:
+        """Those whose time has come."""
+        begin, end = self._span(first, second)
+        return math.ceil(end) - math.ceil(begin)
 
     def last(self, ticks: int) -> Iterator[Shown]:
         """The last frame, where its time is that of a frame; without a frame before it, always."""
@@ -106,6 +119,11 @@ class Resampled(Timeline):
     def total(self, frames: int) -> int:
         """By how long so many frames are shown."""
         return int((frames - 1) / self._given_rate * self.rate) + 1 if frames else 0
+
+    def _span(self, first: int, second: int) -> tuple[Fraction, Fraction]:
+        """From when to when, in ticks of the new video from its first frame on."""
+        start = self._begin(first)
+        return (first - start) * self._ticks, (second - start) * self._ticks
 
     def _begin(self, ticks: int) -> int:
         """When the first frame of all is shown."""

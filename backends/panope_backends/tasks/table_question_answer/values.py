@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -87,15 +87,16 @@ class Values:
             asked: the values of the question.
         """
         related: dict[int, int] = {}
-        for value in asked if column else ():
-            key = self._key([*column.values(), value])
+        for group in _comparable(asked) if column else ():
+            key = self._key([*column.values(), *group])
             if key is None:
                 continue
-            wanted = key(value)
+            wanted = {key(value) for value in group}
+            least, largest = min(wanted), max(wanted)
             for row, other in column.items():
                 found = key(other)
-                bit = _EQUAL if wanted == found else _LESS if wanted < found else _GREATER
-                related[row] = related.get(row, 0) | bit
+                bits = _EQUAL * (found in wanted) | _LESS * (least < found) | _GREATER * (found < largest)
+                related[row] = related.get(row, 0) | bits
         return related
 
     def _parsed(self, text: str) -> list[Any]:
@@ -109,6 +110,18 @@ class Values:
             return self._tapas.get_numeric_sort_key_fn(given) if given else None
         except ValueError:  # numbers beside dates, or dates that have nothing in common
             return None
+
+
+def _comparable(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Values that are compared by the same: numbers, and dates that know the same of year, month and day.
+
+    A question may be full of numbers, and each would go through the whole column.
+    """
+    groups: dict[tuple[bool, ...], list[Any]] = {}
+    for value in values:
+        known = [part is not None for part in vars(value.date).values()] if _is_date(value) else ()
+        groups.setdefault((_is_date(value), *known), []).append(value)
+    return groups.values()
 
 
 def _is_date(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.backends.tasks.frame_interpolation.videos import Pixels, lossless, mo
 
 from panope_backends.media.video_reader import VideoReader
 from panope_backends.tasks.frame_interpolation import module
+from panope_backends.tasks.frame_interpolation.job import PARTS_OF_STEP
 
 
 def test_progress_counts_frames_up_to_those_that_the_header_tells(blend: module.VideoRequests) -> None:
@@ -62,3 +64,29 @@ def test_no_more_than_two_frames_are_read_ahead(blend: module.VideoRequests, mon
     for part in parts_of(blend, lossless(moving(40, 16, 16))):
         if part.HasField("progress") and part.progress.frames < 79:
             assert read <= math.ceil(part.progress.frames / 2) + 1
+
+
+@pytest.mark.parametrize(
+    "video",
+    [lossless(moving(2) * 60, ticks=[0] * 120), lossless(moving(2), rate=1, sound="libopus")],
+    ids=["frames that are never shown", "much sound for a frame"],
+)
+def test_no_step_reads_a_whole_file_however_little_of_it_is_shown(
+    blend: module.VideoRequests, monkeypatch: pytest.MonkeyPatch, video: bytes
+) -> None:
+    """Between two steps a call can be cancelled, and others have their turns; a step that is long ends the worker."""
+    read = 0
+    parts = VideoReader.parts
+
+    def counted(reader: VideoReader) -> Iterator[Any]:
+        nonlocal read
+        for part in parts(reader):
+            read += 1
+            yield part
+
+    monkeypatch.setattr(VideoReader, "parts", counted)
+    seen, most = 0, 0
+    for _ in parts_of(blend, video):
+        seen, most = read, max(most, read - seen)
+    assert read > 90
+    assert most <= PARTS_OF_STEP + 1

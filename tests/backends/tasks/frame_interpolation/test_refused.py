@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from tests.backends.tasks.frame_interpolation.interpolating import LIMITS, TASK, made, message
-from tests.backends.tasks.frame_interpolation.videos import lossless, moving
+from tests.backends.tasks.frame_interpolation.videos import Pixels, lossless, moving
 from tests.frame_graphs import write_blend
 from tests.served_images import served
 
@@ -66,6 +67,52 @@ def test_each_limit_is_named(blend: module.VideoRequests, limits: dict[str, int]
     requests = module.VideoRequests(blend.model, replace(LIMITS, **limits))
     with pytest.raises(InvalidInputError, match=words):
         made(requests, lossless(moving(5)))
+
+
+def with_sound_that_goes_back(video: bytes) -> bytes:
+    """The blocks of the second track of a Matroska file, each told to be shown before the one before."""
+    data, at, time = bytearray(video), 0, 3000
+    while (at := data.find(b"\x82", at + 1)) > 0:
+        if data[at - 2] == 0xA3 or data[at - 3] == 0xA3:  # a block, behind its length
+            data[at + 1 : at + 3] = time.to_bytes(2, "big")
+            time -= 10
+    assert time < 3000
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("video", "fields"),
+    [
+        (lossless(moving(2), ticks=[0, 1 << 31]), {"factor": 16}),
+        (lossless(moving(2), ticks=[1 << 60, (1 << 60) + 40]), {"factor": 16}),
+        (lossless(moving(2), ticks=[1 << 60, (1 << 60) + 40]), {"frames_per_second": 240.0}),
+        (with_sound_that_goes_back(lossless(moving(12), sound="aac")), {}),
+        (with_sound_that_goes_back(lossless(moving(12), sound="libopus")), {"output_format": "webm"}),
+    ],
+    ids=["far apart", "late", "late at a rate", "sound that goes back", "the same in webm"],
+)
+def test_times_that_a_file_has_no_room_for_are_the_callers_fault(
+    blend: module.VideoRequests, video: bytes, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidInputError, match="has times, of its frames or of its sound") as refused:
+        made(blend, video, **fields)
+    assert refused.value.field == "video"
+
+
+@pytest.mark.parametrize(("kind", "side"), [("mp4", 16_386), ("webm", 65_538)])
+def test_sides_that_a_file_has_no_room_for_are_refused_by_its_kind(
+    blend: module.VideoRequests, kind: str, side: int
+) -> None:
+    with pytest.raises(InvalidInputError, match=f"`{kind}` files take at most"):
+        made(blend, lossless([np.zeros((2, side, 3), np.uint8)]), output_format=kind)
+
+
+def test_a_gap_that_would_hold_too_many_frames_is_refused_before_one_is_made(
+    blend: module.VideoRequests, written: list[tuple[int, Pixels]]
+) -> None:
+    with pytest.raises(InvalidInputError, match="more than 36,000 frames"):
+        made(blend, lossless(moving(2), ticks=[0, 1 << 31]), frames_per_second=1.0)
+    assert not written
 
 
 def test_a_header_of_too_many_frames_is_refused_before_one_is_read(blend: module.VideoRequests) -> None:

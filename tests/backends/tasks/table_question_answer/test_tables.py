@@ -184,6 +184,39 @@ def test_tokens_and_their_seven_types_are_those_of_transformers(made: Callable[.
     assert same >= 3
 
 
+def test_a_question_full_of_numbers_and_dates_relates_to_cells_as_one_after_another_does() -> None:
+    """However many there are, a column is gone through once for each way to compare them."""
+    values, draw = Values(), random.Random(4)
+    asked_for, cells = (
+        ("{n}", "{n} june", "june 19{n}", "{n} december 1912", "19{n}"),
+        ("{n}", "{n}.5", "may {n}, 19{n}"),
+    )
+    for cell in (*cells, "june {n}"):
+        column = values.of_column([cell.format(n=draw.randint(10, 30)) for _ in range(20)])
+        asked = values.of_question(
+            " and ".join(draw.choice(asked_for).format(n=draw.randint(10, 30)) for _ in range(40))
+        )
+        one_by_one: dict[int, int] = {}
+        for each in asked:
+            for row, bits in values.relations(column, [each]).items():
+                one_by_one[row] = one_by_one.get(row, 0) | bits
+        assert values.relations(column, asked) == one_by_one
+    compared = 0
+    key = values._tapas.get_numeric_sort_key_fn
+
+    class Counted:
+        def get_numeric_sort_key_fn(self, given: Any) -> Any:
+            nonlocal compared
+            compared += 1
+            return key(given)
+
+    column, asked = values.of_column([str(at) for at in range(500)]), values.of_question(" ".join(map(str, range(500))))
+    values._tapas = Counted()
+    assert len(asked) == 500
+    assert set(values.relations(column, asked).values()) == {1 | 4, 1 | 2 | 4, 1 | 2}
+    assert compared == 1
+
+
 def test_more_values_than_a_model_ranks_get_its_last_rank(made: Callable[..., Path]) -> None:
     folder = made(type_vocab_sizes=[3, 8, 8, 2, 8, 8, 10])
     files = read_table_files(folder)
