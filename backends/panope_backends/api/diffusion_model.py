@@ -83,6 +83,8 @@ class DiffusionFacts:
         frames: of a video where none are told.
         frames_multiple: that the frames of a video less 1 are a multiple of.
         frames_per_second: of a video where none are told.
+        max_side: pixels that a side may have, by the model's table of positions; 0 for any.
+        max_frames: of a video, likewise.
     """
 
     pipeline: str
@@ -98,6 +100,8 @@ class DiffusionFacts:
     frames: int = 1
     frames_multiple: int = 1
     frames_per_second: int = 0
+    max_side: int = 0
+    max_frames: int = 0
 
 
 class DiffusionRun(ABC):

@@ -145,6 +145,26 @@ def check_sides(width: int, height: int, facts: DiffusionFacts) -> None:
             )
 
 
+def check_positions(width: int, height: int, facts: DiffusionFacts, field: str = "") -> None:
+    """Refuses a size that is past the model's table of positions.
+
+    Args:
+        width: of what would be drawn.
+        height: the same.
+        facts: of the model.
+        field: that the size comes from, such as `image`; empty for the one that is too long.
+    """
+    for name, side in (("width", width), ("height", height)):
+        if facts.max_side and side > facts.max_side:
+            raise InvalidInputError.at(
+                field or name,
+                "{field}: {width:,} × {height:,} pixels would be drawn; the model takes at most {most:,} on a side",
+                width=width,
+                height=height,
+                most=facts.max_side,
+            )
+
+
 class Drawing:
     """What one request has running, step by step.
 

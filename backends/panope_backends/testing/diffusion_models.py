@@ -203,7 +203,7 @@ def _wan(folder: Path) -> Any:
         num_layers=2,
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
-        rope_max_seq_len=32,
+        rope_max_seq_len=128,
     )
     return diffusers.WanPipeline(
         transformer=transformer,

@@ -15,7 +15,14 @@ from panope.worker.v1 import image_generation_pb2 as messages
 from panope_backends.api import DiffusionFacts, DiffusionModel, DiffusionRequest
 from panope_backends.errors import Field, InvalidInputError
 from panope_backends.media.limits import MediaLimits
-from panope_backends.tasks.diffusion import SEED_BITS, changes_nothing, check_guidance, check_sides, refuse_input
+from panope_backends.tasks.diffusion import (
+    SEED_BITS,
+    changes_nothing,
+    check_guidance,
+    check_positions,
+    check_sides,
+    refuse_input,
+)
 from panope_backends.tasks.image_generation.job import ImageJob
 from panope_backends.tasks.images import read_image, read_transparency
 from panope_backends.tasks.task import Job
@@ -131,4 +138,5 @@ def size_of(width: int, height: int, facts: DiffusionFacts, image: Image.Image |
             count=found[0] * found[1],
             limit=MAX_PIXELS,
         )
+    check_positions(*found, facts, "image" if image is not None and not (width and height) else "")
     return found

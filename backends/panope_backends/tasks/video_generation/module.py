@@ -17,6 +17,7 @@ from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.diffusion import (
     SEED_BITS,
     check_guidance,
+    check_positions,
     check_sides,
     facts_message,
     load_tried,
@@ -71,6 +72,7 @@ class VideoRequests:
         check_sides(message.width, message.height, facts)
         image = read_image(message.image, "image", self.limits) if kind == "image" else None
         width, height = size_of(message.width, message.height, facts, image)
+        check_positions(width, height, facts, "image" if image and not (message.width and message.height) else "")
         frames = message.frames or facts.frames
         _check_frames(width, height, frames, facts)
         request = DiffusionRequest(
@@ -128,4 +130,11 @@ def _check_frames(width: int, height: int, frames: int, facts: DiffusionFacts) -
             height=height,
             count=width * height * frames,
             limit=MAX_PIXELS,
+        )
+    if facts.max_frames and frames > facts.max_frames:
+        raise InvalidInputError.at(
+            "frames",
+            "{field} is {frames:,}; the model takes at most {most:,}",
+            frames=frames,
+            most=facts.max_frames,
         )

@@ -104,6 +104,17 @@ def test_what_cannot_be_drawn_is_refused_by_name(model: ServedModel) -> None:
         assert refused.value.field == field
 
 
+def test_all_that_the_positions_are_for_is_drawn(model: ServedModel, folder: Path) -> None:
+    if folder.name != "wan":
+        pytest.skip("it counts its positions as it goes")
+    small = {"width": 16, "height": 16, "frames": 5, "steps": 1}
+    for field, most, past in (("width", 2048, 2064), ("height", 2048, 2064), ("frames", 509, 513)):
+        assert answered(model, **small | {field: most})[-1].piece.content
+        with pytest.raises(InvalidInputError, match=f"at most {most:,}") as refused:
+            answered(model, **small | {field: past})
+        assert refused.value.field == field
+
+
 def test_a_file_of_many_frames_comes_in_pieces(model: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panope_backends.tasks.video_generation.job.PIECE_BYTES", 500)
     parts = [part.piece for part in answered(model, steps=1) if part.HasField("piece")]

@@ -27,6 +27,10 @@ _TEMPORAL = ("vae_scale_factor_temporal", "vae_temporal_compression_ratio")
 #: Of pipelines of videos that do not say it; Wan's were trained with it.
 _FRAMES_PER_SECOND = 16
 
+#: Transformers whose table of positions is told by all that it has, and those that have none whatever is told.
+_SQUARE_TABLES = frozenset({"AuraFlowTransformer2DModel"})
+_UNREAD_TABLES = frozenset({"CogView4Transformer2DModel"})
+
 Parameters = Mapping[str, inspect.Parameter]
 
 
@@ -39,7 +43,8 @@ def pipeline_facts(pipeline: Any, pipelines: Mapping[str, Any]) -> DiffusionFact
     """
     takes = inspect.signature(pipeline.__call__).parameters
     multiple = _multiple(pipeline)
-    width, height = _default_size(pipeline, takes, multiple)
+    max_side, max_frames = _max_side(pipeline), _max_frames(pipeline)
+    width, height = (min(side, max_side or side) for side in _default_size(pipeline, takes, multiple))
     steps, guidance = takes["num_inference_steps"].default, takes.get(guidance_name(takes))
     frames = takes.get("num_frames")
     shown = takes.get("frame_rate")
@@ -55,9 +60,11 @@ def pipeline_facts(pipeline: Any, pipelines: Mapping[str, Any]) -> DiffusionFact
         guidance_scale=float(guidance.default or 0) if guidance is not None and honours_guidance else 0.0,
         checks_safety=getattr(pipeline, "safety_checker", None) is not None,
         makes_video=frames is not None,
-        frames=1 if frames is None else int(frames.default),
+        frames=1 if frames is None else min(int(frames.default), max_frames or int(frames.default)),
         frames_multiple=1 if frames is None else _compression(pipeline, _TEMPORAL),
         frames_per_second=0 if frames is None else int(shown.default if shown is not None else _FRAMES_PER_SECOND),
+        max_side=max_side,
+        max_frames=max_frames,
     )
 
 
@@ -98,10 +105,40 @@ def _multiple(pipeline: Any) -> int:
     transformer = _config(pipeline, "transformer")
     if transformer is None:
         return math.lcm(_LEAST_MULTIPLE, scale)
-    patch = getattr(transformer, "patch_size", 1)
-    patch = patch[-1] if isinstance(patch, list | tuple) and patch else patch  # of a video, time comes first
-    patch = patch if isinstance(patch, int) else 1
+    _, patch = _patch(transformer)
     return math.lcm(_LEAST_MULTIPLE, scale * (patch if scale >= _COARSE else max(patch, _PATCH)))
+
+
+def _patch(transformer: Any) -> tuple[int, int]:
+    """How many latents are seen as one, in time and on a side."""
+    found = getattr(transformer, "patch_size", 1)
+    sizes = list(found) if isinstance(found, list | tuple) and found else [1, found]  # of a video, time comes first
+    time, side = (size if isinstance(size, int) else 1 for size in (sizes[0], sizes[-1]))
+    return time, side
+
+
+def _positions(pipeline: Any) -> int:
+    """How many patches the transformer's table of positions has for an axis; 0 for one that has none."""
+    transformer = _config(pipeline, "transformer")
+    found = getattr(transformer, "rope_max_seq_len", None) or getattr(transformer, "pos_embed_max_size", None)
+    if not isinstance(found, int) or type(pipeline.transformer).__name__ in _UNREAD_TABLES:
+        return 0
+    return math.isqrt(found) if type(pipeline.transformer).__name__ in _SQUARE_TABLES else found
+
+
+def _max_side(pipeline: Any) -> int:
+    """In pixels; diffusers looks past the end of the table, or fails deep within the model."""
+    multiple = _multiple(pipeline)
+    _, patch = _patch(_config(pipeline, "transformer"))
+    return _positions(pipeline) * patch * _compression(pipeline, _SPATIAL) // multiple * multiple
+
+
+def _max_frames(pipeline: Any) -> int:
+    transformer = _config(pipeline, "transformer")
+    if not getattr(transformer, "rope_max_seq_len", None):
+        return 0
+    time, _ = _patch(transformer)
+    return (_positions(pipeline) * time - 1) * _compression(pipeline, _TEMPORAL) + 1
 
 
 def _compression(pipeline: Any, names: Sequence[str]) -> int:
