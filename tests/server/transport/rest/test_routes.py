@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rest_doubles.description import check_body, check_reply, operation_of
+from rest_doubles.good_bodies import BODIES, VIDEOS
 from rest_doubles.models import (
     DETECTOR,
     ENLARGER,
@@ -28,106 +29,6 @@ from panope_envoy.route_table import TEXT_EMBEDDINGS
 from panope_registry.jobs import JobStatus
 
 INTERPOLATED = ("/v1/video/interpolate", "/v1/tool/video/interpolate")
-VIDEOS = ("/v1/video/generation", "/v1/video/generations", "/v1/tool/video/generation")
-
-#: A good request for each route: the model in its path and its body.
-BODIES: dict[tuple[str, str], object] = {
-    ("POST", "/v1/embeddings"): {"model": "acme/embedder", "input": "a"},
-    ("POST", "/v1/completions"): {"prompt": "a"},
-    ("POST", "/v1/responses"): {"input": "a"},
-    ("POST", "/v1/chat/completions"): {"messages": [{"role": "user", "content": "a"}]},
-    ("POST", "/v1/llm/chat/completions"): {"messages": [{"role": "user", "content": "a"}]},
-    **{("POST", f"{prefix}/generate"): {"inputs": "a"} for prefix in ("", "/v1")},
-    **{("POST", f"{prefix}/generate_stream"): {"inputs": "a"} for prefix in ("", "/v1")},
-    ("POST", "/v1/embed"): {"inputs": "a"},
-    ("POST", "/v1/embed/{model=**}"): {"inputs": "a"},
-    **{
-        ("POST", f"/v1/{name}{path}"): {"inputs": "a"}
-        for name in ("summarize", "translate")
-        for path in ("", "/{model=**}")
-    },
-    ("POST", "/v1/infer/{model=**}"): {"value": "a"},
-    ("POST", "/v1/tokenize"): {"prompt": "a", "model": "acme/embedder"},
-    ("POST", "/v1/detokenize"): {"tokens": [1], "model": "acme/embedder"},
-    ("POST", "/models/load"): {"model": "acme/embedder"},
-    ("POST", "/models/unload"): {"model": "acme/embedder"},
-    ("POST", "/v1/models/register"): {"source": {"repo_id": "acme/embedder"}},
-    ("POST", "/v1/models/pull"): {"model": "acme/embedder"},
-    ("POST", "/v1/models/{model=*}/variants"): {"format": "openvino"},
-    ("POST", "/v1/models/{model=*/*}/variants"): {"format": "openvino"},
-    ("PATCH", "/v1/models/{model=*}"): {"keep_alive": "5m"},
-    ("PATCH", "/v1/models/{model=*/*}"): {"keep_alive": "5m"},
-    ("PUT", "/v1/models/{model=*}/pin"): {},
-    ("PUT", "/v1/models/{model=*/*}/pin"): {},
-    ("POST", "/v1/aliases/rollback"): {"alias": "embed"},
-    ("POST", "/v1/aliases/explain"): {"alias": "split"},
-    ("POST", "/v1/aliases/reward"): {"alias": "split", "target": "acme/embedder", "reward": 1},
-    ("PUT", "/v1/aliases/{alias=**}"): {"model": "acme/tensors"},
-    ("POST", "/embed"): {"inputs": "a"},
-    ("POST", "/"): {"inputs": "a"},
-    ("POST", "/models/{model=*}"): {"inputs": "a"},
-    ("POST", "/models/{model=*/*}"): {"inputs": "a"},
-    ("POST", "/models/{model=*}/pipeline/{task=*}"): {"inputs": "a"},
-    ("POST", "/models/{model=*/*}/pipeline/{task=*}"): {"inputs": "a"},
-    ("POST", "/pipeline/{task=*}/{model=*}"): {"inputs": "a"},
-    ("POST", "/pipeline/{task=*}/{model=*/*}"): {"inputs": "a"},
-    ("POST", "/similarity"): {"inputs": {"source_sentence": "a", "sentences": ["b"]}},
-    ("POST", "/embed_all"): {"inputs": "a"},
-    ("POST", "/tokenize"): {"inputs": "a"},
-    ("POST", "/decode"): {"ids": [1]},
-    ("POST", "/rerank"): {"query": "a", "texts": ["b"]},
-    ("POST", "/predict"): {"inputs": "a"},
-    ("POST", "/v1/rerank"): {"query": "a", "documents": ["b", {"text": "c"}]},
-    ("POST", "/v2/rerank"): {"query": "a", "documents": ["b"], "top_n": 1},
-    ("POST", "/v1/classify"): {"inputs": "a"},
-    **{("POST", f"/v1{path}detect"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
-    ("POST", "/v1/detect/{model=**}"): {
-        "inputs": "YQ==",
-        "parameters": {"boxes": [{"xmin": 0, "ymin": 1, "xmax": 2.5, "ymax": 3}]},
-    },
-    **{("POST", f"/v1{path}segment"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
-    **{("POST", f"/v1{path}depth"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
-    ("POST", "/v1/depth/{model=**}"): {"inputs": "YQ==", "parameters": {"depth_format": "float32"}},
-    **{("POST", f"/v1{path}superres"): {"inputs": "YQ=="} for path in ("/", "/vision/", "/tool/vision/")},
-    ("POST", "/v1/superres/{model=**}"): {"inputs": "YQ==", "parameters": {"output_format": "png"}},
-    ("POST", "/v1/segment/{model=**}"): {"inputs": "YQ==", "parameters": {"mask_format": "rle"}},
-    **{("POST", path): {"inputs": "YQ=="} for path in ("/v1/ocr", "/v1/tool/ocr")},
-    ("POST", "/v1/ocr/{model=**}"): {"inputs": "YQ==", "parameters": {"words": True}},
-    ("POST", "/classify"): {"input": "a"},
-    ("POST", "/v1/score"): {"text_1": "a", "text_2": "b"},
-    ("POST", "/score"): {"text_1": "a", "text_2": ["b"]},
-    ("POST", "/v1/classify/{model=**}"): {"inputs": "a"},
-    ("POST", "/embed_sparse"): {"inputs": "a"},
-    ("POST", "/v1/visual-question-answering"): {"inputs": "YQ==", "question": "a"},
-    ("POST", "/v1/visual-question-answering/{model=**}"): {"inputs": "YQ==", "question": "a"},
-    ("POST", "/v1/document-question-answering"): {"inputs": {"image": "YQ==", "question": "a"}},
-    ("POST", "/v1/document-question-answering/{model=**}"): {"inputs": {"image": "YQ==", "question": "a"}},
-    ("POST", "/v1/image-to-text"): {"inputs": "YQ=="},
-    ("POST", "/v1/image-to-text/{model=**}"): {"inputs": "YQ=="},
-    ("POST", "/v1/answer"): {"inputs": {"question": "a", "context": "b"}},
-    ("POST", "/v1/answer/{model=**}"): {"inputs": {"question": "a", "context": "b"}},
-    ("POST", "/v1/table-question-answering"): {"inputs": {"query": "a", "table": {"b": ["c", 1]}}},
-    ("POST", "/v1/table-question-answering/{model=**}"): {"inputs": {"query": "a", "table": {"b": ["c"]}}},
-    ("POST", "/v1/fill-mask"): {"inputs": "a [MASK]"},
-    ("POST", "/v1/fill-mask/{model=**}"): {"inputs": "a [MASK]"},
-    ("POST", "/v1/speech-recognition"): {"inputs": "YQ=="},
-    ("POST", "/v1/speech-recognition/{model=**}"): {"inputs": "YQ=="},
-    ("POST", "/v1/audio-classification"): {"inputs": "YQ=="},
-    ("POST", "/v1/audio-classification/{model=**}"): {"inputs": "YQ==", "parameters": {"top_k": 1}},
-    ("POST", "/v1/audio/speech"): {"input": "a", "voice": "default"},
-    ("POST", "/v1/text-to-speech"): {"inputs": "a"},
-    ("POST", "/v1/text-to-speech/{model=**}"): {"inputs": "a"},
-    ("POST", "/v1/images/generations"): {"prompt": "a"},
-    **{("POST", path): {"prompt": "a"} for path in VIDEOS},
-    ("POST", "/v1/text-to-image"): {"inputs": "a"},
-    ("POST", "/v1/text-to-image/{model=**}"): {"inputs": "a"},
-    ("POST", "/v1/image-to-image"): {"inputs": "YQ==", "parameters": {"prompt": "a"}},
-    ("POST", "/v1/image-to-image/{model=**}"): {"inputs": "YQ==", "parameters": {"prompt": "a"}},
-    ("POST", "/v1/jobs/image-generation"): {"prompt": "a"},
-    ("POST", "/v1/jobs/video-generation"): {"prompt": "a"},
-    ("POST", "/v1/jobs/{job=*}/cancel"): {},
-    ("POST", "/v1/jobs/{job=*}/retry"): {},
-}
 WITH_BODY = {"POST", "PUT", "PATCH"}
 #: These take forms.
 FORM = "multipart/form-data; boundary=b"

@@ -155,7 +155,7 @@ def input_of(options: ImageOptions) -> ImageGenerationInput:
 
 def size_of(text: str | None) -> tuple[int, int]:
     """Width and height of a size; 0 for the model's own."""
-    found = _SIZE.fullmatch(text or "")
+    found = _SIZE.fullmatch((text or "").rstrip("\n"))  # before a line's end patterns of schemas match too
     return (int(found["width"]), int(found["height"])) if found else (0, 0)
 
 

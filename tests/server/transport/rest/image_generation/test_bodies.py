@@ -38,6 +38,7 @@ def edit(**texts: str) -> ImageGenerationInput:
         ({}, ImageGenerationInput("a fox")),
         ({"size": "auto", "quality": "auto", "background": "opaque", "stream": False}, ImageGenerationInput("a fox")),
         ({"size": "640x480", "n": 2}, ImageGenerationInput("a fox", width=640, height=480, count=2)),
+        ({"size": "640x480\n"}, ImageGenerationInput("a fox", width=640, height=480)),
         (
             {"output_format": "webp", "output_compression": 0},
             ImageGenerationInput("a fox", output_format="webp", quality=1),

@@ -13,7 +13,7 @@ from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.jobs.kinds import GENERATE_VIDEO
 from panope_server.tasks.vision.diffusion_spec import DiffusionSpec
 from panope_server.tasks.vision.images import Image, image_in, image_of_uri
-from panope_server.tasks.vision.video_generation import VideoGenerationInput
+from panope_server.tasks.vision.video_generation import MAX_FRAMES_PER_SECOND, VideoGenerationInput
 from panope_server.transport.job_json import files_of, job_id_of
 from panope_server.transport.rest.image_generation.openai_schemas import Guidance, Seed, Size, Steps, size_of
 
@@ -137,7 +137,8 @@ def input_of(form: VideoForm, file: bytes | None, spec: DiffusionSpec | None) ->
     """
     width, height = size_of(form.size)
     frames, shown = 0, form.frames_per_second or 0
-    if form.seconds is not None:
+    # What is refused anyway is not reckoned with: JSON's numbers may have hundreds of digits.
+    if form.seconds is not None and shown <= MAX_FRAMES_PER_SECOND:
         shown = shown or (spec.frames_per_second if spec else 0) or _FRAMES_PER_SECOND
         multiple = (spec.frames_multiple if spec else 0) or _FRAMES_MULTIPLE
         frames = 1 + multiple * max(0, round((float(form.seconds) * shown - 1) / multiple))
