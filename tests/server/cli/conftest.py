@@ -6,16 +6,20 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from typer.testing import CliRunner
 
 from panope_registry.testing.hub import HubStandIn
+from panope_server.cli.main import app
 
 MODEL = "acme/tiny"
 
@@ -47,6 +51,16 @@ class Cli:
         return subprocess.Popen(command, env=self.environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
     def __call__(self, *arguments: str, code: int = 0) -> Result:
+        """Runs a command in this process: a second of imports each is what a program of its own would add."""
+        with mock.patch.dict(os.environ, self.environment, clear=True), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # the end of a program closes what it has open
+            ran = CliRunner().invoke(app, [*arguments, "--home", str(self.home)])
+        assert isinstance(ran.exception, SystemExit | None), ran.exc_info
+        assert ran.exit_code == code, ran.output
+        return Result(ran.exit_code, ran.stdout, ran.stderr)
+
+    def program(self, *arguments: str, code: int = 0) -> Result:
+        """Runs a command as a program of its own: where libraries read variables as they are imported."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=60)
         assert process.returncode == code, out + err

@@ -32,7 +32,7 @@ def conversion() -> Conversion:
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[[Write], tuple[ModelFacts, Path, ModelFacts, Path]]:
     """Quantizes a model; its facts and folder, and those of what was made."""
-    pytest.importorskip("torchao")
+    pytest.importorskip("torchao", reason="torchao is in no lock; `pip install 'panope-serving[torchao]'` brings it")
 
     def make(write: Write) -> tuple[ModelFacts, Path, ModelFacts, Path]:
         folder, out = tmp_path / "original", tmp_path / "made"

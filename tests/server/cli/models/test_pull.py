@@ -111,17 +111,17 @@ def test_the_hubs_own_variables_serve_a_pull(cli, hub, tiny, tmp_path):
     snapshot_download("acme/cached", endpoint=hub.endpoint, cache_dir=cache / "hub", token=False)
     hub.requests.clear()
     cli.environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(cache)}
-    assert "the repo is gated" in cli("pull", "acme/gated", code=1).err
+    assert "the repo is gated" in cli.program("pull", "acme/gated", code=1).err
     (cache / "token").write_text(hub.token)
-    assert "pulled acme/gated" in cli("pull", "acme/gated").out
+    assert "pulled acme/gated" in cli.program("pull", "acme/gated").out
     before = len(hub.gets())
-    assert "pulled acme/cached: 1 file" in cli("pull", "acme/cached").out
+    assert "pulled acme/cached: 1 file" in cli.program("pull", "acme/cached").out
     assert len(hub.gets()) == before
     cli.environment |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(cache / "hub")}
     cli.home = tmp_path / "another"
     asked = len(hub.requests)
-    assert cli("register", "acme/cached", "--json").json["commit"] == commit
-    assert "HF_HUB_OFFLINE" in cli("pull", MODEL, code=1).err
+    assert cli.program("register", "acme/cached", "--json").json["commit"] == commit
+    assert "HF_HUB_OFFLINE" in cli.program("pull", MODEL, code=1).err
     assert len(hub.requests) == asked
 
 
@@ -217,6 +217,7 @@ def test_jobs_are_listed_shown_and_retried(cli, hub, tiny):
 def test_a_worker_runs_what_others_ask_for(cli, hub):
     worker = cli.start("job-worker")
     try:
+        assert any("job_worker_started" in line for line in worker.stderr)
         cli("register", MODEL)
         assert "pulled" in cli("pull", MODEL).out
     finally:
