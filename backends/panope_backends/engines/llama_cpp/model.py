@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +12,8 @@ from typing import Any
 from panope_backends.api import FinishReason, GenerationRequest, TokenDelta, TokenModel
 from panope_backends.engines.llama_cpp.completion import HONOURED, Answer, body_of, usage_of
 from panope_backends.engines.llama_cpp.local_server import Exchange, LocalServer, RefusedError
-from panope_backends.errors import InternalError, InvalidInputError, OverloadedError, PanopeError, PreconditionError
+from panope_backends.engines.running_requests import RunningRequests
+from panope_backends.errors import InternalError, InvalidInputError, PanopeError
 
 
 class _Running:
@@ -62,10 +61,7 @@ class LlamaCppModel(TokenModel):
         self._server = server
         self._prefix_cache = prefix_cache
         self._threads = ThreadPoolExecutor(slots, "llama")
-        self._running: dict[int, _Running] = {}
-        self._deltas: deque[TokenDelta] = deque()
-        self._is_closed = False
-        self._changed = threading.Condition()
+        self._requests = RunningRequests[_Running](slots)
         properties = server.call("/props")
         self.chat_template = str(properties.get("chat_template", ""))
         self.special_texts = {name: str(properties[name]) for name in ("bos_token", "eos_token") if name in properties}
@@ -74,32 +70,19 @@ class LlamaCppModel(TokenModel):
         """Takes a request, or refuses it."""
         self.require_supported(request)
         self._require_fitting(request)
-        with self._changed:
-            if self._is_closed:
-                raise PreconditionError("the model is closed", reason="model_closed")
-            if request.id in self._running:
-                raise InvalidInputError("a request of this id runs", field="id")
-            if request.n > self.slots - sum(running.request.n for running in self._running.values()):
-                raise OverloadedError("all slots are taken")
-            running = self._running[request.id] = _Running(request)
+        running = _Running(request)
+        self._requests.add(running)
         for index in range(request.n):
             self._threads.submit(self._run, running, index)
 
     def deltas(self, timeout_seconds: float) -> Sequence[TokenDelta]:
         """Gives what came since the last call."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._deltas or self._is_closed, timeout_seconds)
-            deltas = list(self._deltas)
-            self._deltas.clear()
-            for delta in deltas:
-                if delta.usage is not None:
-                    self._running.pop(delta.request_id, None)
-            return deltas
+        return self._requests.take(timeout_seconds)
 
     def cancel(self, request_id: int) -> None:
         """Ends the exchanges, by which llama.cpp ends its work."""
-        with self._changed:
-            running = self._running.get(request_id)
+        with self._requests.changed:
+            running = self._requests.get(request_id)
             if running is None:
                 return
             running.is_cancelled = True
@@ -109,18 +92,13 @@ class LlamaCppModel(TokenModel):
 
     def close(self) -> None:
         """Drops what runs."""
-        with self._changed:
-            if self._is_closed:
-                return
-            self._is_closed = True
-            running = list(self._running)
-            self._deltas.clear()
-            self._changed.notify_all()
+        running = self._requests.close()
+        if running is None:
+            return
         for request_id in running:
             self.cancel(request_id)
         self._threads.shutdown(wait=True)
         self._server.close()
-        self._deltas.clear()
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """The ids of a text; special tokens that are written in it count as such."""
@@ -169,7 +147,7 @@ class LlamaCppModel(TokenModel):
         body = body_of(request, index, prompt, self.max_positions) | {"cache_prompt": self._prefix_cache}
         exchange = self._server.exchange("/completion", body)
         try:
-            with self._changed:
+            with self._requests.changed:
                 running.exchanges.append(exchange)
             for event in () if running.is_cancelled else exchange.events():
                 if running.is_cancelled:
@@ -183,15 +161,12 @@ class LlamaCppModel(TokenModel):
 
     def _give(self, running: _Running, delta: TokenDelta) -> None:
         """Passes a delta on; the request's last one has the usage."""
-        with self._changed:
-            if self._is_closed:
-                return
+        with self._requests.changed:
             if delta.finish_reason is not None:
                 running.ended += 1
                 if running.ended == running.request.n:
                     delta = replace(delta, usage=usage_of(running.answers))
-            self._deltas.append(delta)
-            self._changed.notify_all()
+            self._requests.give([delta])
 
     def _too_long(self, count: int, field: str) -> InvalidInputError:
         return InvalidInputError.at(

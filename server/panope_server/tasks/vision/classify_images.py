@@ -13,9 +13,9 @@ from panope_server.tasks import agreement
 from panope_server.tasks.classify.types import FUNCTIONS, Function, LabelScore, classifies_images
 from panope_server.tasks.task import Workload
 from panope_server.tasks.validation import check_length, check_positive, check_text, check_word
+from panope_server.tasks.vision.image_workloads import images_workloads
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
-from panope_server.tasks.vision.workload import images_workloads
 
 #: Of the caller's own; the model reads all of them beside every image.
 MAX_LABELS = 256

@@ -12,9 +12,9 @@ from panope.worker.v1 import depth_pb2 as messages
 from panope_server.config import Limits
 from panope_server.tasks import agreement
 from panope_server.tasks.task import Workload
+from panope_server.tasks.vision.image_workloads import images_workloads
 from panope_server.tasks.vision.images import check_count, image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
-from panope_server.tasks.vision.workload import images_workloads
 
 MAX_IMAGES = 8
 """Of one call: each map has as many pixels as its image."""

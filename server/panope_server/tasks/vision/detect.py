@@ -13,9 +13,9 @@ from panope_server.config import Limits
 from panope_server.tasks import agreement
 from panope_server.tasks.task import Workload
 from panope_server.tasks.vision.classify_images import check_labels
+from panope_server.tasks.vision.image_workloads import images_workloads
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
-from panope_server.tasks.vision.workload import images_workloads
 
 MAX_DETECTIONS = 1000
 

@@ -14,9 +14,9 @@ from panope_server.tasks import agreement
 from panope_server.tasks.embed import EmbedOutput, EmbedSpec
 from panope_server.tasks.task import MeasuredModel, Usage, Workload
 from panope_server.tasks.validation import check_positive, check_word
+from panope_server.tasks.vision.image_workloads import images_workloads
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
-from panope_server.tasks.vision.workload import images_workloads
 
 Pooling = Literal["", "pooler", "cls", "patch_mean"]
 

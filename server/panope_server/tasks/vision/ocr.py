@@ -17,9 +17,9 @@ from panope_server.tasks import agreement, samples
 from panope_server.tasks.links import Link
 from panope_server.tasks.task import Canonical, Workload
 from panope_server.tasks.vision.documents import Document, check_document, document_message, holds_pdf
+from panope_server.tasks.vision.image_workloads import images_workloads
 from panope_server.tasks.vision.images import Image, image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
-from panope_server.tasks.vision.workload import images_workloads
 
 #: Images that go to a worker as one request: they wait there as pixels until they are read.
 _REQUEST_IMAGES = 4

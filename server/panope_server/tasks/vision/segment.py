@@ -14,9 +14,9 @@ from panope_server.tasks import agreement
 from panope_server.tasks.task import Workload
 from panope_server.tasks.validation import check_range, check_word
 from panope_server.tasks.vision.detect import Box
+from panope_server.tasks.vision.image_workloads import images_workloads
 from panope_server.tasks.vision.images import image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
-from panope_server.tasks.vision.workload import images_workloads
 
 Subtask = Literal["", "semantic", "instance", "panoptic"]
 SUBTASKS: tuple[Subtask, ...] = ("semantic", "instance", "panoptic")

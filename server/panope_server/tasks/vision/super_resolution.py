@@ -11,9 +11,9 @@ from panope_server.config import Limits
 from panope_server.tasks import agreement, samples
 from panope_server.tasks.task import Workload
 from panope_server.tasks.validation import check_word
+from panope_server.tasks.vision.image_workloads import images_workloads
 from panope_server.tasks.vision.images import check_count, image_messages
 from panope_server.tasks.vision.images_task import ImagesInput, ImagesOutput, ImagesTask
-from panope_server.tasks.vision.workload import images_workloads
 
 OutputFormat = Literal["png", "jpeg"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("png", "jpeg")

@@ -7,8 +7,6 @@ The ends of answers are told together, when it is known what the request took.
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing, suppress
@@ -20,7 +18,8 @@ from panope_backends.engines.remote.generation.dialect import Answers, Asked, Di
 from panope_backends.engines.remote.generation.events import events_of
 from panope_backends.engines.remote.generation.servers import Server, dialect_of, look_at
 from panope_backends.engines.remote.refusals import TOO_LONG, broke_off
-from panope_backends.errors import InternalError, InvalidInputError, OverloadedError, PanopeError, PreconditionError
+from panope_backends.engines.running_requests import RunningRequests
+from panope_backends.errors import InternalError, InvalidInputError, PanopeError
 from panope_backends.upstreams.description import Upstream
 
 _DRAIN_SECONDS = 0.2
@@ -56,10 +55,7 @@ class RemoteTokenModel(TokenModel):
         self.honoured = dialect.honoured
         self._dialect = dialect
         self._connection = connection
-        self._running: dict[int, _Running] = {}
-        self._deltas: deque[TokenDelta] = deque()
-        self._is_closed = False
-        self._changed = threading.Condition()
+        self._requests = RunningRequests[_Running](self.slots)
 
     @classmethod
     def loaded(cls, upstream: Upstream, connection: Connection, slots: int) -> RemoteTokenModel:
@@ -92,31 +88,18 @@ class RemoteTokenModel(TokenModel):
             )
         asked = self._dialect.asked(request)
         running = _Running(request, asked, [self._dialect.answers(request, index) for index in range(len(asked))])
-        with self._changed:
-            if self._is_closed:
-                raise PreconditionError("the model is closed", reason="model_closed")
-            if request.id in self._running:
-                raise InvalidInputError("a request of this id runs", field="id")
-            if request.n > self.slots - sum(each.request.n for each in self._running.values()):
-                raise OverloadedError("all slots are taken")
-            self._running[request.id] = running
+        with self._requests.changed:
+            self._requests.add(running)
             running.work = self._connection.start(self._run(running))
 
     def deltas(self, timeout_seconds: float) -> Sequence[TokenDelta]:
         """Gives what came since the last call."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._deltas or self._is_closed, timeout_seconds)
-            deltas = list(self._deltas)
-            self._deltas.clear()
-            for delta in deltas:
-                if delta.usage is not None:
-                    self._running.pop(delta.request_id, None)
-            return deltas
+        return self._requests.take(timeout_seconds)
 
     def cancel(self, request_id: int) -> None:
         """Closes the exchanges, by which the server learns that nobody listens."""
-        with self._changed:
-            running = self._running.get(request_id)
+        with self._requests.changed:
+            running = self._requests.get(request_id)
             if running is None or running.work is None:
                 return
             work = running.work
@@ -125,13 +108,8 @@ class RemoteTokenModel(TokenModel):
 
     def close(self) -> None:
         """Drops what runs."""
-        with self._changed:
-            if self._is_closed:
-                return
-            self._is_closed = True
-            self._deltas.clear()
-            self._changed.notify_all()
-        self._connection.close()
+        if self._requests.close() is not None:
+            self._connection.close()
 
     async def _run(self, running: _Running) -> None:
         """Reads the answers to a request to their ends."""
@@ -169,11 +147,10 @@ class RemoteTokenModel(TokenModel):
     def _give(self, running: _Running, deltas: Sequence[TokenDelta], *, is_last: bool = False) -> None:
         if not deltas:
             return
-        with self._changed:
-            if not (self._is_closed or running.has_ended):
+        with self._requests.changed:
+            if not running.has_ended:
                 running.has_ended = is_last
-                self._deltas.extend(deltas)
-                self._changed.notify_all()
+                self._requests.give(deltas)
 
     def _end(self, running: _Running, reason: FinishReason | None, error: PanopeError | None) -> None:
         """Tells the end of each answer, of the last one with what all took."""

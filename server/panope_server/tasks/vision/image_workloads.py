@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from panope_server.tasks import samples
 from panope_server.tasks.task import Input, MeasuredModel, Workload
 from panope_server.tasks.vision.images import Image
-
-Suits = Callable[[MeasuredModel], bool]
+from panope_server.tasks.workload import Suits
 
 
 @dataclass(frozen=True)
