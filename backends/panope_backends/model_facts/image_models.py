@@ -91,6 +91,22 @@ def reads_text(config: Mapping[str, Any]) -> bool:
     return decoder == "trocr" or encoder == "donut-swin"
 
 
+#: Types that write of one image, which is no part of their text: what they see stands beside it or before it.
+_WRITE_OF_IMAGES = frozenset({"blip", "git"})
+
+
+def writes_of_images(config: Mapping[str, Any]) -> bool:
+    """Whether it writes of an image what is on it, or answers a question about it, as BLIP and GIT do."""
+    if config.get("model_type") == "vision-encoder-decoder":
+        return not reads_text(config)
+    return config.get("model_type") in _WRITE_OF_IMAGES
+
+
+def reads_questions(config: Mapping[str, Any]) -> bool:
+    """Whether such a model reads a question with an encoder of its own, and writes the answer alone."""
+    return config.get("model_type") == "blip" and architecture_of(config).endswith("ForQuestionAnswering")
+
+
 WRITTEN_SLOTS = 8
 """Images of which such a model writes at a time."""
 

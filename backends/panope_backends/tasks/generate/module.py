@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from panope.worker.v1 import generate_pb2 as messages
-from panope_backends.api import FinishReason, GenerationRequest, LoadedModel, LoadOptions, TokenModel
+from panope_backends.api import (
+    EncoderDecoderModel,
+    FinishReason,
+    GenerationRequest,
+    LoadedModel,
+    LoadOptions,
+    TokenModel,
+)
 from panope_backends.errors import InternalError
 from panope_backends.generation import GenerationEngine
 from panope_backends.tasks.generate.defaults import read_defaults
@@ -52,6 +59,10 @@ def _complete(
     source: ModelSource, settings: messages.GenerateSettings, config: Mapping[str, Any], loaded: LoadedModel
 ) -> LoadedTask:
     """The task of a model that a backend has loaded."""
+    if isinstance(loaded, EncoderDecoderModel) and loaded.source.features is not None:
+        from panope_backends.tasks.generate.captions.loading import load_captions  # it brings Pillow
+
+        return load_captions(source, settings, config, loaded)
     # After the model: an engine that has imported transformers by now saves a process.
     prepared = prepared_tokenizer(source.folder, source.cache_folder) if has_vocabulary(source.folder) else None
     encoder = None if prepared is None else TextEncoder(prepared)

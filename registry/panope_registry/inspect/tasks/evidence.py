@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from panope_backends.model_facts.image_models import encodes_images, reads_text
+from panope_backends.model_facts.image_models import encodes_images, reads_questions, reads_text
 from panope_registry.inspect.tasks import known
 from panope_registry.inspect.tasks.task_maps import (
     ADAPTED,
@@ -165,6 +165,8 @@ def _by_class(architecture: str, config: Mapping[str, Any]) -> Conclusion:
         head = "image"  # a vision tower as a model of its own, such as CLIP's
     if reads_text(config):
         return Conclusion("ocr", f"{named}, which writes the text of images by its encoder's and decoder's types")
+    if reads_questions(config):
+        return Conclusion("generate", f"{named}, which writes answers to questions about images")
     if head == "sequence-classification" and _label_count(config) == 1:
         return Conclusion("rerank", f"{named} with one label: a score")
     return _concluded(HEADS[head], named)

@@ -7,7 +7,7 @@ from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal
-from panope_backends.model_facts.image_models import sides_of
+from panope_backends.model_facts.image_models import reads_questions, sides_of, writes_of_images
 
 #: Types whose encoder reads features of audio.
 _SPEECH = frozenset({"whisper", "moonshine"})
@@ -22,7 +22,10 @@ TRANSCRIBE = "transcribe"
 """The task whose encoders read audio."""
 
 READ_TEXT = "ocr"
-"""The task whose encoders read images."""
+"""The task whose encoders read images of texts."""
+
+GENERATE = "generate"
+"""The task whose encoders read texts, or images to write of."""
 
 #: Types whose decoders, or encoders, compute attention by themselves, which transformers' other ways do not reach.
 _OWN_ATTENTION = frozenset({"bigbird_pegasus", "fsmt", "led", "longt5", "mvp", "pegasus_x"})
@@ -44,8 +47,10 @@ def encoder_decoder_refusal(model: ModelFacts) -> str:
 def loading_refusal(model: ModelFacts) -> str:
     """Why a model is not loaded as an encoder-decoder at all; empty when it may be."""
     kind = model.config.get("model_type")
-    if refusal := files_refusal(model, auto_class(kind)):
+    if refusal := files_refusal(model, auto_class(model.config)):
         return refusal
+    if model.task == GENERATE and writes_of_images(model.config):
+        return ""
     if model.task == TRANSCRIBE and not is_speech(kind):
         return f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {', '.join(sorted(_SPEECH))}"
     if kind == "prophetnet":
@@ -62,6 +67,8 @@ def loading_refusal(model: ModelFacts) -> str:
 def rerun_reason(config: Mapping[str, Any]) -> str:
     """Why the decoder runs the whole text anew at each step; empty where it need not."""
     kind = config.get("model_type")
+    if kind != _VISION and writes_of_images(config):
+        return f"models of the type `{kind}` look at images by code of their own, without pages"
     if kind in _OWN_ATTENTION:
         return f"models of the type `{kind}` compute attention by themselves, without pages"
     if kind in _COMPOSED:
@@ -121,9 +128,10 @@ def reads_images(config: Any) -> bool:
 
 
 def image_shape(config: Any) -> tuple[int, int, int]:
-    """What such an encoder reads: channels, height and width."""
-    height, width = sides_of(config.encoder.image_size)
-    return int(config.encoder.num_channels), height, width
+    """What such an encoder, or a vision tower, reads: channels, height and width."""
+    vision = config.encoder if reads_images(config) else config.vision_config
+    height, width = sides_of(vision.image_size)
+    return int(getattr(vision, "num_channels", 3)), height, width
 
 
 def reads_text(model: ModelFacts) -> bool:
@@ -147,13 +155,16 @@ def is_speech(kind: object) -> bool:
     return kind in _SPEECH
 
 
-def auto_class(kind: object) -> str:
-    """The one of transformers' auto classes that loads a model type."""
-    if kind == _VISION:
+def auto_class(config: Mapping[str, Any]) -> str:
+    """The one of transformers' auto classes that loads a model."""
+    kind = config.get("model_type")
+    if reads_questions(config):
+        return "AutoModelForVisualQuestionAnswering"
+    if kind == _VISION or writes_of_images(config):
         return "AutoModelForImageTextToText"
     return "AutoModelForSpeechSeq2Seq" if is_speech(kind) else "AutoModelForSeq2SeqLM"
 
 
 def is_encoder_decoder(config: Mapping[str, Any]) -> bool:
-    """Whether a parsed config.json is one's."""
-    return config.get("is_encoder_decoder") is True
+    """Whether a parsed config.json is one's; what reads an image and writes of it is one, whatever it calls itself."""
+    return config.get("is_encoder_decoder") is True or writes_of_images(config)

@@ -13,10 +13,12 @@ from panope_backends.engines.torch.encoder_decoder.composed import load_module
 from panope_backends.engines.torch.encoder_decoder.facts import (
     READ_TEXT,
     TRANSCRIBE,
+    image_shape,
     loading_refusal,
     max_length,
     rerun_reason,
 )
+from panope_backends.engines.torch.encoder_decoder.image_model import TorchImageWriter
 from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
 from panope_backends.engines.torch.encoder_decoder.model import TorchEncoderDecoder
 from panope_backends.engines.torch.encoder_decoder.reader import reader_of
@@ -24,6 +26,7 @@ from panope_backends.engines.torch.encoder_decoder.rerun_model import TorchRerun
 from panope_backends.engines.torch.encoder_decoder.trial import compare, expected_logits
 from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.isolation.memory_limit import is_out_of_memory
+from panope_backends.model_facts.image_models import reads_questions, writes_of_images
 
 #: What transformers' modules raise that are built otherwise than what this package takes over.
 BUILT_OTHERWISE = (AttributeError, KeyError, TypeError, IndexError, RuntimeError, ValueError, PreconditionError)
@@ -67,7 +70,11 @@ def _rerun(model: ModelFacts, folder: Path, precision: str, device: TorchDevice)
     """As `_paged`, for whatever it does not take over; the module is loaded anew, with attention of transformers'."""
     module = device.place(load_module(model, folder, precision))
     try:
-        return TorchRerunEncoderDecoder(module, precision, max_length(module.config), device)
+        if not writes_of_images(model.config):
+            return TorchRerunEncoderDecoder(module, precision, max_length(module.config), device)
+        asked, shape = reads_questions(model.config), image_shape(module.config)
+        longest = max_length(getattr(module.config, "text_config", module.config))
+        return TorchImageWriter(module, precision, longest, shape, reads_questions=asked, device=device)
     except BUILT_OTHERWISE as error:
         if isinstance(error, PanopeError) or is_out_of_memory(error):
             raise

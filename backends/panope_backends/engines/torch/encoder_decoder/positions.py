@@ -9,6 +9,9 @@ import torch
 from panope_backends.engines.torch.encoder_decoder.facts import decoder_config
 from panope_backends.engines.torch.encoder_decoder.states import blank_states
 
+#: Names of the table that gives tokens a vector for where they stand: GPT-2 has the second.
+_TABLES = ("embed_positions", "wpe")
+
 
 class _SeenError(Exception):
     """Ends a run of the decoder whose positions are known."""
@@ -26,7 +29,7 @@ class PositionTable:
         self._positions: Any = None
         decoder = innermost_decoder(module)
         self._rotates = hasattr(decoder, "rotary_emb")
-        self._embedding = getattr(decoder, "embed_positions", None)
+        self._embedding = next((found for name in _TABLES if (found := getattr(decoder, name, None)) is not None), None)
         if self._embedding is not None:
             self._table = _read(module, self._embedding, length)
             self._usual = self._embedding.forward

@@ -1,0 +1,112 @@
+"""How classes of transformers write of an image, of which their vision tower looks at each image once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+
+from panope_backends.engines.torch.encoder_decoder.facts import reads_images
+from panope_backends.errors import PreconditionError
+
+_PIXELS = "pixel_values"
+
+
+class ImageWriter(ABC):
+    """A module, and how it is asked."""
+
+    prompt: tuple[int, ...] = ()
+    """What stands before every answer, to try the module with."""
+
+    @abstractmethod
+    def see(self, pixels: Any) -> Any:
+        """What is kept of an image, with `last_hidden_state`."""
+
+    @abstractmethod
+    def logits(self, seen: Any, tokens: Any) -> Any:
+        """Of each token of a text, `[tokens, vocabulary]`."""
+
+
+class _Seen(torch.nn.Module):  # type: ignore[misc]  # torch is not read (see pyproject.toml)
+    """Stands in the place of a vision tower, and gives what that made of an image before."""
+
+    def __init__(self, tower: Any) -> None:
+        super().__init__()
+        self.tower, self.config = tower, tower.config
+        self.states: Any = None
+
+    def forward(self, *_arguments: Any, **_keywords: Any) -> Any:
+        return self.states
+
+
+class CaptionWriter(ImageWriter):
+    """Any class that takes pixels beside a text, and gives logits of it last: BLIP, GIT, an encoder with a decoder.
+
+    Args:
+        module: loaded.
+
+    Raises:
+        PreconditionError: no part of it says that it reads pixels.
+    """
+
+    def __init__(self, module: Any) -> None:
+        name = _tower_of(module)
+        parent, _, own = name.rpartition(".")
+        self._seen = _Seen(module.get_submodule(name))
+        setattr(module.get_submodule(parent) if parent else module, own, self._seen)
+        self._module = module
+        self._text = "decoder_input_ids" if reads_images(module.config) else "input_ids"
+
+    def see(self, pixels: Any) -> Any:
+        """Runs the tower."""
+        return self._seen.tower(**{_PIXELS: pixels})
+
+    def logits(self, seen: Any, tokens: Any) -> Any:
+        """Runs the rest; what it says of the image's own places, which come first where there are such, is left out."""
+        self._seen.states = seen
+        try:
+            # The tower would read them; some classes look at how many axes there are.
+            no_pixels = torch.zeros(1, 0, 0, 0, dtype=self._module.dtype, device=tokens.device)
+            made = self._module(**{_PIXELS: no_pixels, self._text: tokens[None]}, use_cache=False)
+        finally:
+            self._seen.states = None
+        return made.logits[0, -len(tokens) :]
+
+
+class AnswerWriter(ImageWriter):
+    """BLIP's class for questions: an encoder reads the question beside the image, and a decoder sees that alone.
+
+    A text is the question's tokens, the one that an answer begins with, and the answer's.
+
+    Args:
+        module: loaded.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._begin = int(module.config.text_config.bos_token_id)
+        self.prompt = (1, 2, 3, self._begin)
+
+    def see(self, pixels: Any) -> Any:
+        """Runs the tower."""
+        return self._module.vision_model(pixel_values=pixels)
+
+    def logits(self, seen: Any, tokens: Any) -> Any:
+        """Zeros for the question's tokens, of which nothing is asked."""
+        begin = int((tokens == self._begin).nonzero()[0, 0])
+        question = self._module.text_encoder(
+            input_ids=tokens[None, :begin], encoder_hidden_states=seen.last_hidden_state
+        ).last_hidden_state
+        made = self._module.text_decoder(
+            input_ids=tokens[None, begin:], encoder_hidden_states=question, use_cache=False
+        ).logits[0]
+        return torch.cat([made.new_zeros(begin, made.shape[-1]), made])
+
+
+def _tower_of(module: Any) -> str:
+    """The name of the outermost part that transformers says reads pixels."""
+    for name, part in module.named_modules():
+        if name and getattr(type(part), "main_input_name", "") == _PIXELS:
+            return str(name)
+    raise PreconditionError("no part of the model reads images", reason="unsupported_model")

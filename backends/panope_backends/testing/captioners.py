@@ -1,0 +1,102 @@
+"""Tiny seeded models that write of images, BLIP, GIT and a ViT with GPT-2, in transformers' layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from panope_backends.testing.audio.speech import write_word_tokenizer
+
+END, PAD, START = 100, 101, 102
+SIDE = 32
+"""Of the images that they see, in pixels."""
+
+_SPECIAL = ("<sep>", "<pad>", "<bos>")
+_WORDS, _POSITIONS = 104, 40
+_SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+_VISION = {**_SIZES, "image_size": SIDE, "patch_size": 8, "initializer_range": 0.5}
+_TEXT = {**_SIZES, "vocab_size": _WORDS, "max_position_embeddings": _POSITIONS, "initializer_range": 0.5}
+
+
+def tiny_blip(folder: Path, seed: int = 0, *, questions: bool = False) -> Any:
+    """Writes a BLIP that captions, or that answers questions, and gives transformers' model of it."""
+    from transformers import BlipConfig, BlipForConditionalGeneration, BlipForQuestionAnswering, BlipImageProcessorPil
+
+    text = {**_TEXT, "encoder_hidden_size": 32, "bos_token_id": START, "sep_token_id": END, "pad_token_id": PAD}
+    config = BlipConfig(text_config=text, vision_config=_VISION, projection_dim=32, image_text_hidden_size=32)
+    kind = BlipForQuestionAnswering if questions else BlipForConditionalGeneration
+    made = _written(folder, seed, lambda: kind(config))
+    BlipImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
+    return made
+
+
+def tiny_git(folder: Path, seed: int = 0) -> Any:
+    """Writes a GIT, and gives transformers' model of it."""
+    from transformers import CLIPImageProcessorPil, GitConfig, GitForCausalLM
+
+    ids = {"bos_token_id": START, "eos_token_id": END, "pad_token_id": PAD}
+    config = GitConfig(vision_config=_VISION, **_TEXT, **ids)
+    made = _written(folder, seed, lambda: GitForCausalLM(config))
+    CLIPImageProcessorPil(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}).save_pretrained(
+        folder
+    )
+    return made
+
+
+def tiny_vit_gpt2(folder: Path, seed: int = 0) -> Any:
+    """Writes a ViT with GPT-2's decoder, and gives transformers' model of it."""
+    from transformers import (
+        GenerationConfig,
+        GPT2Config,
+        VisionEncoderDecoderConfig,
+        VisionEncoderDecoderModel,
+        ViTConfig,
+        ViTImageProcessorPil,
+    )
+
+    ids = {"decoder_start_token_id": START, "eos_token_id": END, "pad_token_id": PAD}
+    decoder = GPT2Config(
+        vocab_size=_WORDS,
+        n_positions=_POSITIONS,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        initializer_range=0.5,
+        add_cross_attention=True,
+        is_decoder=True,
+        bos_token_id=START,
+        eos_token_id=END,
+    )
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(ViTConfig(**_VISION), decoder)
+
+    def model() -> Any:
+        made = VisionEncoderDecoderModel(config)
+        for name, value in ids.items():
+            setattr(made.config, name, value)
+        made.generation_config = GenerationConfig(**ids)
+        return made
+
+    made = _written(folder, seed, model)
+    ViTImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
+    return made
+
+
+CAPTIONERS: Mapping[str, Callable[[Path], Any]] = {
+    "blip": tiny_blip,
+    "git": tiny_git,
+    "vit-gpt2": tiny_vit_gpt2,
+}
+"""Those that write what is on an image."""
+
+
+def _written(folder: Path, seed: int, model: Callable[[], Any]) -> Any:
+    import torch
+    from transformers.utils import logging
+
+    torch.manual_seed(seed)
+    made = model().eval()
+    logging.disable_progress_bar()
+    made.save_pretrained(folder)
+    write_word_tokenizer(folder, list(_SPECIAL), [])
+    return made
