@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 import uuid
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, or_, select, update
 
 from panope_backends.errors import CapacityError, NotFoundError, OverloadedError, PreconditionError
+from panope_registry.job_files.writer import FileWriter
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
 from panope_registry.jobs.clock import Clock
 from panope_registry.jobs.types import OPEN
@@ -30,6 +32,9 @@ RETRY_SECONDS = 5.0
 """What callers with too many open jobs are told to wait: nobody knows when one ends."""
 
 GONE = "410"
+
+#: Beside the files of a job: what they are, before its result tells it.
+_LIST = "files.json"
 
 
 @dataclass(frozen=True)
@@ -169,10 +174,13 @@ class JobFiles:
     def keep(self, entry: JobEntry, files: Sequence[JobFile], inputs: Iterable[str]) -> JobEntry:
         """Counts what a job has made against the limits, from now on until its time is over; its inputs go.
 
+        What there is, is written down beside it: who dies before the job has succeeded leaves it to the next attempt.
+
         Raises:
-            CapacityError: it is past one of them (`job_files_full`); the files stay where they are.
+            CapacityError: it is past one of them (`job_files_full`), or the disk is full (`disk_full`); the files stay.
         """
         size = sum(file.size_bytes for file in files)
+        self._write_list(self.folder_of(entry), files)
         with self._database.write() as connection:
             self._check_fits(connection, entry.owner or "", size, but=entry.id)
             until = self._clock(connection) + timedelta(seconds=self._policy.keep_seconds)
@@ -182,6 +190,28 @@ class JobFiles:
         for name in inputs:
             (folder / name).unlink(missing_ok=True)
         return self._jobs.get(entry.id)
+
+    def kept(self, entry: JobEntry) -> list[JobFile] | None:
+        """What an attempt before has made and kept, without the job having succeeded; None where none has.
+
+        Raises:
+            PreconditionError: the job's files have gone (`job_files_expired`).
+        """
+        if entry.files_until is None:
+            return None
+        folder = self.folder_of(entry)
+        try:
+            files = [JobFile.of(values) for values in json.loads((folder / _LIST).read_bytes())]
+            whole = all((folder / file.name).stat().st_size == file.size_bytes for file in files)
+        except (OSError, ValueError):
+            return None
+        return files if whole else None
+
+    @staticmethod
+    def _write_list(folder: Path, files: Sequence[JobFile]) -> None:
+        with FileWriter(folder, _LIST) as writer:
+            writer.write(json.dumps([file.values for file in files]).encode())
+            writer.finish()
 
     def find(self, entry: JobEntry, name: str) -> tuple[JobFile, Path]:
         """A file that a job has made, the first where none is named, and where it is.

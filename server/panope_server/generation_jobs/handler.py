@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from panope_backends.errors import CapacityError, LoadingError, PanopeError, PreconditionError, ShuttingDownError
 from panope_registry.access.priority import Priority
-from panope_registry.job_files import JobFiles
+from panope_registry.job_files import JobFile, JobFiles
 from panope_registry.jobs import JobContext, JobEntry, Postponed
 from panope_registry.jobs.types import RUN
 from panope_registry.tables.columns import now
@@ -78,6 +78,9 @@ class GenerationHandler:
     async def _run(self, context: JobContext) -> Mapping[str, Any]:
         job = context.job
         set_principal(await known_again(job.payload[RUN]["caller"], self._keys))
+        if (made := await call_store(self._files.kept, job)) is not None:
+            # A process died between keeping the files and the job's end: its inputs have gone, and all is made.
+            return _result(job.payload["model"], made, job)
         folder = self._files.folder_of(job)
         call = self._call_of(job, await call_store(_read, job, folder))
         request_id.current.set(call.request_id)
@@ -103,9 +106,7 @@ class GenerationHandler:
             kept = True
         finally:
             await asyncio.shield(call_store(writer.close, keep=kept))
-        assert entry.files_until is not None, "they were just kept"
-        until = entry.files_until.isoformat().replace("+00:00", "Z")
-        return {"model": call.model, "files": [file.values for file in files], "expires_at": until}
+        return _result(call.model, files, entry)
 
     def _call_of(self, job: JobEntry, task_input: Input) -> Call:
         run = job.payload[RUN]
@@ -125,6 +126,12 @@ class GenerationHandler:
             cache_control=NO_STORE,
             keep_alive=math.inf if keep_alive == FOR_EVER else keep_alive,
         )
+
+
+def _result(model: str, files: Sequence[JobFile], entry: JobEntry) -> Mapping[str, Any]:
+    assert entry.files_until is not None, "they were kept"
+    until = entry.files_until.isoformat().replace("+00:00", "Z")
+    return {"model": model, "files": [file.values for file in files], "expires_at": until}
 
 
 def _read(job: JobEntry, folder: Path) -> Input:

@@ -88,7 +88,7 @@ async def test_images_that_are_begun_from_are_kept_until_the_job_is_done(server:
     assert "cG5n" not in str(job.payload), "media are files"
     done = await server.ended(job)
     assert [(file["name"], file["flagged"]) for file in done.result["files"]] == [("0.png", False), ("1.png", True)]
-    assert sorted(path.name for path in server.files.folder_of(done).iterdir()) == ["0.png", "1.png"]
+    assert sorted(path.name for path in server.files.folder_of(done).iterdir()) == ["0.png", "1.png", "files.json"]
 
 
 async def test_cancelling_a_job_cancels_its_call_in_mid_step(server: Any) -> None:
@@ -126,6 +126,31 @@ async def test_a_job_whose_worker_is_killed_is_tried_again(server: Any, monkeypa
     done = await server.ended(await server.jobs.submit(call_of(VideoGenerationInput("a fox")), "grpc"))
     assert (done.status, done.attempt) == (JobStatus.SUCCEEDED, 2)
     assert (await server.jobs.file(done.id, "0.mp4")).path.read_bytes() == b"".join(PIECES)
+
+
+async def test_a_server_that_dies_when_all_is_kept_leaves_the_result_to_the_next_attempt(
+    server: Any, ada: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panope_backends.retry.RetryPolicy.delay_seconds", lambda *_: 0.0)
+    keep = server.files.keep
+
+    def die(*arguments: Any) -> Any:
+        keep(*arguments)
+        monkeypatch.setattr(server.files, "keep", keep)
+        raise InstanceLostError("what comes behind it is not done")
+
+    monkeypatch.setattr(server.files, "keep", die)
+    monkeypatch.setattr("panope_server.generation_jobs.results.ResultWriter.close", lambda *_, **__: None)
+    server.answer = film
+    server.keys.live["k1"] = ada
+    set_principal(ada)
+    wanted = VideoGenerationInput("a fox", image=Image(content=b"png"))
+    done = await server.ended(await server.jobs.submit(call_of(wanted), "grpc"))
+    assert (done.status, done.attempt, len(server.calls)) == (JobStatus.SUCCEEDED, 2, 1)
+    served = await server.jobs.file(done.id, "0.mp4")
+    assert served.path.read_bytes() == b"".join(PIECES)
+    assert served.file.facts["width"] == 64
+    assert done.result["expires_at"].startswith(done.files_until.isoformat()[:19])
 
 
 async def test_a_job_waits_without_losing_attempts_while_its_caller_is_past_a_limit(
