@@ -8,11 +8,15 @@ from typing import Literal
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config import MediaLimits
+from panope_server.tasks.validation import check_length
 
 FileKind = Literal["image", "audio", "document", "video"]
 
 SCHEME_CHARACTERS = 8
 """From the start of a URL, in which its scheme is."""
+
+MAX_URL_CHARACTERS = 8192
+"""Of a file that is elsewhere; one that holds its file has that file's limit."""
 
 _DATA = "data:"
 _SCHEMES = (_DATA, "http://", "https://")
@@ -48,10 +52,12 @@ def file_url(uri: str, field: str) -> str:
         field: of the request that holds it.
 
     Raises:
-        InvalidInputError: it is of another scheme than `data`, `http` and `https`.
+        InvalidInputError: it is of another scheme than `data`, `http` and `https`, or too long.
     """
     if not uri[:SCHEME_CHARACTERS].lower().startswith(_SCHEMES):
         raise InvalidInputError.at(field, "{field} must be a `data:` URL, or one of https or http")
+    if not holds_file(uri):
+        check_length(uri, field, MAX_URL_CHARACTERS)
     return uri
 
 

@@ -30,6 +30,7 @@ _ELSEWHERE = (
     *("texts", "output_names", "prompts", "text", "reasoning"),
     *("second_texts", "query", "documents", "candidate_labels", "hypothesis_template"),
     *("questions", "contexts"),
+    "uri",  # of media: it may hold the file, which has limits of its own
 )
 _OPAQUE = ("google.protobuf.Value", "google.protobuf.Struct", "google.api.HttpBody")
 

@@ -16,8 +16,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 import panope.v1
 from panope.rest.v1 import path_pb2
-from panope.v1 import embed_service_pb2, registry_service_pb2
+from panope.v1 import classify_service_pb2, embed_service_pb2, registry_service_pb2
+from panope.v1.media_pb2 import Image
 from panope_backends.errors import InvalidInputError, OverloadedError, PreconditionError
+from panope_server.tasks.links import MAX_URL_CHARACTERS, file_url
 from panope_server.transport.errors import MAX_MESSAGE_BYTES, message_of, status_of, trailers_of
 from panope_server.transport.grpc.streams import stream_error
 from panope_server.transport.interceptors.lengths import LONGER, MAX_WORDS, check_lengths
@@ -34,7 +36,7 @@ SERVICES = [
 #: Texts that are a model's input or a tensor's name: the pipeline checks them.
 IN_THE_PIPELINE = {
     *("texts", "second_texts", "query", "documents", "questions", "contexts", "prompts", "text", "reasoning"),
-    *("candidate_labels", "hypothesis_template", "output_names"),
+    *("candidate_labels", "hypothesis_template", "output_names", "uri"),
 }
 
 
@@ -90,6 +92,15 @@ def test_lists_of_words_have_a_limit_too():
 
 def test_a_models_input_is_no_name():
     check_lengths(embed_service_pb2.EmbedRequest(texts=["a" * 100_000] * 2))
+
+
+def test_a_url_may_hold_a_file_and_that_of_a_file_elsewhere_has_a_limit():
+    url = f"data:image/png;base64,{'A' * 100_000}"
+    message = classify_service_pb2.ClassifyImagesRequest(images=[Image(uri=url)])
+    check_lengths(message)
+    assert file_url(url, "images[0].uri") == url
+    with pytest.raises(InvalidInputError, match=r"`images.0..uri` has 8,193 characters; the limit is 8,192"):
+        file_url("https://a.example/".ljust(MAX_URL_CHARACTERS + 1, "a"), "images[0].uri")
 
 
 def structs() -> Iterator[type[msgspec.Struct]]:
