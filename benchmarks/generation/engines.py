@@ -1,10 +1,12 @@
 """Engines of generation in this process beside transformers' own `generate`, interleaved.
 
-    python -m benchmarks.generation.engines [--rounds 3] [--tokens 32] [--prompt 150] [--widths 1,8]
+    python -m benchmarks.generation.engines [--model llama-135m|smollm2] [--rounds 3] [--tokens 32] [--prompt 150]
+                                           [--widths 1,8]
 
-The core over the PyTorch engine and `generate` compute the same seeded weights in float32, greedily; prompts of one
-length, so that `generate` pads nothing. llama.cpp runs the demo's GGUF file, a model of the same shape with a larger
-vocabulary: its figure tells of the engine and its weights' precision together. Ratios are to `generate` within a round.
+The core over the PyTorch engine and `generate` compute the same weights in float32, greedily; prompts of one length, so
+that `generate` pads nothing. llama.cpp runs the demo's GGUF file, which is SmolLM2 in 4 bits, the seeded model's shape
+with a larger vocabulary: its figure tells of the engine and its weights' precision together. Ratios are to `generate`
+within a round.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from benchmarks.generation.models import MODEL, VOCABULARY, write_model
+from benchmarks.generation.models import ARCHITECTURE, BenchmarkModel, add_model
 from benchmarks.generation.results import Clock, Measured, Results, print_rows
 from panope_backends.api import GenerationRequest, LoadOptions, ModelFacts, SamplingParams, StepModel, TokenModel
 from panope_backends.errors import OverloadedError
@@ -29,7 +31,6 @@ from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.plugins import load_backend
 from panope_server.cli.server.demo import CHAT
 
-FOLDER = Path(".cache/benchmark/generation/model")
 BLOCKS = 512
 Run = Callable[[Sequence[list[int]], int], Measured]
 
@@ -78,14 +79,13 @@ def by_transformers(folder: Path) -> Run:
     return run
 
 
-def torch_core(folder: Path) -> GenerationEngine:
+def torch_core(of: BenchmarkModel) -> GenerationEngine:
     """The core over the PyTorch engine."""
-    config = json.loads((folder / "config.json").read_text())
-    facts = ModelFacts(MODEL, "safetensors", "generate", "LlamaForCausalLM", config)
-    model = load_backend("cpu").load(facts, folder, "CPU", LoadOptions(precision="fp32"))
+    facts = ModelFacts(of.name, "safetensors", "generate", ARCHITECTURE, of.config)
+    model = load_backend("cpu").load(facts, of.source, "CPU", LoadOptions(precision="fp32"))
     assert isinstance(model, StepModel)
     model.allocate(BLOCKS)
-    vocabulary = TokenVocabulary(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    vocabulary = TokenVocabulary(Tokenizer.from_file(str(of.source / "tokenizer.json")))
     return GenerationEngine(model, Decoding(vocabulary, model.vocab_size, ()), GenerationSettings())
 
 
@@ -100,29 +100,32 @@ def llama_cpp(folder: Path) -> TokenModel:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_model(parser)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--prompt", type=int, default=150)
     parser.add_argument("--widths", type=lambda text: tuple(map(int, text.split(","))), default=(1, 8))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
-    if not (FOLDER / "config.json").exists():
-        write_model(FOLDER)
-    runs = {"transformers": by_transformers(FOLDER), "core over PyTorch": by_token_model(torch_core(FOLDER))}
+    model: BenchmarkModel = arguments.model
+    runs = {"transformers": by_transformers(model.source), "core over PyTorch": by_token_model(torch_core(model))}
     if CHAT.path is not None and any(CHAT.path.rglob("*.gguf")):
         runs["llama.cpp, GGUF"] = by_token_model(llama_cpp(CHAT.path))
     random = np.random.default_rng(time.time_ns())
+    vocabulary = model.config["vocab_size"]
     results = Results(("transformers",))
     for number in range(arguments.rounds + 1):  # the first warms up and does not count
         for width in arguments.widths:
             for name, run in runs.items():
-                measured = run(random.integers(1000, VOCABULARY, (width, arguments.prompt)).tolist(), arguments.tokens)
+                measured = run(random.integers(1000, vocabulary, (width, arguments.prompt)).tolist(), arguments.tokens)
                 if number:
                     results.add(f"{name}, {width}", measured)
     rows = list(results.rows())
     print_rows(rows)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "generation_engines.json").write_text(json.dumps({"rows": rows}, indent=2) + "\n")
+    (arguments.out / "generation_engines.json").write_text(
+        json.dumps({"model": model.name, "rows": rows}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

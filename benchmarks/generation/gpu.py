@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from benchmarks.generation.engines import FOLDER, Run, by_token_model
-from benchmarks.generation.models import MODEL, write_model
+from benchmarks.generation.engines import Run, by_token_model
+from benchmarks.generation.models import SEEDED
 from benchmarks.generation.results import Clock, Measured, Results, print_rows
 from panope_backends.api import Device, LoadOptions, ModelFacts
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel
@@ -54,7 +54,7 @@ def found_device(name: str) -> tuple[TorchBackend, Device]:
 def core(folder: Path, backend: TorchBackend, device: Device, precision: str) -> tuple[Run, TorchStepModel]:
     """The core over the engine, and the step model under it."""
     config = json.loads((folder / "config.json").read_text())
-    facts = ModelFacts(MODEL, "safetensors", "generate", config["architectures"][0], config)
+    facts = ModelFacts(SEEDED.name, "safetensors", "generate", config["architectures"][0], config)
     model = backend.load(facts, folder, device.name, LoadOptions(precision=precision))
     assert isinstance(model, TorchStepModel)
     model.allocate(CACHE_TOKENS // model.cache.block_size)
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="", help="such as cuda:0; the first there is by default")
     parser.add_argument("--precision", default="", choices=["", *DTYPES], help="the device's own by default")
-    parser.add_argument("--model", type=Path, default=FOLDER, help="a folder with weights and a tokenizer")
+    parser.add_argument("--model", type=Path, help="a folder with weights and a tokenizer; seeded weights by default")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--prompt", type=int, default=150)
@@ -109,15 +109,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
     backend, device = found_device(arguments.device)
-    if arguments.model == FOLDER and not (FOLDER / "config.json").exists():
-        write_model(FOLDER)
+    folder: Path = arguments.model or SEEDED.source
     precision = arguments.precision or device.precisions[0]
-    run_core, model = core(arguments.model, backend, device, precision)
+    run_core, model = core(folder, backend, device, precision)
     attends = f"{model.attention.name} with pages of {model.attention.block_size}"
     title = f"{device.backend} {device.name} ({device.description}), {precision}, {device.engine_version}"
     print(f"{title}; the core attends by {attends}")
     runs = {
-        "transformers": continuous(arguments.model, backend.rule.open(device.name).torch_name, precision),
+        "transformers": continuous(folder, backend.rule.open(device.name).torch_name, precision),
         "core over PyTorch": run_core,
     }
     random = np.random.default_rng(time.time_ns())

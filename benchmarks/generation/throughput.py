@@ -1,7 +1,7 @@
 """Generation: OpenVINO's own loops, the core in this process, gRPC streams and REST's events, in one run, interleaved.
 
-    python -m benchmarks.generation.throughput [--rounds 3] [--tokens 64] [--prompt 150] [--widths 1,8,32]
-                                              [--out FOLDER]
+    python -m benchmarks.generation.throughput [--model llama-135m|smollm2] [--rounds 3] [--tokens 64] [--prompt 150]
+                                              [--widths 1,8,32] [--out FOLDER]
 
 Two loops stand for what OpenVINO gives: one that a careful person would write in an afternoon, which fills the step
 model's batches and takes the likeliest tokens; and, where the package `openvino-genai` is installed, GenAI's continuous
@@ -31,7 +31,7 @@ import psutil
 from tokenizers import Tokenizer
 
 from benchmarks.generation.genai import GenAi
-from benchmarks.generation.models import MODEL, VOCABULARY, write_model
+from benchmarks.generation.models import ARCHITECTURE, SEEDED, BenchmarkModel, add_model
 from benchmarks.generation.results import Clock, Measured, Results, console, print_rows
 from benchmarks.support.commands import import_model
 from benchmarks.support.report import machine
@@ -46,8 +46,6 @@ from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
 
-FOLDER = Path(".cache/benchmark/generation")
-HOME = FOLDER / "home"
 STEP_TOKENS = 512
 BLOCKS = 512
 SHARED = 500
@@ -58,9 +56,26 @@ SHARING = 8
 Prompt = tuple[int, ...]
 
 
-def prompts(count: int, length: int, random: np.random.Generator, shared: Prompt = ()) -> list[Prompt]:
-    """Prompts of random tokens, no two alike."""
-    return [(*shared, *random.integers(1000, VOCABULARY, length).tolist()) for _ in range(count)]
+class Prompts:
+    """Prompts of random tokens, no two alike.
+
+    Args:
+        vocabulary: tokens of the model.
+    """
+
+    def __init__(self, vocabulary: int) -> None:
+        self._vocabulary = vocabulary
+        self._random = np.random.default_rng(time.time_ns())
+
+    def new(self, count: int, length: int, shared: Prompt = ()) -> list[Prompt]:
+        """So many of a length, behind what they share."""
+        drawn = self._random.integers(1000, self._vocabulary, (count, length)).tolist()
+        return [(*shared, *each) for each in drawn]
+
+    def order(self, count: int) -> list[int]:
+        """The first numbers in an order of their own."""
+        order: list[int] = self._random.permutation(count).tolist()
+        return order
 
 
 def raw_loop(model: StepModel, given: Sequence[Prompt], new: int) -> Measured:
@@ -139,13 +154,13 @@ async def served(
     return clock.measured(new * len(given), server_cpu(server) + time.process_time() - cpu)
 
 
-def grpc_stream(stub: pb_grpc.GenerateServiceStub) -> Callable[[Prompt, int], AsyncIterator[None]]:
+def grpc_stream(stub: pb_grpc.GenerateServiceStub, model: str) -> Callable[[Prompt, int], AsyncIterator[None]]:
     """GenerateService/StreamGenerate."""
 
     async def stream(prompt: Prompt, new: int) -> AsyncIterator[None]:
         options = GenerationOptions(sampling=SamplingParams(temperature=0), max_tokens=new, ignore_eos=True)
         ids = [TokenSequence(ids=prompt)]
-        request = pb.GenerateRequest(model=MODEL, prompt_token_ids=ids, options=options)
+        request = pb.GenerateRequest(model=model, prompt_token_ids=ids, options=options)
         async for response in stub.StreamGenerate(pb.StreamGenerateRequest(request=request)):
             if response.deltas:
                 yield
@@ -153,12 +168,12 @@ def grpc_stream(stub: pb_grpc.GenerateServiceStub) -> Callable[[Prompt, int], As
     return stream
 
 
-def rest_stream(port: int) -> Callable[[Prompt, int], AsyncIterator[None]]:
+def rest_stream(port: int, model: str) -> Callable[[Prompt, int], AsyncIterator[None]]:
     """POST /v1/completions with `stream`, through Envoy, on a connection of its own."""
 
     async def stream(prompt: Prompt, new: int) -> AsyncIterator[None]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
-        fields = {"model": MODEL, "prompt": prompt, "max_tokens": new, "temperature": 0, "ignore_eos": True}
+        fields = {"model": model, "prompt": prompt, "max_tokens": new, "temperature": 0, "ignore_eos": True}
         body = json.dumps(fields | {"stream": True}).encode()
         head = f"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
         writer.write(f"{head}content-type: application/json\r\n\r\n".encode() + body)
@@ -194,10 +209,11 @@ class Engines:
 
 async def measure(arguments: argparse.Namespace, server: Served, engines: Engines) -> Results:
     """All rounds."""
-    random = np.random.default_rng(time.time_ns())
+    model: BenchmarkModel = arguments.model
+    prompts = Prompts(model.config["vocab_size"])
     channel = grpc.aio.insecure_channel(server.grpc_address)
-    over_grpc = grpc_stream(pb_grpc.GenerateServiceStub(channel))
-    over_rest = rest_stream(server.http_port)
+    over_grpc = grpc_stream(pb_grpc.GenerateServiceStub(channel), model.name)
+    over_rest = rest_stream(server.http_port, model.name)
     new = arguments.tokens
     cases: dict[str, Callable[[list[Prompt]], Awaitable[Measured]]] = {
         "raw loop": lambda given: asyncio.to_thread(raw_loop, engines.model, given, new),
@@ -210,12 +226,12 @@ async def measure(arguments: argparse.Namespace, server: Served, engines: Engine
     results = Results(("raw loop", "GenAI"))
     for number in range(arguments.rounds + 1):  # the first warms up and does not count
         for width in arguments.widths:
-            for index in random.permutation(len(cases)):  # what ran before a case may cost it something
+            for index in prompts.order(len(cases)):  # what ran before a case may cost it something
                 name, run = list(cases.items())[index]
-                measured = await run(prompts(width, arguments.prompt, random))
+                measured = await run(prompts.new(width, arguments.prompt))
                 if number:
                     results.add(f"{name}, {width}", measured)
-        for name, measured in await sharing(server, engines, over_grpc, random):
+        for name, measured in await sharing(server, engines, over_grpc, prompts):
             if number:
                 results.add(name, measured)
     await channel.close()
@@ -223,32 +239,27 @@ async def measure(arguments: argparse.Namespace, server: Served, engines: Engine
 
 
 async def sharing(
-    server: Served,
-    engines: Engines,
-    over_grpc: Callable[[Prompt, int], AsyncIterator[None]],
-    random: np.random.Generator,
+    server: Served, engines: Engines, over_grpc: Callable[[Prompt, int], AsyncIterator[None]], prompts: Prompts
 ) -> list[tuple[str, Measured]]:
     """Prompts that begin alike: one after the other, and at once with the cache and without."""
-    first, second, third = prompts(3, SHARED, random)
+    first, second, third = prompts.new(3, SHARED)
     measured = []
     for known in ("new", "known"):
-        run = await served(server, prompts(1, 20, random, first), 8, over_grpc)
+        run = await served(server, prompts.new(1, 20, first), 8, over_grpc)
         measured.append((f"gRPC, {known} prefix of {SHARED}", run))
     at_once = {"with": (engines.engine, second), "without": (engines.without_cache, third)}
     for word, (engine, shared) in at_once.items():
-        run = await asyncio.to_thread(core, engine, prompts(SHARING, 20, random, shared), 8)
+        run = await asyncio.to_thread(core, engine, prompts.new(SHARING, 20, shared), 8)
         measured.append((f"core, {SHARING} at once that share {SHARED}, {word} the cache", run))
     return measured
 
 
-def load_engines(info: dict[str, Any]) -> Engines:
+def load_engines(of: BenchmarkModel, home: Path, info: dict[str, Any]) -> Engines:
     """The variant that the server runs, in this process: under the core, and alone; and GenAI's of the same weights."""
     instance = info["instances"][0]
     digest = instance["variant_digest"].removeprefix("sha256:")
-    folder = next(path for path in (HOME / "store" / "checkouts").rglob(f"*{digest}*") if path.is_dir())
-    facts = ModelFacts(
-        MODEL, "openvino", "generate", "LlamaForCausalLM", json.loads((folder / "config.json").read_text())
-    )
+    folder = next(path for path in (home / "store" / "checkouts").rglob(f"*{digest}*") if path.is_dir())
+    facts = ModelFacts(of.name, "openvino", "generate", ARCHITECTURE, of.config)
 
     def load() -> StepModel:
         options = LoadOptions(precision=instance["precision"])
@@ -259,50 +270,57 @@ def load_engines(info: dict[str, Any]) -> Engines:
 
     alone, under_core = load(), load()
     vocabulary = TokenVocabulary(Tokenizer.from_file(str(folder / "tokenizer.json")))
-    decoding = Decoding(vocabulary, alone.vocab_size, (102,))
+    decoding = Decoding(vocabulary, alone.vocab_size, ())
     settings = GenerationSettings(step_tokens=STEP_TOKENS)
     return Engines(
         alone,
         GenerationEngine(under_core, decoding, settings),
         GenerationEngine(alone, decoding, replace(settings, prefix_cache=False)),
-        load_genai(instance["precision"]),
+        load_genai(of, instance["precision"]),
     )
 
 
-def load_genai(precision: str) -> GenAi | None:
+def load_genai(of: BenchmarkModel, precision: str) -> GenAi | None:
     """GenAI's loop; None where it is not installed."""
     if find_spec("openvino_genai") is None:
         console.print("openvino-genai is not installed: its loop is left out")
         return None
-    folder = FOLDER / "genai"
+    folder = of.folder / "genai"
     if not (folder / "generation_config.json").exists():
         # In a process of its own: the backend imports no more of OpenVINO than it needs.
-        command = [sys.executable, "-m", "benchmarks.generation.genai", str(FOLDER / "model"), str(folder)]
+        command = [sys.executable, "-m", "benchmarks.generation.genai", str(of.source), str(folder)]
         subprocess.run(command, check=True)
     return GenAi(folder, precision, STEP_TOKENS, BLOCKS)
+
+
+def _file_of(model: BenchmarkModel) -> str:
+    return "generation.json" if model is SEEDED else f"generation_{model.folder.name}.json"
 
 
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_model(parser)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--prompt", type=int, default=150)
     parser.add_argument("--widths", type=lambda text: tuple(map(int, text.split(","))), default=(1, 8, 32))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
-    if not HOME.exists():
-        write_model(FOLDER / "model")
-        HOME.mkdir(parents=True)
-        import_model(HOME, MODEL, FOLDER / "model")
-    with Served(HOME, "--load", MODEL, demo=False) as server:
-        info = server.model(MODEL)
+    model: BenchmarkModel = arguments.model
+    home = model.folder / "home"
+    if not home.exists():
+        source = model.source
+        home.mkdir()
+        import_model(home, model.name, source)
+    with Served(home, "--load", model.name, demo=False) as server:
+        info = server.model(model.name)
         facts = machine(info)
-        results = asyncio.run(measure(arguments, server, load_engines(info)))
+        results = asyncio.run(measure(arguments, server, load_engines(model, home, info)))
     rows = list(results.rows())
     print_rows(rows)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "generation.json").write_text(json.dumps({"facts": facts, "rows": rows}, indent=2) + "\n")
+    (arguments.out / _file_of(model)).write_text(json.dumps({"facts": facts, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
