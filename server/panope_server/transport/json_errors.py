@@ -104,7 +104,7 @@ def _unknown_field(name: str, path: str, struct: inspect.StructType | None) -> I
 def _complaint(finding: str, wanted: inspect.Type | None) -> str:
     literals = _literals(wanted)
     if finding.startswith("Invalid enum value") and literals:
-        return f"must be one of {', '.join(literals)}"
+        return f"must be one of {', '.join(literals)}" if len(literals) > 1 else f"must be {literals[0]}"
     if finding.startswith("Expected"):
         words = re.sub(r"`([^`]*)`", lambda quoted: _plain(quoted[1]), finding.removeprefix("Expected "))
         return f"must be {words}"
@@ -128,7 +128,9 @@ def _struct_at(schema: Any, path: str) -> inspect.StructType | None:
 
 
 def _literals(wanted: inspect.Type | None) -> list[str]:
-    return [str(v) for kind in _alternatives(wanted) if isinstance(kind, inspect.LiteralType) for v in kind.values]
+    """The values as a caller writes them, words without their quotes."""
+    kinds = [kind for kind in _alternatives(wanted) if isinstance(kind, inspect.LiteralType)]
+    return [v if isinstance(v, str) else msgspec.json.encode(v).decode() for kind in kinds for v in kind.values]
 
 
 def _type_at(schema: Any, path: str) -> inspect.Type | None:

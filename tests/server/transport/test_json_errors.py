@@ -27,6 +27,8 @@ class Body(Struct, forbid_unknown_fields=True):
     short: Annotated[str, Meta(min_length=1, max_length=3)] = "a"
     pattern: Annotated[str, Meta(pattern="^a+$")] = "a"
     word: Literal["float", "base64"] = "float"
+    only: Literal["float"] = "float"
+    never: Literal[False] | None = None
     flag: bool = False
     data: bytes = b""
     items: Annotated[list[int], Meta(min_length=1, max_length=2)] = msgspec.field(default_factory=lambda: [1])
@@ -52,6 +54,8 @@ CASES = {
     '{"must": 1, "short": "abcd"}': ("short", "`short` must be a string of length <= 3"),
     '{"must": 1, "pattern": "b"}': ("pattern", "`pattern` must be a string matching regex '^a+$'"),
     '{"must": 1, "word": "floats"}': ("word", "`word` must be one of base64, float"),
+    '{"must": 1, "only": "base64"}': ("only", "`only` must be float"),
+    '{"must": 1, "never": true}': ("never", "`never` must be false"),
     '{"must": 1, "flag": "yes"}': ("flag", "`flag` must be a boolean, got a string"),
     '{"must": 1, "items": []}': ("items", "`items` must be a list of length >= 1"),
     '{"must": 1, "items": [1, 2, 3]}': ("items", "`items` must be a list of length <= 2"),
