@@ -196,6 +196,10 @@ def test_a_template_s_own_words_are_told(template: Callable[..., ChatTemplate]) 
         ({"template_kwargs_json": b"[1]"}, "template_kwargs"),
         ({"tools_json": json.dumps([TOOL]).encode()}, "tools"),
         ({"messages_json": b'[{"content": "x"}]'}, "messages[0].role"),
+        (
+            {"messages_json": json.dumps([{"role": "assistant", "tool_calls": [CALL]}]).encode()},
+            "messages[0].tool_calls",
+        ),
         ({"messages_json": b"[]"}, "messages"),
         ({"messages_json": b"[" * 100_000}, "messages"),
         (

@@ -62,6 +62,10 @@ def messages_of(
         if seen.placeholder:
             _require_no_placeholder(message, f"messages[{index}]", seen.placeholder)
         message["content"] = _content_of(message.get("content"), f"messages[{index}]", seen)
+        if message.get("tool_calls") and not facts.has_tool_calls:
+            raise InvalidInputError.at(
+                f"messages[{index}].tool_calls", "{field} are not known to the model's chat template"
+            )
         for place, call in enumerate(message.get("tool_calls") or ()):
             _open_arguments(call, f"messages[{index}].tool_calls[{place}].function.arguments")
     if tools and facts.has_tools_in_message:

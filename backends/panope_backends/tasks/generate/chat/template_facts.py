@@ -34,6 +34,11 @@ class TemplateFacts(msgspec.Struct, frozen=True):
     text: str
     has_tools_in_message: bool = False
 
+    @property
+    def has_tool_calls(self) -> bool:
+        """Whether one of them reads the calls of earlier answers: by their name, or with the whole message."""
+        return "tool_calls" in self.text or "tojson" in self.text
+
 
 def template_facts(templates: Mapping[str, str]) -> TemplateFacts:
     """Reads the templates of a model. Jinja computes constant expressions meanwhile, however long they take.
