@@ -32,11 +32,15 @@ class Support:
 
     Attributes:
         is_final: of NONE, whether no conversion by the backend helps either, as for a class that no library has.
+        divisor: the number that the number of devices must divide which the model is divided over; 1 where it is not.
+        undivided: why it is not; empty where it is, or nobody tells.
     """
 
     level: Level
     reason: str
     is_final: bool = False
+    divisor: int = 1
+    undivided: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ class LoadOptions:
         max_adapter_rank: of each of them.
         backend_settings: the server's settings of the backend, as it reads them; of Panope's own `remote` alone. They
             may hold a key, so they are never logged.
+        peer_devices: that the model is divided over beside the one that it is loaded onto, as `Support.divisor` allows;
+            empty for a whole model. A device may be named more than once where it is the machine's processor.
     """
 
     precision: str = ""
@@ -132,6 +138,7 @@ class LoadOptions:
     max_adapters: int = 0
     max_adapter_rank: int = 64
     backend_settings: bytes = field(default=b"", repr=False)
+    peer_devices: tuple[str, ...] = ()
 
 
 class Backend(ABC):

@@ -8,10 +8,10 @@ hangs or ends the process, and can start it again without that one:
      "devices": [the fields of api.Device, ...], "conversions": [the fields of api.Conversion, ...] or null}
     {"ok": true}
 
-`--supports` reads the JSON of a ModelFacts on stdin and adds "level", "support_reason" and "support_is_final" to each
-device. `--backend NAME` adds a backend that is not installed, as `package.module:Class`, `--only NAME` asks no others
-and `--skip NAME` leaves one out; each can be given several times. A backend that fails appears as a device that is not
-available, with the reason.
+`--supports` reads the JSON of a ModelFacts on stdin and adds "level", "support_reason", "support_is_final", "divisor"
+and "undivided" to each device. `--backend NAME` adds a backend that is not installed, as `package.module:Class`,
+`--only NAME` asks no others and `--skip NAME` leaves one out; each can be given several times. A backend that fails
+appears as a device that is not available, with the reason.
 
 The server never imports an engine: this process does, and its end frees what they took.
 """
@@ -79,6 +79,8 @@ def _document(backend: Backend, device: Device, facts: ModelFacts | None) -> dic
             "level": support.level.value,
             "support_reason": support.reason,
             "support_is_final": support.is_final,
+            "divisor": support.divisor,
+            "undivided": support.undivided,
         }
     return document
 

@@ -191,6 +191,7 @@ class FrameSource:
             precision=load.precision,
             cache_folder=self.cache_folder,
             backend_settings=load.backend_settings,
+            peer_devices=tuple(load.peer_devices),
         )
         if self.backend is None:
             self.backend = load_backend(load.backend)

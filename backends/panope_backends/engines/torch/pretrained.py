@@ -86,9 +86,10 @@ def load_pretrained(
     attention: str | Mapping[str, str] | None = None,
     *,
     may_lack: str = "",
+    parts: int = 1,
 ) -> Any:
     """As `load_partly`, the module alone."""
-    module, _ = load_partly(model, folder, precision, auto_class, may_lack, attention)
+    module, _ = load_partly(model, folder, precision, auto_class, may_lack, attention, parts=parts)
     return module
 
 
@@ -99,6 +100,8 @@ def load_partly(
     auto_class: str,
     may_lack: str,
     attention: str | Mapping[str, str] | None = None,
+    *,
+    parts: int = 1,
 ) -> tuple[Any, bool]:
     """Loads a model, ready to run.
 
@@ -110,6 +113,8 @@ def load_partly(
         may_lack: a part of the model, by its name, whose weights may be missing; empty for none.
         attention: transformers' name for a way to compute attention, or one for each part of the model that is named;
             None for the fastest that the model has.
+        parts: that the model is divided into by transformers' own plan, among the processes of this one's group in
+            `torch.distributed`; 1 for a whole model.
 
     Returns:
         The module, and whether the weights of that part are missing, so that they are random numbers.
@@ -124,6 +129,7 @@ def load_partly(
         raise PreconditionError("an adapter is without its base model", reason="unsupported_adapter")
     torch, transformers = _import("torch"), _import("transformers")
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    divided = {} if parts == 1 else {"distributed_config": transformers.distributed.DistributedConfig(tp_size=parts)}
     with _quiet(transformers), _own_code(model, auto_class) as code:
         try:
             module, report = getattr(transformers, auto_class).from_pretrained(
@@ -135,6 +141,7 @@ def load_partly(
                 local_files_only=True,
                 trust_remote_code=bool(code),
                 output_loading_info=True,
+                **divided,
             )
         except Exception as error:  # configurations are checked by errors of no family, models' own code raises any
             if is_out_of_memory(error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +30,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
 )
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.engines.torch.table_reader import is_table_reader, load_table_reader, table_reader_support
+from panope_backends.engines.torch.tensor_parallel.division import Division, division_of, refusal_of
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.engines.torch.vision.heads import vision_head, vision_support
 from panope_backends.errors import PreconditionError
@@ -57,6 +59,16 @@ class TorchBackend(Backend):
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """FULL for safetensors that transformers knows; the same on all kinds of devices."""
         del device
+        support = self._support(model)
+        if support.level is Level.NONE:
+            return support
+        division = self._division(model)
+        return replace(support, divisor=division.divisor, undivided=division.reason)
+
+    def _division(self, model: ModelFacts) -> Division:
+        return Division(1, self.rule.undivided) if self.rule.undivided else division_of(model)
+
+    def _support(self, model: ModelFacts) -> Support:
         if model.format not in TORCH_FORMATS:
             return Support(Level.NONE, f"runs {', '.join(TORCH_FORMATS)}, not `{model.format}`")
         if missing := missing_reason("torch", "torch", "transformers"):
@@ -89,6 +101,8 @@ class TorchBackend(Backend):
         native = ("fp32",) if model.task == SPEAK else self.rule.precisions(device)
         what = "with a model that speaks" if model.task == SPEAK else "with PyTorch"
         precision = choose_precision(options.precision, native, f"{self.name} {what}")
+        if options.peer_devices:
+            return self._load_divided(model, folder, precision, threads, options, opened)
         if is_step_model(model):
             choose_precision(
                 options.cache_precision, (precision,), f"{self.name}'s cache beside {precision} with PyTorch"
@@ -113,6 +127,19 @@ class TorchBackend(Backend):
         from panope_backends.engines.torch.model import load_torch_model  # it brings torch
 
         return load_torch_model(model, folder, precision, threads, opened)
+
+    def _load_divided(
+        self, model: ModelFacts, folder: Path, precision: str, threads: int, options: LoadOptions, device: TorchDevice
+    ) -> LoadedModel:
+        """A decoder over several devices; the import brings torch."""
+        parts = 1 + len(options.peer_devices)
+        if refusal := refusal_of(self._division(model), parts):
+            raise PreconditionError(
+                f"the model cannot be divided over {parts} devices: {refusal}", reason="not_divisible"
+            )
+        from panope_backends.engines.torch.tensor_parallel.model import load_divided
+
+        return load_divided(model, folder, precision, threads, self.name, device, options.peer_devices)
 
 
 def is_step_model(model: ModelFacts) -> bool:

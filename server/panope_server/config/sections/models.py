@@ -18,6 +18,9 @@ BackendsEntry = Annotated[
 KeepAliveEntry = Annotated[
     str, Meta(pattern=r"^[^=]+=.+$", extra={WORDS: "texts such as `VENDOR/NAME=10m` and `VENDOR/*=-1`"})
 ]
+PartsEntry = Annotated[
+    str, Meta(pattern=r"^[^=]+=[1-9][0-9]?$", extra={WORDS: "texts such as `VENDOR/NAME=2` and `VENDOR/*=4`"})
+]
 
 
 class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +63,13 @@ class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[BackendsEntry, ...],
         Meta(description="The same for single models, or `VENDOR/*` for all of a vendor's."),
     ] = ()
+    tensor_parallel_by_model: Annotated[
+        tuple[PartsEntry, ...],
+        Meta(
+            description="Devices that each instance of a model, or of all of a vendor's, is divided over. Others run "
+            "whole, or over as few devices as hold them where one of them does not; `=1` forbids that."
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         parse_size(self.max_memory_bytes, "max_memory_bytes")
@@ -100,6 +110,14 @@ class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
         """
         text = _of_model(self.preferred_backends_by_model, model)
         return self.preferred_backends if text is None else tuple(name.strip() for name in text.split(","))
+
+    def tensor_parallel_of(self, model: str) -> int:
+        """Returns the devices that each instance of a model is divided over; 0 leaves it to what holds it.
+
+        Args:
+            model: `vendor/name`.
+        """
+        return int(_of_model(self.tensor_parallel_by_model, model) or 0)
 
 
 def _of_model(entries: tuple[str, ...], model: str) -> str | None:

@@ -57,7 +57,11 @@ def supports_of(answer: Mapping[str, Any]) -> Mapping[tuple[str, str], Support]:
     """How well each device runs the model that the program was asked about, by backend and device name."""
     return {
         (entry["backend"], entry["name"]): Support(
-            Level(entry["level"]), entry["support_reason"], entry["support_is_final"]
+            Level(entry["level"]),
+            entry["support_reason"],
+            entry["support_is_final"],
+            entry.get("divisor", 1),
+            entry.get("undivided", ""),
         )
         for entry in answer["devices"]
         if "level" in entry

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -53,7 +53,7 @@ class Instance(ModelInstance):
         name: unique in this server.
         listener: told about capacity and answers, from the event loop.
         role: which calls it runs.
-        device: that it runs on; empty for the plan's.
+        devices: that it runs on; empty for the plan's.
     """
 
     def __init__(
@@ -63,10 +63,11 @@ class Instance(ModelInstance):
         workers: Workers,
         listener: Listener,
         role: Role = Role.ANY,
-        device: str = "",
+        devices: Sequence[str] = (),
     ) -> None:
         super().__init__(name, plan, workers, listener)
-        self.device = device or plan.device
+        self._devices = devices or (plan.device,)
+        self.device = self._devices[0]
         self._role = role
         self._workers = workers
         self._guests = Guests(self._send)
@@ -159,7 +160,7 @@ class Instance(ModelInstance):
         except NotSpawnedError:
             self.end_reason = "not started"
             raise
-        self._send(load_frame(self.plan, self._workers, self.device))
+        self._send(load_frame(self.plan, self._workers, self._devices))
         await self._wait_until_loaded()
         self.state = InstanceState.READY
         self.ready_at, self._ready_since = datetime.now(UTC), time.monotonic()

@@ -58,7 +58,7 @@ class InstanceSupervisor:
         owner: told what happens, from the event loop.
         find_host: finds the instance that an adapter runs in.
         role: which calls the instance runs; an adapter's has its host's.
-        device: that the instance runs on; empty for the plan's.
+        devices: that the instance runs on; empty for the plan's.
         clock: monotonic seconds.
         sleep: waits so many of them.
 
@@ -75,12 +75,12 @@ class InstanceSupervisor:
         owner: Owner,
         find_host: FindHost,
         role: Role = Role.ANY,
-        device: str = "",
+        devices: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._find_host = find_host
-        self._role, self._device = role, device
+        self._role, self._devices = role, devices
         self._name = name
         self._plan = plan
         self._workers = workers
@@ -189,7 +189,7 @@ class InstanceSupervisor:
     def _made(self) -> ModelInstance:
         if self._plan.host:
             return AdapterInstance(self._name, self._plan, self._workers, self._owner, self._find_host)
-        return Instance(self._name, self._plan, self._workers, self._owner, self._role, self._device)
+        return Instance(self._name, self._plan, self._workers, self._owner, self._role, self._devices)
 
     def _current(self) -> ModelInstance:
         assert self.instance is not None

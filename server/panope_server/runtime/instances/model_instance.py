@@ -97,6 +97,7 @@ class ModelInstance(ABC):
             constraints.backend in ("", plan.backend)
             and constraints.precision in ("", self.precision, plan.weights_precision)
             and plan.variant_digest.startswith(constraints.variant)
+            and constraints.tensor_parallel in (0, plan.tensor_parallel)
         )
 
     @property

@@ -15,6 +15,7 @@ class LoadConstraints:
         variant: the first digits of a variant's digest; that variant is run as it is, never a conversion of it.
         instances: how many there must be; 0 leaves it to Panope.
         preferred_backends: the most wanted first; others run it where none of these can.
+        tensor_parallel: devices that each instance is divided over, 1 for none; 0 leaves it to Panope.
     """
 
     backend: str = ""
@@ -22,6 +23,7 @@ class LoadConstraints:
     variant: str = ""
     instances: int = 0
     preferred_backends: tuple[str, ...] = ()
+    tensor_parallel: int = 0
 
 
 UNCONSTRAINED = LoadConstraints()

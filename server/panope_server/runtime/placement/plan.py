@@ -30,9 +30,10 @@ class LoadPlan:
         host: of an adapter that runs in a worker of its base model, the key of that; empty for a worker of its own.
         host_variant: the digest of the variant that runs there.
         model_number: by which workers know what it becomes; unique in this server.
-        devices: for each instance the device that it runs on; empty where all run on `device`.
+        devices: for each instance the devices that it runs on, one after another; empty where all run on `device`.
         python: the interpreter of its process; empty for the server's own.
         media_limits: how large media may be that are decoded.
+        tensor_parallel: devices that each instance is divided over.
     """
 
     model: str
@@ -59,10 +60,12 @@ class LoadPlan:
     python: str = ""
     devices: tuple[str, ...] = ()
     media_limits: MediaLimits = field(default_factory=MediaLimits)
+    tensor_parallel: int = 1
 
-    def device_of(self, place: int) -> str:
-        """The device that an instance runs on, by its place among all."""
-        return self.devices[place] if self.devices else self.device
+    def devices_of(self, place: int) -> tuple[str, ...]:
+        """The devices that an instance runs on, by its place among all; several where it is divided over them."""
+        begin = place * self.tensor_parallel
+        return self.devices[begin : begin + self.tensor_parallel] or (self.device,)
 
     @property
     def identity(self) -> tuple[str, str, str, str, str]:

@@ -23,7 +23,7 @@ LOGITS_TOLERANCE = {"fp32": 1e-3, "bf16": 0.1, "fp16": 0.05}
 
 
 def load_decoder(
-    model: ModelFacts, folder: Path, precision: str, attention: str | None, *, vision: bool = False
+    model: ModelFacts, folder: Path, precision: str, attention: str | None, *, vision: bool = False, parts: int = 1
 ) -> Any:
     """Loads a decoder, ready to run.
 
@@ -34,6 +34,7 @@ def load_decoder(
         attention: transformers' name for a way to compute attention; None for the fastest that the model has. A vision
             tower that is loaded too has the fastest in any case.
         vision: whether the vision tower of a model that has one is loaded too.
+        parts: that the model is divided into, of which this process loads its own; 1 for a whole model.
 
     Raises:
         PreconditionError: as `load_pretrained`, or it is no decoder.
@@ -41,7 +42,7 @@ def load_decoder(
     if refusal := decoder_refusal(model):
         raise PreconditionError(f"the model cannot be loaded: {refusal}", reason="unsupported_model")
     if not (vision and sees_images(model)):
-        return load_pretrained(model, folder, precision, _auto_class(model), attention)
+        return load_pretrained(model, folder, precision, _auto_class(model), attention, parts=parts)
     of_decoder = None if attention is None else {"text_config": attention}
     return load_pretrained(model, folder, precision, IMAGE_TEXT_CLASS, of_decoder)
 

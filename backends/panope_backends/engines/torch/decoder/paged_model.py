@@ -68,9 +68,10 @@ class TorchStepModel(AdaptableStepModel):
     def forward(self, batch: StepBatch) -> Array:
         """Runs one step; a tensor of its own holds the logits."""
         self.check(batch)
-        return step_within_memory(self._forward, batch, self._device, self.cache.block_size)
+        return step_within_memory(self.run_whole, batch, self._device, self.cache.block_size)
 
-    def _forward(self, batch: StepBatch) -> Array:
+    def run_whole(self, batch: StepBatch) -> Array:
+        """Runs a step that was checked, and never in halves, as parts of a model run it that compute together."""
         self._pages.begin(batch)
         self._adapters.begin(batch)
         with torch.inference_mode():

@@ -18,6 +18,7 @@ class MpsRule(GpuRule):
 
     backend = "mps"
     prefix = "mps"
+    undivided = "PyTorch divides no models over Apple's GPUs"
     torch_type = "mps"
 
     def missing(self, build: TorchBuild, system: System) -> Lack | None:

@@ -33,6 +33,9 @@ class DeviceRule(ABC):
     backend: ClassVar[str]
     """The name of the backend that computes there."""
 
+    undivided: ClassVar[str] = ""
+    """Why no model is divided over several such devices; empty where models may be."""
+
     @abstractmethod
     def devices(self) -> Sequence[Device]:
         """The devices of this machine; where there is none, one that is not available, with the reason."""

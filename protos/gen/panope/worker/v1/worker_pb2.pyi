@@ -134,6 +134,7 @@ class Load(google.protobuf.message.Message):
     BACKEND_SETTINGS_FIELD_NUMBER: builtins.int
     MODEL_NUMBER_FIELD_NUMBER: builtins.int
     MEDIA_LIMITS_FIELD_NUMBER: builtins.int
+    PEER_DEVICES_FIELD_NUMBER: builtins.int
     model: builtins.str
     """The model's name, for logs."""
     task: builtins.str
@@ -178,6 +179,10 @@ class Load(google.protobuf.message.Message):
     def media_limits(self) -> Global___MediaLimits:
         """How large media may be that are decoded."""
 
+    @property
+    def peer_devices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The devices beside `device` that the model is divided over; empty where it is whole."""
+
     def __init__(
         self,
         *,
@@ -201,9 +206,10 @@ class Load(google.protobuf.message.Message):
         backend_settings: builtins.bytes = ...,
         model_number: builtins.int = ...,
         media_limits: Global___MediaLimits | None = ...,
+        peer_devices: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["media_limits", b"media_limits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "backend_settings", b"backend_settings", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "media_limits", b"media_limits", "model", b"model", "model_number", b"model_number", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "backend_settings", b"backend_settings", "batch_wait_microseconds", b"batch_wait_microseconds", "cache_folder", b"cache_folder", "device", b"device", "folder", b"folder", "format", b"format", "grants", b"grants", "max_batch_bytes", b"max_batch_bytes", "max_batch_size", b"max_batch_size", "max_batch_tokens", b"max_batch_tokens", "max_memory_bytes", b"max_memory_bytes", "media_limits", b"media_limits", "model", b"model", "model_number", b"model_number", "peer_devices", b"peer_devices", "precision", b"precision", "target_batch_microseconds", b"target_batch_microseconds", "task", b"task", "task_settings", b"task_settings", "variant_digest", b"variant_digest"]) -> None: ...
 
 Global___Load: typing_extensions.TypeAlias = Load
 

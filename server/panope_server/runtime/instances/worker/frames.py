@@ -19,13 +19,13 @@ from panope_server.tasks.task import Request
 _UNSIGNED = (1 << 64) - 1
 
 
-def load_frame(plan: LoadPlan, workers: Workers, device: str) -> wire.ServerFrame:
-    """The first frame of a worker that runs a plan on a device."""
+def load_frame(plan: LoadPlan, workers: Workers, devices: Sequence[str]) -> wire.ServerFrame:
+    """The first frame of a worker that runs a plan on a device, or on several that it is divided over."""
     load = wire.Load(
         model=plan.model,
         task=plan.task,
         backend=plan.backend,
-        device=device,
+        device=devices[0],
         precision=plan.precision,
         format=plan.format,
         folder=str(plan.folder),
@@ -41,6 +41,7 @@ def load_frame(plan: LoadPlan, workers: Workers, device: str) -> wire.ServerFram
         max_memory_bytes=plan.memory_limit_bytes,
         variant_digest=plan.variant_digest,
         model_number=plan.model_number,
+        peer_devices=devices[1:],
         media_limits=wire.MediaLimits(
             max_image_bytes=plan.media_limits.max_image_bytes,
             max_image_pixels=plan.media_limits.max_image_pixels,

@@ -64,7 +64,7 @@ class InstanceGroup:
         self.breaker_opened = owner.breaker_opened
         self.lost = owner.lost
         self._supervisors = [
-            InstanceSupervisor(name, plan, workers, self, partial(find_instance, place), role, plan.device_of(place))
+            InstanceSupervisor(name, plan, workers, self, partial(find_instance, place), role, plan.devices_of(place))
             for place, (name, role) in enumerate(zip(names, roles_of(len(names), workers), strict=True))
         ]
 
@@ -108,8 +108,8 @@ class InstanceGroup:
             The most that all took; 0 while one has not told, and where nobody tells.
         """
         memory = self.plan.memory
-        if memory is None or not memory.size_bytes:
-            return 0
+        if memory is None or not memory.size_bytes or self.plan.tensor_parallel > 1:
+            return 0  # a worker tells of its own part, and not of those beside it
         views = [view for view in self.views() if view.pid]
         for part in memory.parts:
             there = [view for view in views if part.place in (HOST, view.device)]

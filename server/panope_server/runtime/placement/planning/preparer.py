@@ -94,6 +94,7 @@ class Preparer:
             need_bytes=candidate.need_bytes,
             python=self._settings.python_of(candidate.device.backend),
             media_limits=self._settings.limits.media,
+            tensor_parallel=candidate.tensor_parallel,
         )
 
     def _task_settings(self, name: str, extra_bytes: int) -> bytes:

@@ -58,6 +58,9 @@ class Selector:
     async def select(self, entry: ModelEntry, constraints: LoadConstraints = UNCONSTRAINED) -> Selection:
         """Returns every candidate to run a model, best first; errors as of `select_candidates`."""
         constraints = self.with_settings(constraints)
+        if not constraints.tensor_parallel:
+            number = self._settings.models.tensor_parallel_of(entry.name)
+            constraints = replace(constraints, tensor_parallel=number)
         if not constraints.preferred_backends:
             wanted = self._settings.models.preferred_backends_of(entry.name)
             constraints = replace(constraints, preferred_backends=wanted)

@@ -40,9 +40,11 @@ class Candidate:
         profile: what was measured of it; None when nothing was.
         extra_bytes: of `need_bytes`, what one instance takes beside its model, such as a cache.
         instances: that `need_bytes` is for.
-        devices: for each of them the device that it runs on; empty where all run on `device`.
+        devices: for each of them the devices that it runs on, one after another; empty where all run on `device`.
         lineage: format and precision of each variant that it comes from, the one that is run first.
         busy: the part of its device's time that is taken now, 0 to 1, in tenths; 0 when unknown.
+        tensor_parallel: devices that each instance is divided over.
+        divisor: that this number must divide, as its backend says.
     """
 
     variant: VariantEntry
@@ -59,6 +61,8 @@ class Candidate:
     instances: int = 1
     devices: tuple[Device, ...] = ()
     busy: float = 0.0
+    tensor_parallel: int = 1
+    divisor: int = 1
 
     @property
     def way(self) -> Way:
@@ -75,13 +79,14 @@ class Candidate:
     def label(self) -> str:
         """The candidate in a few words."""
         made = (self.conversion or self.variant).format, (self.conversion or self.variant).precision
-        return " ".join(part for part in (self.device.backend, self.device.name, "with", *made) if part)
+        over = f"over {self.tensor_parallel} devices" if self.tensor_parallel > 1 else ""
+        return " ".join(part for part in (self.device.backend, self.device.name, "with", *made, over) if part)
 
     @property
     def shares(self) -> Mapping[Device, int]:
         """What its instances take of each device that some run on, in bytes."""
-        counts = Counter(self.devices or [self.device] * self.instances)
-        return {device: self.need_bytes * count // self.instances for device, count in counts.items()}
+        counts = Counter(self.devices or [self.device])
+        return {device: self.need_bytes * count // counts.total() for device, count in counts.items()}
 
     @property
     def bits(self) -> int:

@@ -103,6 +103,19 @@ class CandidateSearch:
             elif outcome:
                 self.rejected.append(Rejection(f"{device.backend} {device.name} with {_name(variant)}", outcome))
 
+    def fitting(self, candidate: Candidate) -> Candidate | None:
+        """The candidate where there is memory for it; else divided over as few devices as hold it, where it may be.
+
+        A processor's parts would share one memory, so there it is divided only when somebody asks for it.
+        """
+        if self.fits(candidate):
+            return candidate
+        if self._constraints.tensor_parallel or place_of(candidate.device) == HOST:
+            return None
+        most = self._machine.most_parts(candidate.device)
+        numbers = (number for number in range(2, most + 1) if candidate.divisor % number == 0)
+        return next((over for number in numbers if self.fits(over := self._divided(candidate, number))), None)
+
     def fits(self, candidate: Candidate) -> bool:
         """Whether there is memory for it; what there is none for is told among the rejections."""
         for device, need in candidate.shares.items():
@@ -149,6 +162,8 @@ class CandidateSearch:
             return f"computes in {', '.join(device.precisions)}, not in {self._asked}"
         place = (device.backend, device.name)
         support = direct.get(place, Support(Level.NONE, "no answer"))
+        if support.level is not Level.NONE and (undivided := self._undivided(device, support)):
+            return undivided
         if support.level is not Level.NONE:
             # What is fast, perhaps, and wrong is none, unless somebody asked for it by name.
             is_named = bool(self._constraints.backend or self._constraints.variant)
@@ -163,8 +178,31 @@ class CandidateSearch:
         support = (await self._machine.supports(facts)).get(place, support)
         if support.level is Level.NONE:
             return support.reason
-        told = Support(support.level, f"{support.reason}, after conversion from {variant.format}")
-        return self._candidate(variant, device, told, conversion)
+        told = replace(support, reason=f"{support.reason}, after conversion from {variant.format}")
+        return self._undivided(device, support) or self._candidate(variant, device, told, conversion)
+
+    def _undivided(self, device: Device, support: Support) -> str:
+        """Why a model is not divided over as many devices as is asked for; empty where it is, or need not be."""
+        number, most = self._constraints.tensor_parallel, self._machine.most_parts(device)
+        if number < 2:
+            return ""
+        if support.divisor < 2:
+            why = f": {support.undivided}" if support.undivided else ""
+            return f"does not divide it over {number} devices{why}"
+        if support.divisor % number:
+            return f"divides it over as many devices as divide {support.divisor}, not over {number}"
+        if number > most:
+            return f"has {most} for a model that is divided, not {number}"
+        return ""
+
+    def _divided(self, candidate: Candidate, number: int) -> Candidate:
+        """A candidate over several devices."""
+        return replace(
+            candidate,
+            tensor_parallel=number,
+            devices=self._machine.spread(candidate.device, candidate.instances, number),
+            reason=f"{candidate.reason}, divided over {number} devices",
+        )
 
     def _conversion(self, variant: VariantEntry, device: Device) -> Conversion | None:
         """The conversion that may be done without being asked: of what came with the repo alone."""
@@ -187,9 +225,10 @@ class CandidateSearch:
         profile = self._measured.best(variant, device) if conversion is None else None
         free = self._machine.free_bytes(device)
         need = _need(variant, conversion)
-        devices = self._machine.spread(device, self._instances)
+        number = max(1, self._constraints.tensor_parallel)
+        devices = self._machine.spread(device, self._instances, number)
         here = max(devices.count(each) for each in devices)
-        extra = self._extra_bytes(None if free is None else max(0, free // here - need))
+        extra = self._extra_bytes(None if free is None else max(0, free * number // here - need))
         need = max(need + extra, _measured_bytes(device, profile))
         measured = profile.precision if profile is not None and profile.precision in device.precisions else ""
         return Candidate(
@@ -198,7 +237,7 @@ class CandidateSearch:
             self._asked or measured,
             support.level,
             conversion,
-            support.reason,
+            f"{support.reason}, divided over {number} devices" if number > 1 else support.reason,
             free_bytes=free or 0,
             need_bytes=need * self._instances,
             extra_bytes=extra,
@@ -207,6 +246,8 @@ class CandidateSearch:
             profile=profile,
             lineage=self._lineage(variant, conversion),
             busy=round(self._machine.busy(device), 1),  # in tenths, so that a flicker decides nothing
+            tensor_parallel=number,
+            divisor=support.divisor,
         )
 
     def _lineage(self, variant: VariantEntry, conversion: Conversion | None) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -31,13 +32,28 @@ class Machine:
     most_bytes: FreeBytes = lambda device: device.memory_bytes or None
     busy: Callable[[Device], float] = lambda _: 0.0
 
-    def spread(self, device: Device, instances: int) -> tuple[Device, ...]:
-        """A device for each instance: of several alike each in its turn, so that none waits for another's."""
-        if instances == 1 or place_of(device) == HOST:
-            return (device,) * instances
-        others = [each for each in self.probe.devices if each.available and each != device and _are_alike(each, device)]
-        others.sort(key=lambda each: -(self.free_bytes(each) or 0))
-        return tuple(itertools.islice(itertools.cycle([device, *others]), instances))
+    def spread(self, device: Device, instances: int, tensor_parallel: int = 1) -> tuple[Device, ...]:
+        """The devices of each instance: of several alike each in its turn, so that none waits for another's.
+
+        Args:
+            device: the first of them.
+            instances: how many there are to be.
+            tensor_parallel: devices that each is divided over, no more than there are alike.
+        """
+        places = instances * tensor_parallel
+        if places == 1 or place_of(device) == HOST:
+            return (device,) * places
+        alike = self._alike(device)
+        alike.sort(key=lambda each: -(self.free_bytes(each) or 0))
+        return tuple(itertools.islice(itertools.cycle([device, *alike]), places))
+
+    def most_parts(self, device: Device) -> int:
+        """Into how many parts a model can be divided there: one a device, and one a core on a processor."""
+        return (os.cpu_count() or 1) if place_of(device) == HOST else 1 + len(self._alike(device))
+
+    def _alike(self, device: Device) -> list[Device]:
+        """The devices that are like one."""
+        return [each for each in self.probe.devices if each.available and each != device and _are_alike(each, device)]
 
 
 def device_title(device: Device) -> str:

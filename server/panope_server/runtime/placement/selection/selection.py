@@ -63,7 +63,7 @@ async def select_candidates(
     for variant in considered:
         await search.consider(variant)
     search.reject_what_is_elsewhere(considered)
-    fitting = [candidate for candidate in search.candidates if search.fits(candidate)]
+    fitting = [each for each in map(search.fitting, search.candidates) if each is not None]
     if not fitting:
         raise no_candidate(entry, constraints, search.rejected)
     preferred = Preferred(entry.preferred_format, entry.preferred_precision, constraints.preferred_backends)
