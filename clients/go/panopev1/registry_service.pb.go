@@ -279,8 +279,11 @@ type LoadModelRequest struct {
 	// Backends that should run it rather than others, the most wanted first, at most 16; where none of them can, another
 	// does, and Instance.selection_reason says why. Not with `backend`, which leaves no other. Empty: as the settings say.
 	PreferredBackends []string `protobuf:"bytes,7,rep,name=preferred_backends,json=preferredBackends,proto3" json:"preferred_backends,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Devices that each instance is divided over, at most 64; 1 for a whole model, 0 for as many as the settings say, or
+	// else as hold it. FAILED_PRECONDITION where the model, or what there is here, is not divided so.
+	TensorParallel uint32 `protobuf:"varint,8,opt,name=tensor_parallel,json=tensorParallel,proto3" json:"tensor_parallel,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LoadModelRequest) Reset() {
@@ -360,6 +363,13 @@ func (x *LoadModelRequest) GetPreferredBackends() []string {
 		return x.PreferredBackends
 	}
 	return nil
+}
+
+func (x *LoadModelRequest) GetTensorParallel() uint32 {
+	if x != nil {
+		return x.TensorParallel
+	}
+	return 0
 }
 
 // The loaded model.
@@ -2016,7 +2026,7 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\x0fGetModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\":\n" +
 	"\x10GetModelResponse\x12&\n" +
-	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\xe6\x01\n" +
+	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"\x8f\x02\n" +
 	"\x10LoadModelRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\abackend\x18\x02 \x01(\tR\abackend\x12\x1c\n" +
@@ -2025,7 +2035,8 @@ const file_panope_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
 	"keep_alive\x18\x05 \x01(\tR\tkeepAlive\x12\x1c\n" +
 	"\tinstances\x18\x06 \x01(\rR\tinstances\x12-\n" +
-	"\x12preferred_backends\x18\a \x03(\tR\x11preferredBackends\";\n" +
+	"\x12preferred_backends\x18\a \x03(\tR\x11preferredBackends\x12'\n" +
+	"\x0ftensor_parallel\x18\b \x01(\rR\x0etensorParallel\";\n" +
 	"\x11LoadModelResponse\x12&\n" +
 	"\x05model\x18\x01 \x01(\v2\x10.panope.v1.ModelR\x05model\"*\n" +
 	"\x12UnloadModelRequest\x12\x14\n" +

@@ -16,7 +16,7 @@ import seeded_chat
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generate_service_pb2_grpc as pb_grpc
 from panope.v1 import generation_pb2 as generation
-from panope_client import Client
+from panope_client import Client, InvalidInputError, PreconditionError
 from panope_registry.session import RegistrySession
 
 PROMPT = "The capital of France is"
@@ -47,6 +47,16 @@ def parts_of(server: Any) -> list[psutil.Process]:
     return [child for child in server.children() if "panope_backends.programs.model_part" in child.cmdline()]
 
 
+def refuses_what_is_not_divided(server: Any) -> None:
+    """A load that cannot be as it is asked for is refused by name, and what serves goes on."""
+    with Client(server.grpc_address) as client:
+        with pytest.raises(PreconditionError, match="as many devices as divide 2, not over 3"):
+            client.load(seeded_chat.NAME, tensor_parallel=3)
+        with pytest.raises(InvalidInputError, match="`tensor_parallel` is at most 64"):
+            client.load(seeded_chat.NAME, tensor_parallel=65)
+        assert client.load(seeded_chat.NAME, tensor_parallel=2).instances[0].restart_count == 0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_divided_model_answers_as_a_whole_one_and_its_parts_end_together(make_servers: Any, home: Path) -> None:
@@ -65,6 +75,7 @@ def test_a_divided_model_answers_as_a_whole_one_and_its_parts_end_together(make_
         (part,) = parts_of(server)
         assert "divided over 2 devices" in str(server.admin("/status").json)
         assert said(server) == expected
+        refuses_what_is_not_divided(server)
 
         options = generation.GenerationOptions(max_tokens=MANY, ignore_eos=True)
         request = pb.GenerateRequest(model=seeded_chat.NAME, prompts=[PROMPT], options=options)

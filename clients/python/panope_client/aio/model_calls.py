@@ -64,6 +64,7 @@ class AsyncModelCalls(AsyncConnection):
         precision: str = "",
         variant: str = "",
         instances: int = 0,
+        tensor_parallel: int = 0,
         keep_alive: str | float = "",
         timeout: float | None = LOAD_TIMEOUT_SECONDS,
     ) -> Model:
@@ -76,6 +77,8 @@ class AsyncModelCalls(AsyncConnection):
             precision: such as `bf16`; empty lets the server choose.
             variant: the first digits of a variant's digest, at least 8; empty lets the server choose.
             instances: that are to run; 0 for as many as the server's settings say.
+            tensor_parallel: devices that each of them is divided over, 1 for a whole model; 0 for as many as the
+                server's settings say, or else as hold it.
             keep_alive: how long the model stays loaded when nobody uses it, in seconds or such as `5m`; negative for
                 ever, 0 until its next call has ended, empty for as long as before.
             timeout: see the class; the default gives a conversion time.
@@ -88,6 +91,7 @@ class AsyncModelCalls(AsyncConnection):
             precision=precision,
             variant=variant,
             instances=instances,
+            tensor_parallel=tensor_parallel,
             keep_alive=str(keep_alive),
         )
         response = await self._call(self._registry.LoadModel, request, timeout)

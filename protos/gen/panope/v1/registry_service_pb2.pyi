@@ -137,6 +137,7 @@ class LoadModelRequest(google.protobuf.message.Message):
     KEEP_ALIVE_FIELD_NUMBER: builtins.int
     INSTANCES_FIELD_NUMBER: builtins.int
     PREFERRED_BACKENDS_FIELD_NUMBER: builtins.int
+    TENSOR_PARALLEL_FIELD_NUMBER: builtins.int
     model: builtins.str
     """`vendor/name`. Required."""
     backend: builtins.str
@@ -152,6 +153,10 @@ class LoadModelRequest(google.protobuf.message.Message):
     """
     instances: builtins.int
     """The instances to run, at most 64; 0 for as many as the settings say."""
+    tensor_parallel: builtins.int
+    """Devices that each instance is divided over, at most 64; 1 for a whole model, 0 for as many as the settings say, or
+    else as hold it. FAILED_PRECONDITION where the model, or what there is here, is not divided so.
+    """
     @property
     def preferred_backends(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Backends that should run it rather than others, the most wanted first, at most 16; where none of them can, another
@@ -168,8 +173,9 @@ class LoadModelRequest(google.protobuf.message.Message):
         keep_alive: builtins.str = ...,
         instances: builtins.int = ...,
         preferred_backends: collections.abc.Iterable[builtins.str] | None = ...,
+        tensor_parallel: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "instances", b"instances", "keep_alive", b"keep_alive", "model", b"model", "precision", b"precision", "preferred_backends", b"preferred_backends", "variant", b"variant"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "instances", b"instances", "keep_alive", b"keep_alive", "model", b"model", "precision", b"precision", "preferred_backends", b"preferred_backends", "tensor_parallel", b"tensor_parallel", "variant", b"variant"]) -> None: ...
 
 Global___LoadModelRequest: typing_extensions.TypeAlias = LoadModelRequest
 

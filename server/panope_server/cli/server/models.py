@@ -32,6 +32,12 @@ def load(
     instances: Annotated[
         int, typer.Option("--instances", min=0, max=64, help="How many to run; as the settings say when not given.")
     ] = 0,
+    tensor_parallel: Annotated[
+        int,
+        typer.Option(
+            "--tensor-parallel", min=0, max=64, help="Devices to divide each instance over; 1 for a whole model."
+        ),
+    ] = 0,
     keep_alive: Annotated[
         str,
         typer.Option(
@@ -51,6 +57,7 @@ def load(
             precision=precision,
             variant=variant,
             instances=instances,
+            tensor_parallel=tensor_parallel,
             keep_alive=keep_alive,
         )
     running = [instance_value(loaded.name, instance) for instance in loaded.instances]

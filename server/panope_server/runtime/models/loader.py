@@ -23,6 +23,9 @@ from panope_server.runtime.status import ModelState
 
 #: As of the setting `workers.instances`.
 MAX_INSTANCES = 64
+MAX_PARTS = 64
+"""Of one model, each on a device of its own."""
+
 MAX_PREFERRED = 16
 """Backends that one load prefers."""
 
@@ -77,6 +80,8 @@ class ModelLoader:
         """
         if constraints.instances > MAX_INSTANCES:
             raise InvalidInputError.at("instances", "{field} is at most {most}", most=MAX_INSTANCES)
+        if constraints.tensor_parallel > MAX_PARTS:
+            raise InvalidInputError.at("tensor_parallel", "{field} is at most {most}", most=MAX_PARTS)
         if len(constraints.preferred_backends) > MAX_PREFERRED:
             raise InvalidInputError.at("preferred_backends", "{field} has at most {most} items", most=MAX_PREFERRED)
         self._runtimes.refuse_while_closing()

@@ -50,7 +50,7 @@ def join(place: Place, device: TorchDevice) -> None:
     backend = "gloo" if device.is_host else "nccl"  # RCCL has NCCL's name
     if found != kind or not distributed.is_available() or not distributed.is_backend_available(backend):
         raise PreconditionError(
-            f"this PyTorch divides no models over devices such as `{device.name}`", reason="unsupported_model"
+            f"this PyTorch divides no models over devices such as `{device.name}`", reason="not_divisible"
         )
     os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = _LOOPBACK
     os.environ["LOCAL_RANK"] = number or "0"  # where transformers puts the weights

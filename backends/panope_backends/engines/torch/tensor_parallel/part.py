@@ -70,5 +70,5 @@ def prove_part(module: Any, options: PartOptions) -> TorchStepModel:
         if answers_alike(made, module, expected):
             return made
     raise PreconditionError(
-        "the model's attention has no pages when it is divided over devices", reason="unsupported_model"
+        "the model's attention has no pages when it is divided over devices", reason="not_divisible"
     )

@@ -61,7 +61,12 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
         """Loads a model."""
         constraints = LoadConstraints(
-            request.backend, request.precision, request.variant, request.instances, tuple(request.preferred_backends)
+            request.backend,
+            request.precision,
+            request.variant,
+            request.instances,
+            tuple(request.preferred_backends),
+            request.tensor_parallel,
         )
         keep_alive = keep_alive_from(request.keep_alive, "keep_alive")
         view = await self._models.load(named_model(request.model), constraints, keep_alive)

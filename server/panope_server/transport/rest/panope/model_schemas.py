@@ -61,6 +61,8 @@ class LoadBody(Struct, forbid_unknown_fields=True):
         instances: that are to run; 0 for as many as the settings say.
         preferred_backends: that should run it rather than others, the most wanted first; not with `backend`.
         keep_alive: how long the model stays loaded unused; a negative time is for ever, 0 until its next call ends.
+        tensor_parallel: devices that each instance is divided over, 1 for a whole model; 0 for as many as the settings
+            say, or else as hold it.
     """
 
     model: _Name
@@ -70,6 +72,7 @@ class LoadBody(Struct, forbid_unknown_fields=True):
     instances: Annotated[int, Meta(ge=0, le=64)] = 0
     preferred_backends: Annotated[list[_Name], Meta(max_length=16)] = []
     keep_alive: KeepAlive = ""
+    tensor_parallel: Annotated[int, Meta(ge=0, le=64)] = 0
 
 
 class UnloadBody(Struct, forbid_unknown_fields=True):

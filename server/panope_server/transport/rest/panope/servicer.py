@@ -112,7 +112,12 @@ class PanopeServicer(pb_grpc.PanopeServiceServicer):
         query_of(context)
         body = _LOAD.read(request)
         constraints = LoadConstraints(
-            body.backend, body.precision, body.variant, body.instances, tuple(body.preferred_backends)
+            body.backend,
+            body.precision,
+            body.variant,
+            body.instances,
+            tuple(body.preferred_backends),
+            body.tensor_parallel,
         )
         view = await self._models.load(body.model, constraints, keep_alive_from(body.keep_alive, "keep_alive"))
         return json_response(model_info(view))
