@@ -40,3 +40,10 @@ func (c *Client) InterpolateVideo(
 	}
 	return responses(ctx, open, func(r *panopev1.InterpolateVideoResponse) bool { return r.GetVideo() != nil })
 }
+
+// ClassifyVideo says which of a model's labels fit a video, the highest score first.
+func (c *Client) ClassifyVideo(
+	ctx context.Context, request *panopev1.ClassifyVideoRequest,
+) (*panopev1.ClassifyVideoResponse, error) {
+	return c.classify.ClassifyVideo(ctx, request)
+}

@@ -33,6 +33,11 @@ def classifies_images(config: Mapping[str, Any]) -> bool:
     return architecture_of(config).endswith("ForImageClassification") or compares(config)
 
 
+def classifies_videos(config: Mapping[str, Any]) -> bool:
+    """Whether a model that classifies does it with videos."""
+    return architecture_of(config).endswith("ForVideoClassification")
+
+
 def compares(config: Mapping[str, Any]) -> bool:
     """Whether it compares images with texts, such as CLIP."""
     return "vision_config" in config and "text_config" in config

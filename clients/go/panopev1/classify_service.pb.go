@@ -1215,6 +1215,152 @@ func (x *ClassifyAudioResponse) GetHeardSeconds() float64 {
 	return 0
 }
 
+// A video and how to classify it.
+type ClassifyVideoRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name, `vendor/name`. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The video. Required.
+	Video *Video `protobuf:"bytes,2,opt,name=video,proto3" json:"video,omitempty"`
+	// What makes scores of the model's values. Default: as the model's files say.
+	Function ScoreFunction `protobuf:"varint,3,opt,name=function,proto3,enum=panope.v1.ScoreFunction" json:"function,omitempty"`
+	// How many labels to tell, those of the highest scores; at least 1. Default: all.
+	TopK          *uint32 `protobuf:"varint,4,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClassifyVideoRequest) Reset() {
+	*x = ClassifyVideoRequest{}
+	mi := &file_panope_v1_classify_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassifyVideoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassifyVideoRequest) ProtoMessage() {}
+
+func (x *ClassifyVideoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_classify_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassifyVideoRequest.ProtoReflect.Descriptor instead.
+func (*ClassifyVideoRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_classify_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ClassifyVideoRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ClassifyVideoRequest) GetVideo() *Video {
+	if x != nil {
+		return x.Video
+	}
+	return nil
+}
+
+func (x *ClassifyVideoRequest) GetFunction() ScoreFunction {
+	if x != nil {
+		return x.Function
+	}
+	return ScoreFunction_SCORE_FUNCTION_UNSPECIFIED
+}
+
+func (x *ClassifyVideoRequest) GetTopK() uint32 {
+	if x != nil && x.TopK != nil {
+		return *x.TopK
+	}
+	return 0
+}
+
+// The labels of a video.
+type ClassifyVideoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model that answered.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Labels with their scores, the highest first.
+	Classification *Classification `protobuf:"bytes,2,opt,name=classification,proto3" json:"classification,omitempty"`
+	// How many frames the video has.
+	Frames uint32 `protobuf:"varint,3,opt,name=frames,proto3" json:"frames,omitempty"`
+	// Which of them the model looked at, from 0, ascending.
+	SeenFrames    []uint32 `protobuf:"varint,4,rep,packed,name=seen_frames,json=seenFrames,proto3" json:"seen_frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClassifyVideoResponse) Reset() {
+	*x = ClassifyVideoResponse{}
+	mi := &file_panope_v1_classify_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClassifyVideoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClassifyVideoResponse) ProtoMessage() {}
+
+func (x *ClassifyVideoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_classify_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClassifyVideoResponse.ProtoReflect.Descriptor instead.
+func (*ClassifyVideoResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_classify_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ClassifyVideoResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ClassifyVideoResponse) GetClassification() *Classification {
+	if x != nil {
+		return x.Classification
+	}
+	return nil
+}
+
+func (x *ClassifyVideoResponse) GetFrames() uint32 {
+	if x != nil {
+		return x.Frames
+	}
+	return 0
+}
+
+func (x *ClassifyVideoResponse) GetSeenFrames() []uint32 {
+	if x != nil {
+		return x.SeenFrames
+	}
+	return nil
+}
+
 var File_panope_v1_classify_service_proto protoreflect.FileDescriptor
 
 const file_panope_v1_classify_service_proto_rawDesc = "" +
@@ -1307,7 +1453,19 @@ const file_panope_v1_classify_service_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12A\n" +
 	"\x0eclassification\x18\x02 \x01(\v2\x19.panope.v1.ClassificationR\x0eclassification\x12)\n" +
 	"\x10duration_seconds\x18\x03 \x01(\x01R\x0fdurationSeconds\x12#\n" +
-	"\rheard_seconds\x18\x04 \x01(\x01R\fheardSeconds*\x80\x01\n" +
+	"\rheard_seconds\x18\x04 \x01(\x01R\fheardSeconds\"\xae\x01\n" +
+	"\x14ClassifyVideoRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12&\n" +
+	"\x05video\x18\x02 \x01(\v2\x10.panope.v1.VideoR\x05video\x124\n" +
+	"\bfunction\x18\x03 \x01(\x0e2\x18.panope.v1.ScoreFunctionR\bfunction\x12\x18\n" +
+	"\x05top_k\x18\x04 \x01(\rH\x00R\x04topK\x88\x01\x01B\b\n" +
+	"\x06_top_k\"\xa9\x01\n" +
+	"\x15ClassifyVideoResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12A\n" +
+	"\x0eclassification\x18\x02 \x01(\v2\x19.panope.v1.ClassificationR\x0eclassification\x12\x16\n" +
+	"\x06frames\x18\x03 \x01(\rR\x06frames\x12\x1f\n" +
+	"\vseen_frames\x18\x04 \x03(\rR\n" +
+	"seenFrames*\x80\x01\n" +
 	"\rScoreFunction\x12\x1e\n" +
 	"\x1aSCORE_FUNCTION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SCORE_FUNCTION_SOFTMAX\x10\x01\x12\x1a\n" +
@@ -1319,13 +1477,14 @@ const file_panope_v1_classify_service_proto_rawDesc = "" +
 	"\x12AGGREGATION_SIMPLE\x10\x02\x12\x15\n" +
 	"\x11AGGREGATION_FIRST\x10\x03\x12\x17\n" +
 	"\x13AGGREGATION_AVERAGE\x10\x04\x12\x13\n" +
-	"\x0fAGGREGATION_MAX\x10\x052\xb5\x03\n" +
+	"\x0fAGGREGATION_MAX\x10\x052\x89\x04\n" +
 	"\x0fClassifyService\x12C\n" +
 	"\bClassify\x12\x1a.panope.v1.ClassifyRequest\x1a\x1b.panope.v1.ClassifyResponse\x12U\n" +
 	"\x0eClassifyTokens\x12 .panope.v1.ClassifyTokensRequest\x1a!.panope.v1.ClassifyTokensResponse\x12[\n" +
 	"\x10ClassifyZeroShot\x12\".panope.v1.ClassifyZeroShotRequest\x1a#.panope.v1.ClassifyZeroShotResponse\x12U\n" +
 	"\x0eClassifyImages\x12 .panope.v1.ClassifyImagesRequest\x1a!.panope.v1.ClassifyImagesResponse\x12R\n" +
-	"\rClassifyAudio\x12\x1f.panope.v1.ClassifyAudioRequest\x1a .panope.v1.ClassifyAudioResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
+	"\rClassifyAudio\x12\x1f.panope.v1.ClassifyAudioRequest\x1a .panope.v1.ClassifyAudioResponse\x12R\n" +
+	"\rClassifyVideo\x12\x1f.panope.v1.ClassifyVideoRequest\x1a .panope.v1.ClassifyVideoResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
 var (
 	file_panope_v1_classify_service_proto_rawDescOnce sync.Once
@@ -1340,7 +1499,7 @@ func file_panope_v1_classify_service_proto_rawDescGZIP() []byte {
 }
 
 var file_panope_v1_classify_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_panope_v1_classify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_panope_v1_classify_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_panope_v1_classify_service_proto_goTypes = []any{
 	(ScoreFunction)(0),               // 0: panope.v1.ScoreFunction
 	(Aggregation)(0),                 // 1: panope.v1.Aggregation
@@ -1359,43 +1518,51 @@ var file_panope_v1_classify_service_proto_goTypes = []any{
 	(*ClassifyImagesResponse)(nil),   // 14: panope.v1.ClassifyImagesResponse
 	(*ClassifyAudioRequest)(nil),     // 15: panope.v1.ClassifyAudioRequest
 	(*ClassifyAudioResponse)(nil),    // 16: panope.v1.ClassifyAudioResponse
-	(Truncation)(0),                  // 17: panope.v1.Truncation
-	(*Image)(nil),                    // 18: panope.v1.Image
-	(*Audio)(nil),                    // 19: panope.v1.Audio
+	(*ClassifyVideoRequest)(nil),     // 17: panope.v1.ClassifyVideoRequest
+	(*ClassifyVideoResponse)(nil),    // 18: panope.v1.ClassifyVideoResponse
+	(Truncation)(0),                  // 19: panope.v1.Truncation
+	(*Image)(nil),                    // 20: panope.v1.Image
+	(*Audio)(nil),                    // 21: panope.v1.Audio
+	(*Video)(nil),                    // 22: panope.v1.Video
 }
 var file_panope_v1_classify_service_proto_depIdxs = []int32{
-	17, // 0: panope.v1.ClassifyRequest.truncation:type_name -> panope.v1.Truncation
+	19, // 0: panope.v1.ClassifyRequest.truncation:type_name -> panope.v1.Truncation
 	0,  // 1: panope.v1.ClassifyRequest.function:type_name -> panope.v1.ScoreFunction
 	3,  // 2: panope.v1.Classification.labels:type_name -> panope.v1.LabelScore
 	4,  // 3: panope.v1.ClassifyResponse.classifications:type_name -> panope.v1.Classification
 	1,  // 4: panope.v1.ClassifyTokensRequest.aggregation:type_name -> panope.v1.Aggregation
 	6,  // 5: panope.v1.ClassifyTokensRequest.ignored:type_name -> panope.v1.IgnoredLabels
-	17, // 6: panope.v1.ClassifyTokensRequest.truncation:type_name -> panope.v1.Truncation
+	19, // 6: panope.v1.ClassifyTokensRequest.truncation:type_name -> panope.v1.Truncation
 	8,  // 7: panope.v1.TextEntities.entities:type_name -> panope.v1.TextEntity
 	9,  // 8: panope.v1.ClassifyTokensResponse.texts:type_name -> panope.v1.TextEntities
-	17, // 9: panope.v1.ClassifyZeroShotRequest.truncation:type_name -> panope.v1.Truncation
+	19, // 9: panope.v1.ClassifyZeroShotRequest.truncation:type_name -> panope.v1.Truncation
 	4,  // 10: panope.v1.ClassifyZeroShotResponse.classifications:type_name -> panope.v1.Classification
-	18, // 11: panope.v1.ClassifyImagesRequest.images:type_name -> panope.v1.Image
+	20, // 11: panope.v1.ClassifyImagesRequest.images:type_name -> panope.v1.Image
 	0,  // 12: panope.v1.ClassifyImagesRequest.function:type_name -> panope.v1.ScoreFunction
 	4,  // 13: panope.v1.ClassifyImagesResponse.classifications:type_name -> panope.v1.Classification
-	19, // 14: panope.v1.ClassifyAudioRequest.audio:type_name -> panope.v1.Audio
+	21, // 14: panope.v1.ClassifyAudioRequest.audio:type_name -> panope.v1.Audio
 	0,  // 15: panope.v1.ClassifyAudioRequest.function:type_name -> panope.v1.ScoreFunction
 	4,  // 16: panope.v1.ClassifyAudioResponse.classification:type_name -> panope.v1.Classification
-	2,  // 17: panope.v1.ClassifyService.Classify:input_type -> panope.v1.ClassifyRequest
-	7,  // 18: panope.v1.ClassifyService.ClassifyTokens:input_type -> panope.v1.ClassifyTokensRequest
-	11, // 19: panope.v1.ClassifyService.ClassifyZeroShot:input_type -> panope.v1.ClassifyZeroShotRequest
-	13, // 20: panope.v1.ClassifyService.ClassifyImages:input_type -> panope.v1.ClassifyImagesRequest
-	15, // 21: panope.v1.ClassifyService.ClassifyAudio:input_type -> panope.v1.ClassifyAudioRequest
-	5,  // 22: panope.v1.ClassifyService.Classify:output_type -> panope.v1.ClassifyResponse
-	10, // 23: panope.v1.ClassifyService.ClassifyTokens:output_type -> panope.v1.ClassifyTokensResponse
-	12, // 24: panope.v1.ClassifyService.ClassifyZeroShot:output_type -> panope.v1.ClassifyZeroShotResponse
-	14, // 25: panope.v1.ClassifyService.ClassifyImages:output_type -> panope.v1.ClassifyImagesResponse
-	16, // 26: panope.v1.ClassifyService.ClassifyAudio:output_type -> panope.v1.ClassifyAudioResponse
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	22, // 17: panope.v1.ClassifyVideoRequest.video:type_name -> panope.v1.Video
+	0,  // 18: panope.v1.ClassifyVideoRequest.function:type_name -> panope.v1.ScoreFunction
+	4,  // 19: panope.v1.ClassifyVideoResponse.classification:type_name -> panope.v1.Classification
+	2,  // 20: panope.v1.ClassifyService.Classify:input_type -> panope.v1.ClassifyRequest
+	7,  // 21: panope.v1.ClassifyService.ClassifyTokens:input_type -> panope.v1.ClassifyTokensRequest
+	11, // 22: panope.v1.ClassifyService.ClassifyZeroShot:input_type -> panope.v1.ClassifyZeroShotRequest
+	13, // 23: panope.v1.ClassifyService.ClassifyImages:input_type -> panope.v1.ClassifyImagesRequest
+	15, // 24: panope.v1.ClassifyService.ClassifyAudio:input_type -> panope.v1.ClassifyAudioRequest
+	17, // 25: panope.v1.ClassifyService.ClassifyVideo:input_type -> panope.v1.ClassifyVideoRequest
+	5,  // 26: panope.v1.ClassifyService.Classify:output_type -> panope.v1.ClassifyResponse
+	10, // 27: panope.v1.ClassifyService.ClassifyTokens:output_type -> panope.v1.ClassifyTokensResponse
+	12, // 28: panope.v1.ClassifyService.ClassifyZeroShot:output_type -> panope.v1.ClassifyZeroShotResponse
+	14, // 29: panope.v1.ClassifyService.ClassifyImages:output_type -> panope.v1.ClassifyImagesResponse
+	16, // 30: panope.v1.ClassifyService.ClassifyAudio:output_type -> panope.v1.ClassifyAudioResponse
+	18, // 31: panope.v1.ClassifyService.ClassifyVideo:output_type -> panope.v1.ClassifyVideoResponse
+	26, // [26:32] is the sub-list for method output_type
+	20, // [20:26] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_classify_service_proto_init() }
@@ -1411,13 +1578,14 @@ func file_panope_v1_classify_service_proto_init() {
 	file_panope_v1_classify_service_proto_msgTypes[9].OneofWrappers = []any{}
 	file_panope_v1_classify_service_proto_msgTypes[11].OneofWrappers = []any{}
 	file_panope_v1_classify_service_proto_msgTypes[13].OneofWrappers = []any{}
+	file_panope_v1_classify_service_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_classify_service_proto_rawDesc), len(file_panope_v1_classify_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,13 +24,14 @@ const (
 	ClassifyService_ClassifyZeroShot_FullMethodName = "/panope.v1.ClassifyService/ClassifyZeroShot"
 	ClassifyService_ClassifyImages_FullMethodName   = "/panope.v1.ClassifyService/ClassifyImages"
 	ClassifyService_ClassifyAudio_FullMethodName    = "/panope.v1.ClassifyService/ClassifyAudio"
+	ClassifyService_ClassifyVideo_FullMethodName    = "/panope.v1.ClassifyService/ClassifyVideo"
 )
 
 // ClassifyServiceClient is the client API for ClassifyService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
+// Says which labels fit texts, pairs of texts, parts of texts, images, videos, and audio.
 type ClassifyServiceClient interface {
 	// Classifies texts, or pairs of texts, by the model's own labels.
 	//
@@ -56,6 +57,12 @@ type ClassifyServiceClient interface {
 	// Errors: as Classify; INVALID_ARGUMENT for audio that is no file of a known format, broken, past the limits of
 	// `limits.media`, or longer than a minute where the model reads all of it at once.
 	ClassifyAudio(ctx context.Context, in *ClassifyAudioRequest, opts ...grpc.CallOption) (*ClassifyAudioResponse, error)
+	// Classifies a video by the model's own labels: what is done in it. As many frames as the model looks at are taken evenly
+	// over the length of the video.
+	//
+	// Errors: as Classify; INVALID_ARGUMENT for a file that is no video of a known form, damaged, cut, past the limits of
+	// `limits.media`, or with fewer frames than the model looks at.
+	ClassifyVideo(ctx context.Context, in *ClassifyVideoRequest, opts ...grpc.CallOption) (*ClassifyVideoResponse, error)
 }
 
 type classifyServiceClient struct {
@@ -116,11 +123,21 @@ func (c *classifyServiceClient) ClassifyAudio(ctx context.Context, in *ClassifyA
 	return out, nil
 }
 
+func (c *classifyServiceClient) ClassifyVideo(ctx context.Context, in *ClassifyVideoRequest, opts ...grpc.CallOption) (*ClassifyVideoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClassifyVideoResponse)
+	err := c.cc.Invoke(ctx, ClassifyService_ClassifyVideo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClassifyServiceServer is the server API for ClassifyService service.
 // All implementations must embed UnimplementedClassifyServiceServer
 // for forward compatibility.
 //
-// Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
+// Says which labels fit texts, pairs of texts, parts of texts, images, videos, and audio.
 type ClassifyServiceServer interface {
 	// Classifies texts, or pairs of texts, by the model's own labels.
 	//
@@ -146,6 +163,12 @@ type ClassifyServiceServer interface {
 	// Errors: as Classify; INVALID_ARGUMENT for audio that is no file of a known format, broken, past the limits of
 	// `limits.media`, or longer than a minute where the model reads all of it at once.
 	ClassifyAudio(context.Context, *ClassifyAudioRequest) (*ClassifyAudioResponse, error)
+	// Classifies a video by the model's own labels: what is done in it. As many frames as the model looks at are taken evenly
+	// over the length of the video.
+	//
+	// Errors: as Classify; INVALID_ARGUMENT for a file that is no video of a known form, damaged, cut, past the limits of
+	// `limits.media`, or with fewer frames than the model looks at.
+	ClassifyVideo(context.Context, *ClassifyVideoRequest) (*ClassifyVideoResponse, error)
 	mustEmbedUnimplementedClassifyServiceServer()
 }
 
@@ -170,6 +193,9 @@ func (UnimplementedClassifyServiceServer) ClassifyImages(context.Context, *Class
 }
 func (UnimplementedClassifyServiceServer) ClassifyAudio(context.Context, *ClassifyAudioRequest) (*ClassifyAudioResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ClassifyAudio not implemented")
+}
+func (UnimplementedClassifyServiceServer) ClassifyVideo(context.Context, *ClassifyVideoRequest) (*ClassifyVideoResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ClassifyVideo not implemented")
 }
 func (UnimplementedClassifyServiceServer) mustEmbedUnimplementedClassifyServiceServer() {}
 func (UnimplementedClassifyServiceServer) testEmbeddedByValue()                         {}
@@ -282,6 +308,24 @@ func _ClassifyService_ClassifyAudio_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClassifyService_ClassifyVideo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClassifyVideoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifyServiceServer).ClassifyVideo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifyService_ClassifyVideo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifyServiceServer).ClassifyVideo(ctx, req.(*ClassifyVideoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClassifyService_ServiceDesc is the grpc.ServiceDesc for ClassifyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -308,6 +352,10 @@ var ClassifyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ClassifyAudio",
 			Handler:    _ClassifyService_ClassifyAudio_Handler,
+		},
+		{
+			MethodName: "ClassifyVideo",
+			Handler:    _ClassifyService_ClassifyVideo_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -112,6 +112,96 @@ func (*Image_Content) isImage_Source() {}
 
 func (*Image_Uri) isImage_Source() {}
 
+// A video: an MP4, MOV, WebM, Matroska or AVI file, told by its content, and turned as its display matrix says. The limits are
+// `limits.media.max_video_bytes`, `max_video_pixels` of a frame, and `max_video_frames`; a whole message may have
+// `limits.max_message_bytes`.
+type Video struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where its bytes are; exactly one is required.
+	//
+	// Types that are valid to be assigned to Source:
+	//
+	//	*Video_Content
+	//	*Video_Uri
+	Source        isVideo_Source `protobuf_oneof:"source"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Video) Reset() {
+	*x = Video{}
+	mi := &file_panope_v1_media_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Video) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Video) ProtoMessage() {}
+
+func (x *Video) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_media_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Video.ProtoReflect.Descriptor instead.
+func (*Video) Descriptor() ([]byte, []int) {
+	return file_panope_v1_media_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Video) GetSource() isVideo_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *Video) GetContent() []byte {
+	if x != nil {
+		if x, ok := x.Source.(*Video_Content); ok {
+			return x.Content
+		}
+	}
+	return nil
+}
+
+func (x *Video) GetUri() string {
+	if x != nil {
+		if x, ok := x.Source.(*Video_Uri); ok {
+			return x.Uri
+		}
+	}
+	return ""
+}
+
+type isVideo_Source interface {
+	isVideo_Source()
+}
+
+type Video_Content struct {
+	// The file.
+	Content []byte `protobuf:"bytes,1,opt,name=content,proto3,oneof"`
+}
+
+type Video_Uri struct {
+	// A URL that holds the file, in base64: `data:video/mp4;base64,…`. Or one of https or http: the server fetches the file
+	// where the setting `media_urls.allowed_hosts` has its host.
+	Uri string `protobuf:"bytes,2,opt,name=uri,proto3,oneof"`
+}
+
+func (*Video_Content) isVideo_Source() {}
+
+func (*Video_Uri) isVideo_Source() {}
+
 // A point of an image, in its pixels as it is shown, from its upper left corner.
 type Point struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -125,7 +215,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_panope_v1_media_proto_msgTypes[1]
+	mi := &file_panope_v1_media_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -137,7 +227,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_media_proto_msgTypes[1]
+	mi := &file_panope_v1_media_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -150,7 +240,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_panope_v1_media_proto_rawDescGZIP(), []int{1}
+	return file_panope_v1_media_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Point) GetX() float32 {
@@ -184,7 +274,7 @@ type BoundingBox struct {
 
 func (x *BoundingBox) Reset() {
 	*x = BoundingBox{}
-	mi := &file_panope_v1_media_proto_msgTypes[2]
+	mi := &file_panope_v1_media_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -196,7 +286,7 @@ func (x *BoundingBox) String() string {
 func (*BoundingBox) ProtoMessage() {}
 
 func (x *BoundingBox) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_media_proto_msgTypes[2]
+	mi := &file_panope_v1_media_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -209,7 +299,7 @@ func (x *BoundingBox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoundingBox.ProtoReflect.Descriptor instead.
 func (*BoundingBox) Descriptor() ([]byte, []int) {
-	return file_panope_v1_media_proto_rawDescGZIP(), []int{2}
+	return file_panope_v1_media_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *BoundingBox) GetXMin() float32 {
@@ -258,7 +348,7 @@ type Audio struct {
 
 func (x *Audio) Reset() {
 	*x = Audio{}
-	mi := &file_panope_v1_media_proto_msgTypes[3]
+	mi := &file_panope_v1_media_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -270,7 +360,7 @@ func (x *Audio) String() string {
 func (*Audio) ProtoMessage() {}
 
 func (x *Audio) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_media_proto_msgTypes[3]
+	mi := &file_panope_v1_media_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -283,7 +373,7 @@ func (x *Audio) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audio.ProtoReflect.Descriptor instead.
 func (*Audio) Descriptor() ([]byte, []int) {
-	return file_panope_v1_media_proto_rawDescGZIP(), []int{3}
+	return file_panope_v1_media_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Audio) GetSource() isAudio_Source {
@@ -338,6 +428,10 @@ const file_panope_v1_media_proto_rawDesc = "" +
 	"\x05Image\x12\x1a\n" +
 	"\acontent\x18\x01 \x01(\fH\x00R\acontent\x12\x12\n" +
 	"\x03uri\x18\x02 \x01(\tH\x00R\x03uriB\b\n" +
+	"\x06source\"A\n" +
+	"\x05Video\x12\x1a\n" +
+	"\acontent\x18\x01 \x01(\fH\x00R\acontent\x12\x12\n" +
+	"\x03uri\x18\x02 \x01(\tH\x00R\x03uriB\b\n" +
 	"\x06source\"#\n" +
 	"\x05Point\x12\f\n" +
 	"\x01x\x18\x01 \x01(\x02R\x01x\x12\f\n" +
@@ -364,12 +458,13 @@ func file_panope_v1_media_proto_rawDescGZIP() []byte {
 	return file_panope_v1_media_proto_rawDescData
 }
 
-var file_panope_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_panope_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_panope_v1_media_proto_goTypes = []any{
 	(*Image)(nil),       // 0: panope.v1.Image
-	(*Point)(nil),       // 1: panope.v1.Point
-	(*BoundingBox)(nil), // 2: panope.v1.BoundingBox
-	(*Audio)(nil),       // 3: panope.v1.Audio
+	(*Video)(nil),       // 1: panope.v1.Video
+	(*Point)(nil),       // 2: panope.v1.Point
+	(*BoundingBox)(nil), // 3: panope.v1.BoundingBox
+	(*Audio)(nil),       // 4: panope.v1.Audio
 }
 var file_panope_v1_media_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -388,7 +483,11 @@ func file_panope_v1_media_proto_init() {
 		(*Image_Content)(nil),
 		(*Image_Uri)(nil),
 	}
-	file_panope_v1_media_proto_msgTypes[3].OneofWrappers = []any{
+	file_panope_v1_media_proto_msgTypes[1].OneofWrappers = []any{
+		(*Video_Content)(nil),
+		(*Video_Uri)(nil),
+	}
+	file_panope_v1_media_proto_msgTypes[4].OneofWrappers = []any{
 		(*Audio_Content)(nil),
 		(*Audio_Uri)(nil),
 	}
@@ -398,7 +497,7 @@ func file_panope_v1_media_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_media_proto_rawDesc), len(file_panope_v1_media_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -29,6 +29,7 @@ from panope_server.tasks.token_classify import TokenClassifyTask
 from panope_server.tasks.tokenize import DetokenizeTask, TokenizeTask
 from panope_server.tasks.value import ValueInput, ValueTask
 from panope_server.tasks.vision.classify_images import ClassifyImagesTask
+from panope_server.tasks.vision.classify_video import ClassifyVideoTask
 from panope_server.tasks.vision.depth import DepthTask
 from panope_server.tasks.vision.detect import DetectTask
 from panope_server.tasks.vision.embed_images import EmbedImagesTask
@@ -64,7 +65,7 @@ def register(task: AnyTask) -> None:
 for _kind in (
     *(EmbedTask, GenerateTask, ClassifyTask, TokenClassifyTask, ZeroShotTask, RerankTask),
     *(ClassifyImagesTask, DetectTask, EmbedImagesTask, SegmentTask, DepthTask, OcrTask, SuperResolutionTask),
-    *(ImageGenerationTask, VideoGenerationTask, FrameInterpolationTask),
+    *(ImageGenerationTask, VideoGenerationTask, FrameInterpolationTask, ClassifyVideoTask),
     *(TranscribeTask, ClassifyAudioTask, DetectSpeechTask, SpeakTask),
     *(QuestionAnswerTask, TableQuestionAnswerTask, FillMaskTask),
     *(TensorTask, TokenizeTask, DetokenizeTask),

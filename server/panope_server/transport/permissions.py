@@ -92,7 +92,8 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.v1.AliasService": _ALIASES,
     "panope.v1.CacheService": {"GetCacheStatistics": CACHE_READ, "FlushCache": CACHE_WRITE},
     "panope.v1.ClassifyService": dict.fromkeys(
-        ("Classify", "ClassifyTokens", "ClassifyZeroShot", "ClassifyImages", "ClassifyAudio"), INFERENCE
+        ("Classify", "ClassifyTokens", "ClassifyZeroShot", "ClassifyImages", "ClassifyAudio", "ClassifyVideo"),
+        INFERENCE,
     ),
     "panope.v1.DetectService": dict.fromkeys(("Detect", "StreamDetect"), INFERENCE),
     "panope.v1.SegmentService": {"Segment": INFERENCE},

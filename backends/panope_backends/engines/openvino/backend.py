@@ -50,7 +50,7 @@ from panope_backends.engines.torch.torch_backend import is_step_model
 from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.audio_models import audio_input
-from panope_backends.model_facts.image_models import looks_at_patches
+from panope_backends.model_facts.image_models import classifies_videos, looks_at_patches
 
 MODEL_FILE = "openvino_model.xml"
 
@@ -268,6 +268,8 @@ def _conversion_refusal(model: ModelFacts) -> str:
     head = vision_head(model)
     if head is not None and head.kind in NOT_CONVERTED:
         return "OpenVINO's converter lacks operations of such detectors"
+    if head is not None and classifies_videos(model.config):
+        return "models that classify videos are not converted to OpenVINO's format"
     if head is not None and looks_at_patches(model.config):
         return "models that take patches of images of any shape are not converted to OpenVINO's format"
     if is_ctc(model) and (support := ctc_support(model)).level is Level.NONE:

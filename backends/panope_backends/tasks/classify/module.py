@@ -6,7 +6,7 @@ from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import ClassificationModel
 from panope_backends.graphs.terms import FILE as DESCRIPTION
 from panope_backends.model_facts.audio_models import classifies_audio
-from panope_backends.model_facts.image_models import classifies_images, with_type
+from panope_backends.model_facts.image_models import classifies_images, classifies_videos, with_type
 from panope_backends.tasks.classify.by_engine import engine_task
 from panope_backends.tasks.classify.classifier import Classifier
 from panope_backends.tasks.classify.files import ClassifyFiles, read_classify_files
@@ -25,7 +25,7 @@ class ClassifyModule(TaskModule):
     name = "classify"
 
     def load(self, source: ModelSource) -> LoadedTask:
-        """Loads the model and classifies a short text, or an image or a sound where it is a model of those."""
+        """Loads the model and classifies a short text, or an image, a video or a sound where it is a model of those."""
         if (source.folder / DESCRIPTION).is_file():
             from panope_backends.tasks.classify.images import load_described_classifier  # it brings Pillow
 
@@ -39,6 +39,10 @@ class ClassifyModule(TaskModule):
             from panope_backends.tasks.classify.images import load_image_classifier  # it brings Pillow
 
             return load_image_classifier(source)
+        if classifies_videos(read_json(source.folder / "config.json")):
+            from panope_backends.tasks.classify.videos import load_video_classifier  # it brings PyAV
+
+            return load_video_classifier(source)
         if classifies_audio(read_json(source.folder / "config.json")):
             from panope_backends.tasks.classify.audio import load_audio_classifier  # it brings PyAV
 

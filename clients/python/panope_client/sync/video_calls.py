@@ -1,14 +1,16 @@
 # Generated from panope_client/aio/video_calls.py by clients/python/generate.py; do not edit.
-"""Calls that make videos."""
+"""Calls that make videos, and say what is in them."""
 
 from __future__ import annotations
 
 import math
 from typing import Unpack
 
+from panope.v1.classify_service_pb2 import ClassifyVideoResponse
 from panope.v1.video_service_pb2 import GenerateVideoResponse, InterpolateVideoResponse
 from panope_client.arguments import Priority
 from panope_client.errors import InvalidResponseError
+from panope_client.messages.classified_video import ClassifyVideoOptions, classify_video_request
 from panope_client.messages.interpolation import InterpolateVideoOptions, VideoSource, interpolation_source
 from panope_client.messages.video import GenerateVideoOptions, Video, generate_video_request, video_of
 from panope_client.sync.concurrency import RpcError, Stream, failure_of
@@ -16,7 +18,28 @@ from panope_client.sync.connection import Connection
 
 
 class VideoCalls(Connection):
-    """The calls of `Client` that make videos."""
+    """The calls of `Client` that make videos, and say what is in them."""
+
+    def classify_video(
+        self,
+        video: VideoSource,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        timeout: float | None = None,
+        **options: Unpack[ClassifyVideoOptions],
+    ) -> ClassifyVideoResponse:
+        """Says which of a model's labels fit a video: what is done in it.
+
+        Args:
+            video: the file's bytes, its path, or its URL where the server fetches such.
+            model: `vendor/name`, of the task `classify`, of videos.
+            priority: see the class.
+            timeout: see the class.
+            options: see `ClassifyVideoOptions`.
+        """
+        request = classify_video_request(video, model, options)
+        return self._call(self._classify.ClassifyVideo, request, timeout, priority)
 
     def generate_video(
         self,

@@ -594,3 +594,72 @@ class ClassifyAudioResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["classification", b"classification", "duration_seconds", b"duration_seconds", "heard_seconds", b"heard_seconds", "model", b"model"]) -> None: ...
 
 Global___ClassifyAudioResponse: typing_extensions.TypeAlias = ClassifyAudioResponse
+
+@typing.final
+class ClassifyVideoRequest(google.protobuf.message.Message):
+    """A video and how to classify it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    VIDEO_FIELD_NUMBER: builtins.int
+    FUNCTION_FIELD_NUMBER: builtins.int
+    TOP_K_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model's name, `vendor/name`. Required."""
+    function: Global___ScoreFunction.ValueType
+    """What makes scores of the model's values. Default: as the model's files say."""
+    top_k: builtins.int
+    """How many labels to tell, those of the highest scores; at least 1. Default: all."""
+    @property
+    def video(self) -> panope.v1.media_pb2.Video:
+        """The video. Required."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        video: panope.v1.media_pb2.Video | None = ...,
+        function: Global___ScoreFunction.ValueType = ...,
+        top_k: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_top_k", b"_top_k", "top_k", b"top_k", "video", b"video"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_top_k", b"_top_k", "function", b"function", "model", b"model", "top_k", b"top_k", "video", b"video"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_top_k", b"_top_k"]) -> typing.Literal["top_k"] | None: ...
+
+Global___ClassifyVideoRequest: typing_extensions.TypeAlias = ClassifyVideoRequest
+
+@typing.final
+class ClassifyVideoResponse(google.protobuf.message.Message):
+    """The labels of a video."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    CLASSIFICATION_FIELD_NUMBER: builtins.int
+    FRAMES_FIELD_NUMBER: builtins.int
+    SEEN_FRAMES_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """The model that answered."""
+    frames: builtins.int
+    """How many frames the video has."""
+    @property
+    def classification(self) -> Global___Classification:
+        """Labels with their scores, the highest first."""
+
+    @property
+    def seen_frames(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Which of them the model looked at, from 0, ascending."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        classification: Global___Classification | None = ...,
+        frames: builtins.int = ...,
+        seen_frames: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["classification", b"classification"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["classification", b"classification", "frames", b"frames", "model", b"model", "seen_frames", b"seen_frames"]) -> None: ...
+
+Global___ClassifyVideoResponse: typing_extensions.TypeAlias = ClassifyVideoResponse

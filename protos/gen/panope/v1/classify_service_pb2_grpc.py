@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClassifyServiceStub(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
+    """Says which labels fit texts, pairs of texts, parts of texts, images, videos, and audio.
     """
 
     def __init__(self, channel):
@@ -60,10 +60,15 @@ class ClassifyServiceStub(object):
                 request_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyAudioRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyAudioResponse.FromString,
                 _registered_method=True)
+        self.ClassifyVideo = channel.unary_unary(
+                '/panope.v1.ClassifyService/ClassifyVideo',
+                request_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyVideoRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyVideoResponse.FromString,
+                _registered_method=True)
 
 
 class ClassifyServiceServicer(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
+    """Says which labels fit texts, pairs of texts, parts of texts, images, videos, and audio.
     """
 
     def Classify(self, request, context):
@@ -115,6 +120,17 @@ class ClassifyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ClassifyVideo(self, request, context):
+        """Classifies a video by the model's own labels: what is done in it. As many frames as the model looks at are taken evenly
+        over the length of the video.
+
+        Errors: as Classify; INVALID_ARGUMENT for a file that is no video of a known form, damaged, cut, past the limits of
+        `limits.media`, or with fewer frames than the model looks at.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClassifyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -143,6 +159,11 @@ def add_ClassifyServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyAudioRequest.FromString,
                     response_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyAudioResponse.SerializeToString,
             ),
+            'ClassifyVideo': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClassifyVideo,
+                    request_deserializer=panope_dot_v1_dot_classify__service__pb2.ClassifyVideoRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_classify__service__pb2.ClassifyVideoResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'panope.v1.ClassifyService', rpc_method_handlers)
@@ -152,7 +173,7 @@ def add_ClassifyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClassifyService(object):
-    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio.
+    """Says which labels fit texts, pairs of texts, parts of texts, images, videos, and audio.
     """
 
     @staticmethod
@@ -280,6 +301,33 @@ class ClassifyService(object):
             '/panope.v1.ClassifyService/ClassifyAudio',
             panope_dot_v1_dot_classify__service__pb2.ClassifyAudioRequest.SerializeToString,
             panope_dot_v1_dot_classify__service__pb2.ClassifyAudioResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClassifyVideo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.v1.ClassifyService/ClassifyVideo',
+            panope_dot_v1_dot_classify__service__pb2.ClassifyVideoRequest.SerializeToString,
+            panope_dot_v1_dot_classify__service__pb2.ClassifyVideoResponse.FromString,
             options,
             channel_credentials,
             insecure,

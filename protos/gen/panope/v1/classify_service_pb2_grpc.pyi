@@ -105,8 +105,24 @@ _ClassifyServiceClassifyAudioType = typing_extensions.TypeVar(
     ],
 )
 
-class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _ClassifyServiceClassifyTokensType, _ClassifyServiceClassifyZeroShotType, _ClassifyServiceClassifyImagesType, _ClassifyServiceClassifyAudioType]):
-    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio."""
+_ClassifyServiceClassifyVideoType = typing_extensions.TypeVar(
+    '_ClassifyServiceClassifyVideoType',
+    grpc.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyVideoRequest,
+        panope.v1.classify_service_pb2.ClassifyVideoResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyVideoRequest,
+        panope.v1.classify_service_pb2.ClassifyVideoResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyVideoRequest,
+        panope.v1.classify_service_pb2.ClassifyVideoResponse,
+    ],
+)
+
+class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _ClassifyServiceClassifyTokensType, _ClassifyServiceClassifyZeroShotType, _ClassifyServiceClassifyImagesType, _ClassifyServiceClassifyAudioType, _ClassifyServiceClassifyVideoType]):
+    """Says which labels fit texts, pairs of texts, parts of texts, images, videos, and audio."""
 
     @typing.overload
     def __init__(self: ClassifyServiceStub[
@@ -129,6 +145,10 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
         grpc.UnaryUnaryMultiCallable[
             panope.v1.classify_service_pb2.ClassifyAudioRequest,
             panope.v1.classify_service_pb2.ClassifyAudioResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            panope.v1.classify_service_pb2.ClassifyVideoRequest,
+            panope.v1.classify_service_pb2.ClassifyVideoResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -153,6 +173,10 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
         grpc.aio.UnaryUnaryMultiCallable[
             panope.v1.classify_service_pb2.ClassifyAudioRequest,
             panope.v1.classify_service_pb2.ClassifyAudioResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            panope.v1.classify_service_pb2.ClassifyVideoRequest,
+            panope.v1.classify_service_pb2.ClassifyVideoResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -189,6 +213,14 @@ class ClassifyServiceStub(typing.Generic[_ClassifyServiceClassifyType, _Classify
     `limits.media`, or longer than a minute where the model reads all of it at once.
     """
 
+    ClassifyVideo: _ClassifyServiceClassifyVideoType
+    """Classifies a video by the model's own labels: what is done in it. As many frames as the model looks at are taken evenly
+    over the length of the video.
+
+    Errors: as Classify; INVALID_ARGUMENT for a file that is no video of a known form, damaged, cut, past the limits of
+    `limits.media`, or with fewer frames than the model looks at.
+    """
+
 ClassifyServiceAsyncStub: typing_extensions.TypeAlias = ClassifyServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         panope.v1.classify_service_pb2.ClassifyRequest,
@@ -210,10 +242,14 @@ ClassifyServiceAsyncStub: typing_extensions.TypeAlias = ClassifyServiceStub[
         panope.v1.classify_service_pb2.ClassifyAudioRequest,
         panope.v1.classify_service_pb2.ClassifyAudioResponse,
     ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        panope.v1.classify_service_pb2.ClassifyVideoRequest,
+        panope.v1.classify_service_pb2.ClassifyVideoResponse,
+    ],
 ]
 
 class ClassifyServiceServicer(metaclass=abc.ABCMeta):
-    """Says which labels fit texts, pairs of texts, parts of texts, images, and audio."""
+    """Says which labels fit texts, pairs of texts, parts of texts, images, videos, and audio."""
 
     @abc.abstractmethod
     def Classify(
@@ -271,6 +307,19 @@ class ClassifyServiceServicer(metaclass=abc.ABCMeta):
 
         Errors: as Classify; INVALID_ARGUMENT for audio that is no file of a known format, broken, past the limits of
         `limits.media`, or longer than a minute where the model reads all of it at once.
+        """
+
+    @abc.abstractmethod
+    def ClassifyVideo(
+        self,
+        request: panope.v1.classify_service_pb2.ClassifyVideoRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.classify_service_pb2.ClassifyVideoResponse, collections.abc.Awaitable[panope.v1.classify_service_pb2.ClassifyVideoResponse]]:
+        """Classifies a video by the model's own labels: what is done in it. As many frames as the model looks at are taken evenly
+        over the length of the video.
+
+        Errors: as Classify; INVALID_ARGUMENT for a file that is no video of a known form, damaged, cut, past the limits of
+        `limits.media`, or with fewer frames than the model looks at.
         """
 
 def add_ClassifyServiceServicer_to_server(servicer: ClassifyServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15panope/v1/media.proto\x12\tpanope.v1\"3\n\x05Image\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\x08\n\x06source\"\x1d\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\"I\n\x0b\x42oundingBox\x12\r\n\x05x_min\x18\x01 \x01(\x02\x12\r\n\x05y_min\x18\x02 \x01(\x02\x12\r\n\x05x_max\x18\x03 \x01(\x02\x12\r\n\x05y_max\x18\x04 \x01(\x02\"3\n\x05\x41udio\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\x08\n\x06sourceB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15panope/v1/media.proto\x12\tpanope.v1\"3\n\x05Image\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\x08\n\x06source\"3\n\x05Video\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\x08\n\x06source\"\x1d\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\"I\n\x0b\x42oundingBox\x12\r\n\x05x_min\x18\x01 \x01(\x02\x12\r\n\x05y_min\x18\x02 \x01(\x02\x12\r\n\x05x_max\x18\x03 \x01(\x02\x12\r\n\x05y_max\x18\x04 \x01(\x02\"3\n\x05\x41udio\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03uri\x18\x02 \x01(\tH\x00\x42\x08\n\x06sourceB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'Z5github.com/panope/panope/clients/go/panopev1;panopev1'
   _globals['_IMAGE']._serialized_start=36
   _globals['_IMAGE']._serialized_end=87
-  _globals['_POINT']._serialized_start=89
-  _globals['_POINT']._serialized_end=118
-  _globals['_BOUNDINGBOX']._serialized_start=120
-  _globals['_BOUNDINGBOX']._serialized_end=193
-  _globals['_AUDIO']._serialized_start=195
-  _globals['_AUDIO']._serialized_end=246
+  _globals['_VIDEO']._serialized_start=89
+  _globals['_VIDEO']._serialized_end=140
+  _globals['_POINT']._serialized_start=142
+  _globals['_POINT']._serialized_end=171
+  _globals['_BOUNDINGBOX']._serialized_start=173
+  _globals['_BOUNDINGBOX']._serialized_end=246
+  _globals['_AUDIO']._serialized_start=248
+  _globals['_AUDIO']._serialized_end=299
 # @@protoc_insertion_point(module_scope)

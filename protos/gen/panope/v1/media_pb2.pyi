@@ -47,6 +47,35 @@ class Image(google.protobuf.message.Message):
 Global___Image: typing_extensions.TypeAlias = Image
 
 @typing.final
+class Video(google.protobuf.message.Message):
+    """A video: an MP4, MOV, WebM, Matroska or AVI file, told by its content, and turned as its display matrix says. The limits are
+    `limits.media.max_video_bytes`, `max_video_pixels` of a frame, and `max_video_frames`; a whole message may have
+    `limits.max_message_bytes`.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: builtins.int
+    URI_FIELD_NUMBER: builtins.int
+    content: builtins.bytes
+    """The file."""
+    uri: builtins.str
+    """A URL that holds the file, in base64: `data:video/mp4;base64,…`. Or one of https or http: the server fetches the file
+    where the setting `media_urls.allowed_hosts` has its host.
+    """
+    def __init__(
+        self,
+        *,
+        content: builtins.bytes = ...,
+        uri: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["content", b"content", "source", b"source", "uri", b"uri"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "source", b"source", "uri", b"uri"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["content", "uri"] | None: ...
+
+Global___Video: typing_extensions.TypeAlias = Video
+
+@typing.final
 class Point(google.protobuf.message.Message):
     """A point of an image, in its pixels as it is shown, from its upper left corner."""
 

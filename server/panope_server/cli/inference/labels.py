@@ -29,6 +29,10 @@ def classify(
     audio: Annotated[
         Path | None, typer.Option("--audio", help="An audio file, in the place of texts; `-` for standard input.")
     ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", exists=True, dir_okay=False, help="A video, a file, in the place of texts."),
+    ] = None,
     second: Annotated[list[str] | None, typer.Option("--second", help="The second text of each, for pairs.")] = None,
     label: Annotated[
         list[str] | None,
@@ -46,7 +50,12 @@ def classify(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Classify texts, images or audio by the model's labels or yours, or find names, places and the like in texts."""
+    """Classify texts, images, audio or a video by the model's labels or yours, or find names and the like in texts."""
+    if video is not None:
+        if texts or image or audio or second or label or multi_label:
+            raise typer.BadParameter("goes with --top-k alone", param_hint="--video")
+        _print_video_labels(address, model, video, top_k or _USUAL_LABELS, json=json)
+        return
     if audio is not None:
         if texts or image or second or label or multi_label:
             raise typer.BadParameter("goes with --top-k alone", param_hint="--audio")
@@ -129,6 +138,17 @@ def _print_audio_labels(address: str | None, model: str, audio: Path, top_k: int
     if answer.heard_seconds < answer.duration_seconds - 0.1:
         note(f"the model hears the first {answer.heard_seconds:.1f} of {answer.duration_seconds:.1f} seconds")
     console.print(f"{audio}: {_joined(f'{one.label} {one.score:.4f}' for one in labels)}")
+
+
+def _print_video_labels(address: str | None, model: str, video: Path, top_k: int, *, json: bool) -> None:
+    with client_for(model, address) as client:
+        answer = client.classify_video(video, model, top_k=top_k)
+    labels = answer.classification.labels
+    if json:
+        told = [{"label": one.label, "score": one.score} for one in labels]
+        print_json({"video": str(video), "frames": answer.frames, "labels": told})
+        return
+    console.print(f"{video}: {_joined(f'{one.label} {one.score:.4f}' for one in labels)}")
 
 
 def _print_labels(texts: Sequence[str], answer: Any, *, json: bool) -> None:

@@ -19,6 +19,7 @@ from panope_server.tasks.classify.types import (
     LabelScore,
     classifies_audio,
     classifies_images,
+    classifies_videos,
     spec_of,
 )
 from panope_server.tasks.task import MeasuredModel, Workload
@@ -28,7 +29,8 @@ from panope_server.tasks.workload import texts_workloads
 
 
 def _takes_texts(model: MeasuredModel) -> bool:
-    return not (classifies_images(model.architecture) or classifies_audio(model.architecture))
+    others = (classifies_images, classifies_audio, classifies_videos)
+    return not any(takes(model.architecture) for takes in others)
 
 
 class ClassifyTask(TextsTask[ClassifyInput, ClassifyOutput]):

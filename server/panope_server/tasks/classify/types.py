@@ -16,6 +16,7 @@ Function = Literal["", "softmax", "sigmoid", "none"]
 
 #: What transformers calls the tasks of classes that take images.
 _OF_AUDIO = "audio-classification"
+_OF_VIDEOS = "video-classification"
 _OF_IMAGES = frozenset({"image-classification", "zero-shot-image-classification"})
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
@@ -84,6 +85,11 @@ def classifies_images(architecture: str) -> bool:
 def classifies_audio(architecture: str) -> bool:
     """Whether a model of the task takes audio, told from its class."""
     return head_of(architecture) == _OF_AUDIO
+
+
+def classifies_videos(architecture: str) -> bool:
+    """Whether a model of the task takes videos, told from its class."""
+    return head_of(architecture) == _OF_VIDEOS
 
 
 def spec_of(ready: wire.Ready) -> ClassifySpec:

@@ -39,6 +39,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             counts.append(top_k)
             return pb.ClassifyAudioResponse()
 
+        def classify_video(self, *_: object, top_k: Any) -> Any:
+            counts.append(top_k)
+            return pb.ClassifyVideoResponse()
+
         classify = classify_images = classify_zero_shot = _answer
 
     monkeypatch.setattr("panope_client.Client", Client)
@@ -53,6 +57,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         (("--image", "FILE", "--label", "a", "--label", "b"), None),
         (("--image", "FILE", "--label", "a", "--top-k", "1"), 1),
         (("--audio", "FILE"), 5),
+        (("--video", "FILE"), 5),
+        (("--video", "FILE", "--top-k", "2"), 2),
         (("a text",), 5),
         (("a text", "--top-k", "9"), 9),
         (("a text", "--label", "a"), None),
@@ -67,3 +73,11 @@ def test_the_best_five_labels_of_a_model_are_asked_for_and_all_of_ones_own(
     done = CliRunner().invoke(app, ["classify", "acme/a", *given, "--address", "localhost:1"])
     assert done.exit_code == 0, done.output
     assert asked == [count]
+
+
+def test_a_video_goes_with_nothing_that_is_of_other_inputs(tmp_path: Path) -> None:
+    file = tmp_path / "film.mp4"
+    file.write_bytes(b"a")
+    done = CliRunner().invoke(app, ["classify", "acme/a", "--video", str(file), "--label", "a"])
+    assert done.exit_code == 2
+    assert "goes with --top-k alone" in done.output

@@ -5,6 +5,7 @@ Inputs are `pixel_values`, float32, batch × channels × height × width, and fo
 `pixel_attention_mask` and `spatial_shapes`, int64. Outputs, in float32:
 
     classify                  `logits`             batch × labels
+      of videos               `logits`             batch × labels, of batch × frames × channels × height × width
       by the caller's labels  `logits`             batch × texts, of texts that are batch × texts × tokens
     detect                    `logits`             batch × boxes × classes
                               `pred_boxes`         batch × boxes × 4: centre and size, in parts of the image
@@ -77,6 +78,7 @@ class VisionHead:
 
 
 _LABELS = VisionHead("logits", "AutoModelForImageClassification", {"logits": 2})
+_VIDEO_LABELS = VisionHead("logits", "AutoModelForVideoClassification", {"logits": 2}, {PIXELS: 5})
 _COMPARES = VisionHead("compare", "AutoModelForZeroShotImageClassification", {"logits": 2}, _WITH_TEXTS)
 _DETECTS = VisionHead("detect", "AutoModelForObjectDetection", {"logits": 3, "pred_boxes": 3})
 _POSES = VisionHead("poses", "AutoModelForPoseEstimation", {"heatmaps": 4})
@@ -112,6 +114,8 @@ def vision_head(model: ModelFacts) -> VisionHead | None:
         return _of_patches(model, _COMPARES) if architecture.endswith("Model") else None
     if model.task == "classify" and architecture.endswith("ForImageClassification"):
         return _LABELS
+    if model.task == "classify" and architecture.endswith("ForVideoClassification"):
+        return _VIDEO_LABELS
     if model.task == "detect" and architecture.endswith("ForObjectDetection"):
         return _detecting_head(model.config)
     if model.task == "detect" and architecture.endswith("ForPoseEstimation"):

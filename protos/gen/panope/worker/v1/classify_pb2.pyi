@@ -577,3 +577,67 @@ class ClassifyImagesOutput(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["label_ids", b"label_ids", "labels", b"labels", "scores", b"scores", "top_k", b"top_k"]) -> None: ...
 
 Global___ClassifyImagesOutput: typing_extensions.TypeAlias = ClassifyImagesOutput
+
+@typing.final
+class ClassifyVideoInput(google.protobuf.message.Message):
+    """A video to classify, of task `classify-video`."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VIDEO_FIELD_NUMBER: builtins.int
+    FUNCTION_FIELD_NUMBER: builtins.int
+    TOP_K_FIELD_NUMBER: builtins.int
+    video: builtins.bytes
+    """The file."""
+    function: builtins.str
+    """What makes scores of the model's values; empty for what the model's files say."""
+    top_k: builtins.int
+    """How many labels to tell. Default: all."""
+    def __init__(
+        self,
+        *,
+        video: builtins.bytes = ...,
+        function: builtins.str = ...,
+        top_k: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_top_k", b"_top_k", "top_k", b"top_k"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_top_k", b"_top_k", "function", b"function", "top_k", b"top_k", "video", b"video"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_top_k", b"_top_k"]) -> typing.Literal["top_k"] | None: ...
+
+Global___ClassifyVideoInput: typing_extensions.TypeAlias = ClassifyVideoInput
+
+@typing.final
+class ClassifyVideoOutput(google.protobuf.message.Message):
+    """The labels of a video."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: builtins.int
+    SCORES_FIELD_NUMBER: builtins.int
+    FRAMES_FIELD_NUMBER: builtins.int
+    SEEN_FRAMES_FIELD_NUMBER: builtins.int
+    frames: builtins.int
+    """Frames of the video."""
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those that are told, that of the highest score first."""
+
+    @property
+    def scores(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """The scores of those."""
+
+    @property
+    def seen_frames(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Those that the model looked at, from 0."""
+
+    def __init__(
+        self,
+        *,
+        labels: collections.abc.Iterable[builtins.str] | None = ...,
+        scores: collections.abc.Iterable[builtins.float] | None = ...,
+        frames: builtins.int = ...,
+        seen_frames: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["frames", b"frames", "labels", b"labels", "scores", b"scores", "seen_frames", b"seen_frames"]) -> None: ...
+
+Global___ClassifyVideoOutput: typing_extensions.TypeAlias = ClassifyVideoOutput

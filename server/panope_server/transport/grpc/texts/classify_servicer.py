@@ -14,6 +14,7 @@ from panope_server.tasks.speech.classify_audio import ClassifyAudioInput, Classi
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Aggregation, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.classify_images import ClassifyImagesInput, ClassifyImagesOutput
+from panope_server.tasks.vision.classify_video import ClassifyVideoInput, ClassifyVideoOutput
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.answers import renaming
 from panope_server.transport.field_names import FieldNames
@@ -21,6 +22,7 @@ from panope_server.transport.grpc.audio import sent_audio
 from panope_server.transport.grpc.fields import known
 from panope_server.transport.grpc.images import images_of
 from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
+from panope_server.transport.grpc.videos import sent_video
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
@@ -140,6 +142,24 @@ class ClassifyServicer(pb_grpc.ClassifyServiceServicer):
             classification=_classification(answer.labels),
             duration_seconds=answer.duration,
             heard_seconds=answer.heard,
+        )
+
+    async def ClassifyVideo(self, request: pb.ClassifyVideoRequest, context: Context) -> pb.ClassifyVideoResponse:
+        """Classifies a video."""
+        video = sent_video(request.video)
+        task_input = ClassifyVideoInput(
+            video.content,
+            known(_FUNCTIONS, request.function, "function"),
+            request.top_k if request.HasField("top_k") else None,
+            url=video.url,
+        )
+        with renaming(FieldNames({"video": video.field})):
+            answer, model = await self._run(request.model, context, task_input, ClassifyVideoOutput, "ClassifyVideo")
+        return pb.ClassifyVideoResponse(
+            model=model,
+            classification=_classification(answer.labels),
+            frames=answer.frames,
+            seen_frames=answer.seen_frames,
         )
 
     async def _run(

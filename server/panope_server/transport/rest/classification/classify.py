@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
@@ -11,20 +12,23 @@ from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_server.pipeline.call import Call
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput
 from panope_server.tasks.classify.json_form import labels_value
-from panope_server.tasks.classify.types import classifies_images
+from panope_server.tasks.classify.types import classifies_images, classifies_videos
 from panope_server.tasks.task import Input, Output
 from panope_server.tasks.token_classify import IGNORED, Entity, TokenClassifyInput, TokenClassifyOutput
 from panope_server.tasks.vision.classify_images import ClassifyImagesInput, ClassifyImagesOutput
+from panope_server.tasks.vision.classify_video import ClassifyVideoInput, ClassifyVideoOutput
 from panope_server.tasks.vision.images import Image, image_in
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Models, Pipeline
 from panope_server.transport.rest.classification.inputs import Texts, read_inputs, read_text
 from panope_server.transport.rest.classification.schemas import ClassifyBody, ClassifyParameters
+from panope_server.transport.rest.classification.videos import is_video, video_in, video_of
 from panope_server.transport.rest.embedding.run import answered
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.image_bodies import image_of, is_image
 from panope_server.transport.rest.hugging_face.outline import Outline
+from panope_server.transport.rest.hugging_face.schemas import CallOptions
 from panope_server.transport.rest.hugging_face.truncation import truncation_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
@@ -49,6 +53,7 @@ _NAMES = {
     "texts": "inputs",
     "second_texts": "inputs",
     "images": "inputs",
+    "video": "inputs",
     "function": "parameters.function_to_apply",
 } | {
     name: f"parameters.{name}"
@@ -95,16 +100,20 @@ class Classifying:
         """Reads a body and answers it."""
         if is_image(request, context):
             return await self._of_image(asked, request, context, unknown)
+        if is_video(request):
+            asks: Input = videos_input_of(video_of(request), ClassifyParameters())
+            return await self._labels(_call(asked, asked.path_model, None, context, asks), unknown, context)
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
         model = model_of(body.model, asked.path_model)
         parameters = body.parameters or ClassifyParameters()
-        if asked.task in IMAGE_TASKS or (not asked.task and await self._takes_images(model)):
-            image = image_in(await off_loop(len(request.data), read_text, body.inputs), "inputs")
-            asks = images_input_of(image, parameters)
-            call = call_with(
-                body.options, context, model=model, task_input=asks, task="classify", interface=asked.interface
-            )
-            return await self._labels(call, unknown, context)
+        sees = await self._sees(model) if not asked.task else "image" if asked.task in IMAGE_TASKS else ""
+        if sees:
+            text = await off_loop(len(request.data), read_text, body.inputs)
+            if sees == "video":
+                asks = videos_input_of(await off_loop(len(text), video_in, text), parameters)
+            else:
+                asks = images_input_of(image_in(text, "inputs"), parameters)
+            return await self._labels(_call(asked, model, body.options, context, asks), unknown, context)
         texts = await off_loop(len(request.data), read_inputs, body.inputs)
         task = asked.task or await self._task(model, parameters)
         task_input = input_of(task, texts, parameters)
@@ -116,16 +125,15 @@ class Classifying:
         return json_response(value_of(output, task_input, single=texts.single))
 
     async def _of_image(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
-        task_input = images_input_of(image_of(request), ClassifyParameters())
-        call = call_with(
-            None, context, model=asked.path_model, task_input=task_input, task="classify", interface=asked.interface
-        )
-        return await self._labels(call, unknown, context)
+        asks = images_input_of(image_of(request), ClassifyParameters())
+        return await self._labels(_call(asked, asked.path_model, None, context, asks), unknown, context)
 
     async def _labels(self, call: Call, unknown: UnknownFields, context: Context) -> HttpBody:
         output = await answered(self._pipeline, call, _NAMES, single=True)
-        assert isinstance(output, ClassifyImagesOutput)
         unknown.tell(context)
+        if isinstance(output, ClassifyVideoOutput):
+            return json_response(labels_value(output.labels))
+        assert isinstance(output, ClassifyImagesOutput)
         return json_response(labels_value(output.images[0]))
 
     async def recognises(self, path_model: str, outline: Outline, *, generates: bool) -> bool:
@@ -151,13 +159,17 @@ class Classifying:
         # Where there is no such model, the call says so.
         return TOKENS if await self._task_of(model) == TASKS[TOKENS] else TEXTS
 
-    async def _takes_images(self, model: str) -> bool:
-        """Whether a model, or the default one, classifies images."""
+    async def _sees(self, model: str) -> str:
+        """What a model, or the default one, classifies: `image`, `video`, or empty for neither."""
         try:
             view = await self._models.get(model or await self._models.default_for("classify") or "")
         except NotFoundError:
-            return False
-        return view.task == "classify" and classifies_images(view.architecture)
+            return ""
+        if view.task != "classify":
+            return ""
+        if classifies_videos(view.architecture):
+            return "video"
+        return "image" if classifies_images(view.architecture) else ""
 
     async def _task_of(self, model: str) -> str:
         """The task of a model, or of the default one; empty where there is none."""
@@ -218,12 +230,9 @@ def images_input_of(image: Image, parameters: ClassifyParameters) -> ClassifyIma
     Raises:
         InvalidInputError: a parameter of texts.
     """
-    own = ("function_to_apply", "top_k", "candidate_labels", "hypothesis_template")
-    for name in parameters.__struct_fields__:
-        if name not in own and getattr(parameters, name) is not None:
-            raise InvalidInputError(
-                f"`parameters.{name}` is of texts, and this is an image", field=f"parameters.{name}"
-            )
+    _refuse_others(
+        parameters, ("function_to_apply", "top_k", "candidate_labels", "hypothesis_template"), "of texts", "an image"
+    )
     return ClassifyImagesInput(
         [image],
         candidate_labels=_labels(parameters.candidate_labels),
@@ -231,6 +240,26 @@ def images_input_of(image: Image, parameters: ClassifyParameters) -> ClassifyIma
         function=parameters.function_to_apply or "",
         top_k=parameters.top_k,
     )
+
+
+def videos_input_of(video: ClassifyVideoInput, parameters: ClassifyParameters) -> ClassifyVideoInput:
+    """What a body with a video asks for.
+
+    Raises:
+        InvalidInputError: a parameter of texts, or of images.
+    """
+    _refuse_others(parameters, ("function_to_apply", "top_k"), "of texts and images", "a video")
+    return replace(video, function=parameters.function_to_apply or "", top_k=parameters.top_k)
+
+
+def _refuse_others(parameters: ClassifyParameters, own: Collection[str], others: str, this: str) -> None:
+    for name in parameters.__struct_fields__:
+        if name not in own and getattr(parameters, name) is not None:
+            raise InvalidInputError(f"`parameters.{name}` is {others}, and this is {this}", field=f"parameters.{name}")
+
+
+def _call(asked: Asked, model: str, options: CallOptions | None, context: Context, task_input: Input) -> Call:
+    return call_with(options, context, model=model, task_input=task_input, task="classify", interface=asked.interface)
 
 
 def value_of(output: Output, task_input: Input, *, single: bool) -> Any:
