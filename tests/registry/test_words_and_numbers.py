@@ -37,6 +37,7 @@ VALUES: Mapping[str, Any] = {
     "reason": "because",
     "expected": None,
     "variant_digest": "0" * 64,
+    "dedupe_key": "key",
     "kind": "kind",
     "payload": {"word": "a\0\ud800"},
     "job_id": 1,
