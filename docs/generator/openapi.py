@@ -58,6 +58,7 @@ _OF_HUGGING_FACE = (HuggingFaceErrorJson, TextEmbeddingsErrorJson, TextGeneratio
 #: What a good answer says, by its status.
 _GOOD = {200: "The answer.", 201: "It is made.", 202: "It is under way."}
 _MISSING = 404
+_GONE = 410
 _CONFLICT = 409
 _UNPROCESSABLE = 422
 
@@ -185,6 +186,7 @@ def _responses(path: str, operation: Operation) -> Json:
     errors = [*_ERRORS, *(_ERRORS_OF_BODIES if has_body else ())]
     errors += [_MISSING] if has_body or "{" in path else []
     errors += [_CONFLICT] if operation.changes else []
+    errors += [_GONE] if operation.expires else []
     errors += [_UNPROCESSABLE] if operation.error in _OF_HUGGING_FACE else []
     responses: Json = {str(operation.status): good}
     if operation.media == BYTES or path.endswith("/raw/{place}"):

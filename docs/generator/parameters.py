@@ -123,7 +123,7 @@ IDEMPOTENCY_KEY = {
     "required": False,
     "description": "The caller's name for this request, which makes one job however often it is sent: while the job's "
     "files are kept it is the answer again. Another request of the same key is refused.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "maxLength": 255},  # an empty header is one that is not given
 }
 
 KEEP_ALIVE = {

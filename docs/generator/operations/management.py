@@ -42,7 +42,7 @@ METHODS: Mapping[str, Operation] = {
     "JobService.GetJob": Operation(JobJson),
     "JobService.CancelJob": Operation(JobJson, empty=True),
     "JobService.RetryJob": Operation(JobJson, empty=True),
-    "GenerationJobService.DeleteJobFiles": Operation(JobJson),
+    "GenerationJobService.DeleteJobFiles": Operation(JobJson, expires=True),
     "JobService.WatchJob": Operation(media="text/event-stream"),
     "UsageService.ListUsage": Operation(
         UsageSumsJson,

@@ -90,7 +90,7 @@ METHODS: Mapping[str, Operation] = {
         videos.VideosJson, query={"after": Text, "limit": Limit, "order": Literal["desc"]}
     ),
     "OpenAiVideoService.GetVideo": Operation(videos.VideoJson),
-    "OpenAiVideoService.DeleteVideo": Operation(videos.DeletedVideoJson),
+    "OpenAiVideoService.DeleteVideo": Operation(videos.DeletedVideoJson, expires=True),
     "ImageGenerationService.DrawText": Operation(body=TextToImageBody, **_DRAWN),
     "ImageGenerationService.DrawTextModel": Operation(body=TextToImageBody, **_DRAWN),
     "ImageGenerationService.DrawImage": Operation(body=ImageToImageBody, **_DRAWN),

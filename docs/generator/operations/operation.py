@@ -41,6 +41,7 @@ class Operation:
         waits: whether the call runs a model, and honours `x-panope-wait`, `x-panope-priority`, `cache-control` and
             `x-panope-keep-alive`.
         makes_job: whether it is answered by a job that runs a model, and honours `idempotency-key`.
+        expires: whether it is about the files of a job, which go when their time is over.
         changes: whether the method may be refused for what is there: 409.
         events: whether the answer may come as server-sent events instead.
         error: the type of the JSON of an error.
@@ -59,6 +60,7 @@ class Operation:
     or_media: Sequence[str] = ()
     waits: bool = False
     makes_job: bool = False
+    expires: bool = False
     changes: bool = False
     events: bool = False
     error: type = ErrorJson

@@ -15,7 +15,7 @@ from panope_server.generation_jobs.jobs import ServedFile
 from panope_server.transport.http.blobs import blob_response
 from panope_server.transport.http.files import told
 from panope_server.transport.job_json import job_id_of
-from panope_server.transport.rest.openai.videos.schemas import job_of
+from panope_server.transport.rest.openai.videos.schemas import checked, job_of
 
 
 class JobFiles(Protocol):
@@ -36,7 +36,9 @@ def job_file_routes(files: JobFiles) -> list[Route]:
         variant = request.query_params.get("variant", "video")
         if variant != "video":
             raise InvalidInputError("`variant` must be `video`: nothing else is made", field="variant")
-        return file_response(request, await files.file(job_of(request.path_params["video"])))
+        served = await files.file(job_of(request.path_params["video"]))
+        checked(served.job)
+        return file_response(request, served)
 
     return [
         Route("/v1/jobs/{job}/files/{name}", told(by_name)),

@@ -97,6 +97,20 @@ def test_what_is_no_video_is_404(client, video):
     assert missing.value.code == "video_not_found"
 
 
+def test_the_file_of_another_job_is_no_video(edge, client):
+    edge.generation_jobs.finish(3, "generate_images")
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.videos.download_content("video_3")
+    assert missing.value.code == "video_not_found"
+
+
+@pytest.mark.parametrize("after", ["video_x", "2", "\x93"])
+def test_a_page_begins_after_a_video(client, after):
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.videos.list(after=after)
+    assert refused.value.param == "after"
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -49,7 +49,8 @@ class FakeGenerationJobs:
         job = await self.jobs.get(job_id)
         if job.folder is None and job.files_until is not None:
             raise files_expired(job.id)
-        if name not in {"", *(file["name"] for file in job.result.get("files", ()))}:
+        names = [file["name"] for file in job.result.get("files", ())]
+        if not names or name not in ("", *names):
             raise NotFoundError(f"job {job_id} has no such file", reason="job_file_not_found", field="name")
         return ServedFile(job, made(), self.folder / "made")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import grpc
 from google.api.httpbody_pb2 import HttpBody
 
@@ -85,7 +87,7 @@ class OpenAiVideoServicer(pb_grpc.OpenAiVideoServiceServicer):
         limit = number_of(query, "limit", default=_DEFAULT_LIMIT, least=1, most=MAX_PAGE_SIZE)
         if query.get("order", "desc") != "desc":
             raise InvalidInputError("`order` must be `desc`: the newest come first", field="order")
-        after = job_of(query["after"]) if "after" in query else 0
+        after = _after_of(query)
         found = await self._jobs.list(kind=GENERATE_VIDEO, after=after, limit=limit + 1)
         videos = [video_json(job) for job in found[:limit]]
         first, last = (videos[0].id, videos[-1].id) if videos else (None, None)
@@ -120,3 +122,13 @@ class OpenAiVideoServicer(pb_grpc.OpenAiVideoServiceServicer):
             return (await self._models.get(form.model)).diffusion
         except NotFoundError:
             return None
+
+
+def _after_of(query: Mapping[str, str]) -> int:
+    """The job of the video that the page before ended with; 0 for the first page."""
+    if "after" not in query:
+        return 0
+    try:
+        return job_of(query["after"])
+    except NotFoundError:
+        raise InvalidInputError("`after` must be the id of a video", field="after") from None
