@@ -131,6 +131,13 @@ class DiffusionModel(LoadedModel):
 
     facts: DiffusionFacts
 
+    def excess(self, prompt: str) -> tuple[int, int] | None:
+        """The tokens of a prompt that is too long, and how many the model reads; None for one that it reads whole.
+
+        Any thread may ask, at any time. A model that does not know has nothing to say.
+        """
+        return None
+
     @abstractmethod
     def begin(self, request: DiffusionRequest) -> DiffusionRun:
         """Begins to draw; nothing is computed until the first step."""

@@ -165,6 +165,20 @@ def check_positions(width: int, height: int, facts: DiffusionFacts, field: str =
             )
 
 
+def check_prompts(message: Asked, model: DiffusionModel) -> None:
+    """Refuses texts of which the model would read the beginning alone."""
+    for field in ("prompt", "negative_prompt"):
+        if (found := model.excess(getattr(message, field))) is not None:
+            count, limit = found
+            raise InvalidInputError.at(
+                field,
+                "{field} has {count:,} tokens; the model reads at most {limit:,}",
+                reason="context_length_exceeded",
+                count=count,
+                limit=limit,
+            )
+
+
 class Drawing:
     """What one request has running, step by step.
 

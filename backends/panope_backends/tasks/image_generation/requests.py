@@ -20,6 +20,7 @@ from panope_backends.tasks.diffusion import (
     changes_nothing,
     check_guidance,
     check_positions,
+    check_prompts,
     check_sides,
     refuse_input,
 )
@@ -54,6 +55,7 @@ class ImageRequests:
         message = messages.ImageGenerationInput.FromString(data)
         facts = self.model.facts
         check_honoured(message, facts)
+        check_prompts(message, self.model)
         image = read_image(message.image, "image", self.limits) if message.HasField("image") else None
         width, height = size_of(message.width, message.height, facts, image)
         steps = message.steps or facts.steps

@@ -18,6 +18,7 @@ from panope_backends.tasks.diffusion import (
     SEED_BITS,
     check_guidance,
     check_positions,
+    check_prompts,
     check_sides,
     facts_message,
     load_tried,
@@ -69,6 +70,7 @@ class VideoRequests:
         if kind not in facts.inputs:
             refuse_input(kind, facts)
         check_guidance(message, facts)
+        check_prompts(message, self.model)
         check_sides(message.width, message.height, facts)
         image = read_image(message.image, "image", self.limits) if kind == "image" else None
         width, height = size_of(message.width, message.height, facts, image)

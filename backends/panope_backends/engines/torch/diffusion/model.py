@@ -10,6 +10,7 @@ from panope_backends.api import DiffusionModel, DiffusionRequest, DiffusionRun, 
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.diffusion.arguments import arguments_of, drawn
 from panope_backends.engines.torch.diffusion.pipeline_facts import pipeline_facts
+from panope_backends.engines.torch.diffusion.prompt_limits import PromptLimits
 from panope_backends.engines.torch.diffusion.siblings import sibling
 from panope_backends.engines.torch.diffusion.stepwise import Stepwise, StoppedError
 from panope_backends.engines.torch.out_of_memory import refusing
@@ -36,6 +37,11 @@ class PipelineModel(DiffusionModel):
                 if (found := sibling(pipeline, kind)) is not None:
                     self._pipelines[kind] = found
         self.facts = pipeline_facts(pipeline, self._pipelines)
+        self._prompt_limits = PromptLimits(pipeline)
+
+    def excess(self, prompt: str) -> tuple[int, int] | None:
+        """By the pipeline's own tokenizers."""
+        return self._prompt_limits.excess(prompt)
 
     def begin(self, request: DiffusionRequest) -> DiffusionRun:
         """A run of its own, whose scheduler is nobody else's."""

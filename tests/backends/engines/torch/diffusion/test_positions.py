@@ -40,7 +40,7 @@ class Videos(Images):
 
 
 def model(pipeline: Images) -> Any:
-    return SimpleNamespace(facts=pipeline_facts(pipeline, {"text": pipeline}))
+    return SimpleNamespace(facts=pipeline_facts(pipeline, {"text": pipeline}), excess=lambda _: None)
 
 
 @pytest.mark.parametrize(
