@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
@@ -37,6 +37,9 @@ _VISION = "vision-encoder-decoder"
 
 #: Where the configuration names no end and positions are distances alone: what mT5 was trained on.
 _USUAL = 1024
+
+#: What configurations call the positions of a decoder.
+_POSITIONS = ("max_target_positions", "max_decoder_position_embeddings", "max_position_embeddings", "n_positions")
 
 
 def encoder_decoder_refusal(model: ModelFacts) -> str:
@@ -97,7 +100,7 @@ def encoder_decoder_support(model: ModelFacts) -> Support:
 
 
 def max_length(config: Any) -> int:
-    """The most tokens of a source, and of the decoder: the configuration's word, which is one for both.
+    """The most tokens of the decoder, and of a source of which the configuration says nothing of its own.
 
     Args:
         config: the configuration as transformers has it.
@@ -106,8 +109,23 @@ def max_length(config: Any) -> int:
     parts = [part for name in ("encoder", "decoder") if hasattr(part := getattr(config, name, None), "model_type")]
     if parts:
         return min(map(max_length, parts))
-    values = (getattr(config, name, 0) for name in ("max_target_positions", "max_position_embeddings", "n_positions"))
-    return next((value for value in values if type(value) is int and value > 0), _USUAL)
+    return _first_of(config, _POSITIONS) or _USUAL
+
+
+def text_length(config: Any) -> int:
+    """The most tokens of a source that is a text.
+
+    LED fills the last window of its attention, and what fills it takes positions as well.
+    """
+    positions = _first_of(config, ("max_encoder_position_embeddings",)) or max_length(config)
+    windows = getattr(config, "attention_window", 1)
+    window = max(windows) if isinstance(windows, list | tuple) else int(windows)
+    return positions // window * window
+
+
+def _first_of(config: Any, names: Sequence[str]) -> int:
+    values = (getattr(config, name, 0) for name in names)
+    return next((value for value in values if type(value) is int and value > 0), 0)
 
 
 def decoder_config(config: Any) -> Any:

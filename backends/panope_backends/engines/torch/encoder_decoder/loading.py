@@ -17,6 +17,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
     loading_refusal,
     max_length,
     rerun_reason,
+    text_length,
 )
 from panope_backends.engines.torch.encoder_decoder.image_model import TorchImageWriter
 from panope_backends.engines.torch.encoder_decoder.layers import decoder_layers
@@ -71,7 +72,8 @@ def _rerun(model: ModelFacts, folder: Path, precision: str, device: TorchDevice)
     module = device.place(load_module(model, folder, precision))
     try:
         if not writes_of_images(model.config):
-            return TorchRerunEncoderDecoder(module, precision, max_length(module.config), device)
+            config = module.config
+            return TorchRerunEncoderDecoder(module, precision, max_length(config), text_length(config), device)
         asked, shape = reads_questions(model.config), image_shape(module.config)
         longest = max_length(getattr(module.config, "text_config", module.config))
         return TorchImageWriter(module, precision, longest, shape, reads_questions=asked, device=device)

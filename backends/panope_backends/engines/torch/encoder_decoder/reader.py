@@ -13,9 +13,9 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
     SOUND_SECONDS,
     image_shape,
     is_speech,
-    max_length,
     reads_images,
     source_length,
+    text_length,
 )
 from panope_backends.model_facts.image_models import image_states
 
@@ -66,7 +66,7 @@ def reader_of(config: Any) -> Reader:
     if reads_images(config):
         return Reader("pixel_values", image_states(config.encoder.to_dict()), FeatureSpec(image_shape(config)))
     if not is_speech(config.model_type):
-        return Reader("input_ids", max_length(config))
+        return Reader("input_ids", text_length(config))
     states = source_length(config)
     if bands := int(getattr(config, "num_mel_bins", 0) or 0):
         # Two convolutions, the second of every other frame: whoever builds it otherwise fails its trial.

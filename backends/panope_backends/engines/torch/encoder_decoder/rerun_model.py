@@ -25,19 +25,22 @@ class TorchRerunEncoderDecoder(RerunningWithSources):
     Args:
         module: loaded with an attention of transformers'.
         precision: of its weights.
-        max_length: of a source, and of the decoder.
+        max_length: of the decoder.
+        source_length: of a source at most.
         device: where its weights lie.
 
     Raises:
         PreconditionError: what its decoder says of a text changes with what comes after it, or with what ran before.
     """
 
-    def __init__(self, module: Any, precision: str, max_length: int, device: TorchDevice = HOST) -> None:
+    def __init__(
+        self, module: Any, precision: str, max_length: int, source_length: int, device: TorchDevice = HOST
+    ) -> None:
         super().__init__(module, precision, max_length, device)
         any_source = self._encoded(np.full(1, USUAL_IDS))
         self.vocab_size = int(self._run(any_source, np.full(1, USUAL_IDS)).shape[-1])
         width = int(any_source["encoder_outputs"].last_hidden_state.shape[-1])
-        self.source = SourceSpec(max_length, width * module.dtype.itemsize)
+        self.source = SourceSpec(source_length, width * module.dtype.itemsize)
         self._try(self._encoded((USUAL_IDS + np.arange(_SOURCE)) % self.vocab_size))
 
     def encode(self, source: int, tokens: Integers) -> None:
