@@ -24,7 +24,7 @@ def failed_tests() -> Callable[[Path, Sequence[Named]], set[Named]]:
     """Runs the named tests of a file, all in one process, and gives those that failed."""
 
     def run(file: Path, tests: Sequence[Named]) -> set[Named]:
-        options = ["-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "-c", os.devnull]
+        options = ["-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "-c", os.devnull, f"--confcutdir={file.parent}"]
         nodes = [f"{file}::{suite}::{test}" for suite, test in tests]
         command = [sys.executable, "-m", "pytest", *options, *nodes]
         environment = dict(os.environ) | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # plugins take seconds to import

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import structlog
 from safetensors.numpy import save
 from typer.testing import CliRunner
 
@@ -37,6 +39,21 @@ class Result:
         return json.loads(self.out)
 
 
+@contextmanager
+def own_logging() -> Iterator[None]:
+    """Ends what a command says of this process's log: loggers would keep it, and tests after it would miss events."""
+    before, configure = structlog.get_config(), structlog.configure
+
+    def uncached(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    with mock.patch.object(structlog, "configure", uncached):
+        try:
+            yield
+        finally:
+            configure(**before)
+
+
 @dataclass
 class Cli:
     """Runs `panope` on a home of its own and the stand-in."""
@@ -52,7 +69,7 @@ class Cli:
 
     def __call__(self, *arguments: str, code: int = 0) -> Result:
         """Runs a command in this process: a second of imports each is what a program of its own would add."""
-        with mock.patch.dict(os.environ, self.environment, clear=True), warnings.catch_warnings():
+        with mock.patch.dict(os.environ, self.environment, clear=True), warnings.catch_warnings(), own_logging():
             warnings.simplefilter("ignore", ResourceWarning)  # the end of a program closes what it has open
             ran = CliRunner().invoke(app, [*arguments, "--home", str(self.home)])
         assert isinstance(ran.exception, SystemExit | None), ran.exc_info
