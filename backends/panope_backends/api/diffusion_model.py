@@ -26,7 +26,7 @@ class DiffusionRequest:
         negative_prompt: what is not; None for the model's own default.
         width: in pixels, a multiple of `DiffusionFacts.multiple`.
         height: the same.
-        steps: to draw in, at least 1.
+        steps: of denoising, at least 1.
         guidance_scale: how closely to keep to the prompt; None for the model's own default.
         seed: of the noise that is begun with, from 0 to 2**63 - 1. The same on all devices.
         image: to begin from: uint8, height × width × 3, in RGB; None for none. Of a video it may be of another size,

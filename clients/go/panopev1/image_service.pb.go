@@ -329,7 +329,7 @@ type GenerateImagesRequest struct {
 	Width uint32 `protobuf:"varint,4,opt,name=width,proto3" json:"width,omitempty"`
 	// As `width`.
 	Height uint32 `protobuf:"varint,5,opt,name=height,proto3" json:"height,omitempty"`
-	// To draw in, at most 250. Default: the model's own.
+	// Denoising steps, at most 250. Default: the model's own.
 	Steps uint32 `protobuf:"varint,6,opt,name=steps,proto3" json:"steps,omitempty"`
 	// How closely to keep to the prompt, from 0 to 100. Default: the model's own.
 	GuidanceScale *float64 `protobuf:"fixed64,7,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`

@@ -93,7 +93,7 @@ type GenerateVideoRequest struct {
 	Frames uint32 `protobuf:"varint,6,opt,name=frames,proto3" json:"frames,omitempty"`
 	// How many are shown in a second, at most 120. Default: the model's own.
 	FramesPerSecond uint32 `protobuf:"varint,7,opt,name=frames_per_second,json=framesPerSecond,proto3" json:"frames_per_second,omitempty"`
-	// To draw in, at most 250. Default: the model's own.
+	// Denoising steps, at most 250. Default: the model's own.
 	Steps uint32 `protobuf:"varint,8,opt,name=steps,proto3" json:"steps,omitempty"`
 	// How closely to keep to the prompt, from 0 to 100. Default: the model's own.
 	GuidanceScale *float64 `protobuf:"fixed64,9,opt,name=guidance_scale,json=guidanceScale,proto3,oneof" json:"guidance_scale,omitempty"`

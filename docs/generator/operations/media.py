@@ -91,10 +91,10 @@ METHODS: Mapping[str, Operation] = {
     ),
     "OpenAiVideoService.GetVideo": Operation(videos.VideoJson),
     "OpenAiVideoService.DeleteVideo": Operation(videos.DeletedVideoJson, expires=True),
-    "ImageGenerationService.DrawText": Operation(body=TextToImageBody, **_DRAWN),
-    "ImageGenerationService.DrawTextModel": Operation(body=TextToImageBody, **_DRAWN),
-    "ImageGenerationService.DrawImage": Operation(body=ImageToImageBody, **_DRAWN),
-    "ImageGenerationService.DrawImageModel": Operation(body=ImageToImageBody, **_DRAWN),
+    "ImageGenerationService.TextToImage": Operation(body=TextToImageBody, **_DRAWN),
+    "ImageGenerationService.TextToImageModel": Operation(body=TextToImageBody, **_DRAWN),
+    "ImageGenerationService.ImageToImage": Operation(body=ImageToImageBody, **_DRAWN),
+    "ImageGenerationService.ImageToImageModel": Operation(body=ImageToImageBody, **_DRAWN),
     "VideoService.GenerateVideo": Operation(
         body=VideoGenerationBody, media="video/mp4", or_media=("video/webm",), waits=True
     ),

@@ -185,7 +185,7 @@ class GenerateImagesRequest(google.protobuf.message.Message):
     height: builtins.int
     """As `width`."""
     steps: builtins.int
-    """To draw in, at most 250. Default: the model's own."""
+    """Denoising steps, at most 250. Default: the model's own."""
     guidance_scale: builtins.float
     """How closely to keep to the prompt, from 0 to 100. Default: the model's own."""
     strength: builtins.float

@@ -80,7 +80,7 @@ class GenerateVideoRequest(google.protobuf.message.Message):
     frames_per_second: builtins.int
     """How many are shown in a second, at most 120. Default: the model's own."""
     steps: builtins.int
-    """To draw in, at most 250. Default: the model's own."""
+    """Denoising steps, at most 250. Default: the model's own."""
     guidance_scale: builtins.float
     """How closely to keep to the prompt, from 0 to 100. Default: the model's own."""
     seed: builtins.int

@@ -39,7 +39,7 @@ class ImageGenerationInput(Input):
         negative_prompt: what is not; None for the model's own default.
         width: in pixels; 0 for the model's own, or that of `image`.
         height: the same.
-        steps: to draw in; 0 for the model's own.
+        steps: of denoising; 0 for the model's own.
         guidance_scale: how closely to keep to the prompt; None for the model's own.
         strength: how much of `image` may change; None for the model's own.
         seed: of the first image; each that follows has the next number. None for any.

@@ -43,7 +43,7 @@ class VideoGenerationInput(Input):
         height: the same.
         frames: how many; 0 for the model's own.
         frames_per_second: 0 for the model's own.
-        steps: to draw in; 0 for the model's own.
+        steps: of denoising; 0 for the model's own.
         guidance_scale: how closely to keep to the prompt; None for the model's own.
         seed: None for any.
         output_format: of the file.

@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-panope/rest/v1/image_generation_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xfa\x04\n\x16ImageGenerationService\x12^\n\x0b\x43reateImage\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/images/generations:\x01*0\x01\x12\\\n\x0f\x43reateImageEdit\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/images/edits:\x01*0\x01\x12V\n\x08\x44rawText\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/text-to-image:\x01*0\x01\x12v\n\rDrawTextModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"*\x82\xd3\xe4\x93\x02$\"\x1c/v1/text-to-image/{model=**}:\x04\x62ody0\x01\x12X\n\tDrawImage\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/image-to-image:\x01*0\x01\x12x\n\x0e\x44rawImageModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\"\x1d/v1/image-to-image/{model=**}:\x04\x62ody0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-panope/rest/v1/image_generation_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\x86\x05\n\x16ImageGenerationService\x12^\n\x0b\x43reateImage\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/images/generations:\x01*0\x01\x12\\\n\x0f\x43reateImageEdit\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/images/edits:\x01*0\x01\x12Y\n\x0bTextToImage\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/text-to-image:\x01*0\x01\x12y\n\x10TextToImageModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"*\x82\xd3\xe4\x93\x02$\"\x1c/v1/text-to-image/{model=**}:\x04\x62ody0\x01\x12[\n\x0cImageToImage\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/image-to-image:\x01*0\x01\x12{\n\x11ImageToImageModel\x12!.panope.rest.v1.ModelPathWithBody\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\"\x1d/v1/image-to-image/{model=**}:\x04\x62ody0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +38,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['CreateImage']._serialized_options = b'\202\323\344\223\002\033\"\026/v1/images/generations:\001*'
   _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['CreateImageEdit']._loaded_options = None
   _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['CreateImageEdit']._serialized_options = b'\202\323\344\223\002\025\"\020/v1/images/edits:\001*'
-  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['DrawText']._loaded_options = None
-  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['DrawText']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/text-to-image:\001*'
-  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['DrawTextModel']._loaded_options = None
-  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['DrawTextModel']._serialized_options = b'\202\323\344\223\002$\"\034/v1/text-to-image/{model=**}:\004body'
-  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['DrawImage']._loaded_options = None
-  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['DrawImage']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/image-to-image:\001*'
-  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['DrawImageModel']._loaded_options = None
-  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['DrawImageModel']._serialized_options = b'\202\323\344\223\002%\"\035/v1/image-to-image/{model=**}:\004body'
+  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['TextToImage']._loaded_options = None
+  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['TextToImage']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/text-to-image:\001*'
+  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['TextToImageModel']._loaded_options = None
+  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['TextToImageModel']._serialized_options = b'\202\323\344\223\002$\"\034/v1/text-to-image/{model=**}:\004body'
+  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['ImageToImage']._loaded_options = None
+  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['ImageToImage']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/image-to-image:\001*'
+  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['ImageToImageModel']._loaded_options = None
+  _globals['_IMAGEGENERATIONSERVICE'].methods_by_name['ImageToImageModel']._serialized_options = b'\202\323\344\223\002%\"\035/v1/image-to-image/{model=**}:\004body'
   _globals['_IMAGEGENERATIONSERVICE']._serialized_start=150
-  _globals['_IMAGEGENERATIONSERVICE']._serialized_end=784
+  _globals['_IMAGEGENERATIONSERVICE']._serialized_end=796
 # @@protoc_insertion_point(module_scope)

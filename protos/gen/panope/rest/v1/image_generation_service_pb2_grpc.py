@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class ImageGenerationServiceStub(object):
-    """OpenAI's and Hugging Face's REST bodies of images that are drawn.
+    """OpenAI's and Hugging Face's REST bodies of images to generate.
     """
 
     def __init__(self, channel):
@@ -46,69 +46,69 @@ class ImageGenerationServiceStub(object):
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.DrawText = channel.unary_stream(
-                '/panope.rest.v1.ImageGenerationService/DrawText',
+        self.TextToImage = channel.unary_stream(
+                '/panope.rest.v1.ImageGenerationService/TextToImage',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.DrawTextModel = channel.unary_stream(
-                '/panope.rest.v1.ImageGenerationService/DrawTextModel',
+        self.TextToImageModel = channel.unary_stream(
+                '/panope.rest.v1.ImageGenerationService/TextToImageModel',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.DrawImage = channel.unary_stream(
-                '/panope.rest.v1.ImageGenerationService/DrawImage',
+        self.ImageToImage = channel.unary_stream(
+                '/panope.rest.v1.ImageGenerationService/ImageToImage',
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.DrawImageModel = channel.unary_stream(
-                '/panope.rest.v1.ImageGenerationService/DrawImageModel',
+        self.ImageToImageModel = channel.unary_stream(
+                '/panope.rest.v1.ImageGenerationService/ImageToImageModel',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
 
 
 class ImageGenerationServiceServicer(object):
-    """OpenAI's and Hugging Face's REST bodies of images that are drawn.
+    """OpenAI's and Hugging Face's REST bodies of images to generate.
     """
 
     def CreateImage(self, request, context):
-        """Draws images by a text: OpenAI's body. JSON with the images in base64 back.
+        """Generates images by a text: OpenAI's body. JSON with the images in base64 back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateImageEdit(self, request, context):
-        """Draws images by a text and an image, or a part of one: OpenAI's form with `image`, `prompt` and perhaps `mask`.
+        """Generates images by a text and an image, or a part of one: OpenAI's form with `image`, `prompt` and perhaps `mask`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DrawText(self, request, context):
-        """Draws an image by a text: the body of InferenceClient.text_to_image. The file back.
+    def TextToImage(self, request, context):
+        """Generates an image by a text: the body of InferenceClient.text_to_image. The file back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DrawTextModel(self, request, context):
-        """As DrawText, with the model in the path.
+    def TextToImageModel(self, request, context):
+        """As TextToImage, with the model in the path.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DrawImage(self, request, context):
-        """Draws an image by another and a text: the body of InferenceClient.image_to_image with a prompt. The file back.
+    def ImageToImage(self, request, context):
+        """Generates an image by another and a text: the body of InferenceClient.image_to_image with a prompt. The file back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DrawImageModel(self, request, context):
-        """As DrawImage, with the model in the path.
+    def ImageToImageModel(self, request, context):
+        """As ImageToImage, with the model in the path.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,23 +127,23 @@ def add_ImageGenerationServiceServicer_to_server(servicer, server):
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'DrawText': grpc.unary_stream_rpc_method_handler(
-                    servicer.DrawText,
+            'TextToImage': grpc.unary_stream_rpc_method_handler(
+                    servicer.TextToImage,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'DrawTextModel': grpc.unary_stream_rpc_method_handler(
-                    servicer.DrawTextModel,
+            'TextToImageModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.TextToImageModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'DrawImage': grpc.unary_stream_rpc_method_handler(
-                    servicer.DrawImage,
+            'ImageToImage': grpc.unary_stream_rpc_method_handler(
+                    servicer.ImageToImage,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'DrawImageModel': grpc.unary_stream_rpc_method_handler(
-                    servicer.DrawImageModel,
+            'ImageToImageModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.ImageToImageModel,
                     request_deserializer=panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -156,7 +156,7 @@ def add_ImageGenerationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImageGenerationService(object):
-    """OpenAI's and Hugging Face's REST bodies of images that are drawn.
+    """OpenAI's and Hugging Face's REST bodies of images to generate.
     """
 
     @staticmethod
@@ -214,7 +214,7 @@ class ImageGenerationService(object):
             _registered_method=True)
 
     @staticmethod
-    def DrawText(request,
+    def TextToImage(request,
             target,
             options=(),
             channel_credentials=None,
@@ -227,7 +227,7 @@ class ImageGenerationService(object):
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/panope.rest.v1.ImageGenerationService/DrawText',
+            '/panope.rest.v1.ImageGenerationService/TextToImage',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
@@ -241,7 +241,7 @@ class ImageGenerationService(object):
             _registered_method=True)
 
     @staticmethod
-    def DrawTextModel(request,
+    def TextToImageModel(request,
             target,
             options=(),
             channel_credentials=None,
@@ -254,7 +254,7 @@ class ImageGenerationService(object):
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/panope.rest.v1.ImageGenerationService/DrawTextModel',
+            '/panope.rest.v1.ImageGenerationService/TextToImageModel',
             panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
@@ -268,7 +268,7 @@ class ImageGenerationService(object):
             _registered_method=True)
 
     @staticmethod
-    def DrawImage(request,
+    def ImageToImage(request,
             target,
             options=(),
             channel_credentials=None,
@@ -281,7 +281,7 @@ class ImageGenerationService(object):
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/panope.rest.v1.ImageGenerationService/DrawImage',
+            '/panope.rest.v1.ImageGenerationService/ImageToImage',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
@@ -295,7 +295,7 @@ class ImageGenerationService(object):
             _registered_method=True)
 
     @staticmethod
-    def DrawImageModel(request,
+    def ImageToImageModel(request,
             target,
             options=(),
             channel_credentials=None,
@@ -308,7 +308,7 @@ class ImageGenerationService(object):
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/panope.rest.v1.ImageGenerationService/DrawImageModel',
+            '/panope.rest.v1.ImageGenerationService/ImageToImageModel',
             panope_dot_rest_dot_v1_dot_path__pb2.ModelPathWithBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

@@ -58,8 +58,8 @@ _ImageGenerationServiceCreateImageEditType = typing_extensions.TypeVar(
     ],
 )
 
-_ImageGenerationServiceDrawTextType = typing_extensions.TypeVar(
-    '_ImageGenerationServiceDrawTextType',
+_ImageGenerationServiceTextToImageType = typing_extensions.TypeVar(
+    '_ImageGenerationServiceTextToImageType',
     grpc.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -74,8 +74,8 @@ _ImageGenerationServiceDrawTextType = typing_extensions.TypeVar(
     ],
 )
 
-_ImageGenerationServiceDrawTextModelType = typing_extensions.TypeVar(
-    '_ImageGenerationServiceDrawTextModelType',
+_ImageGenerationServiceTextToImageModelType = typing_extensions.TypeVar(
+    '_ImageGenerationServiceTextToImageModelType',
     grpc.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
@@ -90,8 +90,8 @@ _ImageGenerationServiceDrawTextModelType = typing_extensions.TypeVar(
     ],
 )
 
-_ImageGenerationServiceDrawImageType = typing_extensions.TypeVar(
-    '_ImageGenerationServiceDrawImageType',
+_ImageGenerationServiceImageToImageType = typing_extensions.TypeVar(
+    '_ImageGenerationServiceImageToImageType',
     grpc.UnaryStreamMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -106,8 +106,8 @@ _ImageGenerationServiceDrawImageType = typing_extensions.TypeVar(
     ],
 )
 
-_ImageGenerationServiceDrawImageModelType = typing_extensions.TypeVar(
-    '_ImageGenerationServiceDrawImageModelType',
+_ImageGenerationServiceImageToImageModelType = typing_extensions.TypeVar(
+    '_ImageGenerationServiceImageToImageModelType',
     grpc.UnaryStreamMultiCallable[
         panope.rest.v1.path_pb2.ModelPathWithBody,
         google.api.httpbody_pb2.HttpBody,
@@ -122,8 +122,8 @@ _ImageGenerationServiceDrawImageModelType = typing_extensions.TypeVar(
     ],
 )
 
-class ImageGenerationServiceStub(typing.Generic[_ImageGenerationServiceCreateImageType, _ImageGenerationServiceCreateImageEditType, _ImageGenerationServiceDrawTextType, _ImageGenerationServiceDrawTextModelType, _ImageGenerationServiceDrawImageType, _ImageGenerationServiceDrawImageModelType]):
-    """OpenAI's and Hugging Face's REST bodies of images that are drawn."""
+class ImageGenerationServiceStub(typing.Generic[_ImageGenerationServiceCreateImageType, _ImageGenerationServiceCreateImageEditType, _ImageGenerationServiceTextToImageType, _ImageGenerationServiceTextToImageModelType, _ImageGenerationServiceImageToImageType, _ImageGenerationServiceImageToImageModelType]):
+    """OpenAI's and Hugging Face's REST bodies of images to generate."""
 
     @typing.overload
     def __init__(self: ImageGenerationServiceStub[
@@ -182,22 +182,22 @@ class ImageGenerationServiceStub(typing.Generic[_ImageGenerationServiceCreateIma
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateImage: _ImageGenerationServiceCreateImageType
-    """Draws images by a text: OpenAI's body. JSON with the images in base64 back."""
+    """Generates images by a text: OpenAI's body. JSON with the images in base64 back."""
 
     CreateImageEdit: _ImageGenerationServiceCreateImageEditType
-    """Draws images by a text and an image, or a part of one: OpenAI's form with `image`, `prompt` and perhaps `mask`."""
+    """Generates images by a text and an image, or a part of one: OpenAI's form with `image`, `prompt` and perhaps `mask`."""
 
-    DrawText: _ImageGenerationServiceDrawTextType
-    """Draws an image by a text: the body of InferenceClient.text_to_image. The file back."""
+    TextToImage: _ImageGenerationServiceTextToImageType
+    """Generates an image by a text: the body of InferenceClient.text_to_image. The file back."""
 
-    DrawTextModel: _ImageGenerationServiceDrawTextModelType
-    """As DrawText, with the model in the path."""
+    TextToImageModel: _ImageGenerationServiceTextToImageModelType
+    """As TextToImage, with the model in the path."""
 
-    DrawImage: _ImageGenerationServiceDrawImageType
-    """Draws an image by another and a text: the body of InferenceClient.image_to_image with a prompt. The file back."""
+    ImageToImage: _ImageGenerationServiceImageToImageType
+    """Generates an image by another and a text: the body of InferenceClient.image_to_image with a prompt. The file back."""
 
-    DrawImageModel: _ImageGenerationServiceDrawImageModelType
-    """As DrawImage, with the model in the path."""
+    ImageToImageModel: _ImageGenerationServiceImageToImageModelType
+    """As ImageToImage, with the model in the path."""
 
 ImageGenerationServiceAsyncStub: typing_extensions.TypeAlias = ImageGenerationServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
@@ -227,7 +227,7 @@ ImageGenerationServiceAsyncStub: typing_extensions.TypeAlias = ImageGenerationSe
 ]
 
 class ImageGenerationServiceServicer(metaclass=abc.ABCMeta):
-    """OpenAI's and Hugging Face's REST bodies of images that are drawn."""
+    """OpenAI's and Hugging Face's REST bodies of images to generate."""
 
     @abc.abstractmethod
     def CreateImage(
@@ -235,7 +235,7 @@ class ImageGenerationServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Draws images by a text: OpenAI's body. JSON with the images in base64 back."""
+        """Generates images by a text: OpenAI's body. JSON with the images in base64 back."""
 
     @abc.abstractmethod
     def CreateImageEdit(
@@ -243,38 +243,38 @@ class ImageGenerationServiceServicer(metaclass=abc.ABCMeta):
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Draws images by a text and an image, or a part of one: OpenAI's form with `image`, `prompt` and perhaps `mask`."""
+        """Generates images by a text and an image, or a part of one: OpenAI's form with `image`, `prompt` and perhaps `mask`."""
 
     @abc.abstractmethod
-    def DrawText(
+    def TextToImage(
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Draws an image by a text: the body of InferenceClient.text_to_image. The file back."""
+        """Generates an image by a text: the body of InferenceClient.text_to_image. The file back."""
 
     @abc.abstractmethod
-    def DrawTextModel(
+    def TextToImageModel(
         self,
         request: panope.rest.v1.path_pb2.ModelPathWithBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """As DrawText, with the model in the path."""
+        """As TextToImage, with the model in the path."""
 
     @abc.abstractmethod
-    def DrawImage(
+    def ImageToImage(
         self,
         request: google.api.httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """Draws an image by another and a text: the body of InferenceClient.image_to_image with a prompt. The file back."""
+        """Generates an image by another and a text: the body of InferenceClient.image_to_image with a prompt. The file back."""
 
     @abc.abstractmethod
-    def DrawImageModel(
+    def ImageToImageModel(
         self,
         request: panope.rest.v1.path_pb2.ModelPathWithBody,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[google.api.httpbody_pb2.HttpBody], collections.abc.AsyncIterator[google.api.httpbody_pb2.HttpBody]]:
-        """As DrawImage, with the model in the path."""
+        """As ImageToImage, with the model in the path."""
 
 def add_ImageGenerationServiceServicer_to_server(servicer: ImageGenerationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -50,7 +50,7 @@ class ImageGenerationInput(google.protobuf.message.Message):
     height: builtins.int
     """The same."""
     steps: builtins.int
-    """To draw in; 0 for the model's own default."""
+    """Denoising steps; 0 for the model's own default."""
     guidance_scale: builtins.float
     """How closely to keep to the prompt; absent for the model's own default."""
     strength: builtins.float

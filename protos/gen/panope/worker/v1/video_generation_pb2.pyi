@@ -51,7 +51,7 @@ class VideoGenerationInput(google.protobuf.message.Message):
     frames_per_second: builtins.int
     """0 for the model's own default."""
     steps: builtins.int
-    """To draw in; 0 for the model's own default."""
+    """Denoising steps; 0 for the model's own default."""
     guidance_scale: builtins.float
     """How closely to keep to the prompt; absent for the model's own default."""
     seed: builtins.int

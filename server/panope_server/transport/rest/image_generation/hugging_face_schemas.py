@@ -19,7 +19,7 @@ class DrawingParameters(Struct, forbid_unknown_fields=True, kw_only=True):
 
     Attributes:
         negative_prompt: What is not to be seen.
-        num_inference_steps: To draw in.
+        num_inference_steps: Denoising steps.
         guidance_scale: How closely to keep to the prompt.
         seed: Draws the same image each time.
         output_format: Of the file. Not of Hugging Face's.

@@ -56,7 +56,7 @@ class ImageOptions(Struct, forbid_unknown_fields=True, kw_only=True):
         user: Goes into the log of the call as `end_user` and nowhere else.
         safety_identifier: As `user`.
         negative_prompt: What is not to be seen. Not of OpenAI's, as all that follows.
-        steps: To draw in.
+        steps: Denoising steps.
         guidance_scale: How closely to keep to the prompt.
         seed: Draws the same images each time.
     """

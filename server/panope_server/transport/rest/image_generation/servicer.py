@@ -65,14 +65,14 @@ class ImageGenerationServicer(pb_grpc.ImageGenerationServiceServicer):
         pb_grpc.add_ImageGenerationServiceServicer_to_server(servicer, server)
 
     async def CreateImage(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Draws images by a text."""
+        """Generates images by a text."""
         unknown = unknown_of(context, _NEUTRAL, report=self._report_unknown)
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
         async for message in self._images(input_of(body), body, context, "CreateImage", unknown):
             yield message
 
     async def CreateImageEdit(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Draws images by a text and an image."""
+        """Generates images by a text and an image."""
         refuse_other_origins(context, self._origins)
         unknown = unknown_of(context, _NEUTRAL, report=self._report_unknown)
         form = await off_loop(len(request.data), read_form, request)
@@ -80,24 +80,24 @@ class ImageGenerationServicer(pb_grpc.ImageGenerationServiceServicer):
         async for message in self._images(task_input, told, context, "CreateImageEdit", unknown):
             yield message
 
-    async def DrawText(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Draws an image by a text, with the model of the body."""
-        async for message in self._drawn_text("", request, context, "DrawText"):
+    async def TextToImage(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Generates an image by a text, with the model of the body."""
+        async for message in self._text_to_image("", request, context, "TextToImage"):
             yield message
 
-    async def DrawTextModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Draws an image by a text, with the model of the path."""
-        async for message in self._drawn_text(request.model, request.body, context, "DrawTextModel"):
+    async def TextToImageModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Generates an image by a text, with the model of the path."""
+        async for message in self._text_to_image(request.model, request.body, context, "TextToImageModel"):
             yield message
 
-    async def DrawImage(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Draws an image by another, with the model of the body."""
-        async for message in self._drawn_image("", request, context, "DrawImage"):
+    async def ImageToImage(self, request: HttpBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Generates an image by another, with the model of the body."""
+        async for message in self._image_to_image("", request, context, "ImageToImage"):
             yield message
 
-    async def DrawImageModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
-        """Draws an image by another, with the model of the path."""
-        async for message in self._drawn_image(request.model, request.body, context, "DrawImageModel"):
+    async def ImageToImageModel(self, request: ModelPathWithBody, context: Context) -> AsyncIterator[HttpBody]:
+        """Generates an image by another, with the model of the path."""
+        async for message in self._image_to_image(request.model, request.body, context, "ImageToImageModel"):
             yield message
 
     async def _images(
@@ -120,7 +120,7 @@ class ImageGenerationServicer(pb_grpc.ImageGenerationServiceServicer):
         for message in in_pieces(answer):
             yield message
 
-    async def _drawn_text(
+    async def _text_to_image(
         self, path_model: str, request: HttpBody, context: Context, method: str
     ) -> AsyncIterator[HttpBody]:
         unknown = unknown_of(context, report=self._report_unknown)
@@ -138,7 +138,7 @@ class ImageGenerationServicer(pb_grpc.ImageGenerationServiceServicer):
         async for message in self._file(call, task_input, context, unknown, hugging_face.NAMES):
             yield message
 
-    async def _drawn_image(
+    async def _image_to_image(
         self, path_model: str, request: HttpBody, context: Context, method: str
     ) -> AsyncIterator[HttpBody]:
         unknown = unknown_of(context, report=self._report_unknown)

@@ -24,7 +24,7 @@ class VideoGenerationBody(Struct, forbid_unknown_fields=True):
         size: `WIDTHxHEIGHT`, or `auto` for the model's own.
         frames: How many.
         frames_per_second: How many are shown in a second.
-        steps: To draw in.
+        steps: Denoising steps.
         guidance_scale: How closely to keep to the prompt.
         seed: Draws the same video each time.
         output_format: Of the file.

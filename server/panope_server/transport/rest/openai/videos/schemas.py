@@ -58,7 +58,7 @@ class VideoForm(Struct, forbid_unknown_fields=True, kw_only=True):
         input_reference: The image that it begins with: a file of a form, its URL, or what holds it in base64.
         negative_prompt: What is not to be seen. Not of OpenAI's, as all that follows.
         frames_per_second: How many are shown in a second.
-        steps: To draw in.
+        steps: Denoising steps.
         guidance_scale: How closely to keep to the prompt.
         seed: Draws the same video each time.
     """
