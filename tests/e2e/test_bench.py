@@ -63,6 +63,7 @@ def test_what_is_measured_is_kept_shown_and_decides(home: Path) -> None:
     assert shown[0]["candidate"].startswith("openvino"), "twice as fast, and wrong"
 
 
+@pytest.mark.slow  # a whole measurement, to throw it away
 def test_what_other_programs_disturb_is_said_and_not_kept(home: Path) -> None:
     where = ("--home", str(home))
     chosen = ("--backend", "openvino", "--precision", "fp32", "--seconds", "0.05", "--max-background-load", "0")

@@ -258,7 +258,7 @@ def cable(database_url: str) -> Iterator[tuple[Cable, str]]:
 
 
 #: What is here is about files and hubs, and the same on every database: with PostgreSQL it is tried in `make test-all`.
-ABOUT_FILES = ("download", "ingest", "inspect", "shared_store", "sources", "store")
+ABOUT_FILES = ("download", "ingest", "inspect", "retention/test_kills.py", "shared_store", "sources", "store")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -270,6 +270,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if (
             made is not None
             and any(isinstance(value, str) and value == "postgresql" for value in made.params.values())
-            and any(room in item.path.parents for room in rooms)
+            and any(room in (item.path, *item.path.parents) for room in rooms)
         ):
             item.add_marker(pytest.mark.slow)

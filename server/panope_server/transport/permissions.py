@@ -138,7 +138,8 @@ _SERVICES: Mapping[str, Mapping[str, Permission]] = {
     "panope.rest.v1.DepthEstimationService": dict.fromkeys(("EstimateDepth", "EstimateDepthModel"), INFERENCE),
     "panope.rest.v1.SuperResolutionService": dict.fromkeys(("Upscale", "UpscaleModel"), INFERENCE),
     "panope.rest.v1.ImageGenerationService": dict.fromkeys(
-        ("CreateImage", "CreateImageEdit", "TextToImage", "TextToImageModel", "ImageToImage", "ImageToImageModel"), INFERENCE
+        ("CreateImage", "CreateImageEdit", "TextToImage", "TextToImageModel", "ImageToImage", "ImageToImageModel"),
+        INFERENCE,
     ),
     "panope.rest.v1.VideoService": {"GenerateVideo": INFERENCE, "InterpolateVideo": INFERENCE},
     "panope.rest.v1.SegmentationService": dict.fromkeys(("Segment", "SegmentModel"), INFERENCE),
