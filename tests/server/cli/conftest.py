@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from panope_registry.testing.hub import HubStandIn
 from panope_server.cli.main import app
+from panope_server.cli.output.logs import _log_to
 
 MODEL = "acme/tiny"
 
@@ -52,6 +53,7 @@ def own_logging() -> Iterator[None]:
             yield
         finally:
             configure(**before)
+            _log_to.cache_clear()  # a program sets its log up once
 
 
 @dataclass
