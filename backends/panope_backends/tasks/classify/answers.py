@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panope.worker.v1 import classify_pb2 as messages
-from panope_backends.tasks.classify.functions import Function, scores_of
+from panope_backends.tasks.classify.functions import Function, best_of, scores_of
 from panope_backends.tasks.task import Rows
 
 
@@ -45,13 +45,12 @@ class LabelsAnswer(Answer):
 
     def message(self, values: Rows, token_counts: Sequence[int], truncated: Sequence[int]) -> bytes:
         """One text a row."""
-        scores = scores_of(values, self.function)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.top_k]
+        order, scores = best_of(values, self.function, self.top_k)
         message = messages.ClassifyOutput(
             labels=self.labels,
             top_k=self.top_k,
             label_ids=order.ravel().tolist(),
-            scores=np.take_along_axis(scores, order, axis=1).ravel().tolist(),
+            scores=scores.ravel().tolist(),
             token_counts=token_counts,
             truncated_indices=[self.first_index + index for index in truncated],
         )

@@ -17,14 +17,12 @@ from panope_backends.media.audio import Samples, decode_audio
 from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import import_transformers
 from panope_backends.model_facts.audio_models import AudioInput, audio_input, least_samples
-from panope_backends.tasks.classify.files import function_of, labels_of
-from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
-from panope_backends.tasks.json_files import read_json
-from panope_backends.tasks.stacked_arrays import StackedArrays, tokens_of
+from panope_backends.tasks.classify.functions import Function, function_asked, top_k_asked
+from panope_backends.tasks.classify.one_file import Config, best_labels, load_file_classifier
+from panope_backends.tasks.stacked_arrays import tokens_of
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource
 
 TASK = "classify-audio"
-_LOGITS = "logits"
 _FILES = ("preprocessor_config.json", "processor_config.json")
 
 MAX_SECONDS = 60.0
@@ -39,19 +37,12 @@ def load_audio_classifier(source: ModelSource) -> LoadedTask:
     Raises:
         PreconditionError: why it cannot be served.
     """
-    config = read_json(source.folder / "config.json")
-    model = source.load(config)
-    try:
+
+    def requests_of(config: Config, labels: Sequence[str], function: Function) -> AudioRequests:
         reader = AudioReader(source.folder, audio_input(config))
-        labels = labels_of(config)
-        made = AudioRequests(reader, source.media_limits, labels, function_of(config, len(labels)))
-        runs = StackedArrays(model, (_LOGITS,), made.sample)
-        runs.trial()
-    except BaseException:  # whatever it was, the memory is free for the next candidate
-        model.close()
-        raise
-    facts = messages.ClassifyFacts(labels=labels, function=made.function)
-    return LoadedTask(model, config, {TASK: made.classify}, facts=facts.SerializeToString(), arrays=runs)
+        return AudioRequests(reader, source.media_limits, labels, function)
+
+    return load_file_classifier(source, TASK, requests_of)
 
 
 class AudioReader:
@@ -117,12 +108,10 @@ class ClassifyAudioJob(ArrayJob):
 
     def answer(self, rows: Sequence[Arrays]) -> bytes:
         """The highest scores first; of equal ones the label that comes first."""
-        (row,) = rows
-        scores = scores_of(row[_LOGITS].reshape(1, -1), self.function)[0]
-        order = np.argsort(-scores, kind="stable")[: self.top_k]
+        labels, scores = best_labels(rows, self.labels, self.function, self.top_k)
         return messages.ClassifyAudioOutput(
-            labels=[self.labels[index] for index in order],
-            scores=scores[order].tolist(),
+            labels=labels,
+            scores=scores,
             duration=self.seconds,
             heard=self.heard,
         ).SerializeToString()
@@ -154,14 +143,12 @@ class AudioRequests:
             InvalidInputError: a field of the request is wrong for this model.
         """
         message = messages.ClassifyAudioInput.FromString(data)
-        function = message.function or self.function
-        if function not in FUNCTIONS:
-            raise InvalidInputError.at("function", "{field} must be one of {known}", known=", ".join(FUNCTIONS))
+        function = function_asked(message.function, self.function)
         samples = decode_audio(message.audio, self._reader.rate, self._limits)
         seconds = samples.size / self._reader.rate
         heard = min(seconds, self._reader.window)
         self._check(samples, heard)
-        top_k = min(message.top_k, len(self._labels)) if message.HasField("top_k") else len(self._labels)
+        top_k = top_k_asked(message.top_k if message.HasField("top_k") else None, len(self._labels))
         item = self._item(samples[: round(heard * self._reader.rate)])
         return ClassifyAudioJob([item], self._labels, function, top_k, seconds, heard)
 

@@ -15,7 +15,7 @@ from panope_backends.graphs.decoders import LabelScores
 from panope_backends.media.processors import load_image_processor
 from panope_backends.model_facts.image_models import compares, sees_padding, with_type
 from panope_backends.tasks.classify.files import function_of, labels_of
-from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
+from panope_backends.tasks.classify.functions import Function, best_of, function_asked, top_k_asked
 from panope_backends.tasks.classify.timm_labels import with_timm_labels
 from panope_backends.tasks.graphs.loading import description_of, load_graph
 from panope_backends.tasks.images import ImagePreparer
@@ -92,13 +92,13 @@ class ClassifyImagesJob(ArrayJob):
 
     def answer(self, rows: Sequence[Arrays]) -> bytes:
         """The highest scores first; of equal ones the label that comes first. Some graphs give more axes."""
-        scores = scores_of(np.stack([row[_LOGITS].ravel() for row in rows]), self.function)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.top_k]
+        values = np.stack([row[_LOGITS].ravel() for row in rows])
+        order, scores = best_of(values, self.function, self.top_k)
         message = messages.ClassifyImagesOutput(
             labels=self.labels,
             top_k=order.shape[1],
             label_ids=order.ravel().tolist(),
-            scores=np.take_along_axis(scores, order, axis=1).ravel().tolist(),
+            scores=scores.ravel().tolist(),
         )
         return message.SerializeToString()
 
@@ -129,16 +129,14 @@ class ImageRequests:
     def classify(self, data: bytes) -> ClassifyImagesJob:
         """A job of task `classify-images`."""
         message = messages.ClassifyImagesInput.FromString(data)
-        function = message.function or self.function
-        if function not in FUNCTIONS:
-            raise InvalidInputError.at("function", "{field} must be one of {known}", known=", ".join(FUNCTIONS))
+        function = function_asked(message.function, self.function)
         labels = self._labels_of(message)
         prepared = self._images.prepared(message.images, message.first_index)
         items = [each.item for each in prepared]
         if self._texts is not None:
             template = message.hypothesis_template or DEFAULT_TEMPLATE
             items = self._texts.beside_all(items, labels, template)
-        top_k = min(message.top_k, len(labels)) if message.HasField("top_k") else len(labels)
+        top_k = top_k_asked(message.top_k if message.HasField("top_k") else None, len(labels))
         return ClassifyImagesJob(items, labels, function, top_k)
 
     def _labels_of(self, message: messages.ClassifyImagesInput) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.classify.answers import EntailmentAnswer, LabelsAnswer, ScoresAnswer
-from panope_backends.tasks.classify.functions import FUNCTIONS, Function
+from panope_backends.tasks.classify.functions import Function, function_asked, top_k_asked
 from panope_backends.tasks.classify.jobs import JobMaker
 from panope_backends.tasks.classify.label_scoring import LabelScoring
 from panope_backends.tasks.task import Job, Prepare
@@ -35,11 +35,9 @@ class ClassifyRequests:
         """Texts, or pairs of texts."""
         message = messages.ClassifyInput.FromString(data)
         labels = self._scoring.labels
-        top_k = message.top_k if message.HasField("top_k") else len(labels)
-        if top_k < 1:
-            raise InvalidInputError.at("top_k", "{field} must be at least 1")
+        top_k = top_k_asked(message.top_k if message.HasField("top_k") else None, len(labels))
         start = message.first_index
-        answer = LabelsAnswer(labels, self._function(message.function), min(top_k, len(labels)), start)
+        answer = LabelsAnswer(labels, function_asked(message.function, self._scoring.function), top_k, start)
         if not message.second_texts:
             return self._jobs.singles(message.texts, message.truncation, start, answer)
         if len(message.second_texts) != len(message.texts):
@@ -93,12 +91,4 @@ class ClassifyRequests:
             return self._scoring.rerank_function
         if name == "softmax":
             raise InvalidInputError.at("function", "{field} is `softmax`, which makes 1 of any score by itself")
-        return self._function(name)
-
-    def _function(self, name: str) -> Function:
-        if not name:
-            return self._scoring.function
-        found = next((function for function in FUNCTIONS if function == name), None)
-        if found is None:
-            raise InvalidInputError.at("function", "{field} must be one of {known}", known=", ".join(FUNCTIONS))
-        return found
+        return function_asked(name, self._scoring.function)

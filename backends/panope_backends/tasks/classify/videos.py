@@ -17,14 +17,12 @@ from panope_backends.media.limits import MediaLimits
 from panope_backends.media.processors import FILES, import_transformers, trial_image
 from panope_backends.media.video_frames import SampledFrames, sample_frames
 from panope_backends.media.video_reader import Pixels
-from panope_backends.tasks.classify.files import function_of, labels_of
-from panope_backends.tasks.classify.functions import FUNCTIONS, Function, scores_of
-from panope_backends.tasks.json_files import read_json
-from panope_backends.tasks.stacked_arrays import PIXELS_OF_TOKEN, StackedArrays
+from panope_backends.tasks.classify.functions import Function, function_asked, top_k_asked
+from panope_backends.tasks.classify.one_file import Config, best_labels, load_file_classifier
+from panope_backends.tasks.stacked_arrays import PIXELS_OF_TOKEN
 from panope_backends.tasks.task import ArrayItem, ArrayJob, LoadedTask, ModelSource
 
 TASK = "classify-video"
-_LOGITS = "logits"
 _PIXELS = "pixel_values"
 
 #: Either says how frames become arrays.
@@ -40,21 +38,12 @@ def load_video_classifier(source: ModelSource) -> LoadedTask:
     Raises:
         PreconditionError: why it cannot be served.
     """
-    config = read_json(source.folder / "config.json")
-    model = source.load(config)
-    try:
-        reader = FramesReader(source.folder)
-        labels = labels_of(config)
-        made = VideoRequests(reader, source.media_limits, labels, function_of(config, len(labels)))
-        runs = StackedArrays(model, (_LOGITS,), made.sample)
-        runs.trial()
-    except BaseException:  # whatever it was, the memory is free for the next candidate
-        model.close()
-        raise
-    facts = messages.ClassifyFacts(labels=labels, function=made.function)
+
+    def requests_of(_: Config, labels: Sequence[str], function: Function) -> VideoRequests:
+        return VideoRequests(FramesReader(source.folder), source.media_limits, labels, function)
+
     # All of a video is decoded while a job is made of it.
-    requests = {TASK: made.classify}
-    return LoadedTask(model, config, requests, facts=facts.SerializeToString(), arrays=runs, prepares_long=True)
+    return load_file_classifier(source, TASK, requests_of, prepares_long=True)
 
 
 class FramesReader:
@@ -130,12 +119,10 @@ class ClassifyVideoJob(ArrayJob):
 
     def answer(self, rows: Sequence[Arrays]) -> bytes:
         """The highest scores first; of equal ones the label that comes first."""
-        (row,) = rows
-        scores = scores_of(row[_LOGITS].reshape(1, -1), self.function)[0]
-        order = np.argsort(-scores, kind="stable")[: self.top_k]
+        labels, scores = best_labels(rows, self.labels, self.function, self.top_k)
         return messages.ClassifyVideoOutput(
-            labels=[self.labels[index] for index in order],
-            scores=scores[order].tolist(),
+            labels=labels,
+            scores=scores,
             frames=self.sampled.total,
             seen_frames=self.sampled.numbers,
         ).SerializeToString()
@@ -167,12 +154,10 @@ class VideoRequests:
             InvalidInputError: a field of the request is wrong for this model, or the video is not read.
         """
         message = messages.ClassifyVideoInput.FromString(data)
-        function = message.function or self.function
-        if function not in FUNCTIONS:
-            raise InvalidInputError.at("function", "{field} must be one of {known}", known=", ".join(FUNCTIONS))
+        function = function_asked(message.function, self.function)
         sampled = sample_frames(message.video, self._reader.frames, self._limits)
         item = _item(self._reader.array(sampled.frames))
-        top_k = min(message.top_k, len(self._labels)) if message.HasField("top_k") else len(self._labels)
+        top_k = top_k_asked(message.top_k if message.HasField("top_k") else None, len(self._labels))
         return ClassifyVideoJob([item], self._labels, function, top_k, sampled)
 
 

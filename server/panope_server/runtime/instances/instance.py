@@ -26,7 +26,12 @@ from panope_server.runtime.instances.model_instance import Listener, ModelInstan
 from panope_server.runtime.instances.role import Role
 from panope_server.runtime.instances.suspects import Suspects
 from panope_server.runtime.instances.worker.frames import error_of, intervals_of, load_frame, statistics_of
-from panope_server.runtime.instances.worker.process import KILL_GRACE_SECONDS, NotSpawnedError, WorkerProcess
+from panope_server.runtime.instances.worker.process import (
+    KILL_GRACE_SECONDS,
+    KilledInLoadError,
+    NotSpawnedError,
+    WorkerProcess,
+)
 from panope_server.runtime.instances.worker.socket import WorkerSocket
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.child_process import describe_exit, was_killed
@@ -40,10 +45,6 @@ LOST_RETRY_SECONDS = 1.0
 UNRESTRICTED = ("any", "")
 #: Reasons for the end of a worker that lived and did not get on.
 ABORTED = ("hang", "silent")
-
-
-class KilledInLoadError(InternalError):
-    """Something outside killed a worker while it loaded: a person, or the kernel for lack of memory."""
 
 
 class Instance(ModelInstance):
@@ -280,10 +281,7 @@ class Instance(ModelInstance):
         except PanopeError:
             code = await self._end_after_failure()
             if was_killed(code) and not self.end_reason:
-                backend, how = self.plan.backend, describe_exit(code)
-                raise KilledInLoadError(
-                    f"the worker of the backend `{backend}` was {how} while it loaded the model"
-                ) from None
+                raise KilledInLoadError(self.plan.backend, code) from None
             raise
         except asyncio.CancelledError:
             self.kill("loading was stopped")

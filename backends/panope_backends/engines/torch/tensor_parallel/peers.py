@@ -63,11 +63,6 @@ class Peers:
                 raise kind(answer.message, reason=answer.reason)
         return answers
 
-    def ask(self, command: wire.PeerCommand) -> list[wire.PeerAnswer]:
-        """Tells them, and waits."""
-        self.tell(command)
-        return self.wait()
-
     @property
     def pids(self) -> list[int]:
         """Of their processes."""

@@ -9,16 +9,24 @@ import sys
 
 import structlog
 
-from panope_backends.errors import AvailabilityError
+from panope_backends.errors import AvailabilityError, InternalError
 from panope_server.runtime.instances.worker.log import WorkerOutput
 from panope_server.runtime.instances.worker.socket import WorkerSocket
 from panope_server.runtime.placement.plan import LoadPlan
-from panope_server.runtime.processes.child_process import ChildProcess
+from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 from panope_server.runtime.processes.environment import child_environment
 
 _log = structlog.get_logger("panope.instances")
 
 KILL_GRACE_SECONDS = 2.0
+
+
+class KilledInLoadError(InternalError):
+    """Something outside killed a worker while it loaded: a person, or the kernel for lack of memory."""
+
+    def __init__(self, backend: str, code: int) -> None:
+        how = describe_exit(code)
+        super().__init__(f"the worker of the backend `{backend}` was {how} while it loaded the model")
 
 
 class NotSpawnedError(AvailabilityError):

@@ -10,7 +10,7 @@ import structlog
 
 from panope_backends.errors import InternalError, PreconditionError
 from panope_server.config import Workers
-from panope_server.runtime.instances.instance import KilledInLoadError
+from panope_server.runtime.instances.worker.process import KilledInLoadError
 from panope_server.runtime.models.groups.instance_group import GroupOwner, InstanceGroup
 from panope_server.runtime.models.groups.placing import FindInstance, PlanMaker
 from panope_server.runtime.placement.constraints import LoadConstraints
