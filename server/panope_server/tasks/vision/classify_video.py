@@ -14,7 +14,7 @@ from panope_server.tasks.classify.types import FUNCTIONS, Function, LabelScore, 
 from panope_server.tasks.links import Link
 from panope_server.tasks.task import Input, Output, Task, Usage, Workload
 from panope_server.tasks.validation import check_positive, check_word
-from panope_server.tasks.vision.frame_interpolation import check_video_size
+from panope_server.tasks.vision.videos import check_video_size
 from panope_server.tasks.workload import SingleWorkload
 
 #: Bytes of a video that cost about what a token of text does: all of it is decoded, a part is looked at.

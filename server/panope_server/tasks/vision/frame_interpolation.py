@@ -15,6 +15,7 @@ from panope_server.tasks.links import Link
 from panope_server.tasks.task import Input, Output, Task, Usage, Workload
 from panope_server.tasks.validation import check_range, check_word
 from panope_server.tasks.vision.video_generation import Video, VideoFormat
+from panope_server.tasks.vision.videos import check_video_size
 from panope_server.tasks.workload import SingleWorkload
 
 MIN_FACTOR, MAX_FACTOR = 2, 16
@@ -150,17 +151,4 @@ class FrameInterpolationTask(Task[FrameInterpolationInput, FrameInterpolationOut
         content = b"".join(piece.content for piece in pieces)
         return FrameInterpolationOutput(
             video=Video(content, last.width, last.height, last.frames, last.frames_per_second, has_audio=last.has_audio)
-        )
-
-
-def check_video_size(size: int, limits: Limits) -> None:
-    """Refuses a file that is too large, however much of it has come.
-
-    Raises:
-        InvalidInputError: the field is `video`.
-    """
-    limit = limits.media.max_video_bytes
-    if size > limit:
-        raise InvalidInputError.at(
-            "video", "{field} has {size:,} bytes; the limit is {limit:,}", size=size, limit=limit
         )

@@ -8,13 +8,13 @@ from panope.v1 import speech_service_pb2 as pb
 from panope_server.tasks.speech.transcribe import TranscribeInput, TranscriptSegment
 from panope_server.tasks.speech.vad import FIELD, VadOptions
 from panope_server.transport.field_names import FieldNames
-from panope_server.transport.grpc.audio import SentAudio
+from panope_server.transport.grpc.sent_file import SentFile
 from panope_server.transport.grpc.speech.live import vad_options
 
 _OPTIONS = ("language", "translate", "prompt", "temperature", "seed", "timestamps", "vad", "vad_options", "words")
 
 
-def transcribe_input(audio: SentAudio, options: pb.TranscriptionOptions, *, stream: bool) -> TranscribeInput:
+def transcribe_input(audio: SentFile, options: pb.TranscriptionOptions, *, stream: bool) -> TranscribeInput:
     """The task's input."""
     return TranscribeInput(
         audio.content,
@@ -32,7 +32,7 @@ def transcribe_input(audio: SentAudio, options: pb.TranscriptionOptions, *, stre
     )
 
 
-def names_of(audio: SentAudio) -> FieldNames:
+def names_of(audio: SentFile) -> FieldNames:
     """What a request with this audio calls fields of the input."""
     return FieldNames({"audio": audio.field, **{name: f"options.{name}" for name in _OPTIONS}})
 

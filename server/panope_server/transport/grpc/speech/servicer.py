@@ -19,8 +19,8 @@ from panope_server.tasks.speech.vad import OF_DETECTION
 from panope_server.tasks.task import Input, Output
 from panope_server.transport.answers import answer_of, renaming
 from panope_server.transport.field_names import FieldNames
-from panope_server.transport.grpc.audio import SentAudio, sent_audio
 from panope_server.transport.grpc.fields import known, named_model
+from panope_server.transport.grpc.sent_file import SentFile, sent_file
 from panope_server.transport.grpc.speech.live import (
     audio_of,
     detection_options,
@@ -74,7 +74,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
 
     async def Transcribe(self, request: pb.TranscribeRequest, context: Context) -> pb.TranscribeResponse:
         """Transcribes audio."""
-        audio = sent_audio(request.audio)
+        audio = sent_file(request.audio, "audio")
         task_input = transcribe_input(audio, request.options, stream=False)
         call = _call(context, request.model, task_input, "Transcribe")
         answer = await answer_of(self._pipeline, call, TranscribeOutput, names_of(audio))
@@ -91,7 +91,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
         self, request: pb.StreamTranscribeRequest, context: Context
     ) -> AsyncIterator[pb.StreamTranscribeResponse]:
         """Transcribes audio, window by window."""
-        audio = sent_audio(request.request.audio)
+        audio = sent_file(request.request.audio, "audio")
         task_input = transcribe_input(audio, request.request.options, stream=True)
         call = _call(context, request.request.model, task_input, "StreamTranscribe")
         with renaming(names_of(audio)):
@@ -113,7 +113,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
         config = (await first_config(request_iterator)).config
         run = _LiveRun(self._pipeline, context, config.model, "LiveTranscribe")
         with renaming(LIVE_NAMES):
-            template = transcribe_input(SentAudio(b"", ""), config.options, stream=False)
+            template = transcribe_input(SentFile(b"", "", "audio"), config.options, stream=False)
             live = LiveTranscription(run, live_options(config, template))
             await live.check()
             async for each in live.utterances(audio_of(request_iterator)):
@@ -121,7 +121,7 @@ class SpeechServicer(pb_grpc.SpeechServiceServicer):
 
     async def DetectSpeech(self, request: pb.DetectSpeechRequest, context: Context) -> pb.DetectSpeechResponse:
         """Finds speech."""
-        audio = sent_audio(request.audio)
+        audio = sent_file(request.audio, "audio")
         options = vad_options(request.vad_options, OF_DETECTION)
         call = _call(context, request.model, DetectSpeechInput(audio.content, options, url=audio.url), "DetectSpeech")
         answer = await answer_of(self._pipeline, call, DetectSpeechOutput, FieldNames({"audio": audio.field}))

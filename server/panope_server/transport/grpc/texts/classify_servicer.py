@@ -18,11 +18,10 @@ from panope_server.tasks.vision.classify_video import ClassifyVideoInput, Classi
 from panope_server.tasks.zero_shot import DEFAULT_TEMPLATE, ZeroShotInput, ZeroShotOutput
 from panope_server.transport.answers import renaming
 from panope_server.transport.field_names import FieldNames
-from panope_server.transport.grpc.audio import sent_audio
 from panope_server.transport.grpc.fields import known
 from panope_server.transport.grpc.images import images_of
+from panope_server.transport.grpc.sent_file import sent_file
 from panope_server.transport.grpc.texts.calls import TRUNCATIONS, run
-from panope_server.transport.grpc.videos import sent_video
 from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.services import Services
@@ -128,7 +127,7 @@ class ClassifyServicer(pb_grpc.ClassifyServiceServicer):
 
     async def ClassifyAudio(self, request: pb.ClassifyAudioRequest, context: Context) -> pb.ClassifyAudioResponse:
         """Classifies audio."""
-        audio = sent_audio(request.audio)
+        audio = sent_file(request.audio, "audio")
         task_input = ClassifyAudioInput(
             audio.content,
             known(_FUNCTIONS, request.function, "function"),
@@ -146,7 +145,7 @@ class ClassifyServicer(pb_grpc.ClassifyServiceServicer):
 
     async def ClassifyVideo(self, request: pb.ClassifyVideoRequest, context: Context) -> pb.ClassifyVideoResponse:
         """Classifies a video."""
-        video = sent_video(request.video)
+        video = sent_file(request.video, "video")
         task_input = ClassifyVideoInput(
             video.content,
             known(_FUNCTIONS, request.function, "function"),

@@ -8,11 +8,8 @@ from panope.v1 import video_service_pb2 as pb
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits
 from panope_server.tasks.links import file_url
-from panope_server.tasks.vision.frame_interpolation import (
-    FrameInterpolationInput,
-    FrameInterpolationOutput,
-    check_video_size,
-)
+from panope_server.tasks.vision.frame_interpolation import FrameInterpolationInput, FrameInterpolationOutput
+from panope_server.tasks.vision.videos import check_video_size
 from panope_server.transport.answers import renaming
 from panope_server.transport.field_names import FieldNames
 from panope_server.transport.grpc.fields import known, named_model

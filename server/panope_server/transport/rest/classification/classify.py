@@ -1,4 +1,4 @@
-"""Classifies for the Inference API's clients: texts, tokens, or texts by labels of the caller's own."""
+"""Classifies for the Inference API's clients: texts, tokens, texts by labels of the caller's own, images and videos."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Asked:
 
 
 class Classifying:
-    """Answers bodies of one form, whichever of three tasks they ask for.
+    """Answers bodies of one form, whichever of their tasks they ask for.
 
     Args:
         pipeline: runs calls.
@@ -98,11 +98,8 @@ class Classifying:
 
     async def answer(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
         """Reads a body and answers it."""
-        if is_image(request, context):
-            return await self._of_image(asked, request, context, unknown)
-        if is_video(request):
-            asks: Input = videos_input_of(video_of(request), ClassifyParameters())
-            return await self._labels(_call(asked, asked.path_model, None, context, asks), unknown, context)
+        if (file := _file_of(request, context)) is not None:
+            return await self._labels(_call(asked, asked.path_model, None, context, file), unknown, context)
         body = await off_loop(len(request.data), _BODY.read, request, unknown)
         model = model_of(body.model, asked.path_model)
         parameters = body.parameters or ClassifyParameters()
@@ -110,7 +107,7 @@ class Classifying:
         if sees:
             text = await off_loop(len(request.data), read_text, body.inputs)
             if sees == "video":
-                asks = videos_input_of(await off_loop(len(text), video_in, text), parameters)
+                asks: Input = videos_input_of(await off_loop(len(text), video_in, text), parameters)
             else:
                 asks = images_input_of(image_in(text, "inputs"), parameters)
             return await self._labels(_call(asked, model, body.options, context, asks), unknown, context)
@@ -123,10 +120,6 @@ class Classifying:
         output = await answered(self._pipeline, call, _NAMES, single=texts.single)
         unknown.tell(context)
         return json_response(value_of(output, task_input, single=texts.single))
-
-    async def _of_image(self, asked: Asked, request: HttpBody, context: Context, unknown: UnknownFields) -> HttpBody:
-        asks = images_input_of(image_of(request), ClassifyParameters())
-        return await self._labels(_call(asked, asked.path_model, None, context, asks), unknown, context)
 
     async def _labels(self, call: Call, unknown: UnknownFields, context: Context) -> HttpBody:
         output = await answered(self._pipeline, call, _NAMES, single=True)
@@ -222,6 +215,13 @@ def input_of(task: str, texts: Texts, parameters: ClassifyParameters) -> Input:
         multi_label=bool(parameters.multi_label),
         truncation=truncation,
     )
+
+
+def _file_of(request: HttpBody, context: Context) -> Input | None:
+    """The image or video that a body is; None for JSON."""
+    if is_image(request, context):
+        return images_input_of(image_of(request), ClassifyParameters())
+    return videos_input_of(video_of(request), ClassifyParameters()) if is_video(request) else None
 
 
 def images_input_of(image: Image, parameters: ClassifyParameters) -> ClassifyImagesInput:
