@@ -18,7 +18,7 @@ from huggingface_hub import InferenceClient
 from PIL import Image
 
 from panope_backends.media.processors import trial_image
-from panope_backends.testing.captioners import END, PAD, START, tiny_blip, tiny_vit_gpt2
+from panope_backends.testing.vision.captioners import END, PAD, START, tiny_blip, tiny_vit_gpt2
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 

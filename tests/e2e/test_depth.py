@@ -18,7 +18,7 @@ from PIL import Image
 from tests.served_images import photograph
 
 from panope.v1 import depth_service_pb2 as pb
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 

@@ -22,7 +22,7 @@ from huggingface_hub import InferenceClient
 from PIL import Image
 from tests.served_images import photograph
 
-from panope_backends.testing.diffusion_models import tiny_pipeline
+from panope_backends.testing.vision.diffusion import tiny_pipeline
 from panope_client import Client, InvalidInputError, UnavailableError
 from panope_registry.session import RegistrySession
 

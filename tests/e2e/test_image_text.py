@@ -81,7 +81,7 @@ def expected(source: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from panope_backends.testing.image_text_models import tiny_image_text_model
+    from panope_backends.testing.vision.image_text_models import tiny_image_text_model
 
     folder = tmp_path_factory.mktemp("llava")
     tiny_image_text_model(folder, "llava")

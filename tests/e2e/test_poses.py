@@ -19,7 +19,7 @@ from PIL import Image
 from tests.described_graphs import FOUR_BY_FOUR, png, write_described
 from tests.served_images import photograph
 
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 

@@ -16,7 +16,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from PIL import Image
 
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 

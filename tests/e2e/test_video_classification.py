@@ -16,7 +16,7 @@ import av
 import numpy as np
 import pytest
 
-from panope_backends.testing.video_classifiers import FRAMES, LABELS, tiny_video_classifier
+from panope_backends.testing.vision.video_classifiers import FRAMES, LABELS, tiny_video_classifier
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 from panope_server.tasks.samples import video

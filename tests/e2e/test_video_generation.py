@@ -18,7 +18,7 @@ import psutil
 import pytest
 from tests.served_images import photograph
 
-from panope_backends.testing.diffusion_models import tiny_pipeline
+from panope_backends.testing.vision.diffusion import tiny_pipeline
 from panope_client import Client, InvalidInputError, UnavailableError
 from panope_registry.session import RegistrySession
 

@@ -17,7 +17,7 @@ from huggingface_hub import InferenceClient
 from PIL import Image
 
 from panope_backends.media.processors import trial_image
-from panope_backends.testing.text_readers import EOS, tiny_donut, tiny_trocr
+from panope_backends.testing.vision.text_readers import EOS, tiny_donut, tiny_trocr
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 

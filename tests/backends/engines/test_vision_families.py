@@ -20,7 +20,7 @@ from panope_backends.api import Backend, Device, Level, ModelFacts
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.programs.convert import Job, convert
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 
 # Each loads a library's model twice and converts it.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -14,7 +14,7 @@ from panope_backends.testing.architectures.shrink import tiny_config
 from panope_backends.testing.audio.labels import KINDS, tiny_audio_classifier
 from panope_backends.testing.audio.speaking import tiny_speecht5, tiny_vits
 from panope_backends.testing.audio.speech import tiny_moonshine, tiny_whisper
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 
 MOST_PARAMETERS = 20_000_000
 

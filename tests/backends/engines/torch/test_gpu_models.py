@@ -37,9 +37,9 @@ from panope_backends.testing.audio.speaking import tiny_vits
 from panope_backends.testing.audio.speech import tiny_ctc, tiny_moonshine, tiny_whisper
 from panope_backends.testing.decoders import tiny_decoder
 from panope_backends.testing.encoder_decoders import tiny_encoder_decoder
-from panope_backends.testing.image_text_models import IMAGE_TEXT_FAMILIES, tiny_image_text_model
 from panope_backends.testing.models import tiny_classifier, tiny_transformer
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.image_text_models import IMAGE_TEXT_FAMILIES, tiny_image_text_model
+from panope_backends.testing.vision.models import tiny_vision_model
 
 Array = np.ndarray[Any, Any]
 Answers = Mapping[str, Array]

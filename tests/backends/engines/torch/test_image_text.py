@@ -21,7 +21,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
 from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.images.processor import PromptImageProcessor, load_processor
-from panope_backends.testing.image_text_models import IMAGE_TEXT_FAMILIES, tiny_image_text_model
+from panope_backends.testing.vision.image_text_models import IMAGE_TEXT_FAMILIES, tiny_image_text_model
 
 TOKENS = 10
 

@@ -25,7 +25,7 @@ from panope_backends.media.video_frames import sample_frames, sampled_numbers
 from panope_backends.tasks.classify.module import ClassifyModule
 from panope_backends.tasks.classify.videos import TASK, ClassifyVideoJob
 from panope_backends.tasks.task import LoadedTask
-from panope_backends.testing.video_classifiers import FRAMES, LABELS, VIDEO_CLASSIFIERS, tiny_video_classifier
+from panope_backends.testing.vision.video_classifiers import FRAMES, LABELS, VIDEO_CLASSIFIERS, tiny_video_classifier
 
 
 def video(frames: int, width: int = 64, height: int = 48, seed: int = 0) -> bytes:

@@ -16,7 +16,7 @@ from panope.worker.v1 import detect_pb2
 from panope_backends.api import ModelFacts
 from panope_backends.errors import InvalidInputError
 from panope_backends.programs.convert import Job, convert
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 
 # PyTorch, and a model in each.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -13,7 +13,7 @@ from tests.served_images import answer_of, photograph, sent, served
 
 from panope.worker.v1 import embed_pb2 as pb
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 
 FILES = [photograph(0), photograph(1, (80, 120)), photograph(2)]
 TEXTS = ["a fox runs", "the dog sleeps in London"]

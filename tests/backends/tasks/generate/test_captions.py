@@ -27,7 +27,7 @@ from panope_backends.media.processors import trial_image
 from panope_backends.model_facts.image_models import reads_questions, writes_of_images
 from panope_backends.tasks.generate.module import GenerateModule
 from panope_backends.tasks.task import LoadedTask
-from panope_backends.testing.captioners import CAPTIONERS, END, PAD, SIDE, tiny_blip, tiny_git
+from panope_backends.testing.vision.captioners import CAPTIONERS, END, PAD, SIDE, tiny_blip, tiny_git
 
 IMAGES = [trial_image(seed, size).resize((70, size)) for seed, size in enumerate((40, 64, 90))]
 QUESTION, TOKENS = "w7 w8 w9", 8

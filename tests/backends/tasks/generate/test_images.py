@@ -20,7 +20,7 @@ from panope_backends.engines.torch.decoder.step_models import load_step_model
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
 from panope_backends.tasks.generate.images.processor import load_processor
-from panope_backends.testing.image_text_models import tiny_image_text_model
+from panope_backends.testing.vision.image_text_models import tiny_image_text_model
 
 
 def image(seed: int, side: int = 40) -> Image.Image:

@@ -15,7 +15,7 @@ from tests.served_images import photograph, sent, served
 
 from panope.worker.v1 import image_generation_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.testing.diffusion_models import tiny_pipeline
+from panope_backends.testing.vision.diffusion import tiny_pipeline
 from panope_backends.worker.loading import ServedModel
 
 # Of what diffusers imports.

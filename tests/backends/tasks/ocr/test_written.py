@@ -28,7 +28,7 @@ from panope_backends.tasks.ocr.module import OcrModule
 from panope_backends.tasks.ocr.written.job import WriteJob
 from panope_backends.tasks.ocr.written.parsed import TagReader
 from panope_backends.tasks.task import LoadedTask
-from panope_backends.testing.text_readers import DONUT_PROMPT, EOS, tiny_donut, tiny_trocr
+from panope_backends.testing.vision.text_readers import DONUT_PROMPT, EOS, tiny_donut, tiny_trocr
 
 IMAGES = [trial_image(seed, size).resize((150, size)) for seed, size in enumerate((30, 64, 90, 200, 64))]
 

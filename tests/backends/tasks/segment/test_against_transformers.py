@@ -15,7 +15,7 @@ from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.engines.torch.vision.model import load_vision_model
 from panope_backends.media.processors import ImageProcessor, load_image_processor, trial_image
 from panope_backends.tasks.segment.decoders import Asked, decoder_for
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 
 # PyTorch, and four models.
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from panope_backends.api import ModelFacts
 from panope_backends.errors import PreconditionError
 from panope_backends.programs.convert import Job, convert
 from panope_backends.tasks.super_resolution import module
-from panope_backends.testing.vision_models import tiny_vision_model
+from panope_backends.testing.vision.models import tiny_vision_model
 
 # PyTorch, and a model in each.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -14,7 +14,7 @@ from tests.served_images import served
 from panope.worker.v1 import video_generation_pb2 as messages
 from panope_backends.errors import InvalidInputError
 from panope_backends.media.video_writer import VIDEO_KINDS, video_file
-from panope_backends.testing.diffusion_models import tiny_pipeline
+from panope_backends.testing.vision.diffusion import tiny_pipeline
 from panope_backends.worker.loading import ServedModel
 
 # PyTorch, diffusers and a pipeline of each kind; of what these import are the warnings.

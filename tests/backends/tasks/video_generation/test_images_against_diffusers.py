@@ -18,7 +18,7 @@ from panope_backends.api import DiffusionFacts
 from panope_backends.errors import InvalidInputError
 from panope_backends.media.video_writer import video_file
 from panope_backends.tasks.video_generation.module import size_of
-from panope_backends.testing.diffusion_models import tiny_pipeline
+from panope_backends.testing.vision.diffusion import tiny_pipeline
 from panope_backends.worker.loading import ServedModel
 
 # PyTorch, diffusers and a pipeline of each kind; of what these import are the warnings.

@@ -10,7 +10,7 @@ import pytest
 from panope_backends.api import Backend, ModelFacts
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.testing import DiffusionModelContract
-from panope_backends.testing.diffusion_models import tiny_pipeline
+from panope_backends.testing.vision.diffusion import tiny_pipeline
 
 
 # PyTorch and diffusers, loaded for each test; the warnings are of what they import.

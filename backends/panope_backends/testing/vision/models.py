@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.testing.models import word_tokenizer
-from panope_backends.testing.pixel_models import PIXEL_KINDS
-from panope_backends.testing.vision_parts import IMAGENET, SIDE, label_config, saved
+from panope_backends.testing.vision.parts import IMAGENET, SIDE, label_config, saved
+from panope_backends.testing.vision.pixel_models import PIXEL_KINDS
 
 #: Of `word_tokenizer`.
 _TEXT_ENDS = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from panope_backends.testing.vision_parts import IMAGENET, SIDE, saved
+from panope_backends.testing.vision.parts import IMAGENET, SIDE, saved
 
 
 def _dpt(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Tiny seeded models that see, or make images and videos."""
