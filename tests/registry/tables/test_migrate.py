@@ -138,6 +138,27 @@ def test_conversions_of_before_are_of_the_task_that_they_were_made_for(empty_eng
     assert [row[0] for row in _rows(empty_engine, "component")] == [1]
 
 
+def test_of_jobs_that_one_key_made_the_newest_keeps_it(empty_engine: Engine) -> None:
+    migrate(empty_engine, "0015")
+    job = (
+        "INSERT INTO job (id, kind, status, priority, payload, result, dedupe_key, requested_by, folder, "
+        "progress_phase, progress_done, progress_total, progress_unit, attempt, max_attempts, run_at, lease_owner, "
+        "lease_token, error_reason, error_message, retryable, created_at) VALUES ({}, 'k', '{}', 0, '{{}}', '{{}}', "
+        "'{}', '', {}, '', 0, 0, '', 0, 1, '2026-01-02', '', 0, '', '', FALSE, '2026-01-02')"
+    )
+    kept = [(1, "succeeded", "twice"), (2, "failed", "twice"), (3, "queued", "twice"), (4, "failed", "once")]
+    others = [(5, "failed", "gone"), (6, "succeeded", "gone"), (7, "failed", ""), (8, "failed", "")]
+    _run(
+        empty_engine,
+        *(job.format(*each, f"'folder {each[0]}'") for each in kept),
+        *(job.format(*each, "NULL") for each in others),
+    )
+    migrate(empty_engine)
+    with empty_engine.connect() as connection:
+        keys = connection.execute(text("SELECT dedupe_key FROM job ORDER BY id")).scalars().all()
+    assert keys == ["", "", "twice", "once", "gone", "gone", "", ""]
+
+
 def _run(engine: Engine, *statements: str) -> None:
     with engine.begin() as connection:
         for statement in statements:
