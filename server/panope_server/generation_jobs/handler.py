@@ -122,7 +122,7 @@ class GenerationHandler:
             asked_priority=None if asked is None else Priority(asked),
             session=run["session"],
             user=run["user"],
-            hardware=tuple(run["hardware"]),
+            hardware=tuple(run.get("hardware", ())),  # jobs of older servers may still wait, or be tried again
             cache_control=NO_STORE,
             keep_alive=math.inf if keep_alive == FOR_EVER else keep_alive,
         )

@@ -71,6 +71,17 @@ async def test_a_job_asks_for_the_hardware_that_its_call_asked_for(server: Any) 
         await server.jobs.submit(call, "grpc")
 
 
+async def test_a_job_that_an_older_server_accepted_runs_on_any_hardware(server: Any) -> None:
+    server.answer = film
+    run = {"caller": {"name": "", "scopes": [], "models": [], "max_priority": 0}, "flow": "", "interface": "grpc"}
+    run |= {"request_id": "r", "keep_alive": None, "priority": None, "session": "", "user": ""}
+    payload = {"model": "acme/wan", "input": {"prompt": "a fox"}, "run": run}
+    job = await asyncio.to_thread(server.files.enqueue, "generate_video", payload, {}, owner="", requested_by="grpc")
+    ended = await server.ended(job)
+    assert (ended.status, ended.error_message) == (JobStatus.SUCCEEDED, "")
+    assert server.calls[0][0].hardware == ()
+
+
 async def test_images_that_are_begun_from_are_kept_until_the_job_is_done(server: Any, ada: Principal) -> None:
     async def draw(call: Call) -> None:
         assert (call.input.image, call.input.mask) == (Image(content=b"png"), Image(data_url="data:;base64,YQ=="))
