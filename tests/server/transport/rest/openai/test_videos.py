@@ -135,6 +135,14 @@ def test_what_is_refused_is_named(edge, client, fields, param):
     assert 3 not in edge.jobs.entries
 
 
+def test_a_video_that_is_too_long_is_refused_in_frames(edge, client):
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.videos.create(prompt="a fox", model=FILMER, seconds="999", extra_body={"frames_per_second": "16"})
+    assert refused.value.param == "seconds"
+    assert "`seconds` come to 15,985 frames at 16 in a second; the limit is 1,025 frames" in refused.value.message
+    assert 3 not in edge.jobs.entries
+
+
 def test_only_the_video_itself_can_be_downloaded(edge, client):
     edge.generation_jobs.finish(3)
     with pytest.raises(openai.BadRequestError, match="nothing else is made"):

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from panope_backends.errors import NotFoundError
+from panope_backends.errors import InvalidInputError, NotFoundError
 from panope_registry.jobs import JobEntry, JobStatus
 from panope_registry.jobs.kinds import GENERATE_VIDEO
 from panope_server.tasks.vision.diffusion_spec import DiffusionSpec
 from panope_server.tasks.vision.images import Image, image_in, image_of_uri
-from panope_server.tasks.vision.video_generation import MAX_FRAMES_PER_SECOND, VideoGenerationInput
+from panope_server.tasks.vision.video_generation import MAX_FRAMES, MAX_FRAMES_PER_SECOND, VideoGenerationInput
 from panope_server.transport.job_json import files_of, job_id_of
 from panope_server.transport.rest.image_generation.openai_schemas import Guidance, Seed, Size, Steps, size_of
 
@@ -133,15 +133,14 @@ def input_of(form: VideoForm, file: bytes | None, spec: DiffusionSpec | None) ->
         spec: of its model; None where that was not loaded yet.
 
     Raises:
-        InvalidInputError: the URL of the image is of another kind.
+        InvalidInputError: the URL of the image is of another kind, or the video has too many frames.
     """
     width, height = size_of(form.size)
     frames, shown = 0, form.frames_per_second or 0
     # What is refused anyway is not reckoned with: JSON's numbers may have hundreds of digits.
     if form.seconds is not None and shown <= MAX_FRAMES_PER_SECOND:
         shown = shown or (spec.frames_per_second if spec else 0) or _FRAMES_PER_SECOND
-        multiple = (spec.frames_multiple if spec else 0) or _FRAMES_MULTIPLE
-        frames = 1 + multiple * max(0, round((float(form.seconds) * shown - 1) / multiple))
+        frames = _frames_of(float(form.seconds), shown, (spec.frames_multiple if spec else 0) or _FRAMES_MULTIPLE)
     return VideoGenerationInput(
         form.prompt,
         form.negative_prompt,
@@ -154,6 +153,19 @@ def input_of(form: VideoForm, file: bytes | None, spec: DiffusionSpec | None) ->
         form.seed,
         image=_image_of(form.input_reference) if file is None else Image(content=file),
     )
+
+
+def _frames_of(seconds: float, shown: int, multiple: int) -> int:
+    frames = 1 + multiple * max(0, round((seconds * shown - 1) / multiple))
+    if frames > MAX_FRAMES:
+        raise InvalidInputError.at(
+            "seconds",
+            "{field} come to {frames:,} frames at {shown} in a second; the limit is {limit:,} frames",
+            frames=frames,
+            shown=shown,
+            limit=MAX_FRAMES,
+        )
+    return frames
 
 
 def _image_of(reference: str | ImageReference | None) -> Image | None:
