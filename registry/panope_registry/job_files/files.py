@@ -160,6 +160,20 @@ class JobFiles:
             shutil.rmtree(folder, ignore_errors=True)
         return made
 
+    def retry(self, job_id: int) -> JobEntry:
+        """Brings a failed or cancelled job back; one of a caller counts among its open ones.
+
+        Raises:
+            OverloadedError: the caller has too many jobs that have not ended (`too_many_jobs`).
+            PanopeError: as of `Jobs.retry`.
+        """
+
+        def check(connection: Connection, entry: JobEntry) -> None:
+            if entry.owner is not None:
+                self._check_open(connection, entry.owner)
+
+        return self._jobs.retry(job_id, check)
+
     def folder_of(self, entry: JobEntry) -> Path:
         """Where a job's files are.
 

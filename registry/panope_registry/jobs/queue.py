@@ -210,8 +210,12 @@ class Jobs:
         self.wakeup.notify()
         return entry
 
-    def retry(self, job_id: int) -> JobEntry:
+    def retry(self, job_id: int, check: Callable[[Connection, JobEntry], object] | None = None) -> JobEntry:
         """Brings a failed or cancelled job back, with all its attempts.
+
+        Args:
+            job_id: of it.
+            check: called in the transaction with the job as it ended; what it raises is raised, and nothing changes.
 
         Raises:
             NotFoundError: there is none of that id.
@@ -227,6 +231,8 @@ class Jobs:
                         f"job {job_id} is {entry.status}: only failed and cancelled jobs are tried again",
                         reason="job_not_failed",
                     )
+                if check is not None:
+                    check(connection, entry)
                 moment = self.clock(connection)
                 fresh = {**_FRESH, "status": _first_status(connection, entry.depends_on), "run_at": moment}
                 connection.execute(update(job).where(job.c.id == job_id).values(fresh))

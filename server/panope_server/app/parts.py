@@ -122,7 +122,8 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
     calls = RunningCalls()
     health = Health(PUBLIC_SERVICES, calls)
     heartbeat = Heartbeat(session.instances, session.store.id)
-    jobs = AsyncJobs(session.jobs)
+    job_files = job_files_for(settings, session)
+    jobs = AsyncJobs(session.jobs, files=job_files)
     hardware = Hardware.for_settings(settings)
     models = ModelManager(_dependencies(settings, session, metrics, hardware, jobs), _events(health, heartbeat))
     call_log = _call_log(settings, session.inference_log, metrics)
@@ -137,7 +138,6 @@ def build_parts(settings: Settings, session: RegistrySession, metrics: Metrics, 
         settings, models, visibility, authenticator, limits, metrics, call_log, usage, routes, cache, media
     )
     authorized_jobs = AuthorizedJobs(jobs, audit)
-    job_files = job_files_for(settings, session)
     services = Services(
         settings=settings,
         pipeline=pipeline,

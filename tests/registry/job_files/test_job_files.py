@@ -146,6 +146,19 @@ def test_a_caller_has_so_many_open_jobs(ask: Any, jobs: Jobs) -> None:
     assert ask().id
 
 
+def test_a_job_that_is_tried_again_is_one_of_its_callers_open_ones(files: JobFiles, ask: Any, jobs: Jobs) -> None:
+    ended, other = (jobs.cancel(ask().id) for _ in range(2))
+    _, last = ask(), ask()
+    assert files.retry(ended.id).status is JobStatus.QUEUED
+    with pytest.raises(OverloadedError) as refused:
+        files.retry(other.id)
+    assert refused.value.reason == "too_many_jobs"
+    assert jobs.get(other.id) == other
+    jobs.cancel(last.id)
+    assert files.retry(other.id).status is JobStatus.QUEUED
+    assert files.retry(jobs.cancel(jobs.enqueue("k", {}).id).id).status is JobStatus.QUEUED, "it is of no caller"
+
+
 def test_what_a_cancelled_job_took_stays_for_its_retry_and_then_goes(
     files: JobFiles, ask: Any, jobs: Jobs, clock: SetClock
 ) -> None:

@@ -99,7 +99,7 @@ def session(tmp_path: Path) -> Iterator[RegistrySession]:
 async def server(session: RegistrySession) -> AsyncIterator[Server]:
     settings = Settings()
     files = JobFiles(session.jobs, session.store, JobFilesPolicy())
-    table, audit, directory, keys = AsyncJobs(session.jobs, 0.02), Mock(), Directory(), Keys()
+    table, audit, directory, keys = AsyncJobs(session.jobs, 0.02, files), Mock(), Directory(), Keys()
     audit.recording = _unrecorded
     authorized = AuthorizedJobs(table, audit)
     steps: list[Any] = [Validate(settings.limits), Resolve(directory), KnownHardware(lambda: DEVICES)]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol, TypeVar
 
 from panope_backends.errors import ShuttingDownError
+from panope_registry.job_files import JobFiles
 from panope_registry.jobs import JobEntry, Jobs, JobStatus
 from panope_server.runtime.async_registry.threads import call_registry
 
@@ -25,10 +26,17 @@ class Enqueue(Protocol[R]):
 
 
 class AsyncJobs:
-    """Jobs without blocking: every question to the database runs in a thread."""
+    """Jobs without blocking: every question to the database runs in a thread.
 
-    def __init__(self, jobs: Jobs, watch_seconds: float = WATCH_SECONDS) -> None:
+    Args:
+        jobs: in the database.
+        watch_seconds: how soon a watcher sees a change.
+        files: whose limits of open jobs hold for those that are tried again; None for no limits.
+    """
+
+    def __init__(self, jobs: Jobs, watch_seconds: float = WATCH_SECONDS, files: JobFiles | None = None) -> None:
         self._jobs = jobs
+        self._retry = (files or jobs).retry
         self._watch_seconds = watch_seconds
         self._closing = asyncio.Event()
 
@@ -63,8 +71,8 @@ class AsyncJobs:
         return await call_registry(self._jobs.cancel, job_id)
 
     async def retry(self, job_id: int) -> JobEntry:
-        """Queues a failed or cancelled job again; PreconditionError for another."""
-        return await call_registry(self._jobs.retry, job_id)
+        """Queues a failed or cancelled job again; PreconditionError for another, errors as of `JobFiles.retry`."""
+        return await call_registry(self._retry, job_id)
 
     async def watch(self, job_id: int) -> AsyncIterator[JobEntry]:
         """The job as it is, then whenever it changes, up to its end.
