@@ -281,7 +281,7 @@ class Instance(ModelInstance):
         except PanopeError:
             code = await self._end_after_failure()
             if was_killed(code) and not self.end_reason:
-                raise KilledInLoadError(self.plan.backend, code) from None
+                raise KilledInLoadError.of_exit(self.plan.backend, code) from None
             raise
         except asyncio.CancelledError:
             self.kill("loading was stopped")

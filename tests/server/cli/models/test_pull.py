@@ -63,9 +63,9 @@ def test_a_link_that_breaks_does_not_show(cli, hub, tiny):
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
 def test_a_pull_that_is_stopped_goes_on_where_it_was(cli, hub, tiny, end):
     hub.add("acme/large", sharded(tiny, count=3, megabytes=8))
-    hub.fault("trickle", times=None, match=".safetensors", on="cdn", bytes=1 << 20, seconds=0.2)
+    hub.fault("trickle", times=None, match=".safetensors", on="cdn", bytes=1 << 18, seconds=0.3)
     process = cli.start("pull", "acme/large")
-    wait_for_bytes(cli, process, files=3, size=2 << 20)
+    wait_for_bytes(cli, process, files=3, size=1 << 19)
     process.send_signal(end)
     out, err = process.communicate(timeout=30)
     assert process.returncode == (130 if end is signal.SIGINT else -signal.SIGKILL), out + err
@@ -89,11 +89,11 @@ def test_a_pull_that_is_stopped_goes_on_where_it_was(cli, hub, tiny, end):
 
 def test_a_pull_whose_shell_ignores_ctrl_c_says_what_stops_it(cli, hub, tiny):
     hub.add("acme/large", tiny(seed=1, megabytes=8))
-    hub.fault("trickle", times=None, match=".safetensors", on="cdn", bytes=1 << 20, seconds=0.2)
+    hub.fault("trickle", times=None, match=".safetensors", on="cdn", bytes=1 << 18, seconds=0.5)
     process = cli.start("pull", "acme/large", before=("sh", "-c", 'trap "" INT; exec "$@"', "sh"))
-    wait_for_bytes(cli, process, files=1, size=1 << 20)
+    wait_for_bytes(cli, process, files=1, size=1 << 18)
     process.send_signal(signal.SIGINT)
-    wait_for_bytes(cli, process, files=1, size=3 << 20)  # it goes on
+    wait_for_bytes(cli, process, files=1, size=3 << 18)  # it goes on
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, out + err

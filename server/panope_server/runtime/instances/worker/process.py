@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
+from typing import Self
 
 import structlog
 
@@ -24,9 +25,10 @@ KILL_GRACE_SECONDS = 2.0
 class KilledInLoadError(InternalError):
     """Something outside killed a worker while it loaded: a person, or the kernel for lack of memory."""
 
-    def __init__(self, backend: str, code: int) -> None:
-        how = describe_exit(code)
-        super().__init__(f"the worker of the backend `{backend}` was {how} while it loaded the model")
+    @classmethod
+    def of_exit(cls, backend: str, code: int) -> Self:
+        """Tells how it was killed."""
+        return cls(f"the worker of the backend `{backend}` was {describe_exit(code)} while it loaded the model")
 
 
 class NotSpawnedError(AvailabilityError):
