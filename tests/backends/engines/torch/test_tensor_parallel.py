@@ -16,6 +16,7 @@ import pytest
 
 from panope_backends.api import LoadOptions, StepBatch, StepModel, StepSequence
 from panope_backends.engines.torch import CpuBackend
+from panope_backends.engines.torch.tensor_parallel.peers import END_SECONDS
 from panope_backends.errors import InvalidInputError
 from panope_backends.testing.decoders import reference_logits, tiny_decoder
 
@@ -102,6 +103,7 @@ facts = ModelFacts("acme/m", "safetensors", "generate", "LlamaForCausalLM", conf
 model = CpuBackend().load(facts, folder, "CPU", LoadOptions(peer_devices=("CPU",)))
 print(*model.peer_pids, flush=True)
 sys.stdin.read()
+model.close()
 """
 
 
@@ -115,6 +117,13 @@ def leader(folder: Path, divided: StepModel) -> Iterator[tuple[subprocess.Popen[
     yield process, int(process.stdout.readline())
     process.kill()
     process.communicate()
+
+
+def test_all_end_at_once_when_the_worker_closes_its_model(leader: tuple[subprocess.Popen[str], int]) -> None:
+    process, peer = leader
+    process.communicate(timeout=END_SECONDS / 2)  # nothing more comes
+    assert process.returncode == 0
+    assert not psutil.pid_exists(peer)
 
 
 def test_the_worker_ends_with_a_peer(leader: tuple[subprocess.Popen[str], int]) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from panope.worker.v1 import tensor_parallel_pb2 as wire
 from panope_backends.engines.torch.tensor_parallel import channel
@@ -118,6 +119,9 @@ class _Peer:
         return answer
 
     def close(self) -> None:
+        with suppress(OSError):  # it has gone already
+            # Closing alone would tell it nothing while the thread here still reads.
+            self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
         try:
             self._process.wait(END_SECONDS)
