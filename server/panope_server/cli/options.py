@@ -55,10 +55,19 @@ ConfigFile = Annotated[
 ]
 
 
-def check_either(texts: Sequence[str] | None, images: Sequence[Path] | None) -> None:
-    """Refuses a command that names neither texts nor images, or both."""
-    if bool(texts) == bool(images):
-        raise typer.BadParameter("give texts, or images by --image, and not both", param_hint="TEXTS")
+def check_either(texts: Sequence[str] | None, images: Sequence[Path] | None, *others: str) -> None:
+    """Refuses a command that names neither texts nor images, or both.
+
+    Args:
+        texts: that the command was given.
+        images: that it was given.
+        others: options of the command that would have stood in the place of both.
+    """
+    if texts and images:
+        raise typer.BadParameter("goes with no texts", param_hint="--image")
+    if not texts and not images:
+        options = " or ".join(", ".join(("--image", *others)).rsplit(", ", 1))
+        raise typer.BadParameter(f"give texts, or a file by {options}", param_hint="TEXTS")
 
 
 def settings_for(

@@ -53,15 +53,21 @@ def classify(
     """Classify texts, images, audio or a video by the model's labels or yours, or find names and the like in texts."""
     if video is not None:
         if texts or image or audio or second or label or multi_label:
-            raise typer.BadParameter("goes with --top-k alone", param_hint="--video")
+            raise typer.BadParameter(
+                "goes with no texts, no other file, and none of --second, --label and --multi-label",
+                param_hint="--video",
+            )
         _print_video_labels(address, model, video, top_k or _USUAL_LABELS, json=json)
         return
     if audio is not None:
         if texts or image or second or label or multi_label:
-            raise typer.BadParameter("goes with --top-k alone", param_hint="--audio")
+            raise typer.BadParameter(
+                "goes with no texts, no other file, and none of --second, --label and --multi-label",
+                param_hint="--audio",
+            )
         _print_audio_labels(address, model, audio, top_k or _USUAL_LABELS, json=json)
         return
-    check_either(texts, image)
+    check_either(texts, image, "--audio", "--video")
     if image:
         if second or multi_label:
             raise typer.BadParameter("goes with neither --second nor --multi-label", param_hint="--image")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output.console import bytes_text, console, print_json, print_table
+from panope_server.cli.output.console import bytes_text, console, fail, print_json, print_table
 from panope_server.cli.registry_session import registry_session
 
 if TYPE_CHECKING:
@@ -32,10 +32,8 @@ def recommend(
     """Recommend a model for a task, of those that `panope bench` has measured on this machine; the largest first."""
     import asyncio
 
-    from panope_server.config.sizes import parse_size
-
     settings = settings_for(home, config=config)
-    most = parse_size(max_memory, "max_memory") if max_memory else 0
+    most = _bytes_of(max_memory) if max_memory else 0
     with registry_session(settings) as session:
         found = asyncio.run(_recommended(settings, session, task, max_latency, most))
     if json:
@@ -57,6 +55,15 @@ def recommend(
         console.print(f"{name} answers otherwise than its reference in each way: `panope show {name} --candidates`")
     for name in found.unmeasured:
         console.print(f"{name} was not measured here: `panope bench {name}`")
+
+
+def _bytes_of(size: str) -> int:
+    from panope_server.config.sizes import parse_size
+
+    try:
+        return parse_size(size, "--max-memory")
+    except ValueError as error:
+        fail(str(error), 2)
 
 
 async def _recommended(

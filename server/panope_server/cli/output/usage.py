@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from panope_backends.errors import InvalidInputError, PanopeError
 from panope_server.cli.output.console import fail
 
 #: Options and commands that had another name in an earlier version, each with the command that it belongs to.
@@ -22,6 +23,9 @@ RENAMED: Mapping[tuple[str, str], str] = {
     ("gc", "--remote"): "--shared",
     ("verify", "--remote"): "--shared",
 }
+
+#: How Typer begins the list of an option's choices, each in quotes.
+_NO_CHOICE, _QUOTE = " is not one of ", "'"
 
 #: Letters of a command's first sentence, at most.
 _WHOLE = 1000
@@ -50,6 +54,8 @@ class PanopeGroup(CommandGroup):
         _read_numbers_strictly(self)
         try:
             result = super().main(*arguments, **dict(more, standalone_mode=False))
+        except PanopeError as error:
+            fail(error.message, 2 if isinstance(error, InvalidInputError) else 1)
         except UsageError as error:
             if not error.format_message().strip() or type(error).__name__ == "NoArgsIsHelpError":
                 error.show()
@@ -116,6 +122,8 @@ def _problem(error: Any, command: str) -> str:
         return f"the option `{option}` was renamed to `{renamed}`"
     errors = getattr(error.__cause__, "errors", None)  # of the library that read the value
     parameter = getattr(error, "param", None)
+    if parameter is None and getattr(error, "param_hint", None):
+        return f"{_hinted(error.param_hint)}: {error.message}"
     if parameter is None or not error.message:
         return str(error.format_message())
     if isinstance(error, _NoNumberError):
@@ -130,8 +138,17 @@ def _name(parameter: Any) -> str:
     return f"`{parameter.opts[0]}`" if is_option else str(parameter.name).upper()
 
 
+def _hinted(hint: str) -> str:
+    """What a command names itself where it refuses values for what stands beside them: options as `_name` has them."""
+    return ", ".join(f"`{each}`" if each.startswith("-") else each for each in hint.split(", "))
+
+
 def _allowed(detail: Mapping[str, Any], parameter: Any) -> str:
-    """What a value may be: a number of the option's kind and range, else what the library says in its own words."""
+    """What a value may be: a choice, a number of the option's kind and range, else what the library says of it."""
+    _, is_choice, choices = str(detail["msg"]).rpartition(_NO_CHOICE)
+    if is_choice:
+        *others, last = (f"`{each.strip(_QUOTE)}`" for each in choices.rstrip(".").split(", "))
+        return f"{', '.join(others)} or {last}" if others else last
     if str(detail["type"]).partition("_")[0] not in ("int", "float", "greater", "less"):
         return str(detail["msg"])
     return _range_of(parameter)

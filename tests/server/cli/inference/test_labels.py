@@ -80,4 +80,6 @@ def test_a_video_goes_with_nothing_that_is_of_other_inputs(tmp_path: Path) -> No
     file.write_bytes(b"a")
     done = CliRunner().invoke(app, ["classify", "acme/a", "--video", str(file), "--label", "a"])
     assert done.exit_code == 2
-    assert "goes with --top-k alone" in done.output
+    assert (
+        "`--video`: goes with no texts, no other file, and none of --second, --label and --multi-label" in done.stderr
+    )
