@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panope_backends.api import API_VERSION, Backend, Device, Level, LoadOptions, ModelFacts, Support
-from panope_backends.engines.host import memory_bytes, processor_name, threads_to_use
 from panope_backends.engines.llama_cpp.gguf_header import GgufHeader, read_header
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.errors import PreconditionError
+from panope_backends.host.memory import memory_bytes
+from panope_backends.host.processor_model import processor_name
+from panope_backends.host.processors import threads_to_use
 from panope_backends.lora import FOLDER, GGUF_WEIGHTS
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panope_backends.errors import PreconditionError
+from panope_backends.host.processors import usable_processors
 
 PROGRAM = "llama-quantize"
 
@@ -30,7 +31,7 @@ def quantize_by_program(sources: Sequence[Path], kind: str, file: Path) -> None:
     try:
         # What it prints is for the log; standard output belongs to the report.
         ended = subprocess.run(
-            [PROGRAM, str(sources[0]), str(file), kind.upper()],
+            [PROGRAM, str(sources[0]), str(file), kind.upper(), str(usable_processors())],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             check=False,

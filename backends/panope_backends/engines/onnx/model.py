@@ -12,6 +12,7 @@ import numpy as np
 from panope_backends.api import Arrays, TensorModel, TensorSpec
 from panope_backends.engines.onnx.files import model_file
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.host.processors import threads_to_use
 from panope_backends.isolation.memory_limit import is_out_of_memory
 
 try:
@@ -43,14 +44,14 @@ _DTYPES = {"bool": "bool", "float16": "float16", "float": "float32", "double": "
 
 
 def load_onnx_model(folder: Path, threads: int) -> TensorModel:
-    """Loads `model.onnx` or `onnx/model.onnx`; `threads` 0 keeps ONNX Runtime's own number.
+    """Loads `model.onnx` or `onnx/model.onnx`; `threads` 0 for one a processor.
 
     Raises:
         PreconditionError: there is no such file, or ONNX Runtime refuses it.
     """
     file = model_file(folder)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads_to_use(threads)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other models run on the same cores
     options.log_severity_level = _FATAL_ONLY
     try:

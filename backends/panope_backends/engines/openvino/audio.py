@@ -20,6 +20,7 @@ from panope_backends.api import ModelFacts
 from panope_backends.engines.openvino.compress import compress_graph
 from panope_backends.engines.openvino.convert import kept_if_right, save
 from panope_backends.engines.openvino.encoder_decoder.export import to_all
+from panope_backends.engines.openvino.exact import exact_configuration
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.vision.convert import prove_values
 from panope_backends.engines.refusals import refused_as
@@ -151,5 +152,5 @@ def _traced(module: Any, head: _Head, values: Array) -> Any:
 def _run_of(file: Path, name: str) -> Callable[[Array], Array]:
     """The graph as it was written."""
     openvino, _ = import_converter()
-    compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.Core().compile_model(file, "CPU", exact_configuration())
     return lambda values: np.array(compiled({name: values})[0])

@@ -24,7 +24,6 @@ from panope_backends.api import (
     ModelFacts,
     Support,
 )
-from panope_backends.engines.host import is_one_thread, memory_bytes, threads_to_use
 from panope_backends.engines.onnx.files import model_file
 from panope_backends.engines.openvino.encoder_decoder.load import load_encoder_decoder
 from panope_backends.engines.openvino.encoder_decoder.model import CACHE_PRECISION
@@ -49,6 +48,8 @@ from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
 from panope_backends.engines.torch.torch_backend import is_step_model
 from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.errors import PreconditionError
+from panope_backends.host.memory import memory_bytes
+from panope_backends.host.processors import is_one_thread, threads_to_use
 from panope_backends.model_facts.audio_models import audio_input
 from panope_backends.model_facts.image_models import classifies_videos, looks_at_patches
 

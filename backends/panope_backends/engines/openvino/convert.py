@@ -10,6 +10,7 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import Array, Arrays, prove_same
+from panope_backends.engines.openvino.exact import exact_configuration
 from panope_backends.engines.openvino.model import OpenVinoModel, port_name
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.tables import read_tables
@@ -70,7 +71,7 @@ class Compiled:
 
     def __init__(self, graph: Any) -> None:
         openvino, _ = import_converter()
-        self._model = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        self._model = openvino.Core().compile_model(graph, "CPU", exact_configuration())
 
     def run(self, arrays: Arrays) -> Array:
         """The first output."""
@@ -89,7 +90,7 @@ class Saved:
         openvino, _ = import_converter()
         core = openvino.Core()
         tables = read_tables(openvino, core, core.read_model(file))
-        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        settings = exact_configuration()
         self._model = OpenVinoModel(lambda: core.compile_model(file, "CPU", settings), "fp32", tables)
         taken = sorted(spec.name for spec in self._model.inputs)
         if not {"input_ids"} <= set(taken) <= set(names):

@@ -23,6 +23,7 @@ import torch
 from panope_backends.api import ModelFacts
 from panope_backends.engines.openvino.compress import compress_graph
 from panope_backends.engines.openvino.convert import kept_if_right, save
+from panope_backends.engines.openvino.exact import exact_configuration
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.vision.convert import prove_values
 from panope_backends.engines.openvino.vits import SOUND_FILE, SOUND_OUTPUTS, TEXT_FILE, TEXT_OUTPUTS
@@ -184,7 +185,7 @@ def _traced(part: Any, example: Arrays, outputs: Sequence[str]) -> Any:
 
 def _prove(part: Any, file: Path, outputs: Sequence[str], made: Sequence[Arrays], precision: str) -> None:
     openvino, _ = import_converter()
-    compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.Core().compile_model(file, "CPU", exact_configuration())
     names = {name for port in compiled.inputs for name in port.get_names()}
     for arrays in made:
         with torch.inference_mode():

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panope_backends.api import API_VERSION, Backend, Device, Level, LoadedModel, LoadOptions, ModelFacts, Support
-from panope_backends.engines.host import memory_bytes, processor_name
 from panope_backends.errors import PreconditionError
+from panope_backends.host.memory import memory_bytes
+from panope_backends.host.processor_model import processor_name
 from panope_backends.isolation.no_network import refusal
 from panope_backends.python_models.layout import CONFIG_FILE, FORMAT
 

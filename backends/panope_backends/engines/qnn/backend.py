@@ -16,11 +16,12 @@ from panope_backends.api import (
     ModelFacts,
     Support,
 )
-from panope_backends.engines.host import memory_bytes, processor_name, threads_to_use
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.qnn.files import read_description
 from panope_backends.engines.qnn.library import Here, provider_devices, registered
 from panope_backends.errors import PreconditionError
+from panope_backends.host.memory import memory_bytes
+from panope_backends.host.processor_model import processor_name
 
 FORMAT = "qnn"
 HTP = "HTP"
@@ -109,7 +110,7 @@ class QnnBackend(Backend):
                 f"qnn cannot compute in precision `{options.precision}`; this model was converted for {computed}",
                 reason="unsupported_precision",
             )
-        return QnnModel(description, folder, options.cache_folder, threads_to_use(options.threads))
+        return QnnModel(description, folder, options.cache_folder, options.threads)
 
     def conversions(self) -> Sequence[Conversion]:
         """Weights of 8 bits, and values of 16 or 8; never unasked, for the answers are others."""

@@ -32,6 +32,7 @@ from panope_backends.engines.qnn.rows import First, Rows
 from panope_backends.engines.refusals import refused_as
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
 from panope_backends.errors import PreconditionError
+from panope_backends.host.processors import threads_to_use
 
 #: Tokens of a text: what is longer is refused, and what is shorter takes as long.
 LENGTH = 128
@@ -154,7 +155,9 @@ def _prove(original: OnnxModel, description: Description, out: Path, examples: S
     import onnxruntime
 
     with refused_as("ONNX Runtime cannot run the quantized model"):
-        session = onnxruntime.InferenceSession(out / GRAPH, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads_to_use(0)
+        session = onnxruntime.InferenceSession(out / GRAPH, options, providers=["CPUExecutionProvider"])
         made = Rows(description, First(onnxruntime, description, out), session)
         pairs = [
             _real(arrays, expected[tensor.name], found[tensor.name])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.host.processors import threads_to_use
 
 PROVIDER = "QNNExecutionProvider"
 PACKAGE = "onnxruntime_qnn"
@@ -132,7 +133,7 @@ def session_options(onnxruntime: Any, threads: int = 0) -> Any:
     if not devices:
         raise PreconditionError("ONNX Runtime's plug-in for QNN finds no device", reason="unknown_device")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads_to_use(threads)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _FATAL_ONLY
     # Numbers become integers on the processor, before and after: QNN rounds there in its own way.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from panope_backends.engines.qnn.files import FIRST, LEAST_MASK, Description
+from panope_backends.host.processors import threads_to_use
 
 Array = np.ndarray[Any, Any]
 
@@ -20,7 +21,7 @@ class First:
         runtime: ONNX Runtime.
         description: of the model.
         folder: of its files.
-        threads: to compute with; 0 for one a core.
+        threads: to compute with; 0 for one a processor.
     """
 
     def __init__(self, runtime: Any, description: Description, folder: Path, threads: int = 0) -> None:
@@ -28,7 +29,7 @@ class First:
         self._session = None
         if description.masks or description.early:
             options = runtime.SessionOptions()
-            options.intra_op_num_threads = threads
+            options.intra_op_num_threads = threads_to_use(threads)
             self._session = runtime.InferenceSession(folder / FIRST, options, providers=["CPUExecutionProvider"])
 
     def run(self, row: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:

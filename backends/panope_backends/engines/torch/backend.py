@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from panope_backends.api import Conversion, Device, Level, LoadedModel, LoadOptions, ModelFacts, Support
-from panope_backends.engines.host import threads_to_use
 from panope_backends.engines.packages import missing_reason, version_of
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.devices.cpu import CpuRule
@@ -79,7 +78,7 @@ class CpuBackend(TorchBackend):
         from panope_backends.engines.onnx.model import load_onnx_model  # it brings onnxruntime
 
         choose_precision(options.precision, ("fp32",), "cpu with ONNX Runtime")
-        return load_onnx_model(folder, threads_to_use(options.threads))
+        return load_onnx_model(folder, options.threads)
 
     def conversions(self) -> Sequence[Conversion]:
         """To ONNX in float32, by PyTorch's exporter, and to weights of 8 bits by torchao."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from panope_backends.api import API_VERSION, Backend, Device, Level, LoadedModel, LoadOptions, ModelFacts, Support
-from panope_backends.engines.host import threads_to_use
 from panope_backends.engines.packages import missing_reason
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.audio.classifier import (
@@ -34,6 +33,7 @@ from panope_backends.engines.torch.tensor_parallel.division import Division, div
 from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.engines.torch.vision.heads import vision_head, vision_support
 from panope_backends.errors import PreconditionError
+from panope_backends.host.processors import openmp_threads
 
 GENERATE = "generate"
 """The task whose models are decoders."""
@@ -97,7 +97,7 @@ class TorchBackend(Backend):
         opened = self.rule.open(device)
         if model.format not in TORCH_FORMATS:
             raise PreconditionError(f"{self.name} cannot load the format `{model.format}`", reason="unsupported_format")
-        threads = threads_to_use(options.threads)
+        threads = openmp_threads(options.threads)
         native = ("fp32",) if model.task == SPEAK else self.rule.precisions(device)
         what = "with a model that speaks" if model.task == SPEAK else "with PyTorch"
         precision = choose_precision(options.precision, native, f"{self.name} {what}")

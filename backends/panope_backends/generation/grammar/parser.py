@@ -11,7 +11,7 @@ from llguidance import LLExecutor, LLMatcher, LLParserLimits, LLTokenizer, Token
 
 from panope_backends.api.generation import Grammar, GrammarKind
 from panope_backends.generation.text.vocabulary import TokenVocabulary
-from panope_backends.generation.threads import usable_threads
+from panope_backends.host.processors import shared_threads
 
 if TYPE_CHECKING:
     from llguidance._lib import JsonCompileOptions  # of its type stubs alone
@@ -64,7 +64,7 @@ def limits() -> LLParserLimits:
 @cache
 def executor() -> LLExecutor:
     """The threads that fill several masks at once."""
-    return LLExecutor(usable_threads(_MOST_THREADS))
+    return LLExecutor(shared_threads(_MOST_THREADS))
 
 
 def tokenizer_of(vocabulary: TokenVocabulary, vocab_size: int, eos_token_ids: Sequence[int]) -> LLTokenizer:

@@ -17,7 +17,7 @@ from panope_backends.generation.grammar.compiler import fill_masks
 from panope_backends.generation.sampling import logprobs
 from panope_backends.generation.sampling.draws import distribution
 from panope_backends.generation.sampling.sampling_state import SamplingState
-from panope_backends.generation.threads import usable_threads
+from panope_backends.host.processors import shared_threads
 
 Array = np.ndarray[Any, Any]
 
@@ -63,7 +63,7 @@ class Sampler:
         *,
         threads: int | None = None,
     ) -> None:
-        count = threads or usable_threads(_MOST_THREADS)
+        count = threads or shared_threads(_MOST_THREADS)
         self._masks = empty_masks(0, 0)
         self._benches = [_Bench(vocab_size, token_bytes) for _ in range(count)]
         self._pool = ThreadPoolExecutor(count, "sampler")

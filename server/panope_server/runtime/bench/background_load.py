@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import psutil
 
 from panope_registry.serving_records.profiles import Profile
+from panope_server.runtime.hardware.usage.processor_time import ProcessorTime
 
 MAX_BACKGROUND_LOAD = 0.1
 """The part of all processors' time past which what others take disturbs a measurement, unless somebody says another."""
@@ -29,21 +28,14 @@ class BackgroundLoad:
 
     def __init__(self, pid: int) -> None:
         self._pids = (psutil.Process().pid, pid)
-        self._began = self._now()
+        self._began, self._own = ProcessorTime.now(), self._own_seconds()
 
     def share(self) -> float:
-        """The part of all processors' time that others took, 0 to 1."""
-        wall, busy, own = (end - begin for end, begin in zip(self._now(), self._began, strict=True))
-        return min(1.0, max(0.0, (busy - own) / (wall * (psutil.cpu_count() or 1))))
+        """The part that others took of the processors that this process may use, 0 to 1."""
+        return ProcessorTime.now().taken_since(self._began, self._own_seconds() - self._own)
 
-    def _now(self) -> tuple[float, float, float]:
-        """Seconds: of the clock, of all processors at work, of those for us."""
-        times = psutil.cpu_times()
-        idle = times.idle + getattr(times, "iowait", 0.0)
-        # What guests take is counted among `user` already.
-        guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-        own = sum(map(processor_seconds, self._pids))
-        return time.monotonic(), sum(times) - guests - idle, own
+    def _own_seconds(self) -> float:
+        return sum(map(processor_seconds, self._pids))
 
 
 def processor_seconds(pid: int) -> float:

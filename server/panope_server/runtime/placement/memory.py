@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from panope_backends.api import Device
-from panope_server.runtime.hardware.memory import host_bytes
+from panope_backends.host.memory import memory_bytes
 
 #: What libraries take for themselves, their threads' stacks included, with room to spare.
 ENGINE_BYTES = 2 << 30
@@ -37,4 +37,4 @@ def conversion_limit(source_bytes: int) -> int:
 
 def machine_bytes(devices: Sequence[Device]) -> int:
     """The most that one model can have on this machine: all of its own memory, or of one of these devices."""
-    return max([host_bytes(), *(device.memory_bytes for device in devices)])
+    return max([memory_bytes(), *(device.memory_bytes for device in devices)])

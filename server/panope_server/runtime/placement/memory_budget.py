@@ -19,7 +19,8 @@ import structlog
 
 from panope_backends.api import Device
 from panope_backends.errors import CapacityError, PreconditionError
-from panope_server.runtime.hardware.memory import HOST, SystemMemory, place_of
+from panope_backends.host.memory import free_memory_bytes
+from panope_server.runtime.hardware.memory import HOST, place_of
 from panope_server.runtime.placement.reservation import Reservation, Tenant
 
 #: When a caller comes back where nobody knows how long the others take.
@@ -50,7 +51,7 @@ class MemoryBudget:
         tenant_of: what runs under a key; None for nothing.
         max_bytes: that models may take in each place; 0 for what there is.
         max_models: how many may be loaded at once; 0 for any number.
-        system: what is free of the machine's own memory.
+        system_free_bytes: what is free of the machine's own memory.
     """
 
     def __init__(
@@ -59,12 +60,12 @@ class MemoryBudget:
         *,
         max_bytes: int = 0,
         max_models: int = 0,
-        system: SystemMemory | None = None,
+        system_free_bytes: Callable[[], int] = free_memory_bytes,
     ) -> None:
         self._tenant_of = tenant_of
         self._max_bytes = max_bytes
         self.max_models = max_models
-        self._system = system or SystemMemory()
+        self._system_free_bytes = system_free_bytes
         self._reservations: list[Reservation] = []
         self._device_bytes: dict[str, int] = {}  # place -> what there is, as its device told
 
@@ -210,7 +211,7 @@ class MemoryBudget:
         there = [each for each in self._reservations if each.place == HOST]
         loading = sum(each.size_bytes for each in there if each.is_loading and not each.is_leaving)
         leaving = sum(each.size_bytes for each in there if each.is_leaving and not each.is_loading)
-        return self._system.free_bytes() - loading + leaving
+        return self._system_free_bytes() - loading + leaving
 
     def _waiting(self) -> list[Reservation]:
         return [each for each in self._reservations if not each.is_granted]
@@ -233,7 +234,7 @@ class MemoryBudget:
         if waiting.place != HOST or not waiting.size_bytes:
             return False
         loading = sum(each.size_bytes for each in granted if each.is_loading and not each.is_leaving)
-        return waiting.size_bytes > self._system.free_bytes() - loading
+        return waiting.size_bytes > self._system_free_bytes() - loading
 
     def _may_be_loaded(self, models: int) -> bool:
         return not self.max_models or models <= self.max_models

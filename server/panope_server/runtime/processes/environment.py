@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from panope_backends.host.processors import threads_to_use
 from panope_backends.isolation import memory_limit
 
 PASSED = frozenset(
@@ -64,4 +65,5 @@ def child_environment(environment: Mapping[str, str] | None = None, *, memory_by
     """
     source = os.environ if environment is None else environment
     limit = {memory_limit.LIMIT: str(memory_bytes)} if memory_bytes else {}
-    return DEFAULTS | {name: value for name, value in source.items() if name in PASSED} | SET | limit
+    threads = {"OMP_NUM_THREADS": str(most)} if (most := threads_to_use(0)) else {}
+    return DEFAULTS | threads | {name: value for name, value in source.items() if name in PASSED} | SET | limit

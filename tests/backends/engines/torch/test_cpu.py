@@ -14,10 +14,10 @@ from safetensors.numpy import load_file, save_file
 from transformers import T5EncoderModel
 
 from panope_backends.api import Device, Level, LoadOptions, ModelFacts
-from panope_backends.engines import host
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.engines.torch.devices import cpu
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.host import processor_model
 from panope_backends.testing.models import tiny_onnx, tiny_transformer
 
 CPU = Device("cpu", "CPU")
@@ -86,7 +86,7 @@ def test_support_is_told_from_facts(model: ModelFacts, level: Level) -> None:
 
 
 def test_bf16_is_offered_and_close_to_fp32_where_the_processor_has_it(bert: Path) -> None:
-    if not host.has_native_bf16():
+    if not processor_model.has_native_bf16():
         pytest.skip("this processor has no native bf16")
     exact, quick = (
         CpuBackend().load(facts_of(bert), bert, "CPU", LoadOptions(precision=precision))

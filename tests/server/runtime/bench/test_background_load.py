@@ -10,18 +10,13 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from panope_server.runtime.bench import background_load
 from panope_server.runtime.bench.background_load import BackgroundLoad
+from panope_server.runtime.hardware.usage.processor_time import ProcessorTime
 
 
 def test_the_share_of_others_is_what_neither_the_idle_nor_we_took(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter((10.0, 20.0))
-    # The module's clock alone: loops of servers that other tests share read `time.monotonic` meanwhile.
-    monkeypatch.setattr(background_load, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr(psutil, "cpu_count", lambda: 4)
-    first, second = _times(user=100, idle=900), _times(user=130, idle=905, iowait=5, guest=3)
-    moments = iter((first, second))
-    monkeypatch.setattr(psutil, "cpu_times", lambda: next(moments))
+    moments = iter((ProcessorTime(10.0, 100.0, 4), ProcessorTime(20.0, 130.0, 4)))
+    monkeypatch.setattr(ProcessorTime, "now", lambda: next(moments))
     own = iter((1.0, 1.0, 3.0, 9.0))  # this process's and the other's, before and after
     monkeypatch.setattr(psutil.Process, "cpu_times", lambda _: SimpleNamespace(user=next(own), system=0.0))
     assert BackgroundLoad(os.getpid()).share() == pytest.approx((30 - 10) / 40)
@@ -34,11 +29,6 @@ def test_the_work_of_the_process_that_is_measured_is_no_others() -> None:
         own_before = psutil.Process().cpu_times().user
         assert busy.stdout is not None
         busy.stdout.readline()
-        own = background._now()[2] - background._began[2]
+        own = background._own_seconds() - background._own
         busy.communicate(b"\n")
     assert own - (psutil.Process().cpu_times().user - own_before) > 0.5  # most of its second
-
-
-def _times(**seconds: float) -> tuple[float, ...]:
-    names = psutil.cpu_times()._fields
-    return type(psutil.cpu_times())(*(float(seconds.get(name, 0)) for name in names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -68,6 +69,15 @@ def test_threads_of_workers_sleep_while_they_wait_unless_the_operator_says_other
     set_by_operator: dict[str, str], policy: str
 ) -> None:
     assert child_environment({"PATH": "/bin", **set_by_operator})["OMP_WAIT_POLICY"] == policy
+
+
+def test_threads_of_workers_are_as_many_as_processors_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4, 5, 6})
+    assert child_environment({})["OMP_NUM_THREADS"] == "3"
+    assert child_environment({"OMP_NUM_THREADS": "5"})["OMP_NUM_THREADS"] == "5", "who says a number has it"
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert "OMP_NUM_THREADS" not in child_environment({}), "libraries count right by themselves"
 
 
 class Owner:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import pytest
 
@@ -45,7 +44,7 @@ class Server:
         self.free = free
         self.budget = MemoryBudget(
             self.tenants.get,
-            system=SimpleNamespace(free_bytes=lambda: self.free),  # type: ignore[arg-type]  # a stand-in
+            system_free_bytes=lambda: self.free,
             **limits,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -74,6 +75,13 @@ def test_a_model_that_is_not_divisible_is_refused_as_before() -> None:
 def test_one_device_asked_for_forbids_it() -> None:
     with pytest.raises(PreconditionError):
         Dividing(free_on=free_on(24, 24, 24, 24)).choose([LARGE], LoadConstraints(tensor_parallel=1))
+
+
+def test_a_processor_has_as_many_parts_as_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    here = Dividing(devices=(CPU,), divisor=4)
+    with pytest.raises(PreconditionError, match="has 3 for a model that is divided, not 4"):
+        here.choose([SMALL], LoadConstraints(tensor_parallel=4))
 
 
 def test_a_processor_divides_only_what_is_asked_for() -> None:

@@ -18,7 +18,7 @@ from panope_backends.engines.openvino.encoder_decoder.facts import ENCODER_FILE,
 from panope_backends.engines.openvino.encoder_decoder.load import load_encoder_decoder
 from panope_backends.engines.openvino.encoder_decoder.proof import Array, prove
 from panope_backends.engines.openvino.encoder_decoder.support import encoder_decoder_refusal
-from panope_backends.engines.openvino.paged.load import EXACT
+from panope_backends.engines.openvino.exact import exact_configuration
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.refusals import refused_as
 from panope_backends.engines.torch.encoder_decoder.attention import ATTENTION
@@ -51,7 +51,12 @@ def convert(model: ModelFacts, precision: str, folder: Path, file: Path) -> None
         original = _Original(load_module(model, folder, "fp32", "eager"))
         openvino, _ = import_converter()
         with refused_as("OpenVINO cannot run the converted model"):
-            prove(load_encoder_decoder(openvino, file, EXACT, "fp32"), original, precision, original.padding)
+            prove(
+                load_encoder_decoder(openvino, file, exact_configuration(), "fp32"),
+                original,
+                precision,
+                original.padding,
+            )
 
 
 def _write(model: ModelFacts, precision: str, folder: Path, file: Path, encoder: Path) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 
 from panope_backends.api import AlignableModel, CacheSpec, Head, StepBatch
 from panope_backends.api.step_models.step_batch import Integers
-from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.openvino.encoder_decoder.facts import EncoderDecoderFacts
 from panope_backends.engines.openvino.encoder_decoder.inputs import BLOCK_SIZE, new_cells, step_inputs
 from panope_backends.engines.openvino.encoder_decoder.queries import attention_of
 from panope_backends.engines.openvino.encoder_decoder.sources import Sources
 from panope_backends.errors import PreconditionError
+from panope_backends.host.memory import memory_bytes
 
 Array = np.ndarray[Any, Any]
 

@@ -13,9 +13,10 @@ import torch
 from panope_backends.api import ModelFacts
 from panope_backends.engines.openvino.compress import compress_graph
 from panope_backends.engines.openvino.convert import kept_if_right, save
+from panope_backends.engines.openvino.exact import exact_configuration
 from panope_backends.engines.openvino.paged.export import export
 from panope_backends.engines.openvino.paged.facts import FILE, PagedFacts, write_facts
-from panope_backends.engines.openvino.paged.load import EXACT, load_step_model
+from panope_backends.engines.openvino.paged.load import load_step_model
 from panope_backends.engines.openvino.paged.proof import Array, prove
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.paging import paging_refusal
@@ -59,7 +60,7 @@ def _prove(model: ModelFacts, precision: str, folder: Path, file: Path, facts: P
     openvino, _ = import_converter()
     original = _Original(load_decoder(model, folder, "fp32", "eager"))
     with refused_as("OpenVINO cannot run the converted model"):
-        made = load_step_model(openvino, file, EXACT, precision="fp32", cache_precision="fp32")
+        made = load_step_model(openvino, file, exact_configuration(), precision="fp32", cache_precision="fp32")
         prove(made, original, precision, [layer.window for layer in facts.layers])
 
 

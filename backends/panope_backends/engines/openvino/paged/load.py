@@ -11,9 +11,6 @@ from panope_backends.engines.openvino.paged.geometry import PRECISIONS
 from panope_backends.engines.openvino.paged.markers import page
 from panope_backends.engines.openvino.paged.model import OpenVinoStepModel
 
-#: What the proof of a conversion runs with.
-EXACT: Mapping[str, object] = {"INFERENCE_PRECISION_HINT": "f32"}
-
 
 def load_step_model(
     openvino: Any, file: Path, configuration: Mapping[str, object], *, precision: str, cache_precision: str

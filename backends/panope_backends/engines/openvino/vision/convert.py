@@ -16,6 +16,7 @@ from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import TOLERANCE
 from panope_backends.engines.openvino.compress import LEAST_COSINE, compress_graph
 from panope_backends.engines.openvino.convert import kept_if_right, save
+from panope_backends.engines.openvino.exact import exact_configuration
 from panope_backends.engines.openvino.model import OpenVinoModel, port_name
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.tables import read_tables
@@ -99,7 +100,7 @@ def _run_of(file: Path) -> Run:
     openvino, _ = import_converter()
     core = openvino.Core()
     tables = read_tables(openvino, core, core.read_model(file))
-    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    settings = exact_configuration()
     model = OpenVinoModel(lambda: core.compile_model(file, "CPU", settings), "fp32", tables)
     return lambda arrays: model.run({spec.name: arrays[spec.name] for spec in model.inputs})
 

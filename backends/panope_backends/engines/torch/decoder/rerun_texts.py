@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import CacheSpec, StepBatch
-from panope_backends.engines.host import memory_bytes
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.host.memory import memory_bytes
 
 Array = np.ndarray[Any, Any]
 

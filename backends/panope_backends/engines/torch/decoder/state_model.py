@@ -16,11 +16,11 @@ import torch
 from transformers import DynamicCache
 
 from panope_backends.api import CacheSpec, StepBatch, StepModel
-from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE, vocab_size_of
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.out_of_memory import refusing
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.host.memory import memory_bytes
 
 Array = np.ndarray[Any, Any]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from panope_backends.api import Device
-from panope_backends.engines.host import has_native_bf16, memory_bytes, processor_name
 from panope_backends.engines.torch.devices.rule import DeviceRule
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.errors import PreconditionError
+from panope_backends.host.memory import memory_bytes
+from panope_backends.host.processor_model import has_native_bf16, processor_name
 
 
 class CpuRule(DeviceRule):

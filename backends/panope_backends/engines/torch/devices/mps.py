@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from panope_backends.api import Device
-from panope_backends.engines.host import processor_name
 from panope_backends.engines.torch.devices.build import TorchBuild
 from panope_backends.engines.torch.devices.rule import GpuRule, Lack
 from panope_backends.engines.torch.devices.system import System
 from panope_backends.engines.torch.devices.torch_device import GATHERED, TorchDevice
+from panope_backends.host.processor_model import processor_name
 
 
 class MpsRule(GpuRule):

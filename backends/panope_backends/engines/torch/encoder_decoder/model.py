@@ -11,7 +11,6 @@ import torch
 
 from panope_backends.api import AlignableModel, CacheSpec, Head, SourceSpec, StepBatch
 from panope_backends.api.step_models.step_batch import Integers
-from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.attention import AttentionLayer, flat
 from panope_backends.engines.torch.decoder.loading import vocab_size_of
 from panope_backends.engines.torch.decoder.paged_attention import choose_attention
@@ -26,6 +25,7 @@ from panope_backends.engines.torch.encoder_decoder.sources import SourceStates
 from panope_backends.engines.torch.encoder_decoder.states import EncoderStates, blank_states
 from panope_backends.engines.torch.out_of_memory import refusing, step_within_memory
 from panope_backends.errors import PreconditionError
+from panope_backends.host.memory import memory_bytes
 
 Array = np.ndarray[Any, Any]
 

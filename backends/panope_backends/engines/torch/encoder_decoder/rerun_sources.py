@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import EncoderDecoderModel, StepBatch
-from panope_backends.engines.host import memory_bytes
 from panope_backends.engines.torch.decoder.rerunning import RerunningModel
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.out_of_memory import refusing
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.host.memory import memory_bytes
 
 Array = np.ndarray[Any, Any]
 

@@ -21,6 +21,7 @@ from panope_backends.engines.torch.tensor_parallel.part import PartOptions, load
 from panope_backends.engines.torch.tensor_parallel.peers import Peers
 from panope_backends.engines.torch.tensor_parallel.steps import copy_of, step_of
 from panope_backends.errors import PreconditionError
+from panope_backends.host.processors import usable_processors
 
 Array = np.ndarray[Any, Any]
 
@@ -40,7 +41,7 @@ def load_divided(
         model: what is known of it.
         folder: its files.
         precision: that its weights are brought to.
-        threads: to compute with, of all parts together.
+        threads: to compute with, of all parts together; 0 for one a processor.
         backend: the name of the backend.
         device: of the first part, which this process holds.
         peer_devices: of the others, by the backend's names.
@@ -49,7 +50,7 @@ def load_divided(
         PreconditionError: as `load_part` and `prove_part`, for any of its parts.
     """
     parts = 1 + len(peer_devices)
-    each = max(1, threads // parts) if device.is_host else threads
+    each = max(1, (threads or usable_processors()) // parts) if device.is_host else threads
     meeting = Path(tempfile.mkdtemp(prefix="panope-parts-"))  # only this user may enter it
     store = meeting / "store"
     loads = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from panope_backends.api import LoadedModel
+from panope_backends.host.memory import free_memory_bytes
 
-_MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
 
 
@@ -17,16 +17,12 @@ def memory_for(model: LoadedModel, max_memory_bytes: int) -> int:
 
 
 def memory_at_hand(max_memory_bytes: int) -> int:
-    """Bytes that this process can still allocate of the machine's own memory.
+    """Bytes that this process can still allocate of the machine's own memory, and of its container's.
 
     Args:
         max_memory_bytes: that it may allocate in all; 0 for any.
     """
-    free = _kibibytes(_MEMINFO, "MemAvailable:")
-    if free is None:
-        import psutil  # slow to import, and only needed where /proc is not
-
-        free = int(psutil.virtual_memory().available)
+    free = free_memory_bytes()
     allocated = _kibibytes(_STATUS, "VmData:")
     if max_memory_bytes and allocated is not None:
         free = min(free, max(0, max_memory_bytes - allocated))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from panope_backends.api import Device, ModelFacts, Support
+from panope_backends.host.processors import usable_processors
 from panope_server.runtime.hardware.memory import HOST, place_of
 from panope_server.runtime.hardware.probe import Probe
 
@@ -48,8 +48,8 @@ class Machine:
         return tuple(itertools.islice(itertools.cycle([device, *alike]), places))
 
     def most_parts(self, device: Device) -> int:
-        """Into how many parts a model can be divided there: one a device, and one a core on a processor."""
-        return (os.cpu_count() or 1) if place_of(device) == HOST else 1 + len(self._alike(device))
+        """Into how many parts a model can be divided there: one a device, and one a processor that may be used."""
+        return usable_processors() if place_of(device) == HOST else 1 + len(self._alike(device))
 
     def _alike(self, device: Device) -> list[Device]:
         """The devices that are like one."""

@@ -1,0 +1,1 @@
+"""What this process may use of its machine: processors, memory and instructions, a container's limits included."""
