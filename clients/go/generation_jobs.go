@@ -21,6 +21,26 @@ func (c *Client) SubmitVideo(ctx context.Context, request *panopev1.GenerateVide
 	return response.GetJob(), err
 }
 
+// SubmitInterpolation asks for what InterpolateVideo gives, and returns the job that will make it: content brings the file,
+// piece by piece; there is none where the config has a URL. Nothing is retried.
+func (c *Client) SubmitInterpolation(
+	ctx context.Context, config *panopev1.InterpolateVideoConfig, content iter.Seq[[]byte],
+) (*panopev1.Job, error) {
+	stream, err := c.generationJobs.SubmitInterpolation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sent := func(request *panopev1.InterpolateVideoRequest) *panopev1.SubmitInterpolationRequest {
+		return &panopev1.SubmitInterpolationRequest{Request: request}
+	}
+	first, next := interpolationRequests(config)
+	sendPieces(stream, sent(first), content, func(piece []byte) *panopev1.SubmitInterpolationRequest {
+		return sent(next(piece))
+	})
+	response, err := stream.CloseAndRecv()
+	return response.GetJob(), err
+}
+
 // JobFile sends a file that a job has made, or a part of it, piece by piece, to the end. Nothing is retried; an error is
 // the last that comes.
 func (c *Client) JobFile(

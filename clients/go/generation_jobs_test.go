@@ -2,6 +2,8 @@ package panope_test
 
 import (
 	"context"
+	"io"
+	"slices"
 	"testing"
 
 	"github.com/panope/panope/clients/go/panopev1"
@@ -16,6 +18,23 @@ func (f *fake) SubmitImages(_ context.Context, r *panopev1.SubmitImagesRequest) 
 func (f *fake) SubmitVideo(_ context.Context, r *panopev1.SubmitVideoRequest) (*panopev1.SubmitVideoResponse, error) {
 	f.requests = append(f.requests, r.GetRequest())
 	return &panopev1.SubmitVideoResponse{Job: &panopev1.Job{Id: 7, Kind: "generate_video"}}, nil
+}
+
+func (f *fake) SubmitInterpolation(
+	stream grpc.ClientStreamingServer[panopev1.SubmitInterpolationRequest, panopev1.SubmitInterpolationResponse],
+) error {
+	for {
+		message, err := stream.Recv()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		f.requests = append(f.requests, message.GetRequest())
+	}
+	job := &panopev1.Job{Id: 7, Kind: "interpolate_video"}
+	return stream.SendAndClose(&panopev1.SubmitInterpolationResponse{Job: job})
 }
 
 func (f *fake) ReadJobFile(r *panopev1.ReadJobFileRequest, stream grpc.ServerStreamingServer[panopev1.ReadJobFileResponse]) error {
@@ -46,6 +65,17 @@ func TestGenerationsAreAskedForAsJobsAndTheirFilesRead(t *testing.T) {
 	}
 	if got := f.requests[1].(*panopev1.GenerateVideoRequest).GetPrompt(); got != "a fox" {
 		t.Errorf("asked for %q", got)
+	}
+	config := &panopev1.InterpolateVideoConfig{Model: model, Factor: 4}
+	smooth, err := client.SubmitInterpolation(t.Context(), config, slices.Values([][]byte{[]byte("a "), []byte("film")}))
+	if err != nil || smooth.GetKind() != "interpolate_video" {
+		t.Fatalf("got %v, %v", smooth, err)
+	}
+	if got := f.requests[2].(*panopev1.InterpolateVideoRequest).GetConfig().GetFactor(); got != 4 {
+		t.Errorf("asked for factor %d", got)
+	}
+	if got := string(f.requests[4].(*panopev1.InterpolateVideoRequest).GetContent()); got != "film" {
+		t.Errorf("sent %q last", got)
 	}
 	content := ""
 	for piece, err := range client.JobFile(t.Context(), &panopev1.ReadJobFileRequest{Id: 7, Name: "0.mp4"}) {

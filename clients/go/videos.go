@@ -26,10 +26,7 @@ func (c *Client) GenerateVideo(
 func (c *Client) InterpolateVideo(
 	ctx context.Context, config *panopev1.InterpolateVideoConfig, content iter.Seq[[]byte],
 ) iter.Seq2[*panopev1.InterpolateVideoResponse, error] {
-	first := &panopev1.InterpolateVideoRequest{Message: &panopev1.InterpolateVideoRequest_Config{Config: config}}
-	next := func(piece []byte) *panopev1.InterpolateVideoRequest {
-		return &panopev1.InterpolateVideoRequest{Message: &panopev1.InterpolateVideoRequest_Content{Content: piece}}
-	}
+	first, next := interpolationRequests(config)
 	open := func(ctx context.Context) (grpc.ServerStreamingClient[panopev1.InterpolateVideoResponse], error) {
 		stream, err := c.video.InterpolateVideo(ctx)
 		if err != nil {
@@ -39,6 +36,16 @@ func (c *Client) InterpolateVideo(
 		return stream, nil
 	}
 	return responses(ctx, open, func(r *panopev1.InterpolateVideoResponse) bool { return r.GetVideo() != nil })
+}
+
+// interpolationRequests has the first request of a video that gets more frames, and makes those of its pieces.
+func interpolationRequests(
+	config *panopev1.InterpolateVideoConfig,
+) (*panopev1.InterpolateVideoRequest, func([]byte) *panopev1.InterpolateVideoRequest) {
+	first := &panopev1.InterpolateVideoRequest{Message: &panopev1.InterpolateVideoRequest_Config{Config: config}}
+	return first, func(piece []byte) *panopev1.InterpolateVideoRequest {
+		return &panopev1.InterpolateVideoRequest{Message: &panopev1.InterpolateVideoRequest_Content{Content: piece}}
+	}
 }
 
 // ClassifyVideo says which of a model's labels fit a video, the highest score first.

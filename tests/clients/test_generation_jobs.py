@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,23 @@ async def test_images_and_videos_are_asked_for_as_jobs(client: Any, fake: Any) -
     job = await client.submit_video("a fox", "acme/filmer", frames=5, format="webm", priority="low")
     assert job.kind == "generate_video"
     assert fake.requests[-1].request.frames == 5
+
+
+async def test_a_video_that_gets_more_frames_by_a_job_goes_out_in_pieces(
+    client: Any, fake: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "in.mp4").write_bytes(bytes(300 << 10))
+    asked = {"factor": 4, "idempotency_key": "once", "priority": "low"}
+    job = await client.submit_interpolation(tmp_path / "in.mp4", "acme/rife", **asked)
+    assert (job.id, job.kind) == (7, "interpolate_video")
+    first, *pieces = fake.requests
+    assert (first.config.model, first.config.factor) == ("acme/rife", 4)
+    assert [len(piece.content) for piece in pieces] == [256 << 10, 44 << 10]
+    assert fake.metadata[0].get("idempotency-key") == "once"
+    await client.submit_interpolation("https://example.org/in.mp4", "acme/rife")
+    assert fake.requests[-1].config.uri == "https://example.org/in.mp4"
+    with pytest.raises(InvalidArgumentError, match="there is no file"):
+        await client.submit_interpolation(tmp_path / "no.mp4", "acme/rife")
 
 
 async def test_a_request_has_a_name_where_its_caller_gives_one(client: Any, fake: Any) -> None:

@@ -205,6 +205,98 @@ func (x *SubmitVideoResponse) GetJob() *Job {
 	return nil
 }
 
+// A part of a request to make frames between those of a video later.
+type SubmitInterpolationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first has `config`, those that follow bring the file. Required.
+	Request       *InterpolateVideoRequest `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitInterpolationRequest) Reset() {
+	*x = SubmitInterpolationRequest{}
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitInterpolationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitInterpolationRequest) ProtoMessage() {}
+
+func (x *SubmitInterpolationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitInterpolationRequest.ProtoReflect.Descriptor instead.
+func (*SubmitInterpolationRequest) Descriptor() ([]byte, []int) {
+	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SubmitInterpolationRequest) GetRequest() *InterpolateVideoRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// The job that will make them.
+type SubmitInterpolationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Queued.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitInterpolationResponse) Reset() {
+	*x = SubmitInterpolationResponse{}
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitInterpolationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitInterpolationResponse) ProtoMessage() {}
+
+func (x *SubmitInterpolationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitInterpolationResponse.ProtoReflect.Descriptor instead.
+func (*SubmitInterpolationResponse) Descriptor() ([]byte, []int) {
+	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SubmitInterpolationResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
 // Which file to send.
 type ReadJobFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -222,7 +314,7 @@ type ReadJobFileRequest struct {
 
 func (x *ReadJobFileRequest) Reset() {
 	*x = ReadJobFileRequest{}
-	mi := &file_panope_v1_generation_job_service_proto_msgTypes[4]
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -234,7 +326,7 @@ func (x *ReadJobFileRequest) String() string {
 func (*ReadJobFileRequest) ProtoMessage() {}
 
 func (x *ReadJobFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generation_job_service_proto_msgTypes[4]
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -247,7 +339,7 @@ func (x *ReadJobFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadJobFileRequest.ProtoReflect.Descriptor instead.
 func (*ReadJobFileRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{4}
+	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ReadJobFileRequest) GetId() uint64 {
@@ -291,7 +383,7 @@ type ReadJobFileResponse struct {
 
 func (x *ReadJobFileResponse) Reset() {
 	*x = ReadJobFileResponse{}
-	mi := &file_panope_v1_generation_job_service_proto_msgTypes[5]
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -303,7 +395,7 @@ func (x *ReadJobFileResponse) String() string {
 func (*ReadJobFileResponse) ProtoMessage() {}
 
 func (x *ReadJobFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generation_job_service_proto_msgTypes[5]
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -316,7 +408,7 @@ func (x *ReadJobFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadJobFileResponse.ProtoReflect.Descriptor instead.
 func (*ReadJobFileResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{5}
+	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReadJobFileResponse) GetContent() []byte {
@@ -344,7 +436,7 @@ type DeleteJobFilesRequest struct {
 
 func (x *DeleteJobFilesRequest) Reset() {
 	*x = DeleteJobFilesRequest{}
-	mi := &file_panope_v1_generation_job_service_proto_msgTypes[6]
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -356,7 +448,7 @@ func (x *DeleteJobFilesRequest) String() string {
 func (*DeleteJobFilesRequest) ProtoMessage() {}
 
 func (x *DeleteJobFilesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generation_job_service_proto_msgTypes[6]
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -369,7 +461,7 @@ func (x *DeleteJobFilesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobFilesRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobFilesRequest) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{6}
+	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteJobFilesRequest) GetId() uint64 {
@@ -390,7 +482,7 @@ type DeleteJobFilesResponse struct {
 
 func (x *DeleteJobFilesResponse) Reset() {
 	*x = DeleteJobFilesResponse{}
-	mi := &file_panope_v1_generation_job_service_proto_msgTypes[7]
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -402,7 +494,7 @@ func (x *DeleteJobFilesResponse) String() string {
 func (*DeleteJobFilesResponse) ProtoMessage() {}
 
 func (x *DeleteJobFilesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_panope_v1_generation_job_service_proto_msgTypes[7]
+	mi := &file_panope_v1_generation_job_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -415,7 +507,7 @@ func (x *DeleteJobFilesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobFilesResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobFilesResponse) Descriptor() ([]byte, []int) {
-	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{7}
+	return file_panope_v1_generation_job_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteJobFilesResponse) GetJob() *Job {
@@ -437,6 +529,10 @@ const file_panope_v1_generation_job_service_proto_rawDesc = "" +
 	"\x12SubmitVideoRequest\x129\n" +
 	"\arequest\x18\x01 \x01(\v2\x1f.panope.v1.GenerateVideoRequestR\arequest\"7\n" +
 	"\x13SubmitVideoResponse\x12 \n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"Z\n" +
+	"\x1aSubmitInterpolationRequest\x12<\n" +
+	"\arequest\x18\x01 \x01(\v2\".panope.v1.InterpolateVideoRequestR\arequest\"?\n" +
+	"\x1bSubmitInterpolationResponse\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job\"f\n" +
 	"\x12ReadJobFileRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
@@ -449,10 +545,11 @@ const file_panope_v1_generation_job_service_proto_rawDesc = "" +
 	"\x15DeleteJobFilesRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\":\n" +
 	"\x16DeleteJobFilesResponse\x12 \n" +
-	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job2\xdc\x02\n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.panope.v1.JobR\x03job2\xc4\x03\n" +
 	"\x14GenerationJobService\x12O\n" +
 	"\fSubmitImages\x12\x1e.panope.v1.SubmitImagesRequest\x1a\x1f.panope.v1.SubmitImagesResponse\x12L\n" +
-	"\vSubmitVideo\x12\x1d.panope.v1.SubmitVideoRequest\x1a\x1e.panope.v1.SubmitVideoResponse\x12N\n" +
+	"\vSubmitVideo\x12\x1d.panope.v1.SubmitVideoRequest\x1a\x1e.panope.v1.SubmitVideoResponse\x12f\n" +
+	"\x13SubmitInterpolation\x12%.panope.v1.SubmitInterpolationRequest\x1a&.panope.v1.SubmitInterpolationResponse(\x01\x12N\n" +
 	"\vReadJobFile\x12\x1d.panope.v1.ReadJobFileRequest\x1a\x1e.panope.v1.ReadJobFileResponse0\x01\x12U\n" +
 	"\x0eDeleteJobFiles\x12 .panope.v1.DeleteJobFilesRequest\x1a!.panope.v1.DeleteJobFilesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3"
 
@@ -468,41 +565,48 @@ func file_panope_v1_generation_job_service_proto_rawDescGZIP() []byte {
 	return file_panope_v1_generation_job_service_proto_rawDescData
 }
 
-var file_panope_v1_generation_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_panope_v1_generation_job_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_panope_v1_generation_job_service_proto_goTypes = []any{
-	(*SubmitImagesRequest)(nil),    // 0: panope.v1.SubmitImagesRequest
-	(*SubmitImagesResponse)(nil),   // 1: panope.v1.SubmitImagesResponse
-	(*SubmitVideoRequest)(nil),     // 2: panope.v1.SubmitVideoRequest
-	(*SubmitVideoResponse)(nil),    // 3: panope.v1.SubmitVideoResponse
-	(*ReadJobFileRequest)(nil),     // 4: panope.v1.ReadJobFileRequest
-	(*ReadJobFileResponse)(nil),    // 5: panope.v1.ReadJobFileResponse
-	(*DeleteJobFilesRequest)(nil),  // 6: panope.v1.DeleteJobFilesRequest
-	(*DeleteJobFilesResponse)(nil), // 7: panope.v1.DeleteJobFilesResponse
-	(*GenerateImagesRequest)(nil),  // 8: panope.v1.GenerateImagesRequest
-	(*Job)(nil),                    // 9: panope.v1.Job
-	(*GenerateVideoRequest)(nil),   // 10: panope.v1.GenerateVideoRequest
-	(*JobFile)(nil),                // 11: panope.v1.JobFile
+	(*SubmitImagesRequest)(nil),         // 0: panope.v1.SubmitImagesRequest
+	(*SubmitImagesResponse)(nil),        // 1: panope.v1.SubmitImagesResponse
+	(*SubmitVideoRequest)(nil),          // 2: panope.v1.SubmitVideoRequest
+	(*SubmitVideoResponse)(nil),         // 3: panope.v1.SubmitVideoResponse
+	(*SubmitInterpolationRequest)(nil),  // 4: panope.v1.SubmitInterpolationRequest
+	(*SubmitInterpolationResponse)(nil), // 5: panope.v1.SubmitInterpolationResponse
+	(*ReadJobFileRequest)(nil),          // 6: panope.v1.ReadJobFileRequest
+	(*ReadJobFileResponse)(nil),         // 7: panope.v1.ReadJobFileResponse
+	(*DeleteJobFilesRequest)(nil),       // 8: panope.v1.DeleteJobFilesRequest
+	(*DeleteJobFilesResponse)(nil),      // 9: panope.v1.DeleteJobFilesResponse
+	(*GenerateImagesRequest)(nil),       // 10: panope.v1.GenerateImagesRequest
+	(*Job)(nil),                         // 11: panope.v1.Job
+	(*GenerateVideoRequest)(nil),        // 12: panope.v1.GenerateVideoRequest
+	(*InterpolateVideoRequest)(nil),     // 13: panope.v1.InterpolateVideoRequest
+	(*JobFile)(nil),                     // 14: panope.v1.JobFile
 }
 var file_panope_v1_generation_job_service_proto_depIdxs = []int32{
-	8,  // 0: panope.v1.SubmitImagesRequest.request:type_name -> panope.v1.GenerateImagesRequest
-	9,  // 1: panope.v1.SubmitImagesResponse.job:type_name -> panope.v1.Job
-	10, // 2: panope.v1.SubmitVideoRequest.request:type_name -> panope.v1.GenerateVideoRequest
-	9,  // 3: panope.v1.SubmitVideoResponse.job:type_name -> panope.v1.Job
-	11, // 4: panope.v1.ReadJobFileResponse.file:type_name -> panope.v1.JobFile
-	9,  // 5: panope.v1.DeleteJobFilesResponse.job:type_name -> panope.v1.Job
-	0,  // 6: panope.v1.GenerationJobService.SubmitImages:input_type -> panope.v1.SubmitImagesRequest
-	2,  // 7: panope.v1.GenerationJobService.SubmitVideo:input_type -> panope.v1.SubmitVideoRequest
-	4,  // 8: panope.v1.GenerationJobService.ReadJobFile:input_type -> panope.v1.ReadJobFileRequest
-	6,  // 9: panope.v1.GenerationJobService.DeleteJobFiles:input_type -> panope.v1.DeleteJobFilesRequest
-	1,  // 10: panope.v1.GenerationJobService.SubmitImages:output_type -> panope.v1.SubmitImagesResponse
-	3,  // 11: panope.v1.GenerationJobService.SubmitVideo:output_type -> panope.v1.SubmitVideoResponse
-	5,  // 12: panope.v1.GenerationJobService.ReadJobFile:output_type -> panope.v1.ReadJobFileResponse
-	7,  // 13: panope.v1.GenerationJobService.DeleteJobFiles:output_type -> panope.v1.DeleteJobFilesResponse
-	10, // [10:14] is the sub-list for method output_type
-	6,  // [6:10] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	10, // 0: panope.v1.SubmitImagesRequest.request:type_name -> panope.v1.GenerateImagesRequest
+	11, // 1: panope.v1.SubmitImagesResponse.job:type_name -> panope.v1.Job
+	12, // 2: panope.v1.SubmitVideoRequest.request:type_name -> panope.v1.GenerateVideoRequest
+	11, // 3: panope.v1.SubmitVideoResponse.job:type_name -> panope.v1.Job
+	13, // 4: panope.v1.SubmitInterpolationRequest.request:type_name -> panope.v1.InterpolateVideoRequest
+	11, // 5: panope.v1.SubmitInterpolationResponse.job:type_name -> panope.v1.Job
+	14, // 6: panope.v1.ReadJobFileResponse.file:type_name -> panope.v1.JobFile
+	11, // 7: panope.v1.DeleteJobFilesResponse.job:type_name -> panope.v1.Job
+	0,  // 8: panope.v1.GenerationJobService.SubmitImages:input_type -> panope.v1.SubmitImagesRequest
+	2,  // 9: panope.v1.GenerationJobService.SubmitVideo:input_type -> panope.v1.SubmitVideoRequest
+	4,  // 10: panope.v1.GenerationJobService.SubmitInterpolation:input_type -> panope.v1.SubmitInterpolationRequest
+	6,  // 11: panope.v1.GenerationJobService.ReadJobFile:input_type -> panope.v1.ReadJobFileRequest
+	8,  // 12: panope.v1.GenerationJobService.DeleteJobFiles:input_type -> panope.v1.DeleteJobFilesRequest
+	1,  // 13: panope.v1.GenerationJobService.SubmitImages:output_type -> panope.v1.SubmitImagesResponse
+	3,  // 14: panope.v1.GenerationJobService.SubmitVideo:output_type -> panope.v1.SubmitVideoResponse
+	5,  // 15: panope.v1.GenerationJobService.SubmitInterpolation:output_type -> panope.v1.SubmitInterpolationResponse
+	7,  // 16: panope.v1.GenerationJobService.ReadJobFile:output_type -> panope.v1.ReadJobFileResponse
+	9,  // 17: panope.v1.GenerationJobService.DeleteJobFiles:output_type -> panope.v1.DeleteJobFilesResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_panope_v1_generation_job_service_proto_init() }
@@ -519,7 +623,7 @@ func file_panope_v1_generation_job_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_panope_v1_generation_job_service_proto_rawDesc), len(file_panope_v1_generation_job_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,17 +19,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	GenerationJobService_SubmitImages_FullMethodName   = "/panope.v1.GenerationJobService/SubmitImages"
-	GenerationJobService_SubmitVideo_FullMethodName    = "/panope.v1.GenerationJobService/SubmitVideo"
-	GenerationJobService_ReadJobFile_FullMethodName    = "/panope.v1.GenerationJobService/ReadJobFile"
-	GenerationJobService_DeleteJobFiles_FullMethodName = "/panope.v1.GenerationJobService/DeleteJobFiles"
+	GenerationJobService_SubmitImages_FullMethodName        = "/panope.v1.GenerationJobService/SubmitImages"
+	GenerationJobService_SubmitVideo_FullMethodName         = "/panope.v1.GenerationJobService/SubmitVideo"
+	GenerationJobService_SubmitInterpolation_FullMethodName = "/panope.v1.GenerationJobService/SubmitInterpolation"
+	GenerationJobService_ReadJobFile_FullMethodName         = "/panope.v1.GenerationJobService/ReadJobFile"
+	GenerationJobService_DeleteJobFiles_FullMethodName      = "/panope.v1.GenerationJobService/DeleteJobFiles"
 )
 
 // GenerationJobServiceClient is the client API for GenerationJobService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
+// Generates images and videos, and makes frames between those of a video, by jobs: the answer comes at once and names a job, which JobService tells of, watches and
 // cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
 //
 // A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
@@ -44,6 +45,10 @@ type GenerationJobServiceClient interface {
 	// Accepts what VideoService.GenerateVideo would do. The job's file is the video, `0.mp4` or `0.webm`. Errors: as
 	// SubmitImages.
 	SubmitVideo(ctx context.Context, in *SubmitVideoRequest, opts ...grpc.CallOption) (*SubmitVideoResponse, error)
+	// Accepts what VideoService.InterpolateVideo would do, by the same messages: how, and then the file in pieces. The answer
+	// comes when the caller has half-closed the stream. The job's file is the new video, `0.mp4` or `0.webm`. Errors: as
+	// SubmitImages; what the file holds is seen when the job runs.
+	SubmitInterpolation(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SubmitInterpolationRequest, SubmitInterpolationResponse], error)
 	// Sends a file that a job has made, or a part of it, piece by piece.
 	//
 	// Errors: NOT_FOUND for an unknown job or file, and for files that have expired (`job_files_expired`),
@@ -83,9 +88,22 @@ func (c *generationJobServiceClient) SubmitVideo(ctx context.Context, in *Submit
 	return out, nil
 }
 
+func (c *generationJobServiceClient) SubmitInterpolation(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SubmitInterpolationRequest, SubmitInterpolationResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GenerationJobService_ServiceDesc.Streams[0], GenerationJobService_SubmitInterpolation_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SubmitInterpolationRequest, SubmitInterpolationResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GenerationJobService_SubmitInterpolationClient = grpc.ClientStreamingClient[SubmitInterpolationRequest, SubmitInterpolationResponse]
+
 func (c *generationJobServiceClient) ReadJobFile(ctx context.Context, in *ReadJobFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadJobFileResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &GenerationJobService_ServiceDesc.Streams[0], GenerationJobService_ReadJobFile_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &GenerationJobService_ServiceDesc.Streams[1], GenerationJobService_ReadJobFile_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +134,7 @@ func (c *generationJobServiceClient) DeleteJobFiles(ctx context.Context, in *Del
 // All implementations must embed UnimplementedGenerationJobServiceServer
 // for forward compatibility.
 //
-// Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
+// Generates images and videos, and makes frames between those of a video, by jobs: the answer comes at once and names a job, which JobService tells of, watches and
 // cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
 //
 // A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
@@ -131,6 +149,10 @@ type GenerationJobServiceServer interface {
 	// Accepts what VideoService.GenerateVideo would do. The job's file is the video, `0.mp4` or `0.webm`. Errors: as
 	// SubmitImages.
 	SubmitVideo(context.Context, *SubmitVideoRequest) (*SubmitVideoResponse, error)
+	// Accepts what VideoService.InterpolateVideo would do, by the same messages: how, and then the file in pieces. The answer
+	// comes when the caller has half-closed the stream. The job's file is the new video, `0.mp4` or `0.webm`. Errors: as
+	// SubmitImages; what the file holds is seen when the job runs.
+	SubmitInterpolation(grpc.ClientStreamingServer[SubmitInterpolationRequest, SubmitInterpolationResponse]) error
 	// Sends a file that a job has made, or a part of it, piece by piece.
 	//
 	// Errors: NOT_FOUND for an unknown job or file, and for files that have expired (`job_files_expired`),
@@ -155,6 +177,9 @@ func (UnimplementedGenerationJobServiceServer) SubmitImages(context.Context, *Su
 }
 func (UnimplementedGenerationJobServiceServer) SubmitVideo(context.Context, *SubmitVideoRequest) (*SubmitVideoResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SubmitVideo not implemented")
+}
+func (UnimplementedGenerationJobServiceServer) SubmitInterpolation(grpc.ClientStreamingServer[SubmitInterpolationRequest, SubmitInterpolationResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method SubmitInterpolation not implemented")
 }
 func (UnimplementedGenerationJobServiceServer) ReadJobFile(*ReadJobFileRequest, grpc.ServerStreamingServer[ReadJobFileResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method ReadJobFile not implemented")
@@ -219,6 +244,13 @@ func _GenerationJobService_SubmitVideo_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GenerationJobService_SubmitInterpolation_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(GenerationJobServiceServer).SubmitInterpolation(&grpc.GenericServerStream[SubmitInterpolationRequest, SubmitInterpolationResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GenerationJobService_SubmitInterpolationServer = grpc.ClientStreamingServer[SubmitInterpolationRequest, SubmitInterpolationResponse]
+
 func _GenerationJobService_ReadJobFile_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(ReadJobFileRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -269,6 +301,11 @@ var GenerationJobService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "SubmitInterpolation",
+			Handler:       _GenerationJobService_SubmitInterpolation_Handler,
+			ClientStreams: true,
+		},
 		{
 			StreamName:    "ReadJobFile",
 			Handler:       _GenerationJobService_ReadJobFile_Handler,

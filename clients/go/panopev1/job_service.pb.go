@@ -96,8 +96,8 @@ type Job struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique in this registry.
 	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize`, `share`, `generate_images` or
-	// `generate_video`.
+	// What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize`, `share`, `generate_images`,
+	// `generate_video` or `interpolate_video`.
 	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Where it is in its life.
 	Status Job_Status `protobuf:"varint,3,opt,name=status,proto3,enum=panope.v1.Job_Status" json:"status,omitempty"`
@@ -315,7 +315,7 @@ type JobFile struct {
 	Width uint32 `protobuf:"varint,5,opt,name=width,proto3" json:"width,omitempty"`
 	// In pixels.
 	Height uint32 `protobuf:"varint,6,opt,name=height,proto3" json:"height,omitempty"`
-	// By which the same request generates it again.
+	// By which the same request generates it again; 0 for what was not drawn.
 	Seed uint64 `protobuf:"varint,7,opt,name=seed,proto3" json:"seed,omitempty"`
 	// Whether the model's safety checker took offence; the image is black.
 	Flagged bool `protobuf:"varint,8,opt,name=flagged,proto3" json:"flagged,omitempty"`
@@ -323,8 +323,10 @@ type JobFile struct {
 	Frames uint32 `protobuf:"varint,9,opt,name=frames,proto3" json:"frames,omitempty"`
 	// Of a video: how many are shown in a second.
 	FramesPerSecond float64 `protobuf:"fixed64,10,opt,name=frames_per_second,json=framesPerSecond,proto3" json:"frames_per_second,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Of a video: whether it has sound.
+	HasAudio      bool `protobuf:"varint,11,opt,name=has_audio,json=hasAudio,proto3" json:"has_audio,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobFile) Reset() {
@@ -425,6 +427,13 @@ func (x *JobFile) GetFramesPerSecond() float64 {
 		return x.FramesPerSecond
 	}
 	return 0
+}
+
+func (x *JobFile) GetHasAudio() bool {
+	if x != nil {
+		return x.HasAudio
+	}
+	return false
 }
 
 // How far a job is.
@@ -1172,7 +1181,7 @@ const file_panope_v1_job_service_proto_rawDesc = "" +
 	"\x0eSTATUS_RUNNING\x10\x03\x12\x14\n" +
 	"\x10STATUS_SUCCEEDED\x10\x04\x12\x11\n" +
 	"\rSTATUS_FAILED\x10\x05\x12\x14\n" +
-	"\x10STATUS_CANCELLED\x10\x06\"\x93\x02\n" +
+	"\x10STATUS_CANCELLED\x10\x06\"\xb0\x02\n" +
 	"\aJobFile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -1186,7 +1195,8 @@ const file_panope_v1_job_service_proto_rawDesc = "" +
 	"\aflagged\x18\b \x01(\bR\aflagged\x12\x16\n" +
 	"\x06frames\x18\t \x01(\rR\x06frames\x12*\n" +
 	"\x11frames_per_second\x18\n" +
-	" \x01(\x01R\x0fframesPerSecond\"\x93\x01\n" +
+	" \x01(\x01R\x0fframesPerSecond\x12\x1b\n" +
+	"\thas_audio\x18\v \x01(\bR\bhasAudio\"\x93\x01\n" +
 	"\vJobProgress\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\x04R\x04done\x12\x14\n" +

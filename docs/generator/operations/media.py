@@ -83,6 +83,9 @@ METHODS: Mapping[str, Operation] = {
     "GenerationJobService.SubmitVideo": Operation(
         AcceptedJson, VideoGenerationBody, status=202, waits=True, makes_job=True
     ),
+    "GenerationJobService.SubmitInterpolation": Operation(
+        AcceptedJson, VideoInterpolationForm, body_media=FORM, status=202, waits=True, makes_job=True
+    ),
     "OpenAiVideoService.CreateVideo": Operation(
         videos.VideoJson, videos.VideoForm, body_media=FORM, waits=True, makes_job=True
     ),

@@ -20,7 +20,10 @@ GENERATE_IMAGES = "generate_images"
 GENERATE_VIDEO = "generate_video"
 """Generates a video by a text, for a caller."""
 
-GENERATION = (GENERATE_IMAGES, GENERATE_VIDEO)
+INTERPOLATE_VIDEO = "interpolate_video"
+"""Makes frames between those of a video, for a caller."""
+
+GENERATION = (GENERATE_IMAGES, GENERATE_VIDEO, INTERPOLATE_VIDEO)
 """Those that servers run, which have the models."""
 
 KINDS = (REPO_SYNC, ARTIFACT_DOWNLOAD, BUILD_ENGINE, QUANTIZE, SHARE, *GENERATION)

@@ -27,7 +27,7 @@ from panope_server.pipeline.concurrency import Concurrency
 from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
-from panope_server.pipeline.fetch_media import FetchMedia
+from panope_server.pipeline.fetch_media import FetchMedia, ReadDataUrls
 from panope_server.pipeline.hardware import Hardware as HardwareStep
 from panope_server.pipeline.hardware import KnownHardware
 from panope_server.pipeline.prioritize import Prioritize
@@ -231,7 +231,8 @@ def _front_steps(
     """The steps that a call passes before it is accepted as a job: it passes all of them when it runs."""
     validate = Validate(settings.limits, media.check)
     directory = AuthorizedDirectory(models.call_directory, Visibility(models.call_directory))
-    return [validate, Resolve(directory), Authorise(authenticator), KnownHardware(models.known_devices)]
+    held = ReadDataUrls(settings.limits.media, validate.check)
+    return [validate, Resolve(directory), Authorise(authenticator), KnownHardware(models.known_devices), held]
 
 
 def _dependencies(

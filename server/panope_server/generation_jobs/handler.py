@@ -20,7 +20,7 @@ from panope_registry.tables.columns import now
 from panope_server.access.principal import set_principal
 from panope_server.generation_jobs.callers import Keys, known_again
 from panope_server.generation_jobs.inputs import FOR_EVER, file_names, joined, task_of_kind
-from panope_server.generation_jobs.results import ResultWriter, steps_of
+from panope_server.generation_jobs.results import ResultWriter, progress_of, unit_of
 from panope_server.observability import request_id
 from panope_server.pipeline.call import NO_STORE, Call
 from panope_server.runtime.async_registry.threads import call_store
@@ -84,7 +84,7 @@ class GenerationHandler:
         folder = self._files.folder_of(job)
         call = self._call_of(job, await call_store(_read, job, folder))
         request_id.current.set(call.request_id)
-        context.progress("generate", unit="steps")
+        context.progress("generate", unit=unit_of(call.input))
         try:
             return await self._generate(context, call, folder)
         except (CapacityError, LoadingError, ShuttingDownError) as error:
@@ -96,8 +96,8 @@ class GenerationHandler:
         try:
             async with self._pipeline.stream(call) as parts:
                 async for part in parts:
-                    if (steps := steps_of(call.input, part)) is not None:
-                        context.progress("generate", *steps, unit="steps")
+                    if (told := progress_of(call.input, part)) is not None:
+                        context.progress("generate", *told, unit=unit_of(call.input))
                     else:
                         await call_store(writer.put, part)
             files = await call_store(writer.finish)

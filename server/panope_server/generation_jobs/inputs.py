@@ -10,12 +10,16 @@ from typing import Any
 
 import msgspec
 
-from panope_registry.jobs.kinds import GENERATE_IMAGES, GENERATE_VIDEO
+from panope_registry.jobs.kinds import GENERATE_IMAGES, GENERATE_VIDEO, INTERPOLATE_VIDEO
 from panope_server.tasks.catalog import task_named
 from panope_server.tasks.task import Input
 from panope_server.tasks.vision.images import Image
 
-KINDS: Mapping[str, str] = {"image-generation": GENERATE_IMAGES, "video-generation": GENERATE_VIDEO}
+KINDS: Mapping[str, str] = {
+    "image-generation": GENERATE_IMAGES,
+    "video-generation": GENERATE_VIDEO,
+    "frame-interpolation": INTERPOLATE_VIDEO,
+}
 """The kind of job by its task."""
 
 FOR_EVER = -1.0
@@ -30,13 +34,16 @@ def task_of_kind(kind: str) -> str:
 
 
 def split(task_input: Input) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The input's values, and the contents of its images by the names of their fields."""
+    """The input's values, and the contents of its images and videos by the names of their fields."""
     values: dict[str, Any] = {}
     files: dict[str, bytes] = {}
     for name, value in _fields_of(task_input):
         if isinstance(value, Image) and not value.url:
             files[name] = value.content or value.data_url.encode()
             values[name] = {"file": "content" if value.content else "data_url"}
+        elif isinstance(value, bytes) and value:
+            files[name] = value
+            values[name] = {"file": "bytes"}
         else:
             values[name] = msgspec.to_builtins(value)
     return values, files
@@ -63,16 +70,20 @@ def joined(kind: str, values: Mapping[str, Any], folder: Path) -> Input:
     """
     task = task_named(task_of_kind(kind))
     assert task is not None, "the kinds are of tasks that there are"
-    plain, images = dict(values), {}
-    for name, value in values.items():
-        if isinstance(value, Mapping) and "file" in value:
-            content = (folder / name).read_bytes()
-            images[name] = Image(content=content) if value["file"] == "content" else Image(data_url=content.decode())
-            del plain[name]
-    task_input: Input = msgspec.convert(plain, task.input_type)
-    for name, image in images.items():
-        setattr(task_input, name, image)
+    media = {name: _media(values[name]["file"], (folder / name).read_bytes()) for name in file_names(values)}
+    plain = {name: value for name, value in values.items() if name not in media}
+    required = {name: "" for name, value in media.items() if isinstance(value, bytes)}
+    task_input: Input = msgspec.convert(plain | required, task.input_type)
+    for name, value in media.items():
+        setattr(task_input, name, value)
     return task_input
+
+
+def _media(kind: str, content: bytes) -> Image | bytes:
+    """What a file of an input is there, which `split` calls `kind`."""
+    if kind == "bytes":
+        return content
+    return Image(content=content) if kind == "content" else Image(data_url=content.decode())
 
 
 def file_names(values: Mapping[str, Any]) -> list[str]:

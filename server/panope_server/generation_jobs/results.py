@@ -1,4 +1,4 @@
-"""What comes of a job: the parts of an answer become files, and steps its progress."""
+"""What comes of a job: the parts of an answer become files, and steps or frames its progress."""
 
 from __future__ import annotations
 
@@ -8,12 +8,26 @@ from typing import Any
 
 from panope_registry.job_files import FileWriter, JobFile
 from panope_server.tasks.task import Input, Output
+from panope_server.tasks.vision.frame_interpolation import FrameInterpolationInput, FrameInterpolationOutput
 from panope_server.tasks.vision.image_generation import GeneratedImage, ImageGenerationInput, ImageGenerationOutput
-from panope_server.tasks.vision.video_generation import MEDIA_TYPES, Video, VideoGenerationInput, VideoGenerationOutput
+from panope_server.tasks.vision.video_generation import (
+    MEDIA_TYPES,
+    Video,
+    VideoFormat,
+    VideoGenerationInput,
+    VideoGenerationOutput,
+)
 
 
-def steps_of(task_input: Input, part: Output) -> tuple[int, int] | None:
-    """The steps that are done and all of them; None for a part that tells of no step."""
+def unit_of(task_input: Input) -> str:
+    """What is counted while an input's job runs."""
+    return "frames" if isinstance(task_input, FrameInterpolationInput) else "steps"
+
+
+def progress_of(task_input: Input, part: Output) -> tuple[int, int] | None:
+    """How much is done and all of it, 0 while unknown; None for a part that tells of neither."""
+    if isinstance(part, FrameInterpolationOutput):
+        return None if part.progress is None else (part.progress.frames, part.progress.total_frames)
     if not isinstance(part, ImageGenerationOutput | VideoGenerationOutput) or part.progress is None:
         return None
     told = part.progress
@@ -40,23 +54,14 @@ class ResultWriter:
         if isinstance(part, ImageGenerationOutput):
             for image in part.images:
                 self._put_image(image)
-        elif isinstance(part, VideoGenerationOutput) and part.video is not None:
+        elif isinstance(part, VideoGenerationOutput | FrameInterpolationOutput) and part.video is not None:
             self._put_piece(part.video)
 
     def finish(self) -> list[JobFile]:
         """Gives the last file its name; all files, in their order."""
         if self._video is not None:
             writer, video = self._video
-            assert isinstance(self._input, VideoGenerationInput)
-            self._finish(
-                writer,
-                MEDIA_TYPES[self._input.output_format],
-                width=video.width,
-                height=video.height,
-                frames=video.frames,
-                frames_per_second=video.frames_per_second,
-                seed=video.seed,
-            )
+            self._finish(writer, MEDIA_TYPES[self._video_format], **self._facts_of(video))
         return self._files
 
     def close(self, *, keep: bool) -> None:
@@ -76,11 +81,20 @@ class ResultWriter:
 
     def _put_piece(self, piece: Video) -> None:
         if self._video is None:
-            assert isinstance(self._input, VideoGenerationInput)
-            self._video = self._open(f"0.{self._input.output_format}"), piece
+            self._video = self._open(f"0.{self._video_format}"), piece
         writer, _ = self._video
         writer.write(piece.content)
         self._video = writer, piece
+
+    @property
+    def _video_format(self) -> VideoFormat:
+        assert isinstance(self._input, VideoGenerationInput | FrameInterpolationInput)
+        return self._input.output_format
+
+    def _facts_of(self, video: Video) -> dict[str, Any]:
+        names = ["width", "height", "frames", "frames_per_second"]
+        names.append("seed" if isinstance(self._input, VideoGenerationInput) else "has_audio")
+        return {name: getattr(video, name) for name in names}
 
     def _open(self, name: str) -> FileWriter:
         return self._stack.enter_context(FileWriter(self._folder, name))

@@ -14,6 +14,28 @@ from panope_server.tasks.catalog import task_of
 from panope_server.tasks.links import Link, holds_file
 
 
+class ReadDataUrls:
+    """The step that reads the files which URLs hold themselves, of calls that fetch the others when they run.
+
+    Args:
+        limits: of the bytes of one.
+        check: refuses inputs that no model could run, now that more of them is here.
+    """
+
+    def __init__(self, limits: MediaLimits, check: Callable[[Call], None]) -> None:
+        self._limits = limits
+        self._check = check
+
+    async def __call__(self, call: Call, forward: Next) -> None:
+        """Forwards a call whose URLs name files elsewhere."""
+        held = [link for link in task_of(call.input).links(call.input) if holds_file(link.url)]
+        for link in held:
+            link.put(await _held(link, self._limits))
+        if held:
+            self._check(call)
+        await forward(call)
+
+
 class FetchMedia:
     """The step that fetches files; it stands last, where nothing but the call's own turn is waited for.
 
@@ -63,7 +85,11 @@ class FetchMedia:
                 task.cancel()
 
     async def _content(self, link: Link, budget: Budget) -> bytes:
-        most = link.max_bytes(self._limits)
         if holds_file(link.url):
-            return await asyncio.to_thread(read_data_url, link.url, link.field, most)
-        return await self._fetcher.fetch(link.url, link.field, most, budget)
+            return await _held(link, self._limits)
+        return await self._fetcher.fetch(link.url, link.field, link.max_bytes(self._limits), budget)
+
+
+async def _held(link: Link, limits: MediaLimits) -> bytes:
+    """The file that a URL holds itself."""
+    return await asyncio.to_thread(read_data_url, link.url, link.field, link.max_bytes(limits))

@@ -55,6 +55,7 @@ class JobFileJson(TypedDict, total=False):
     Attributes:
         seed: by which the same request generates it again.
         flagged: whether the model's safety checker took offence; the image is black.
+        has_audio: whether a video that got more frames has sound.
     """
 
     name: Required[str]
@@ -67,6 +68,7 @@ class JobFileJson(TypedDict, total=False):
     flagged: bool
     frames: int
     frames_per_second: float
+    has_audio: bool
 
 
 class JobJson(TypedDict):

@@ -76,7 +76,7 @@ _JOBS = {
     **dict.fromkeys(("CancelJob", "RetryJob"), JOBS_WRITE),
 }
 _GENERATION_JOBS = {
-    **dict.fromkeys(("SubmitImages", "SubmitVideo"), INFERENCE),
+    **dict.fromkeys(("SubmitImages", "SubmitVideo", "SubmitInterpolation"), INFERENCE),
     "DeleteJobFiles": JOBS_WRITE,
 }
 _CHANGES_OF_MODELS = dict.fromkeys(

@@ -25,6 +25,13 @@ class GenerationJobServicer(Calls, pb_grpc.GenerationJobServiceServicer):
         await self.enter(request, context)
         return pb.SubmitVideoResponse(job=Job(id=7, kind="generate_video"))
 
+    async def SubmitInterpolation(
+        self, request_iterator: AsyncIterator[pb.SubmitInterpolationRequest], context: Context
+    ) -> pb.SubmitInterpolationResponse:
+        async for message in request_iterator:
+            await self.enter(message.request, context)
+        return pb.SubmitInterpolationResponse(job=Job(id=7, kind="interpolate_video"))
+
     async def ReadJobFile(
         self, request: pb.ReadJobFileRequest, context: Context
     ) -> AsyncIterator[pb.ReadJobFileResponse]:

@@ -21,6 +21,11 @@ from panope_registry.jobs import JobStatus
 from panope_server.access.principal import ANONYMOUS, NOBODY, Principal, set_principal
 from panope_server.pipeline.call import Call
 from panope_server.tasks.task import Input
+from panope_server.tasks.vision.frame_interpolation import (
+    FrameInterpolationInput,
+    FrameInterpolationOutput,
+    FrameProgress,
+)
 from panope_server.tasks.vision.image_generation import (
     GeneratedImage,
     ImageGenerationInput,
@@ -100,6 +105,39 @@ async def test_images_that_are_begun_from_are_kept_until_the_job_is_done(server:
     done = await server.ended(job)
     assert [(file["name"], file["flagged"]) for file in done.result["files"]] == [("0.png", False), ("1.png", True)]
     assert sorted(path.name for path in server.files.folder_of(done).iterdir()) == ["0.png", "1.png", "files.json"]
+
+
+async def test_a_video_that_gets_more_frames_is_a_file_of_its_job_until_it_is_done(server: Any, ada: Principal) -> None:
+    async def smooth(call: Call) -> None:
+        assert call.input == FrameInterpolationInput(b"an mp4", factor=4)
+        await call.output.put(FrameInterpolationOutput(FrameProgress(3, 0)))
+        await call.output.put(FrameInterpolationOutput(FrameProgress(21, 21)))
+        for piece in PIECES:
+            await call.output.put(FrameInterpolationOutput(video=Video(piece, 64, 48, 21, 40.0, has_audio=True)))
+
+    server.answer, server.directory.task = smooth, "frame-interpolation"
+    server.keys.live["k1"] = ada
+    set_principal(ada)
+    wanted = call_of(FrameInterpolationInput(b"an mp4", factor=4), "frame-interpolation")
+    job = await server.jobs.submit(wanted, "grpc")
+    assert (job.kind, job.payload["input"]["video"]) == ("interpolate_video", {"file": "bytes"})
+    done = await server.ended(job)
+    assert (done.status, done.error_message) == (JobStatus.SUCCEEDED, "")
+    assert (done.progress.done, done.progress.total, done.progress.unit) == (21, 21, "frames")
+    served = await server.jobs.file(job.id, "0.mp4")
+    assert served.path.read_bytes() == b"".join(PIECES)
+    facts = {"width": 64, "height": 48, "frames": 21, "frames_per_second": 40.0, "has_audio": True}
+    assert served.file.facts == facts, "what was not drawn has no seed"
+    assert sorted(path.name for path in served.path.parent.iterdir()) == ["0.mp4", "files.json"]
+
+
+async def test_a_video_of_a_url_is_named_until_its_job_runs(server: Any) -> None:
+    server.answer, server.directory.task = film, "frame-interpolation"
+    set_principal(ANONYMOUS)
+    wanted = FrameInterpolationInput(b"", url="https://a.example/in.mp4")
+    job = await server.jobs.submit(call_of(wanted, "frame-interpolation"), "grpc")
+    await server.ended(job)
+    assert server.calls[0][0].input == wanted
 
 
 async def test_cancelling_a_job_cancels_its_call_in_mid_step(server: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, MediaLimits, MediaUrlSettings
 from panope_server.pipeline.call import Call
-from panope_server.pipeline.fetch_media import FetchMedia
+from panope_server.pipeline.fetch_media import FetchMedia, ReadDataUrls
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.media_files.fetcher import Budget, MediaFetcher
 from panope_server.tasks.generate.types import Conversation, GenerateInput
@@ -20,10 +20,11 @@ from panope_server.tasks.speech.transcribe import TranscribeInput
 from panope_server.tasks.task import Input
 from panope_server.tasks.vision.detect import DetectInput
 from panope_server.tasks.vision.documents import Document
+from panope_server.tasks.vision.frame_interpolation import FrameInterpolationInput
 from panope_server.tasks.vision.images import Image
 from panope_server.tasks.vision.ocr import OcrInput
 
-LIMITS = Limits(media=MediaLimits(max_image_bytes=50, max_audio_bytes=60, max_document_bytes=70))
+LIMITS = Limits(media=MediaLimits(max_video_bytes=80, max_image_bytes=50, max_audio_bytes=60, max_document_bytes=70))
 FILES = {"https://a.example/i": b"image", "https://a.example/d": b"%PDF-1.7", "https://a.example/s": b"sound"}
 
 MakeCall = Callable[..., Call]
@@ -53,6 +54,28 @@ async def run(call: Call) -> tuple[Input, Shelf]:
 
     await step(call, forward)
     return seen[0], shelf
+
+
+async def test_what_is_accepted_for_later_holds_the_files_that_its_urls_hold(call: MakeCall) -> None:
+    validate = Validate(LIMITS, None)
+    step = ReadDataUrls(LIMITS.media, validate.check)
+
+    async def held(url: str) -> FrameInterpolationInput:
+        task_input = FrameInterpolationInput(b"", url=url)
+        await step(call(task_input, task="frame-interpolation"), _nothing)
+        return task_input
+
+    assert await held("data:video/mp4;base64,YW4gbXA0") == FrameInterpolationInput(b"an mp4")
+    elsewhere = "https://a.example/in.mp4"
+    assert await held(elsewhere) == FrameInterpolationInput(b"", url=elsewhere), "it is fetched when it is needed"
+    for url in ("data:video/mp4;base64,", "data:video/mp4;base64,?", "data:,", f"data:;base64,{'YWFh' * 30}"):
+        with pytest.raises(InvalidInputError) as refused:
+            await held(url)
+        assert refused.value.field == "video"
+
+
+async def _nothing(_call: Call) -> None:
+    pass
 
 
 async def test_images_take_their_places_and_each_url_is_fetched_once(call: MakeCall) -> None:

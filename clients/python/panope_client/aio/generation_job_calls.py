@@ -14,6 +14,7 @@ from panope_client.aio.connection import AsyncConnection
 from panope_client.arguments import Priority, request_of
 from panope_client.errors import InvalidArgumentError, InvalidResponseError
 from panope_client.messages.generated_image import GenerateImagesOptions, generate_images_request
+from panope_client.messages.interpolation import InterpolateVideoOptions, VideoSource, interpolation_job_source
 from panope_client.messages.video import GenerateVideoOptions, generate_video_request
 
 
@@ -74,6 +75,39 @@ class AsyncGenerationJobCalls(AsyncConnection):
         request = pb.SubmitVideoRequest(request=generate_video_request(prompt, model, options))
         own = _metadata_of(idempotency_key)
         response = await self._call(self._generation_jobs.SubmitVideo, request, timeout, priority, own)
+        return response.job
+
+    async def submit_interpolation(
+        self,
+        video: VideoSource,
+        model: str,
+        *,
+        priority: Priority | None = None,
+        idempotency_key: str = "",
+        timeout: float = math.inf,
+        **options: Unpack[InterpolateVideoOptions],
+    ) -> Job:
+        """Asks for what `interpolate_video` gives, and returns the job that will make it. Nothing is retried.
+
+        Args:
+            video: a file's bytes or its path, or its URL of https or http.
+            model: `vendor/name`, of the task `frame-interpolation`.
+            priority: see the class; it is the job's.
+            idempotency_key: see `submit_images`.
+            timeout: seconds for all of it.
+            options: see `InterpolateVideoOptions`.
+        """
+        source = interpolation_job_source(video, model, options)
+        metadata = (*self._metadata_of(priority), *_metadata_of(idempotency_key))
+        seconds = self._retries.start(timeout).timeout()
+        try:
+            response = await self._generation_jobs.SubmitInterpolation(
+                aiter(source), timeout=seconds, metadata=metadata
+            )
+        except RpcError as error:
+            source.raise_failure()
+            raise failure_of(error) from error
+        source.raise_failure()
         return response.job
 
     async def read_job_file(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict, TypeVar
 
+from panope.v1 import generation_job_service_pb2 as job_pb
 from panope.v1 import video_service_pb2 as pb
 from panope_client.arguments import check_options, request_of
 from panope_client.errors import InvalidArgumentError
@@ -15,6 +16,8 @@ from panope_client.messages.video import VideoFormat, format_of
 
 VideoSource: TypeAlias = bytes | str | PathLike[str]
 """A file as bytes, its path, a `data:` URL, or its URL of https or http, which the server must be set to fetch."""
+
+Request = TypeVar("Request")
 
 _URLS = ("data:", "https://", "http://")
 
@@ -44,6 +47,22 @@ def interpolation_source(
     Raises:
         InvalidArgumentError: an argument is unknown or has a wrong value, or there is no such file.
     """
+    return _source(video, model, options, lambda request: request)
+
+
+def interpolation_job_source(
+    video: VideoSource, model: str, options: InterpolateVideoOptions
+) -> LiveSource[job_pb.SubmitInterpolationRequest]:
+    """As `interpolation_source`, of a job that will do it."""
+    return _source(video, model, options, lambda request: job_pb.SubmitInterpolationRequest(request=request))
+
+
+def _source(
+    video: VideoSource,
+    model: str,
+    options: InterpolateVideoOptions,
+    sent: Callable[[pb.InterpolateVideoRequest], Request],
+) -> LiveSource[Request]:
     check_options(options, InterpolateVideoOptions)
     url = video if isinstance(video, str) and video.lower().startswith(_URLS) else ""
     config = request_of(
@@ -56,7 +75,9 @@ def interpolation_source(
     )
     pieces = iter(()) if url else _pieces(video)
     return LiveSource(
-        pieces, pb.InterpolateVideoRequest(config=config), lambda piece: pb.InterpolateVideoRequest(content=piece)
+        pieces,
+        sent(pb.InterpolateVideoRequest(config=config)),
+        lambda piece: sent(pb.InterpolateVideoRequest(content=piece)),
     )
 
 

@@ -27,7 +27,7 @@ from panope.v1 import job_service_pb2 as panope_dot_v1_dot_job__service__pb2
 from panope.v1 import video_service_pb2 as panope_dot_v1_dot_video__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&panope/v1/generation_job_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/image_service.proto\x1a\x1bpanope/v1/job_service.proto\x1a\x1dpanope/v1/video_service.proto\"H\n\x13SubmitImagesRequest\x12\x31\n\x07request\x18\x01 \x01(\x0b\x32 .panope.v1.GenerateImagesRequest\"3\n\x14SubmitImagesResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"F\n\x12SubmitVideoRequest\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1f.panope.v1.GenerateVideoRequest\"2\n\x13SubmitVideoResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"M\n\x12ReadJobFileRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\r\n\x05limit\x18\x04 \x01(\x04\"H\n\x13ReadJobFileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12 \n\x04\x66ile\x18\x02 \x01(\x0b\x32\x12.panope.v1.JobFile\"#\n\x15\x44\x65leteJobFilesRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"5\n\x16\x44\x65leteJobFilesResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job2\xdc\x02\n\x14GenerationJobService\x12O\n\x0cSubmitImages\x12\x1e.panope.v1.SubmitImagesRequest\x1a\x1f.panope.v1.SubmitImagesResponse\x12L\n\x0bSubmitVideo\x12\x1d.panope.v1.SubmitVideoRequest\x1a\x1e.panope.v1.SubmitVideoResponse\x12N\n\x0bReadJobFile\x12\x1d.panope.v1.ReadJobFileRequest\x1a\x1e.panope.v1.ReadJobFileResponse0\x01\x12U\n\x0e\x44\x65leteJobFiles\x12 .panope.v1.DeleteJobFilesRequest\x1a!.panope.v1.DeleteJobFilesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&panope/v1/generation_job_service.proto\x12\tpanope.v1\x1a\x1dpanope/v1/image_service.proto\x1a\x1bpanope/v1/job_service.proto\x1a\x1dpanope/v1/video_service.proto\"H\n\x13SubmitImagesRequest\x12\x31\n\x07request\x18\x01 \x01(\x0b\x32 .panope.v1.GenerateImagesRequest\"3\n\x14SubmitImagesResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"F\n\x12SubmitVideoRequest\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1f.panope.v1.GenerateVideoRequest\"2\n\x13SubmitVideoResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"Q\n\x1aSubmitInterpolationRequest\x12\x33\n\x07request\x18\x01 \x01(\x0b\x32\".panope.v1.InterpolateVideoRequest\":\n\x1bSubmitInterpolationResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"M\n\x12ReadJobFileRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\r\n\x05limit\x18\x04 \x01(\x04\"H\n\x13ReadJobFileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12 \n\x04\x66ile\x18\x02 \x01(\x0b\x32\x12.panope.v1.JobFile\"#\n\x15\x44\x65leteJobFilesRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"5\n\x16\x44\x65leteJobFilesResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job2\xc4\x03\n\x14GenerationJobService\x12O\n\x0cSubmitImages\x12\x1e.panope.v1.SubmitImagesRequest\x1a\x1f.panope.v1.SubmitImagesResponse\x12L\n\x0bSubmitVideo\x12\x1d.panope.v1.SubmitVideoRequest\x1a\x1e.panope.v1.SubmitVideoResponse\x12\x66\n\x13SubmitInterpolation\x12%.panope.v1.SubmitInterpolationRequest\x1a&.panope.v1.SubmitInterpolationResponse(\x01\x12N\n\x0bReadJobFile\x12\x1d.panope.v1.ReadJobFileRequest\x1a\x1e.panope.v1.ReadJobFileResponse0\x01\x12U\n\x0e\x44\x65leteJobFiles\x12 .panope.v1.DeleteJobFilesRequest\x1a!.panope.v1.DeleteJobFilesResponseB7Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,14 +43,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITVIDEOREQUEST']._serialized_end=341
   _globals['_SUBMITVIDEORESPONSE']._serialized_start=343
   _globals['_SUBMITVIDEORESPONSE']._serialized_end=393
-  _globals['_READJOBFILEREQUEST']._serialized_start=395
-  _globals['_READJOBFILEREQUEST']._serialized_end=472
-  _globals['_READJOBFILERESPONSE']._serialized_start=474
-  _globals['_READJOBFILERESPONSE']._serialized_end=546
-  _globals['_DELETEJOBFILESREQUEST']._serialized_start=548
-  _globals['_DELETEJOBFILESREQUEST']._serialized_end=583
-  _globals['_DELETEJOBFILESRESPONSE']._serialized_start=585
-  _globals['_DELETEJOBFILESRESPONSE']._serialized_end=638
-  _globals['_GENERATIONJOBSERVICE']._serialized_start=641
-  _globals['_GENERATIONJOBSERVICE']._serialized_end=989
+  _globals['_SUBMITINTERPOLATIONREQUEST']._serialized_start=395
+  _globals['_SUBMITINTERPOLATIONREQUEST']._serialized_end=476
+  _globals['_SUBMITINTERPOLATIONRESPONSE']._serialized_start=478
+  _globals['_SUBMITINTERPOLATIONRESPONSE']._serialized_end=536
+  _globals['_READJOBFILEREQUEST']._serialized_start=538
+  _globals['_READJOBFILEREQUEST']._serialized_end=615
+  _globals['_READJOBFILERESPONSE']._serialized_start=617
+  _globals['_READJOBFILERESPONSE']._serialized_end=689
+  _globals['_DELETEJOBFILESREQUEST']._serialized_start=691
+  _globals['_DELETEJOBFILESREQUEST']._serialized_end=726
+  _globals['_DELETEJOBFILESRESPONSE']._serialized_start=728
+  _globals['_DELETEJOBFILESRESPONSE']._serialized_end=781
+  _globals['_GENERATIONJOBSERVICE']._serialized_start=784
+  _globals['_GENERATIONJOBSERVICE']._serialized_end=1236
 # @@protoc_insertion_point(module_scope)

@@ -104,6 +104,48 @@ class SubmitVideoResponse(google.protobuf.message.Message):
 Global___SubmitVideoResponse: typing_extensions.TypeAlias = SubmitVideoResponse
 
 @typing.final
+class SubmitInterpolationRequest(google.protobuf.message.Message):
+    """A part of a request to make frames between those of a video later."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: builtins.int
+    @property
+    def request(self) -> panope.v1.video_service_pb2.InterpolateVideoRequest:
+        """The first has `config`, those that follow bring the file. Required."""
+
+    def __init__(
+        self,
+        *,
+        request: panope.v1.video_service_pb2.InterpolateVideoRequest | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["request", b"request"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["request", b"request"]) -> None: ...
+
+Global___SubmitInterpolationRequest: typing_extensions.TypeAlias = SubmitInterpolationRequest
+
+@typing.final
+class SubmitInterpolationResponse(google.protobuf.message.Message):
+    """The job that will make them."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    @property
+    def job(self) -> panope.v1.job_service_pb2.Job:
+        """Queued."""
+
+    def __init__(
+        self,
+        *,
+        job: panope.v1.job_service_pb2.Job | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
+
+Global___SubmitInterpolationResponse: typing_extensions.TypeAlias = SubmitInterpolationResponse
+
+@typing.final
 class ReadJobFileRequest(google.protobuf.message.Message):
     """Which file to send."""
 

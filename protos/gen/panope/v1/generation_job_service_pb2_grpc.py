@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class GenerationJobServiceStub(object):
-    """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
+    """Generates images and videos, and makes frames between those of a video, by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
 
     A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
@@ -50,6 +50,11 @@ class GenerationJobServiceStub(object):
                 request_serializer=panope_dot_v1_dot_generation__job__service__pb2.SubmitVideoRequest.SerializeToString,
                 response_deserializer=panope_dot_v1_dot_generation__job__service__pb2.SubmitVideoResponse.FromString,
                 _registered_method=True)
+        self.SubmitInterpolation = channel.stream_unary(
+                '/panope.v1.GenerationJobService/SubmitInterpolation',
+                request_serializer=panope_dot_v1_dot_generation__job__service__pb2.SubmitInterpolationRequest.SerializeToString,
+                response_deserializer=panope_dot_v1_dot_generation__job__service__pb2.SubmitInterpolationResponse.FromString,
+                _registered_method=True)
         self.ReadJobFile = channel.unary_stream(
                 '/panope.v1.GenerationJobService/ReadJobFile',
                 request_serializer=panope_dot_v1_dot_generation__job__service__pb2.ReadJobFileRequest.SerializeToString,
@@ -63,7 +68,7 @@ class GenerationJobServiceStub(object):
 
 
 class GenerationJobServiceServicer(object):
-    """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
+    """Generates images and videos, and makes frames between those of a video, by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
 
     A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
@@ -84,6 +89,15 @@ class GenerationJobServiceServicer(object):
     def SubmitVideo(self, request, context):
         """Accepts what VideoService.GenerateVideo would do. The job's file is the video, `0.mp4` or `0.webm`. Errors: as
         SubmitImages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitInterpolation(self, request_iterator, context):
+        """Accepts what VideoService.InterpolateVideo would do, by the same messages: how, and then the file in pieces. The answer
+        comes when the caller has half-closed the stream. The job's file is the new video, `0.mp4` or `0.webm`. Errors: as
+        SubmitImages; what the file holds is seen when the job runs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +135,11 @@ def add_GenerationJobServiceServicer_to_server(servicer, server):
                     request_deserializer=panope_dot_v1_dot_generation__job__service__pb2.SubmitVideoRequest.FromString,
                     response_serializer=panope_dot_v1_dot_generation__job__service__pb2.SubmitVideoResponse.SerializeToString,
             ),
+            'SubmitInterpolation': grpc.stream_unary_rpc_method_handler(
+                    servicer.SubmitInterpolation,
+                    request_deserializer=panope_dot_v1_dot_generation__job__service__pb2.SubmitInterpolationRequest.FromString,
+                    response_serializer=panope_dot_v1_dot_generation__job__service__pb2.SubmitInterpolationResponse.SerializeToString,
+            ),
             'ReadJobFile': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadJobFile,
                     request_deserializer=panope_dot_v1_dot_generation__job__service__pb2.ReadJobFileRequest.FromString,
@@ -140,7 +159,7 @@ def add_GenerationJobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GenerationJobService(object):
-    """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
+    """Generates images and videos, and makes frames between those of a video, by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
 
     A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
@@ -192,6 +211,33 @@ class GenerationJobService(object):
             '/panope.v1.GenerationJobService/SubmitVideo',
             panope_dot_v1_dot_generation__job__service__pb2.SubmitVideoRequest.SerializeToString,
             panope_dot_v1_dot_generation__job__service__pb2.SubmitVideoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitInterpolation(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/panope.v1.GenerationJobService/SubmitInterpolation',
+            panope_dot_v1_dot_generation__job__service__pb2.SubmitInterpolationRequest.SerializeToString,
+            panope_dot_v1_dot_generation__job__service__pb2.SubmitInterpolationResponse.FromString,
             options,
             channel_credentials,
             insecure,

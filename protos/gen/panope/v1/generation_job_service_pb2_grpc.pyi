@@ -57,6 +57,22 @@ _GenerationJobServiceSubmitVideoType = typing_extensions.TypeVar(
     ],
 )
 
+_GenerationJobServiceSubmitInterpolationType = typing_extensions.TypeVar(
+    '_GenerationJobServiceSubmitInterpolationType',
+    grpc.StreamUnaryMultiCallable[
+        panope.v1.generation_job_service_pb2.SubmitInterpolationRequest,
+        panope.v1.generation_job_service_pb2.SubmitInterpolationResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        panope.v1.generation_job_service_pb2.SubmitInterpolationRequest,
+        panope.v1.generation_job_service_pb2.SubmitInterpolationResponse,
+    ],
+    default=grpc.StreamUnaryMultiCallable[
+        panope.v1.generation_job_service_pb2.SubmitInterpolationRequest,
+        panope.v1.generation_job_service_pb2.SubmitInterpolationResponse,
+    ],
+)
+
 _GenerationJobServiceReadJobFileType = typing_extensions.TypeVar(
     '_GenerationJobServiceReadJobFileType',
     grpc.UnaryStreamMultiCallable[
@@ -89,8 +105,8 @@ _GenerationJobServiceDeleteJobFilesType = typing_extensions.TypeVar(
     ],
 )
 
-class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesType, _GenerationJobServiceSubmitVideoType, _GenerationJobServiceReadJobFileType, _GenerationJobServiceDeleteJobFilesType]):
-    """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
+class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesType, _GenerationJobServiceSubmitVideoType, _GenerationJobServiceSubmitInterpolationType, _GenerationJobServiceReadJobFileType, _GenerationJobServiceDeleteJobFilesType]):
+    """Generates images and videos, and makes frames between those of a video, by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
 
     A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
@@ -107,6 +123,10 @@ class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesT
         grpc.UnaryUnaryMultiCallable[
             panope.v1.generation_job_service_pb2.SubmitVideoRequest,
             panope.v1.generation_job_service_pb2.SubmitVideoResponse,
+        ],
+        grpc.StreamUnaryMultiCallable[
+            panope.v1.generation_job_service_pb2.SubmitInterpolationRequest,
+            panope.v1.generation_job_service_pb2.SubmitInterpolationResponse,
         ],
         grpc.UnaryStreamMultiCallable[
             panope.v1.generation_job_service_pb2.ReadJobFileRequest,
@@ -128,6 +148,10 @@ class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesT
             panope.v1.generation_job_service_pb2.SubmitVideoRequest,
             panope.v1.generation_job_service_pb2.SubmitVideoResponse,
         ],
+        grpc.aio.StreamUnaryMultiCallable[
+            panope.v1.generation_job_service_pb2.SubmitInterpolationRequest,
+            panope.v1.generation_job_service_pb2.SubmitInterpolationResponse,
+        ],
         grpc.aio.UnaryStreamMultiCallable[
             panope.v1.generation_job_service_pb2.ReadJobFileRequest,
             panope.v1.generation_job_service_pb2.ReadJobFileResponse,
@@ -148,6 +172,12 @@ class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesT
     SubmitVideo: _GenerationJobServiceSubmitVideoType
     """Accepts what VideoService.GenerateVideo would do. The job's file is the video, `0.mp4` or `0.webm`. Errors: as
     SubmitImages.
+    """
+
+    SubmitInterpolation: _GenerationJobServiceSubmitInterpolationType
+    """Accepts what VideoService.InterpolateVideo would do, by the same messages: how, and then the file in pieces. The answer
+    comes when the caller has half-closed the stream. The job's file is the new video, `0.mp4` or `0.webm`. Errors: as
+    SubmitImages; what the file holds is seen when the job runs.
     """
 
     ReadJobFile: _GenerationJobServiceReadJobFileType
@@ -172,6 +202,10 @@ GenerationJobServiceAsyncStub: typing_extensions.TypeAlias = GenerationJobServic
         panope.v1.generation_job_service_pb2.SubmitVideoRequest,
         panope.v1.generation_job_service_pb2.SubmitVideoResponse,
     ],
+    grpc.aio.StreamUnaryMultiCallable[
+        panope.v1.generation_job_service_pb2.SubmitInterpolationRequest,
+        panope.v1.generation_job_service_pb2.SubmitInterpolationResponse,
+    ],
     grpc.aio.UnaryStreamMultiCallable[
         panope.v1.generation_job_service_pb2.ReadJobFileRequest,
         panope.v1.generation_job_service_pb2.ReadJobFileResponse,
@@ -183,7 +217,7 @@ GenerationJobServiceAsyncStub: typing_extensions.TypeAlias = GenerationJobServic
 ]
 
 class GenerationJobServiceServicer(metaclass=abc.ABCMeta):
-    """Generates images and videos by jobs: the answer comes at once and names a job, which JobService tells of, watches and
+    """Generates images and videos, and makes frames between those of a video, by jobs: the answer comes at once and names a job, which JobService tells of, watches and
     cancels, and whose files are kept for a while. A job is seen by whoever asked for it, and by administrators.
 
     A request whose metadata has an `idempotency-key`, of 1 to 255 characters, makes one job however often it is sent: while
@@ -211,6 +245,17 @@ class GenerationJobServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[panope.v1.generation_job_service_pb2.SubmitVideoResponse, collections.abc.Awaitable[panope.v1.generation_job_service_pb2.SubmitVideoResponse]]:
         """Accepts what VideoService.GenerateVideo would do. The job's file is the video, `0.mp4` or `0.webm`. Errors: as
         SubmitImages.
+        """
+
+    @abc.abstractmethod
+    def SubmitInterpolation(
+        self,
+        request_iterator: _MaybeAsyncIterator[panope.v1.generation_job_service_pb2.SubmitInterpolationRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[panope.v1.generation_job_service_pb2.SubmitInterpolationResponse, collections.abc.Awaitable[panope.v1.generation_job_service_pb2.SubmitInterpolationResponse]]:
+        """Accepts what VideoService.InterpolateVideo would do, by the same messages: how, and then the file in pieces. The answer
+        comes when the caller has half-closed the stream. The job's file is the new video, `0.mp4` or `0.webm`. Errors: as
+        SubmitImages; what the file holds is seen when the job runs.
         """
 
     @abc.abstractmethod

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpanope/v1/job_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x05\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.panope.v1.Job.Status\x12\x14\n\x0cpayload_json\x18\x04 \x01(\t\x12\x13\n\x0bresult_json\x18\x05 \x01(\t\x12(\n\x08progress\x18\x06 \x01(\x0b\x32\x16.panope.v1.JobProgress\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\r\x12\x14\n\x0cmax_attempts\x18\x08 \x01(\r\x12\"\n\x05\x65rror\x18\t \x01(\x0b\x32\x13.panope.v1.JobError\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08run_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tparent_id\x18\x0e \x01(\x04\x12\x12\n\ndepends_on\x18\x0f \x03(\x04\x12\x14\n\x0crequested_by\x18\x10 \x01(\t\x12\r\n\x05store\x18\x11 \x01(\t\x12!\n\x05\x66iles\x18\x12 \x03(\x0b\x32\x12.panope.v1.JobFile\x12/\n\x0b\x65xpire_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9a\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_WAITING\x10\x01\x12\x11\n\rSTATUS_QUEUED\x10\x02\x12\x12\n\x0eSTATUS_RUNNING\x10\x03\x12\x14\n\x10STATUS_SUCCEEDED\x10\x04\x12\x11\n\rSTATUS_FAILED\x10\x05\x12\x14\n\x10STATUS_CANCELLED\x10\x06\"\xb8\x01\n\x07JobFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\r\n\x05width\x18\x05 \x01(\r\x12\x0e\n\x06height\x18\x06 \x01(\r\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x0f\n\x07\x66lagged\x18\x08 \x01(\x08\x12\x0e\n\x06\x66rames\x18\t \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\n \x01(\x01\"r\n\x0bJobProgress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12)\n\x05parts\x18\x05 \x03(\x0b\x32\x1a.panope.v1.JobProgressPart\"<\n\x0fJobProgressPart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\">\n\x08JobError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"m\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.panope.v1.Job.Status\x12\x0c\n\x04kind\x18\x04 \x01(\t\"I\n\x10ListJobsResponse\x12\x1c\n\x04jobs\x18\x01 \x03(\x0b\x32\x0e.panope.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"-\n\x0eGetJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"0\n\x11\x43\x61ncelJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"\x1d\n\x0fRetryJobRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"/\n\x10RetryJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"\x1d\n\x0fWatchJobRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"/\n\x10WatchJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job2\xe4\x02\n\nJobService\x12\x43\n\x08ListJobs\x12\x1a.panope.v1.ListJobsRequest\x1a\x1b.panope.v1.ListJobsResponse\x12=\n\x06GetJob\x12\x18.panope.v1.GetJobRequest\x1a\x19.panope.v1.GetJobResponse\x12\x46\n\tCancelJob\x12\x1b.panope.v1.CancelJobRequest\x1a\x1c.panope.v1.CancelJobResponse\x12\x43\n\x08RetryJob\x12\x1a.panope.v1.RetryJobRequest\x1a\x1b.panope.v1.RetryJobResponse\x12\x45\n\x08WatchJob\x12\x1a.panope.v1.WatchJobRequest\x1a\x1b.panope.v1.WatchJobResponse0\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpanope/v1/job_service.proto\x12\tpanope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x05\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.panope.v1.Job.Status\x12\x14\n\x0cpayload_json\x18\x04 \x01(\t\x12\x13\n\x0bresult_json\x18\x05 \x01(\t\x12(\n\x08progress\x18\x06 \x01(\x0b\x32\x16.panope.v1.JobProgress\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\r\x12\x14\n\x0cmax_attempts\x18\x08 \x01(\r\x12\"\n\x05\x65rror\x18\t \x01(\x0b\x32\x13.panope.v1.JobError\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08run_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tparent_id\x18\x0e \x01(\x04\x12\x12\n\ndepends_on\x18\x0f \x03(\x04\x12\x14\n\x0crequested_by\x18\x10 \x01(\t\x12\r\n\x05store\x18\x11 \x01(\t\x12!\n\x05\x66iles\x18\x12 \x03(\x0b\x32\x12.panope.v1.JobFile\x12/\n\x0b\x65xpire_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9a\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_WAITING\x10\x01\x12\x11\n\rSTATUS_QUEUED\x10\x02\x12\x12\n\x0eSTATUS_RUNNING\x10\x03\x12\x14\n\x10STATUS_SUCCEEDED\x10\x04\x12\x11\n\rSTATUS_FAILED\x10\x05\x12\x14\n\x10STATUS_CANCELLED\x10\x06\"\xcb\x01\n\x07JobFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\r\n\x05width\x18\x05 \x01(\r\x12\x0e\n\x06height\x18\x06 \x01(\r\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x0f\n\x07\x66lagged\x18\x08 \x01(\x08\x12\x0e\n\x06\x66rames\x18\t \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\n \x01(\x01\x12\x11\n\thas_audio\x18\x0b \x01(\x08\"r\n\x0bJobProgress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12)\n\x05parts\x18\x05 \x03(\x0b\x32\x1a.panope.v1.JobProgressPart\"<\n\x0fJobProgressPart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\">\n\x08JobError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"m\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.panope.v1.Job.Status\x12\x0c\n\x04kind\x18\x04 \x01(\t\"I\n\x10ListJobsResponse\x12\x1c\n\x04jobs\x18\x01 \x03(\x0b\x32\x0e.panope.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"-\n\x0eGetJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"0\n\x11\x43\x61ncelJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"\x1d\n\x0fRetryJobRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"/\n\x10RetryJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job\"\x1d\n\x0fWatchJobRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"/\n\x10WatchJobResponse\x12\x1b\n\x03job\x18\x01 \x01(\x0b\x32\x0e.panope.v1.Job2\xe4\x02\n\nJobService\x12\x43\n\x08ListJobs\x12\x1a.panope.v1.ListJobsRequest\x1a\x1b.panope.v1.ListJobsResponse\x12=\n\x06GetJob\x12\x18.panope.v1.GetJobRequest\x1a\x19.panope.v1.GetJobResponse\x12\x46\n\tCancelJob\x12\x1b.panope.v1.CancelJobRequest\x1a\x1c.panope.v1.CancelJobResponse\x12\x43\n\x08RetryJob\x12\x1a.panope.v1.RetryJobRequest\x1a\x1b.panope.v1.RetryJobResponse\x12\x45\n\x08WatchJob\x12\x1a.panope.v1.WatchJobRequest\x1a\x1b.panope.v1.WatchJobResponse0\x01\x42\x37Z5github.com/panope/panope/clients/go/panopev1;panopev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,33 +38,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOB_STATUS']._serialized_start=661
   _globals['_JOB_STATUS']._serialized_end=815
   _globals['_JOBFILE']._serialized_start=818
-  _globals['_JOBFILE']._serialized_end=1002
-  _globals['_JOBPROGRESS']._serialized_start=1004
-  _globals['_JOBPROGRESS']._serialized_end=1118
-  _globals['_JOBPROGRESSPART']._serialized_start=1120
-  _globals['_JOBPROGRESSPART']._serialized_end=1180
-  _globals['_JOBERROR']._serialized_start=1182
-  _globals['_JOBERROR']._serialized_end=1244
-  _globals['_LISTJOBSREQUEST']._serialized_start=1246
-  _globals['_LISTJOBSREQUEST']._serialized_end=1355
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1357
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1430
-  _globals['_GETJOBREQUEST']._serialized_start=1432
-  _globals['_GETJOBREQUEST']._serialized_end=1459
-  _globals['_GETJOBRESPONSE']._serialized_start=1461
-  _globals['_GETJOBRESPONSE']._serialized_end=1506
-  _globals['_CANCELJOBREQUEST']._serialized_start=1508
-  _globals['_CANCELJOBREQUEST']._serialized_end=1538
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1540
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1588
-  _globals['_RETRYJOBREQUEST']._serialized_start=1590
-  _globals['_RETRYJOBREQUEST']._serialized_end=1619
-  _globals['_RETRYJOBRESPONSE']._serialized_start=1621
-  _globals['_RETRYJOBRESPONSE']._serialized_end=1668
-  _globals['_WATCHJOBREQUEST']._serialized_start=1670
-  _globals['_WATCHJOBREQUEST']._serialized_end=1699
-  _globals['_WATCHJOBRESPONSE']._serialized_start=1701
-  _globals['_WATCHJOBRESPONSE']._serialized_end=1748
-  _globals['_JOBSERVICE']._serialized_start=1751
-  _globals['_JOBSERVICE']._serialized_end=2107
+  _globals['_JOBFILE']._serialized_end=1021
+  _globals['_JOBPROGRESS']._serialized_start=1023
+  _globals['_JOBPROGRESS']._serialized_end=1137
+  _globals['_JOBPROGRESSPART']._serialized_start=1139
+  _globals['_JOBPROGRESSPART']._serialized_end=1199
+  _globals['_JOBERROR']._serialized_start=1201
+  _globals['_JOBERROR']._serialized_end=1263
+  _globals['_LISTJOBSREQUEST']._serialized_start=1265
+  _globals['_LISTJOBSREQUEST']._serialized_end=1374
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1376
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1449
+  _globals['_GETJOBREQUEST']._serialized_start=1451
+  _globals['_GETJOBREQUEST']._serialized_end=1478
+  _globals['_GETJOBRESPONSE']._serialized_start=1480
+  _globals['_GETJOBRESPONSE']._serialized_end=1525
+  _globals['_CANCELJOBREQUEST']._serialized_start=1527
+  _globals['_CANCELJOBREQUEST']._serialized_end=1557
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1559
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1607
+  _globals['_RETRYJOBREQUEST']._serialized_start=1609
+  _globals['_RETRYJOBREQUEST']._serialized_end=1638
+  _globals['_RETRYJOBRESPONSE']._serialized_start=1640
+  _globals['_RETRYJOBRESPONSE']._serialized_end=1687
+  _globals['_WATCHJOBREQUEST']._serialized_start=1689
+  _globals['_WATCHJOBREQUEST']._serialized_end=1718
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1720
+  _globals['_WATCHJOBRESPONSE']._serialized_end=1767
+  _globals['_JOBSERVICE']._serialized_start=1770
+  _globals['_JOBSERVICE']._serialized_end=2126
 # @@protoc_insertion_point(module_scope)

@@ -87,8 +87,8 @@ class Job(google.protobuf.message.Message):
     id: builtins.int
     """Unique in this registry."""
     kind: builtins.str
-    """What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize`, `share`, `generate_images` or
-    `generate_video`.
+    """What it does: `repo_sync`, `artifact_download`, `build_engine`, `quantize`, `share`, `generate_images`,
+    `generate_video` or `interpolate_video`.
     """
     status: Global___Job.Status.ValueType
     """Where it is in its life."""
@@ -186,6 +186,7 @@ class JobFile(google.protobuf.message.Message):
     FLAGGED_FIELD_NUMBER: builtins.int
     FRAMES_FIELD_NUMBER: builtins.int
     FRAMES_PER_SECOND_FIELD_NUMBER: builtins.int
+    HAS_AUDIO_FIELD_NUMBER: builtins.int
     name: builtins.str
     """By which it is read, such as `0.png`."""
     media_type: builtins.str
@@ -199,13 +200,15 @@ class JobFile(google.protobuf.message.Message):
     height: builtins.int
     """In pixels."""
     seed: builtins.int
-    """By which the same request generates it again."""
+    """By which the same request generates it again; 0 for what was not drawn."""
     flagged: builtins.bool
     """Whether the model's safety checker took offence; the image is black."""
     frames: builtins.int
     """Of a video."""
     frames_per_second: builtins.float
     """Of a video: how many are shown in a second."""
+    has_audio: builtins.bool
+    """Of a video: whether it has sound."""
     def __init__(
         self,
         *,
@@ -219,8 +222,9 @@ class JobFile(google.protobuf.message.Message):
         flagged: builtins.bool = ...,
         frames: builtins.int = ...,
         frames_per_second: builtins.float = ...,
+        has_audio: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["flagged", b"flagged", "frames", b"frames", "frames_per_second", b"frames_per_second", "height", b"height", "media_type", b"media_type", "name", b"name", "seed", b"seed", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["flagged", b"flagged", "frames", b"frames", "frames_per_second", b"frames_per_second", "has_audio", b"has_audio", "height", b"height", "media_type", b"media_type", "name", b"name", "seed", b"seed", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]) -> None: ...
 
 Global___JobFile: typing_extensions.TypeAlias = JobFile
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from panope_server.cli.client import client_for
+from panope_server.cli.client import client_at, client_for
+from panope_server.cli.inference.submitted import AsJob, tell_submitted
 from panope_server.cli.options import Address, Json, Model
 from panope_server.cli.output.console import console, fail, print_json
 from panope_server.cli.output.files import check_file
@@ -31,6 +32,7 @@ def interpolate(
     fps: Annotated[
         float | None, typer.Option("--fps", min=1, max=240, help="Frames in a second, in the place of --factor.")
     ] = None,
+    job: AsJob = False,
     address: Address = None,
     json: Json = False,
 ) -> None:
@@ -44,12 +46,16 @@ def interpolate(
         fail(f"`--out`: the name `{out}` ends in none of {', '.join(_FORMATS)}")
     if factor and fps:
         fail("`--fps` and `--factor` say two things; give one")
-    check_file("--out", out)
     options: InterpolateVideoOptions = {"format": "webm" if kind == "webm" else "mp4"}
     if factor:
         options["factor"] = factor
     if fps:
         options["frames_per_second"] = fps
+    if job:
+        with client_at(address) as client:
+            tell_submitted(client.submit_interpolation(video, model, **options), json=json)
+        return
+    check_file("--out", out)
     pieces = []
     with client_for(model, address) as client, StepBar(quiet=json, doing="interpolating", unit="frames") as bar:
         for response in client.stream_interpolate_video(video, model, **options):

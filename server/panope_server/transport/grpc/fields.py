@@ -13,12 +13,12 @@ W = TypeVar("W")
 def named_model(name: str) -> str:
     """The name of a model; InvalidInputError for none."""
     if not name:
-        raise InvalidInputError("`model` is empty", field="model")
+        raise InvalidInputError.at("model", "{field} is empty")
     return name
 
 
 def known(values: Mapping[int, W], number: int, field: str) -> W:
     """What a number of an enum stands for; InvalidInputError for one that nobody knows, or that the field refuses."""
     if number not in values:
-        raise InvalidInputError(f"`{field}` has no value {number} here", field=field)
+        raise InvalidInputError.at(field, "{field} has no value {number} here", number=number)
     return values[number]

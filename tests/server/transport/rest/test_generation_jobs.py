@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rest_doubles.description import check_reply, operation_of
 from rest_doubles.generation_jobs import CONTENT, UNTIL
-from rest_doubles.models import FILMER, PAINTER
+from rest_doubles.models import FILMER, INTERPOLATOR, PAINTER
 
 from panope_registry.jobs import JobStatus
 
@@ -16,6 +16,12 @@ FORM = "multipart/form-data; boundary=b"
 EDIT = (
     b'--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\na fox\r\n'
     b'--b\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\npng\r\n--b--\r\n'
+)
+INTERPOLATION = "/v1/jobs/frame-interpolation"
+VIDEO_FORM = (
+    b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n' + INTERPOLATOR.encode() + b"\r\n"
+    b'--b\r\ncontent-disposition: form-data; name="factor"\r\n\r\n4\r\n'
+    b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.mp4"\r\n\r\nmp4\r\n--b--\r\n'
 )
 ETAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
 FILE = "/v1/jobs/3/files/0.mp4"
@@ -50,6 +56,20 @@ def test_images_are_accepted_by_a_text_or_by_a_form(edge):
     assert edge.instances.calls[-1].input.image.content == b"png"
     foreign = {"content-type": FORM, "origin": "https://evil.example.org"}
     assert edge.request("POST", "/v1/jobs/image-generation", EDIT, foreign).status == 403
+
+
+def test_a_video_that_gets_more_frames_is_accepted_by_its_form(edge):
+    reply = edge.request("POST", INTERPOLATION, VIDEO_FORM, {"content-type": FORM, "idempotency-key": "once"})
+    assert reply.status == 202, reply.body
+    job = reply.json["job"]
+    assert (job["kind"], job["payload"]["input"]["factor"]) == ("interpolate_video", 4)
+    assert edge.instances.calls[-1].input.video == b"mp4"
+    assert edge.generation_jobs.keys[-1] == "once"
+    for wanted, param in ((b"4", b"17"), "factor"), ((INTERPOLATOR.encode(), b"acme/embedder"), "model"):
+        refused = edge.request("POST", INTERPOLATION, VIDEO_FORM.replace(*wanted), {"content-type": FORM})
+        assert (refused.status, refused.error["param"]) == (400, param)
+    foreign = {"content-type": FORM, "origin": "https://evil.example.org"}
+    assert edge.request("POST", INTERPOLATION, VIDEO_FORM, foreign).status == 403
 
 
 @pytest.mark.parametrize(

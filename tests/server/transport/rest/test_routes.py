@@ -29,6 +29,7 @@ from panope_envoy.route_table import TEXT_EMBEDDINGS
 from panope_registry.jobs import JobStatus
 
 INTERPOLATED = ("/v1/video/interpolate", "/v1/tool/video/interpolate")
+INTERPOLATED_LATER = "/v1/jobs/frame-interpolation"
 WITH_BODY = {"POST", "PUT", "PATCH"}
 #: These take forms.
 FORM = "multipart/form-data; boundary=b"
@@ -39,7 +40,8 @@ FORMS = {
         b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\na\r\n--b--\r\n',
     ),
     **dict.fromkeys(
-        INTERPOLATED, b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.mp4"\r\n\r\na\r\n--b--\r\n'
+        (*INTERPOLATED, INTERPOLATED_LATER),
+        b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.mp4"\r\n\r\na\r\n--b--\r\n',
     ),
     "/v1/videos": b'--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\na\r\n--b--\r\n',
     "/v1/images/edits": b'--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\na\r\n'
@@ -70,7 +72,7 @@ READ = {
 #: What these ask for is done later, by a job.
 ACCEPTED = (
     *("/v1/models/register", "/v1/models/pull", "/v1/models/{model=*/*}/variants"),
-    *("/v1/jobs/image-generation", "/v1/jobs/video-generation"),
+    *("/v1/jobs/image-generation", "/v1/jobs/video-generation", INTERPOLATED_LATER),
 )
 #: Models that these name generate.
 GENERATE = tuple(

@@ -27,7 +27,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from panope.rest.v1 import path_pb2 as panope_dot_rest_dot_v1_dot_path__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+panope/rest/v1/generation_job_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xba\x02\n\x14GenerationJobService\x12`\n\x0cSubmitImages\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/jobs/image-generation:\x01*\x12_\n\x0bSubmitVideo\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/jobs/video-generation:\x01*\x12_\n\x0e\x44\x65leteJobFiles\x12\x17.panope.rest.v1.JobPath\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18*\x16/v1/jobs/{job=*}/filesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+panope/rest/v1/generation_job_service.proto\x12\x0epanope.rest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x19panope/rest/v1/path.proto2\xa6\x03\n\x14GenerationJobService\x12`\n\x0cSubmitImages\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/jobs/image-generation:\x01*\x12_\n\x0bSubmitVideo\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/jobs/video-generation:\x01*\x12j\n\x13SubmitInterpolation\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\'\x82\xd3\xe4\x93\x02!\"\x1c/v1/jobs/frame-interpolation:\x01*\x12_\n\x0e\x44\x65leteJobFiles\x12\x17.panope.rest.v1.JobPath\x1a\x14.google.api.HttpBody\"\x1e\x82\xd3\xe4\x93\x02\x18*\x16/v1/jobs/{job=*}/filesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATIONJOBSERVICE'].methods_by_name['SubmitImages']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/jobs/image-generation:\001*'
   _globals['_GENERATIONJOBSERVICE'].methods_by_name['SubmitVideo']._loaded_options = None
   _globals['_GENERATIONJOBSERVICE'].methods_by_name['SubmitVideo']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/jobs/video-generation:\001*'
+  _globals['_GENERATIONJOBSERVICE'].methods_by_name['SubmitInterpolation']._loaded_options = None
+  _globals['_GENERATIONJOBSERVICE'].methods_by_name['SubmitInterpolation']._serialized_options = b'\202\323\344\223\002!\"\034/v1/jobs/frame-interpolation:\001*'
   _globals['_GENERATIONJOBSERVICE'].methods_by_name['DeleteJobFiles']._loaded_options = None
   _globals['_GENERATIONJOBSERVICE'].methods_by_name['DeleteJobFiles']._serialized_options = b'\202\323\344\223\002\030*\026/v1/jobs/{job=*}/files'
   _globals['_GENERATIONJOBSERVICE']._serialized_start=148
-  _globals['_GENERATIONJOBSERVICE']._serialized_end=462
+  _globals['_GENERATIONJOBSERVICE']._serialized_end=570
 # @@protoc_insertion_point(module_scope)

@@ -47,6 +47,11 @@ class GenerationJobServiceStub(object):
                 request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.SubmitInterpolation = channel.unary_unary(
+                '/panope.rest.v1.GenerationJobService/SubmitInterpolation',
+                request_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.DeleteJobFiles = channel.unary_unary(
                 '/panope.rest.v1.GenerationJobService/DeleteJobFiles',
                 request_serializer=panope_dot_rest_dot_v1_dot_path__pb2.JobPath.SerializeToString,
@@ -74,6 +79,13 @@ class GenerationJobServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitInterpolation(self, request, context):
+        """Accepts a video to make frames between those of: the form of `/v1/video/interpolate`. 202 and the job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteJobFiles(self, request, context):
         """Removes the files of a job that has ended.
         """
@@ -91,6 +103,11 @@ def add_GenerationJobServiceServicer_to_server(servicer, server):
             ),
             'SubmitVideo': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitVideo,
+                    request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'SubmitInterpolation': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitInterpolation,
                     request_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
@@ -154,6 +171,33 @@ class GenerationJobService(object):
             request,
             target,
             '/panope.rest.v1.GenerationJobService/SubmitVideo',
+            google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitInterpolation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panope.rest.v1.GenerationJobService/SubmitInterpolation',
             google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,

@@ -58,6 +58,22 @@ _GenerationJobServiceSubmitVideoType = typing_extensions.TypeVar(
     ],
 )
 
+_GenerationJobServiceSubmitInterpolationType = typing_extensions.TypeVar(
+    '_GenerationJobServiceSubmitInterpolationType',
+    grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
+)
+
 _GenerationJobServiceDeleteJobFilesType = typing_extensions.TypeVar(
     '_GenerationJobServiceDeleteJobFilesType',
     grpc.UnaryUnaryMultiCallable[
@@ -74,13 +90,17 @@ _GenerationJobServiceDeleteJobFilesType = typing_extensions.TypeVar(
     ],
 )
 
-class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesType, _GenerationJobServiceSubmitVideoType, _GenerationJobServiceDeleteJobFilesType]):
+class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesType, _GenerationJobServiceSubmitVideoType, _GenerationJobServiceSubmitInterpolationType, _GenerationJobServiceDeleteJobFilesType]):
     """Images and videos by jobs as JSON: GenerationJobService of panope.v1. The files are served at
     `/v1/jobs/{job}/files/{name}`.
     """
 
     @typing.overload
     def __init__(self: GenerationJobServiceStub[
+        grpc.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
         grpc.UnaryUnaryMultiCallable[
             google.api.httpbody_pb2.HttpBody,
             google.api.httpbody_pb2.HttpBody,
@@ -106,6 +126,10 @@ class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesT
             google.api.httpbody_pb2.HttpBody,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            google.api.httpbody_pb2.HttpBody,
+            google.api.httpbody_pb2.HttpBody,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             panope.rest.v1.path_pb2.JobPath,
             google.api.httpbody_pb2.HttpBody,
         ],
@@ -119,10 +143,17 @@ class GenerationJobServiceStub(typing.Generic[_GenerationJobServiceSubmitImagesT
     SubmitVideo: _GenerationJobServiceSubmitVideoType
     """Accepts a video to generate: the body of `/v1/video/generation`. 202 and the job."""
 
+    SubmitInterpolation: _GenerationJobServiceSubmitInterpolationType
+    """Accepts a video to make frames between those of: the form of `/v1/video/interpolate`. 202 and the job."""
+
     DeleteJobFiles: _GenerationJobServiceDeleteJobFilesType
     """Removes the files of a job that has ended."""
 
 GenerationJobServiceAsyncStub: typing_extensions.TypeAlias = GenerationJobServiceStub[
+    grpc.aio.UnaryUnaryMultiCallable[
+        google.api.httpbody_pb2.HttpBody,
+        google.api.httpbody_pb2.HttpBody,
+    ],
     grpc.aio.UnaryUnaryMultiCallable[
         google.api.httpbody_pb2.HttpBody,
         google.api.httpbody_pb2.HttpBody,
@@ -159,6 +190,14 @@ class GenerationJobServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
         """Accepts a video to generate: the body of `/v1/video/generation`. 202 and the job."""
+
+    @abc.abstractmethod
+    def SubmitInterpolation(
+        self,
+        request: google.api.httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> typing.Union[google.api.httpbody_pb2.HttpBody, collections.abc.Awaitable[google.api.httpbody_pb2.HttpBody]]:
+        """Accepts a video to make frames between those of: the form of `/v1/video/interpolate`. 202 and the job."""
 
     @abc.abstractmethod
     def DeleteJobFiles(

@@ -17,7 +17,15 @@ from panope_server.transport.grpc.vision.video_messages import VIDEO_FORMATS, vi
 from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.interfaces import Pipeline
 
-_NAMES = FieldNames({"output_format": "config.format", "video": "content"})
+NAMES = FieldNames(
+    {
+        "model": "config.model",
+        "factor": "config.factor",
+        "frames_per_second": "config.frames_per_second",
+        "output_format": "config.format",
+        "video": "content",
+    }
+)
 
 
 async def interpolate_video(
@@ -28,23 +36,35 @@ async def interpolate_video(
     Raises:
         CallerError: the pipeline's, with the fields of the messages.
     """
-    config = await _first_config(requests)
-    task_input = _input_of(config)
-    if not task_input.url:
-        task_input.video = await _file_of(requests, limits)
-    call = call_for(
-        context,
-        model=named_model(config.model),
-        task_input=task_input,
-        task="frame-interpolation",
-        interface="VideoService/InterpolateVideo",
-    )
-    with renaming(_NAMES):
+    with renaming(NAMES):
+        model, task_input = await read_requests(requests, limits)
+        call = call_for(
+            context,
+            model=model,
+            task_input=task_input,
+            task="frame-interpolation",
+            interface="VideoService/InterpolateVideo",
+        )
         async with pipeline.stream(call) as parts:
             async for part in parts:
                 assert isinstance(part, FrameInterpolationOutput)
                 for response in _responses(call.model, part):
                     yield response
+
+
+async def read_requests(
+    requests: AsyncIterator[pb.InterpolateVideoRequest], limits: Limits
+) -> tuple[str, FrameInterpolationInput]:
+    """The model that is asked for, and its input; no more of the file is kept than the limit.
+
+    Raises:
+        InvalidInputError: a message has what it must not have, or the file is too large.
+    """
+    config = await _first_config(requests)
+    task_input = _input_of(config)
+    if not task_input.url:
+        task_input.video = await _file_of(requests, limits)
+    return config.model, task_input
 
 
 async def _first_config(requests: AsyncIterator[pb.InterpolateVideoRequest]) -> pb.InterpolateVideoConfig:
@@ -67,18 +87,13 @@ def _input_of(config: pb.InterpolateVideoConfig) -> FrameInterpolationInput:
 
 
 async def _file_of(requests: AsyncIterator[pb.InterpolateVideoRequest], limits: Limits) -> bytes:
-    """The file of the messages behind the first; no more of it is kept than the limit.
-
-    Raises:
-        InvalidInputError: a message has no piece of it, or they are too many.
-    """
+    """The file of the messages behind the first."""
     content = bytearray()
     async for request in requests:
         if request.WhichOneof("message") != "content":
             raise InvalidInputError.at("content", "{field} is what every message behind the first has")
         content += request.content
-        with renaming(_NAMES):
-            check_video_size(len(content), limits)
+        check_video_size(len(content), limits)
     return bytes(content)
 
 

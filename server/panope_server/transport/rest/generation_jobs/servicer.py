@@ -1,4 +1,4 @@
-"""Serves the routes that accept images and videos to generate by jobs."""
+"""Serves the routes that accept images, videos and frames of videos to generate by jobs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import accepted_response, json_response
 from panope_server.transport.rest.panope.registry_schemas import AcceptedJson
 from panope_server.transport.rest.video import schemas as videos
+from panope_server.transport.rest.video.interpolation import INTERPOLATION_NAMES, read_interpolation
 from panope_server.transport.services import Services
 
 _IMAGES = RequestBody(images.ImageGenerationBody, Refusals(images.REFUSED))
@@ -88,6 +89,23 @@ class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
             interface="GenerationJobService/SubmitVideo",
         )
         job = await self._submitted(call, videos.NAMES, context)
+        unknown.tell(context)
+        return accepted_response(AcceptedJson(job=job), context)
+
+    async def SubmitInterpolation(self, request: HttpBody, context: Context) -> HttpBody:
+        """Accepts a video to make frames between those of, by a form."""
+        refuse_other_origins(context, self._origins)
+        unknown = unknown_of(context, report=self._report_unknown)
+        form = await off_loop(len(request.data), read_form, request)
+        task_input, told = read_interpolation(form, unknown)
+        call = call_for(
+            context,
+            model=told.model or "",
+            task_input=task_input,
+            task="frame-interpolation",
+            interface="GenerationJobService/SubmitInterpolation",
+        )
+        job = await self._submitted(call, INTERPOLATION_NAMES, context)
         unknown.tell(context)
         return accepted_response(AcceptedJson(job=job), context)
 
