@@ -9,6 +9,7 @@ import numpy as np
 
 from panope_backends.api import AlignableModel, CacheSpec, Head, StepBatch
 from panope_backends.api.step_models.step_batch import Integers
+from panope_backends.engines.lazy_memory import lazy_zeros
 from panope_backends.engines.openvino.encoder_decoder.facts import EncoderDecoderFacts
 from panope_backends.engines.openvino.encoder_decoder.inputs import BLOCK_SIZE, new_cells, step_inputs
 from panope_backends.engines.openvino.encoder_decoder.queries import attention_of
@@ -65,8 +66,9 @@ class OpenVinoEncoderDecoder(AlignableModel):
         self.blocks, self._pools, self._given = 0, {}, {}
         try:
             for name, width in self._widths.items():
-                self._pools[name] = np.zeros((blocks, BLOCK_SIZE, width), np.float32)
-        except (MemoryError, ValueError):  # more than there is, more than can be counted
+                memory = lazy_zeros(4 * blocks * BLOCK_SIZE * width)
+                self._pools[name] = memory.view(np.float32).reshape(blocks, BLOCK_SIZE, width)
+        except MemoryError:  # more than there is, more than can be counted
             self._pools = {}
             raise PreconditionError("the cache needs more memory than there is", reason="out_of_memory") from None
         self.blocks = blocks

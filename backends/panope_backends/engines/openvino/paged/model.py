@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from panope_backends.api import StepBatch, StepModel
+from panope_backends.engines.lazy_memory import lazy_zeros
 from panope_backends.engines.openvino.paged.facts import PagedFacts
 from panope_backends.engines.openvino.paged.geometry import CacheTensor, cache_spec, cache_tensors
 from panope_backends.errors import PreconditionError
 
 Array = np.ndarray[Any, Any]
-
-#: Of the cache's memory in bytes: a line of the processor's caches, and a vector of its instructions.
-_ALIGNMENT = 64
 
 
 class OpenVinoStepModel(StepModel):
@@ -92,9 +90,7 @@ def _zeros(openvino: Any, tensor: CacheTensor, blocks: int) -> tuple[Array, Any]
     Zeros, so that no leftover of the process is ever taken for a number; they cost nothing until they are touched.
     """
     size = blocks * tensor.block_bytes
-    memory = np.zeros(size + _ALIGNMENT, np.uint8)
-    begin = -memory.ctypes.data % _ALIGNMENT
-    array = memory[begin : begin + size].reshape(blocks, tensor.block_bytes)
+    array = lazy_zeros(size).reshape(blocks, tensor.block_bytes)
     return array, openvino.Tensor(array, openvino.Shape([blocks, *tensor.block_shape]), tensor.kind)
 
 

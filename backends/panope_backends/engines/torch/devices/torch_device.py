@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from panope_backends.engines.lazy_memory import lazy_zeros
 from panope_backends.errors import PreconditionError
 from panope_backends.isolation.memory_limit import is_out_of_memory
 
@@ -110,12 +112,7 @@ class TorchDevice:
 
         if not self.is_host:
             return torch.zeros(shape, dtype=dtype, device=self.torch_name)
-        import math
-
-        import numpy as np
-
-        # NumPy's zeros cost nothing until they are touched.
-        memory = np.zeros(math.prod(shape) * dtype.itemsize, np.uint8)
+        memory = lazy_zeros(math.prod(shape) * dtype.itemsize)
         return torch.from_numpy(memory).view(dtype).view(shape)
 
     def free_bytes(self) -> int | None:
