@@ -87,7 +87,7 @@ def _generable(value: Any) -> Any:
     """The value as generators of clients need it.
 
     Choices that differ in case alone stand there once, for code has one name for them; `true` alone is a constant;
-    lists say what they hold.
+    lists say what they hold; a pattern's end is told as JavaScript's `$`.
     """
     if isinstance(value, list):
         return [_generable(item) for item in value]
@@ -96,6 +96,8 @@ def _generable(value: Any) -> Any:
     converted = {key: _generable(item) for key, item in value.items()}
     if converted.get("enum") in ([True], [False]):
         converted = {key: item for key, item in converted.items() if key != "enum"} | {"const": converted["enum"][0]}
+    if isinstance(pattern := converted.get("pattern"), str):
+        converted["pattern"] = re.sub(r"\\Z$", "$", pattern)
     if isinstance(choices := converted.get("enum"), list):
         converted["enum"] = [
             each for each in choices if str(each) == str(each).lower() or str(each).lower() not in choices

@@ -106,9 +106,9 @@ class VoiceDescription(Struct, forbid_unknown_fields=True):
     input: VoiceInputs
     output: Waveform
     phonemes: PhonemeTable
-    language: Annotated[str, Meta(max_length=32, pattern=r"^[a-z0-9-]*$")] = ""
+    language: Annotated[str, Meta(max_length=32, pattern=r"^[a-z0-9-]*\Z")] = ""
     scales: Scales = Scales()
-    styles: Annotated[str, Meta(max_length=128, pattern=r"^([A-Za-z0-9_-]+\.safetensors)?$")] = ""
+    styles: Annotated[str, Meta(max_length=128, pattern=r"^([A-Za-z0-9_-]+\.safetensors)?\Z")] = ""
     voices: Annotated[list[Name], Meta(max_length=10_000)] = msgspec.field(default_factory=list)
 
     @property

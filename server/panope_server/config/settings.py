@@ -51,7 +51,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     auth: Annotated[
         str,
         Meta(
-            pattern="^(off|optional|required)$",
+            pattern=r"^(off|optional|required)\Z",
             description="Whether callers need an API key: off asks for none, required asks everybody, optional only "
             "those who change something.",
         ),
@@ -101,7 +101,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     unknown_fields: Annotated[
         str,
         Meta(
-            pattern="^(refuse|report)$",
+            pattern=r"^(refuse|report)\Z",
             description="Fields and query parameters of REST calls for inference that Panope does not know: refuse the "
             "call, or report answers it and names them in the header `x-panope-ignored-fields`.",
         ),
@@ -111,13 +111,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(description="The precision to compute in, or of quantized weights; empty lets Panope choose."),
     ] = ""
-    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="The least level logged.")] = (
+    log_level: Annotated[str, Meta(pattern=r"^(debug|info|warning|error)\Z", description="The least level logged.")] = (
         "info"
     )
     log_format: Annotated[
         str,
         Meta(
-            pattern="^(auto|json|console)$",
+            pattern=r"^(auto|json|console)\Z",
             description="json, console (columns for people), or auto: console at a terminal, json otherwise.",
         ),
     ] = "auto"

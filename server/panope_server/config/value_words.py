@@ -64,7 +64,7 @@ def default_words(default: Any) -> str:
 def _text(kind: inspect.StrType) -> str:
     if kind.pattern is None:
         return "non-empty text" if kind.min_length else "text"
-    choice = re.fullmatch(r"\^\(([\w|]+)\)\$", kind.pattern)
+    choice = re.fullmatch(r"\^\(([\w|]+)\)\\Z", kind.pattern)
     if choice is None:
         return f"text that matches `{kind.pattern}`"
     return _either([f"`{value}`" for value in choice[1].split("|")])

@@ -24,6 +24,8 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?:[^\\]|\\[^u]|\\u[^dD]|\\u[dD][^c-fC-F])"
 )
+#: The end of a pattern as msgspec tells it; other languages write `$`.
+_PYTHONS_END = r"\\Z'"
 _NOT_JSON = (b"NaN", b"Infinity")
 
 UNKNOWN_FIELD = "unknown_field"
@@ -107,7 +109,7 @@ def _complaint(finding: str, wanted: inspect.Type | None) -> str:
         return f"must be one of {', '.join(literals)}" if len(literals) > 1 else f"must be {literals[0]}"
     if finding.startswith("Expected"):
         words = re.sub(r"`([^`]*)`", lambda quoted: _plain(quoted[1]), finding.removeprefix("Expected "))
-        return f"must be {words}"
+        return "must be " + words.replace(_PYTHONS_END, "$'")
     if finding.startswith("Invalid base64"):
         return "is not base64"
     if finding in {"Number out of range", "Integer value out of range"}:

@@ -25,7 +25,7 @@ class Body(Struct, forbid_unknown_fields=True):
     part: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     text: str = ""
     short: Annotated[str, Meta(min_length=1, max_length=3)] = "a"
-    pattern: Annotated[str, Meta(pattern="^a+$")] = "a"
+    pattern: Annotated[str, Meta(pattern=r"^a+\Z")] = "a"
     word: Literal["float", "base64"] = "float"
     only: Literal["float"] = "float"
     never: Literal[False] | None = None
@@ -53,6 +53,7 @@ CASES = {
     '{"must": 1, "short": ""}': ("short", "`short` must be a string of length >= 1"),
     '{"must": 1, "short": "abcd"}': ("short", "`short` must be a string of length <= 3"),
     '{"must": 1, "pattern": "b"}': ("pattern", "`pattern` must be a string matching regex '^a+$'"),
+    '{"must": 1, "pattern": "a\\n"}': ("pattern", "`pattern` must be a string matching regex '^a+$'"),
     '{"must": 1, "word": "floats"}': ("word", "`word` must be one of base64, float"),
     '{"must": 1, "only": "base64"}': ("only", "`only` must be float"),
     '{"must": 1, "never": true}': ("never", "`never` must be false"),

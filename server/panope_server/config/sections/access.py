@@ -12,7 +12,7 @@ from panope_server.config.value_words import WORDS
 Rule = Annotated[
     str,
     Meta(
-        pattern=r"^\S+=[^=]+$",
+        pattern=r"^\S+=[^=\n]+\Z",
         extra={WORDS: "texts such as `NAME=embed:* models:read`, or `NAME=embed:* on VENDOR/*`"},
     ),
 ]
@@ -29,7 +29,7 @@ class JwtSettings(Struct, frozen=True, forbid_unknown_fields=True):
     jwks: Annotated[
         str,
         Meta(
-            pattern=r"^$|^(https://|http://(localhost|127\.0\.0\.1)[:/]|/).+",
+            pattern=r"^((https://|http://(localhost|127\.0\.0\.1)[:/]|/).+)?\Z",
             extra={WORDS: "a URL with `https`, or the absolute path of a file"},
             description="The issuer's keys (JWKS): where they are fetched every five minutes, or a file, which is read "
             "every five seconds.",
@@ -81,7 +81,8 @@ class AccessSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Granted = Annotated[
-    str, Meta(pattern=r"^[^/*]+(/([^/*]+|\*))?$", extra={WORDS: "models' names, or `VENDOR/*` for all of a vendor's"})
+    str,
+    Meta(pattern=r"^[^/*\n]+(/([^/*\n]+|\*))?\Z", extra={WORDS: "models' names, or `VENDOR/*` for all of a vendor's"}),
 ]
 
 

@@ -11,15 +11,18 @@ from panope_server.config.value_words import WORDS
 
 DeviceEntry = Annotated[
     str,
-    Meta(pattern=r"^[^= ]+( [^= ]+)?$", extra={WORDS: "`BACKEND`, or `BACKEND DEVICE` as `panope hardware` lists it"}),
+    Meta(
+        pattern=r"^[^= \n]+( [^= \n]+)?\Z",
+        extra={WORDS: "`BACKEND`, or `BACKEND DEVICE` as `panope hardware` lists it"},
+    ),
 ]
 MemoryEntry = Annotated[
     str,
-    Meta(pattern=r"^[^= ]+( [^= ]+)?=[^=]+$", extra={WORDS: "texts such as `torch-cuda cuda:0=40GiB`"}),
+    Meta(pattern=r"^[^= \n]+( [^= \n]+)?=[^=\n]+\Z", extra={WORDS: "texts such as `torch-cuda cuda:0=40GiB`"}),
 ]
 PythonEntry = Annotated[
     str,
-    Meta(pattern=r"^[^= ]+=/.+$", extra={WORDS: "texts such as `torch-rocm=/opt/rocm/venv/bin/python`"}),
+    Meta(pattern=r"^[^= \n]+=/.+\Z", extra={WORDS: "texts such as `torch-rocm=/opt/rocm/venv/bin/python`"}),
 ]
 
 

@@ -12,7 +12,7 @@ from panope_server.config.value_words import WORDS
 FileHost = Annotated[
     str,
     Meta(
-        pattern=r"^[^=/@ ]+$",
+        pattern=r"^[^=/@ \n]+\Z",
         extra={WORDS: "`HOST`, `HOST:PORT`, `*.DOMAIN`, or `*`; an address of IPv6 in brackets"},
     ),
 ]

@@ -13,13 +13,14 @@ from panope_server.config.value_words import WORDS
 
 KeepAlive = Annotated[str | int | float, Meta(extra={WORDS: "seconds, or a duration such as `5m` or `1h30m`"})]
 BackendsEntry = Annotated[
-    str, Meta(pattern=r"^[^=]+=[^=]+$", extra={WORDS: "texts such as `VENDOR/NAME=openvino,cpu` and `VENDOR/*=cpu`"})
+    str,
+    Meta(pattern=r"^[^=\n]+=[^=\n]+\Z", extra={WORDS: "texts such as `VENDOR/NAME=openvino,cpu` and `VENDOR/*=cpu`"}),
 ]
 KeepAliveEntry = Annotated[
-    str, Meta(pattern=r"^[^=]+=.+$", extra={WORDS: "texts such as `VENDOR/NAME=10m` and `VENDOR/*=-1`"})
+    str, Meta(pattern=r"^[^=\n]+=.+\Z", extra={WORDS: "texts such as `VENDOR/NAME=10m` and `VENDOR/*=-1`"})
 ]
 PartsEntry = Annotated[
-    str, Meta(pattern=r"^[^=]+=[1-9][0-9]?$", extra={WORDS: "texts such as `VENDOR/NAME=2` and `VENDOR/*=4`"})
+    str, Meta(pattern=r"^[^=\n]+=[1-9][0-9]?\Z", extra={WORDS: "texts such as `VENDOR/NAME=2` and `VENDOR/*=4`"})
 ]
 
 

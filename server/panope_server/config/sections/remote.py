@@ -12,12 +12,13 @@ from panope_server.config.value_words import WORDS
 HostEntry = Annotated[
     str,
     Meta(
-        pattern=r"^[^=/@ ]+$",
+        pattern=r"^[^=/@ \n]+\Z",
         extra={WORDS: "`HOST`, `HOST:PORT`, or `*.DOMAIN`; an address of IPv6 in brackets"},
     ),
 ]
 KeyEntry = Annotated[
-    str, Meta(pattern=r"^[^=/@ ]+=.+$", extra={WORDS: "texts such as `HOST=VARIABLE` and `HOST:PORT=/path/of/a/file`"})
+    str,
+    Meta(pattern=r"^[^=/@ \n]+=.+\Z", extra={WORDS: "texts such as `HOST=VARIABLE` and `HOST:PORT=/path/of/a/file`"}),
 ]
 
 

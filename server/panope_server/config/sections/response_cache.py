@@ -55,7 +55,7 @@ class ResponseCacheSettings(Struct, frozen=True, forbid_unknown_fields=True):
     redis_url: Annotated[
         str,
         Meta(
-            pattern=r"^((rediss?|unix)://.+)?$",
+            pattern=r"^((rediss?|unix)://.+)?\Z",
             extra={WORDS: "an address such as `redis://HOST:6379/0`, `rediss://…` or `unix:///PATH`"},
             description="A server that speaks Redis's protocol, by which several servers share what they keep; empty "
             "for none. It needs the package `redis`.",

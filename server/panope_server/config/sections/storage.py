@@ -63,7 +63,7 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     verify: Annotated[
         str,
         Meta(
-            pattern="^(always|changed|never)$",
+            pattern=r"^(always|changed|never)\Z",
             description="When a file is hashed again before a model opens it: always, when its size, place or time of "
             "change is another than at the last hash, or never.",
         ),
@@ -97,7 +97,7 @@ class SharedStoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[
         str,
         Meta(
-            pattern="^(s3://[^/]+(/.*)?)?$",
+            pattern=r"^(s3://[^/\n]+(/.*)?)?\Z",
             extra={WORDS: "a text such as `s3://BUCKET/PREFIX`"},
             description="The bucket; empty for none. Its credentials are AWS's own variables.",
         ),

@@ -83,7 +83,7 @@ class FunctionValue(Struct, omit_defaults=True, forbid_unknown_fields=True):
         strict: Whether calls always match the schema.
     """
 
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
     description: str = ""
     parameters: dict[str, Any] = {}
     strict: bool = False

@@ -12,7 +12,7 @@ from panope_backends.errors import InvalidInputError
 from panope_server.tasks.vision.image_generation import MAX_COUNT, GeneratedFormat, ImageGenerationInput
 from panope_server.transport.rest.json.refusals import Refusal
 
-Size = Annotated[str, Meta(pattern=r"^(auto|[1-9]\d{0,4}x[1-9]\d{0,4})$")]
+Size = Annotated[str, Meta(pattern=r"^(auto|[1-9]\d{0,4}x[1-9]\d{0,4})\Z")]
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Compression = Annotated[int, Meta(ge=0, le=100)]
 Guidance = Annotated[float, Meta(ge=0, le=100)]
@@ -155,7 +155,7 @@ def input_of(options: ImageOptions) -> ImageGenerationInput:
 
 def size_of(text: str | None) -> tuple[int, int]:
     """Width and height of a size; 0 for the model's own."""
-    found = _SIZE.fullmatch((text or "").rstrip("\n"))  # before a line's end patterns of schemas match too
+    found = _SIZE.fullmatch(text or "")
     return (int(found["width"]), int(found["height"])) if found else (0, 0)
 
 

@@ -38,7 +38,6 @@ def edit(**texts: str) -> ImageGenerationInput:
         ({}, ImageGenerationInput("a fox")),
         ({"size": "auto", "quality": "auto", "background": "opaque", "stream": False}, ImageGenerationInput("a fox")),
         ({"size": "640x480", "n": 2}, ImageGenerationInput("a fox", width=640, height=480, count=2)),
-        ({"size": "640x480\n"}, ImageGenerationInput("a fox", width=640, height=480)),
         (
             {"output_format": "webp", "output_compression": 0},
             ImageGenerationInput("a fox", output_format="webp", quality=1),
@@ -63,7 +62,8 @@ def test_a_body_asks_for_what_it_says(fields: dict[str, Any], expected: ImageGen
         ("response_format", "url"),
         *((name, "high") for name in ("quality", "input_fidelity", "complexity")),
         *(("background", "transparent"), ("stream", True), ("partial_images", 1), ("style", "vivid")),
-        *(("moderation", "low"), ("size", "0x10"), ("size", "10"), ("n", 0), ("n", 11), ("output_format", "gif")),
+        *(("moderation", "low"), ("size", "0x10"), ("size", "10"), ("size", "640x480\n"), ("n", 0), ("n", 11)),
+        ("output_format", "gif"),
         *(("output_compression", 101), ("steps", 0), ("guidance_scale", 101), ("seed", -1), ("colour", "red")),
     ],
 )

@@ -65,7 +65,7 @@ class VideoForm(Struct, forbid_unknown_fields=True, kw_only=True):
 
     prompt: str
     model: Annotated[str, Meta(min_length=1)] | None = None
-    seconds: Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})?$")] | None = None
+    seconds: Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})?\Z")] | None = None
     size: Size | None = None
     input_reference: Annotated[str, Meta(extra_json_schema={"format": "binary"})] | ImageReference | None = None
     negative_prompt: str | None = None
