@@ -111,12 +111,14 @@ class Peer:
         try:
             what(*arguments)
         except PanopeError as error:
-            answer = wire.PeerAnswer(message=error.message, reason=error.reason)
+            answer = wire.PeerAnswer(message=error.message, reason=error.reason, kind=error.default_reason)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             answer = wire.PeerAnswer(
-                message="a part of the model needs more memory than it may have", reason="insufficient_memory"
+                message="a part of the model needs more memory than it may have",
+                reason="insufficient_memory",
+                kind=PreconditionError.default_reason,
             )
         else:
             answer = wire.PeerAnswer()

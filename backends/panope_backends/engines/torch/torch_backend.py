@@ -101,12 +101,13 @@ class TorchBackend(Backend):
         native = ("fp32",) if model.task == SPEAK else self.rule.precisions(device)
         what = "with a model that speaks" if model.task == SPEAK else "with PyTorch"
         precision = choose_precision(options.precision, native, f"{self.name} {what}")
-        if options.peer_devices:
-            return self._load_divided(model, folder, precision, threads, options, opened)
-        if is_step_model(model):
+        if options.peer_devices or is_step_model(model):
             choose_precision(
                 options.cache_precision, (precision,), f"{self.name}'s cache beside {precision} with PyTorch"
             )
+        if options.peer_devices:
+            return self._load_divided(model, folder, precision, threads, options, opened)
+        if is_step_model(model):
             return _load_step_model(model, folder, precision, threads, options, opened)
         if model.task == SPEAK:
             return load_speaker(model, folder, precision, threads, opened)

@@ -33,6 +33,8 @@ def facts(config: dict[str, Any], **more: Any) -> ModelFacts:
         ({"num_key_value_heads": None}, 32),
         ({"model_type": "qwen2", "num_attention_heads": 14, "num_key_value_heads": 2}, 2),
         ({"model_type": "phi3", "num_attention_heads": 12, "num_key_value_heads": 12}, 12),
+        ({"model_type": "mixtral", "num_local_experts": 8, "intermediate_size": 14336}, 8),
+        ({"model_type": "qwen3_moe", "num_experts": 128, "moe_intermediate_size": 32, "intermediate_size": 6144}, 4),
     ],
 )
 def test_parts_have_equally_many_heads_and_heads_of_keys_and_values(config: dict[str, Any], divisor: int) -> None:
@@ -43,7 +45,9 @@ def test_parts_have_equally_many_heads_and_heads_of_keys_and_values(config: dict
     ("config", "more", "reason"),
     [
         ({"model_type": "gpt2"}, {}, "no plan to divide models of the type `gpt2`"),
-        ({"num_attention_heads": 9, "num_key_value_heads": 3, "num_local_experts": 8}, {}, "models of experts"),
+        ({"num_local_experts": 8}, {}, "plan divides no experts of the type `llama`"),
+        ({"model_type": "mixtral", "num_local_experts": 8, "intermediate_size": 129}, {}, "experts of 129 values"),
+        ({"model_type": "mixtral", "num_local_experts": 8, "intermediate_size": "?"}, {}, "experts of 0 values"),
         ({"num_attention_heads": 8, "num_key_value_heads": 1}, {}, "8 heads with 1 of keys and values"),
         ({"num_attention_heads": "many", "num_key_value_heads": None}, {}, "0 heads"),
         ({"vision_config": {}}, {}, "models that see or hear"),

@@ -60,7 +60,7 @@ class Peers:
         answers = [peer.answer() for peer in self._peers]
         for answer in answers:
             if answer.message:
-                kind = BY_REASON.get(answer.reason, InternalError)
+                kind = BY_REASON.get(answer.kind, InternalError)
                 raise kind(answer.message, reason=answer.reason)
         return answers
 

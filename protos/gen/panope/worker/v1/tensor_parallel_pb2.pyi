@@ -142,7 +142,7 @@ class PeerAllocate(google.protobuf.message.Message):
 
     BLOCKS_FIELD_NUMBER: builtins.int
     blocks: builtins.int
-    """Of the cache."""
+    """Of the cache, more than there is memory for perhaps."""
     def __init__(
         self,
         *,
@@ -230,6 +230,8 @@ class PeerAnswer(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     BLOCK_SIZE_FIELD_NUMBER: builtins.int
     FREE_BYTES_FIELD_NUMBER: builtins.int
+    HELD_BYTES_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
     message: builtins.str
     """Empty where it is done."""
     reason: builtins.str
@@ -238,6 +240,10 @@ class PeerAnswer(google.protobuf.message.Message):
     """Tokens of a block of its cache, once it is proved."""
     free_bytes: builtins.int
     """What its device has left for it; unset where that is the machine's memory."""
+    held_bytes: builtins.int
+    """What its process holds of its device's own memory; unset as above."""
+    kind: builtins.str
+    """The error's class, by the reason that it has by default."""
     def __init__(
         self,
         *,
@@ -245,9 +251,14 @@ class PeerAnswer(google.protobuf.message.Message):
         reason: builtins.str = ...,
         block_size: builtins.int = ...,
         free_bytes: builtins.int | None = ...,
+        held_bytes: builtins.int | None = ...,
+        kind: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_free_bytes", b"_free_bytes", "free_bytes", b"free_bytes"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_free_bytes", b"_free_bytes", "block_size", b"block_size", "free_bytes", b"free_bytes", "message", b"message", "reason", b"reason"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_free_bytes", b"_free_bytes", "_held_bytes", b"_held_bytes", "free_bytes", b"free_bytes", "held_bytes", b"held_bytes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_free_bytes", b"_free_bytes", "_held_bytes", b"_held_bytes", "block_size", b"block_size", "free_bytes", b"free_bytes", "held_bytes", b"held_bytes", "kind", b"kind", "message", b"message", "reason", b"reason"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_free_bytes", b"_free_bytes"]) -> typing.Literal["free_bytes"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_held_bytes", b"_held_bytes"]) -> typing.Literal["held_bytes"] | None: ...
 
 Global___PeerAnswer: typing_extensions.TypeAlias = PeerAnswer
