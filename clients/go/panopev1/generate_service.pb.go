@@ -867,13 +867,14 @@ type ChatMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who speaks. Required.
 	Role ChatRole `protobuf:"varint,1,opt,name=role,proto3,enum=panope.v1.ChatRole" json:"role,omitempty"`
-	// What is said, in pieces.
+	// What is said, in pieces, of which one may be an empty text. None only where the assistant calls tools, or has but
+	// thought.
 	Content []*ContentPart `protobuf:"bytes,2,rep,name=content,proto3" json:"content,omitempty"`
 	// Who of several with the same role; at most 64 characters.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// What the assistant called.
 	ToolCalls []*ToolCall `protobuf:"bytes,4,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
-	// The call whose result this is; required of the role `tool`.
+	// The call whose result this is; required of the role `tool`: the id of one in an earlier message's `tool_calls`.
 	ToolCallId string `protobuf:"bytes,5,opt,name=tool_call_id,json=toolCallId,proto3" json:"tool_call_id,omitempty"`
 	// What the assistant thought before it answered; templates that keep it get it.
 	Reasoning     string `protobuf:"bytes,6,opt,name=reasoning,proto3" json:"reasoning,omitempty"`

@@ -441,12 +441,14 @@ class ChatMessage(google.protobuf.message.Message):
     name: builtins.str
     """Who of several with the same role; at most 64 characters."""
     tool_call_id: builtins.str
-    """The call whose result this is; required of the role `tool`."""
+    """The call whose result this is; required of the role `tool`: the id of one in an earlier message's `tool_calls`."""
     reasoning: builtins.str
     """What the assistant thought before it answered; templates that keep it get it."""
     @property
     def content(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
-        """What is said, in pieces."""
+        """What is said, in pieces, of which one may be an empty text. None only where the assistant calls tools, or has but
+        thought.
+        """
 
     @property
     def tool_calls(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ToolCall]:

@@ -83,13 +83,22 @@ class ToolJson(Struct):
     type: Literal["function"] = "function"
 
 
-def content_of(parts: Sequence[str | Image], images: list[Image]) -> str | list[TextPartJson | ImagePartJson]:
+def content_of(
+    parts: Sequence[str | Image], images: list[Image], *, required: str = ""
+) -> str | list[TextPartJson | ImagePartJson]:
     """The content of a message.
 
     Args:
         parts: of it; texts alone are joined by line breaks.
         images: of the conversation; those of the parts are added.
+        required: what the caller calls the content, where there must be a part, though it be an empty text; empty for
+            messages that may say nothing.
+
+    Raises:
+        InvalidInputError: there is none.
     """
+    if required and not parts:
+        raise InvalidInputError(f"`{required}` is missing: a text, or one part at least", field=required)
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) == len(parts):
         return "\n".join(texts)
@@ -147,15 +156,25 @@ def _check_messages(messages: Sequence[MessageJson], continued: bool) -> None:
         raise InvalidInputError.at(
             "messages", "{field} has {count:,} items; the limit is {limit:,}", count=len(messages), limit=MAX_MESSAGES
         )
+    called: set[str] = set()
     for index, message in enumerate(messages):
-        if message.role == "tool" and not message.tool_call_id:
-            raise InvalidInputError.at(f"messages[{index}].tool_call_id", "{field} is missing: the role is `tool`")
+        called.update(call.id for call in message.tool_calls)
+        if message.role == "tool":
+            _check_result(message.tool_call_id, f"messages[{index}].tool_call_id", called)
         if message.role != "assistant" and message.tool_calls:
             raise InvalidInputError.at(f"messages[{index}].tool_calls", "{field} goes with the role `assistant` alone")
     if continued and messages[-1].role != "assistant":
         raise InvalidInputError.at(
             "continue_final_message", "{field} needs a last message of the role `assistant`, which is continued"
         )
+
+
+def _check_result(call_id: str, field: str, called: set[str]) -> None:
+    """A result is of a call that was made before it: templates write it behind that, or look for its function."""
+    if not call_id:
+        raise InvalidInputError.at(field, "{field} is missing: the role is `tool`")
+    if call_id not in called:
+        raise InvalidInputError.at(field, "{field} is not the id of a call in an earlier message of the assistant's")
 
 
 def _check_tools(tools: Sequence[ToolJson]) -> None:

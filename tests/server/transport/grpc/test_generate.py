@@ -214,7 +214,7 @@ async def test_what_is_said_thought_and_called_is_told_apart(served: Served) -> 
     delta = GenerateDelta(
         text="a", reasoning="r", tool_calls=[ToolCallDelta(0, "c", "f", "{}")], finish_reason="tool_calls"
     )
-    request = pb.ChatRequest(model=MODEL, messages=[pb.ChatMessage(role=pb.CHAT_ROLE_USER)])
+    request = pb.ChatRequest(model=MODEL, messages=[USER])
     served.parts = whole(delta)
     answer = (await served.stub.Chat(request)).answers[0]
     (part,) = [part async for part in served.stub.StreamChat(pb.StreamChatRequest(request=request))]
@@ -224,6 +224,10 @@ async def test_what_is_said_thought_and_called_is_told_apart(served: Served) -> 
 
 
 USER = pb.ChatMessage(role=pb.CHAT_ROLE_USER, content=[pb.ContentPart(text="a")])
+
+
+def result(call_id: str) -> pb.ChatMessage:
+    return pb.ChatMessage(role=pb.CHAT_ROLE_TOOL, content=[pb.ContentPart(text="")], tool_call_id=call_id)
 
 
 def with_image(image: Image) -> pb.ChatMessage:
@@ -256,7 +260,10 @@ async def test_images_go_apart_from_messages_in_their_order(served: Served) -> N
         ),
         (pb.ChatRequest(model=MODEL, messages=[USER, pb.ChatMessage()]), "messages[1].role"),
         (pb.ChatRequest(model=MODEL, messages=[pb.ChatMessage(role=99)]), "messages[0].role"),
-        (pb.ChatRequest(model=MODEL, messages=[pb.ChatMessage(role=4)]), "messages[0].tool_call_id"),
+        (pb.ChatRequest(model=MODEL, messages=[USER, pb.ChatMessage(role=2)]), "messages[1].content"),
+        (pb.ChatRequest(model=MODEL, messages=[pb.ChatMessage(role=3)]), "messages[0].content"),
+        (pb.ChatRequest(model=MODEL, messages=[result("")]), "messages[0].tool_call_id"),
+        (pb.ChatRequest(model=MODEL, messages=[USER, result("c9")]), "messages[1].tool_call_id"),
         (pb.ChatRequest(model=MODEL, messages=[USER], tools=[pb.Tool(name="a b")]), "tools[0].name"),
         (
             pb.ChatRequest(model=MODEL, messages=[USER], tools=[pb.Tool(name="a", parameters_json="[")]),

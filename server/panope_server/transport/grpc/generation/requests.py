@@ -173,9 +173,12 @@ def _grammar(given: generation.Grammar) -> tuple[GrammarKind | None, str]:
 
 
 def _message(message: pb.ChatMessage, field: str, images: list[Image]) -> MessageJson:
+    role = known(_ROLES, message.role, f"{field}.role")
+    may_be_silent = role == "assistant" and (message.tool_calls or message.reasoning)
+    required = "" if may_be_silent else f"{field}.content"
     return MessageJson(
-        role=known(_ROLES, message.role, f"{field}.role"),
-        content=content_of(list(_parts(message.content, field)), images),
+        role=role,
+        content=content_of(list(_parts(message.content, field)), images, required=required),
         name=message.name,
         reasoning=message.reasoning,
         tool_calls=[

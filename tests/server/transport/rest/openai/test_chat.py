@@ -128,6 +128,48 @@ def test_a_conversation_reaches_the_model_in_openais_form_and_the_callers_order(
     assert (given.tool_choice, given.parallel_tool_calls) == ("required", False)
 
 
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"role": "user", "content": None}, "content"),
+        ({"role": "system"}, "content"),
+        ({"role": "user", "content": []}, "content"),
+        ({"role": "assistant", "content": None}, "content"),
+        ({"role": "assistant", "content": None, "tool_calls": []}, "content"),
+        ({"role": "tool", "content": None, "tool_call_id": "c1"}, "content"),
+        ({"role": "tool", "content": "rain", "tool_call_id": "c2"}, "tool_call_id"),
+        ({"role": "tool", "content": "rain"}, "tool_call_id"),
+    ],
+)
+def test_messages_that_say_nothing_and_results_of_no_call_are_refused_by_their_place(edge, message, field):
+    called = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    reply = edge.post(PATH, {**BODY, "messages": [*BODY["messages"], called, message]})
+    assert (reply.status, reply.error["param"]) == (400, f"messages[2].{field}"), reply.body
+
+
+def test_a_result_before_its_call_is_refused(edge):
+    result = {"role": "tool", "content": "", "tool_call_id": "c1"}
+    reply = edge.post(PATH, {**BODY, "messages": [result, {"role": "assistant", "tool_calls": [CALL]}]})
+    assert (reply.status, reply.error["param"]) == (400, "messages[0].tool_call_id")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": ""},
+        {"role": "assistant", "content": None, "refusal": "no"},
+        {"role": "assistant", "content": None, "reasoning": "hm"},
+        {"role": "tool", "content": "", "tool_call_id": "c1"},
+    ],
+)
+def test_an_empty_text_is_a_content_and_who_refused_or_thought_needs_none(edge, message):
+    called = {"role": "assistant", "tool_calls": [CALL]}
+    assert edge.post(PATH, {**BODY, "messages": [called, message]}).status == 200
+
+
 @pytest.mark.parametrize("given", [{}, {"parameters": None}])
 def test_a_tool_without_parameters_reaches_the_model(edge, given):
     assert edge.post(PATH, {**BODY, "tools": [{"type": "function", "function": {"name": "f", **given}}]}).status == 200

@@ -244,6 +244,28 @@ def test_what_the_model_refuses_is_named_as_the_body_has_it(edge, inside, told):
     assert edge.post(PATH, BODY).error["param"] == told
 
 
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        ({"role": "user", "content": None}, "content"),
+        ({"role": "user", "content": []}, "content"),
+        ({"type": "function_call_output", "call_id": "c1"}, "output"),
+        ({"type": "function_call_output", "call_id": "c2", "output": "rain"}, "call_id"),
+    ],
+)
+def test_items_that_say_nothing_and_results_of_no_call_are_refused_by_their_place(edge, item, field):
+    call = {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"}
+    reply = edge.post(PATH, {**BODY, "input": [call, item]})
+    assert (reply.status, reply.error["param"]) == (400, f"input[1].{field}"), reply.body
+
+
+@pytest.mark.parametrize("given", [{"k" * 65: "v"}, {"k": "v" * 513}, {str(index): "v" for index in range(17)}])
+def test_metadata_has_openais_limits(edge, given):
+    assert edge.post(PATH, {**BODY, "metadata": {"k" * 64: "v" * 512}}).json["metadata"] == {"k" * 64: "v" * 512}
+    reply = edge.post(PATH, {**BODY, "metadata": given})
+    assert (reply.status, reply.error["param"].partition(".")[0].partition("[")[0]) == (400, "metadata"), reply.body
+
+
 def image(url="data:,1", **more):
     return {"type": "input_image", "image_url": url, "detail": "auto", **more}
 

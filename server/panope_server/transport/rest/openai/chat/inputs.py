@@ -14,7 +14,9 @@ from panope_server.transport.generation.conversations import (
     CalledFunctionJson,
     CalledToolJson,
     FunctionJson,
+    ImagePartJson,
     MessageJson,
+    TextPartJson,
     ToolJson,
     content_of,
     conversation,
@@ -111,11 +113,9 @@ def conversation_of(body: ChatBody) -> Conversation:
 def _message(body: MessageBody, field: str, images: list[Image]) -> MessageJson:
     if body.reasoning and body.reasoning_content not in (None, "", body.reasoning):
         raise _refusal(f"{field}.reasoning_content", f"and `{field}.reasoning` differ")
-    content = body.content
-    said = content if isinstance(content, str) else content_of(list(_parts(content or [], field)), images)
     return MessageJson(
         role=body.role,
-        content=said or body.refusal or "",
+        content=_content(body, field, images) or body.refusal or "",
         name=body.name or "",
         reasoning=body.reasoning or body.reasoning_content or "",
         tool_calls=[
@@ -124,6 +124,16 @@ def _message(body: MessageBody, field: str, images: list[Image]) -> MessageJson:
         ],
         tool_call_id=body.tool_call_id or "",
     )
+
+
+def _content(body: MessageBody, field: str, images: list[Image]) -> str | list[TextPartJson | ImagePartJson]:
+    if isinstance(body.content, str):
+        return body.content
+    may_be_silent = body.role == "assistant" and (
+        body.tool_calls or body.refusal or body.reasoning or body.reasoning_content
+    )
+    required = "" if may_be_silent else f"{field}.content"
+    return content_of(list(_parts(body.content or [], field)), images, required=required)
 
 
 def _parts(parts: list[ContentPart], field: str) -> Iterator[str | Image]:

@@ -89,10 +89,11 @@ class MessageBody(Struct, forbid_unknown_fields=True):
     """A message of the conversation.
 
     Attributes:
-        content: What is said: a text, or several, which are joined by line breaks, and images.
+        content: What is said: a text, or several, which are joined by line breaks, and images. Null only where the
+            assistant calls tools, refuses, or has but thought.
         name: Who of several with the same role.
         tool_calls: What the assistant called.
-        tool_call_id: The call whose result this is, of the role `tool`.
+        tool_call_id: The call whose result this is, of the role `tool`: the id of one in an earlier message.
         reasoning: What the assistant thought before it answered.
         reasoning_content: Another name of `reasoning`.
         refusal: What the assistant refused; in place of `content`.

@@ -51,6 +51,8 @@ class Messages:
         if not place:
             return "input"
         item, content = self._fields[int(place[1:])]
+        if part == ".tool_call_id":
+            return f"{item}.call_id"
         return f"{item}.{content}{part.removeprefix('.content')}" if content and part.startswith(".content") else item
 
     def _append(self, message: MessageJson, item: str, content: str) -> None:
@@ -71,7 +73,8 @@ class Messages:
                 assistant.tool_calls = [*assistant.tool_calls, call]
             case "function_call_output":
                 call_id = _required(item.call_id, f"{field}.call_id")
-                output = content_of(list(pieces_of(item.output, f"{field}.output")), self.images)
+                pieces = list(pieces_of(item.output, f"{field}.output"))
+                output = content_of(pieces, self.images, required=f"{field}.output")
                 self._append(MessageJson(role="tool", content=output, tool_call_id=call_id), field, "output")
             case _ if item.role == "assistant":
                 assistant = self._assistant()
@@ -80,7 +83,8 @@ class Messages:
             case _ if item.role is None:
                 raise _missing(f"{field}.role")
             case _:
-                content = content_of(list(pieces_of(item.content, f"{field}.content")), self.images)
+                pieces = list(pieces_of(item.content, f"{field}.content"))
+                content = content_of(pieces, self.images, required=f"{field}.content")
                 self._append(MessageJson(role=item.role, content=content), field, "content")
 
     def _assistant(self) -> MessageJson:

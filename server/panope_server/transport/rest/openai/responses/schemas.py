@@ -17,6 +17,10 @@ LOGPROBS = "message.output_text.logprobs"
 _STORED = "is refused: nothing is stored; send the whole conversation in `input`"
 
 
+_MetadataKey = Annotated[str, Meta(max_length=64)]
+_MetadataValue = Annotated[str, Meta(max_length=512)]
+
+
 class Item(Struct, forbid_unknown_fields=True, kw_only=True):
     """An item of the conversation: a message, a call of a function or its result, or what the model thought.
 
@@ -141,7 +145,7 @@ class ResponseBody(Struct, forbid_unknown_fields=True, kw_only=True):
         reasoning: How the model thinks.
         stream: Whether each piece of the answer is sent when it exists, as server-sent events.
         stream_options: How they are sent.
-        metadata: Told again with the answer, and kept nowhere.
+        metadata: Told again with the answer, and kept nowhere. Keys of 64 characters at most, values of 512.
         user: Whom the caller asks for; goes into the log of the call as `end_user` and nowhere else.
         safety_identifier: The newer name of `user`.
         prompt_cache_key: Has no effect: prefixes that were computed are found whoever sent them; see `cache_salt`.
@@ -168,7 +172,7 @@ class ResponseBody(Struct, forbid_unknown_fields=True, kw_only=True):
     reasoning: Reasoning | None = None
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
-    metadata: Annotated[dict[str, str], Meta(max_length=16)] | None = None
+    metadata: Annotated[dict[_MetadataKey, _MetadataValue], Meta(max_length=16)] | None = None
     user: Annotated[str, Meta(max_length=256)] | None = None
     safety_identifier: Annotated[str, Meta(max_length=256)] | None = None
     prompt_cache_key: Annotated[str, Meta(max_length=256)] | None = None
