@@ -15,6 +15,7 @@ from panope_backends.tasks.classify.functions import usual_function
 from panope_backends.tasks.classify.label_scoring import LabelScoring
 from panope_backends.tasks.classify.requests import ClassifyRequests
 from panope_backends.tasks.classify.sequences import Name
+from panope_backends.tasks.engine_values import check_values
 from panope_backends.tasks.task import DeviceJob, Job, LoadedTask
 from panope_backends.tasks.token_shares import token_shares
 from panope_backends.tasks.tokenize.requests import without_tokenizer
@@ -27,12 +28,14 @@ class EngineJob(DeviceJob):
     Attributes:
         found: the values to come.
         count: of texts, or of pairs.
+        labels: of the model.
         answer: that is made of them.
         field: of the request that the engine calls `texts`.
     """
 
     found: Future[Classifications]
     count: int
+    labels: int
     answer: Answer
     field: str
 
@@ -42,6 +45,7 @@ class EngineJob(DeviceJob):
             found = self.found.result()
         except InvalidInputError as error:
             raise error.renamed(lambda path: self.field if path == "texts" else path) from error
+        check_values(found.values, (self.count, self.labels))
         return self.answer.message(found.values, token_shares(found.tokens, self.count), ()), True
 
 
@@ -77,7 +81,7 @@ class EngineJobs:
         return self._job(request, name(0).partition("[")[0], answer)
 
     def _job(self, request: ClassificationRequest, field: str, answer: Answer) -> Job:
-        return EngineJob(self._model.classify(request), len(request.texts), answer, field)
+        return EngineJob(self._model.classify(request), len(request.texts), len(self._model.labels), answer, field)
 
 
 def engine_task(model: ClassificationModel, task: str) -> LoadedTask:

@@ -13,6 +13,7 @@ from panope_backends.errors import InternalError, InvalidInputError
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.images.requests import TASK, refuse_images
 from panope_backends.tasks.embed.multi_vectors import refuse_rerank
+from panope_backends.tasks.engine_values import check_values
 from panope_backends.tasks.task import DeviceJob, LoadedTask
 from panope_backends.tasks.token_shares import token_shares
 from panope_backends.tasks.tokenize.requests import without_tokenizer
@@ -30,6 +31,7 @@ class EngineJob(DeviceJob):
     Attributes:
         found: the vectors to come.
         count: of texts.
+        width: of the vectors, as the engine gave them in its trial run.
         dimensions: to keep; 0 for all.
         normalize: whether vectors are scaled to length 1 here.
         first_index: the position in the call of the first text.
@@ -37,6 +39,7 @@ class EngineJob(DeviceJob):
 
     found: Future[Embeddings]
     count: int
+    width: int
     dimensions: int
     normalize: bool
     first_index: int = 0
@@ -47,6 +50,7 @@ class EngineJob(DeviceJob):
             found = self.found.result()
         except InvalidInputError as error:
             raise error.renamed(self._in_call) from error
+        check_values(found.vectors, (self.count, self.width))
         vectors = found.vectors[:, : self.dimensions] if self.dimensions else found.vectors
         if self.normalize:
             vectors = normalize(vectors)
@@ -101,7 +105,9 @@ class EngineRequests:
         count = len(request.texts) + len(request.token_sequences)
         is_cut = message.HasField("dimensions")
         scales = request.normalize is True or (request.normalize is None and self.unit_length and is_cut)
-        return EngineJob(self._model.embed(request), count, message.dimensions, scales, message.first_index)
+        return EngineJob(
+            self._model.embed(request), count, self.dimensions, message.dimensions, scales, message.first_index
+        )
 
     def _check(self, message: messages.EmbedInput, request: EmbeddingRequest) -> None:
         if bool(request.texts) == bool(request.token_sequences):
