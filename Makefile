@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.8
-# Tests start servers and wait for them, so a process more than there are cores keeps the cores busy; files stay whole.
-PARALLEL := -n 3 --dist loadfile
+# Tests start servers and wait for them, so a process more than there are cores keeps the cores busy. Files stay whole,
+# in the order of tests/conftest.py.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 # Bytecode is kept, whatever images of containers say: else each program compiles all that it imports, torch too.
 unexport PYTHONDONTWRITEBYTECODE

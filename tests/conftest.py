@@ -93,6 +93,17 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     return [] if _is_unwanted(collector, name, obj) else made
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spreads each folder's files over the run: those that wait for servers leave the cores to those that compute."""
+    root = Path(__file__).parent
+    folders: dict[str, list[Path]] = {}
+    for path in dict.fromkeys(item.path for item in items):
+        folders.setdefault(path.relative_to(root).parts[0], []).append(path)
+    place = {path: (at + 0.5) / len(paths) for paths in folders.values() for at, path in enumerate(paths)}
+    items.sort(key=lambda item: place[item.path])
+
+
 @dataclass(frozen=True)
 class Reply:
     """An HTTP answer; header names in lower case."""

@@ -12,16 +12,15 @@ from typing import Any
 
 import pytest
 
+import command_line
 from panope_registry.session import RegistrySession
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def panope(*arguments: str, code: int = 0) -> str:
-    command = [sys.executable, "-m", "panope_server", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert result.returncode == code, result.stdout + result.stderr
-    return " ".join((result.stdout + result.stderr).split())
+    result = command_line.panope(*arguments, code=code)
+    return " ".join((result.out + result.err).split())
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +15,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from PIL import Image
 
+from command_line import panope
 from panope_backends.media.processors import trial_image
 from panope_backends.testing.vision.captioners import END, PAD, START, tiny_blip, tiny_vit_gpt2
 from panope_client import Client, InvalidInputError
@@ -131,10 +130,9 @@ def test_grpc_and_the_command_line_answer_alike(seeded: Seeded, tmp_path: Path) 
         with pytest.raises(InvalidInputError, match=r"`prompts\[0\]`: the model writes of an image"):
             client.generate(["hello"], CAPTIONS)
     (tmp_path / "a.png").write_bytes(FILES[0])
-    command = [sys.executable, "-m", "panope_server", "run", ANSWERS, QUESTION, "--image", str(tmp_path / "a.png")]
-    options = ["--temperature", "0", "--max-tokens", str(TOKENS), "--address", seeded.server.grpc_address]
-    done = subprocess.run([*command, *options], input="", capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout.split()) == (0, seeded.expected[ANSWERS][0].split()), done.stderr
+    options = ("--temperature", "0", "--max-tokens", TOKENS, "--address", seeded.server.grpc_address)
+    answer = panope("run", ANSWERS, QUESTION, "--image", tmp_path / "a.png", *options).out
+    assert answer.split() == seeded.expected[ANSWERS][0].split()
 
 
 def test_the_models_tell_that_they_see_images(seeded: Seeded) -> None:

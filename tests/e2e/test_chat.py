@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from typing import Any
 
 import openai
 import pytest
+
+from command_line import panope
 
 CHAT = "HuggingFaceTB/SmolLM2-135M-Instruct"
 QUESTION = [{"role": "user", "content": "What is the capital of France? Answer in one word."}]
@@ -45,17 +45,8 @@ def test_an_option_that_the_engine_does_not_honour_is_refused_by_its_name(client
 
 
 def test_the_command_line_answers_what_is_piped_in(chat_server: Any) -> None:
-    command = [sys.executable, "-m", "panope_server", "run", CHAT, "--temperature", "0", "--max-tokens", "20"]
-    done = subprocess.run(
-        [*command, "--address", chat_server.grpc_address],
-        input="What is the capital of France? Answer in one word.",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Paris" in done.stdout
+    command = ("run", CHAT, "--temperature", "0", "--max-tokens", "20", "--address", chat_server.grpc_address)
+    assert "Paris" in panope(*command, given="What is the capital of France? Answer in one word.").out
 
 
 def test_an_answer_whose_worker_is_killed_is_seen_as_failed_and_the_next_is_answered(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import pytest
 from huggingface_hub import InferenceClient
 
+from command_line import panope
 from panope_backends.testing.models import tiny_classifier
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
@@ -162,15 +160,12 @@ def test_many_documents_run_in_parts_and_keep_their_places(client: Client) -> No
 
 
 def test_a_terminal_prints_them(labelled: Any) -> None:
-    def panope(*arguments: str) -> str:
-        command = [sys.executable, "-m", "panope_server", *arguments, "--address", labelled.grpc_address]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-
-    (told,) = json.loads(panope("classify", NLI, TEXT, "--json"))
+    address = ("--address", labelled.grpc_address)
+    (told,) = panope("classify", NLI, TEXT, "--json", *address).json
     assert {one["label"] for one in told["labels"]} == set(LABELS[NLI][1])
-    assert "river" in panope("classify", NLI, TEXT, "--label", "river", "--label", "dog")
-    assert repr(NAMES) in panope("classify", TAGGER, NAMES)
-    assert len(json.loads(panope("rerank", RERANKER, "fox", *DOCUMENTS, "--top-n", "2", "--json"))) == 2
+    assert "river" in panope("classify", NLI, TEXT, "--label", "river", "--label", "dog", *address).out
+    assert repr(NAMES) in panope("classify", TAGGER, NAMES, *address).out
+    assert len(panope("rerank", RERANKER, "fox", *DOCUMENTS, "--top-n", "2", "--json", *address).json) == 2
 
 
 def test_what_a_model_cannot_do_says_which(labelled: Any, client: Client) -> None:

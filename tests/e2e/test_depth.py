@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import pytest
 from PIL import Image
 from tests.served_images import photograph
 
+from command_line import panope
 from panope.v1 import depth_service_pb2 as pb
 from panope_backends.testing.vision.models import tiny_vision_model
 from panope_client import Client, InvalidInputError
@@ -97,17 +95,13 @@ def test_depth_is_written_by_the_command_line(server: Any, client: Client, tmp_p
     image.write_bytes(photograph(4))
     (found,) = client.estimate_depth([image], MODEL).images
 
-    def panope(out: Path, *options: str) -> str:
-        command = [sys.executable, "-m", "panope_server", "depth", MODEL, image, "--out", out, *options]
-        address = ["--address", server.grpc_address]
-        return subprocess.run([*command, *address], capture_output=True, text=True, timeout=60, check=True).stdout
-
-    told = panope(tmp_path / "depth.png")
+    command = ("depth", MODEL, image, "--address", server.grpc_address, "--out")
+    told = panope(*command, tmp_path / "depth.png").out
     assert "150 × 100" in told
     assert told.rstrip().endswith("metres")
     assert (tmp_path / "depth.png").read_bytes() == found.png
-    told = json.loads(panope(tmp_path / "depth.npy", "--json"))
-    assert (told["width"], told["height"], told["unit"]) == (150, 100, "metre")  # type: ignore[index]
+    values = panope(*command, tmp_path / "depth.npy", "--json").json
+    assert (values["width"], values["height"], values["unit"]) == (150, 100, "metre")
     assert np.load(tmp_path / "depth.npy") == pytest.approx(values_of(found.png, found.min, found.max), abs=1e-3)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from tests.described_graphs import png, write_classifier, write_detector, write_segmenter
 
+import command_line
 from panope_client import Client, InvalidInputError, PreconditionError
 
 # A server with three workers, and a process for each command.
@@ -30,11 +29,8 @@ WHITE = png((9, 5))
 
 def panope(*arguments: object, code: int = 0) -> str:
     """Runs the command; what it printed."""
-    command = [sys.executable, "-m", "panope_server", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert result.returncode == code, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    return result.stdout if code == 0 else result.stdout + result.stderr
+    result = command_line.panope(*arguments, code=code)
+    return result.out if code == 0 else result.out + result.err
 
 
 @pytest.fixture(scope="module")

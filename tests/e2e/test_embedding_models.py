@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from command_line import panope
 from panope_backends.testing.models import ENCODER_WORDS, tiny_classifier, tiny_gguf_encoder
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
@@ -143,9 +142,8 @@ def test_sparse_vectors_are_the_same_by_every_way_in(server: Any, client: Client
     for row, vector, value in zip(expected, found.sparse_vectors, client.infer_value(TEXTS, SPARSE), strict=True):
         _same(vector.indices, vector.values, row)
         _same([int(index) for index in value["indices"]], value["values"], row)
-    command = [sys.executable, "-m", "panope_server", "embed", SPARSE, *TEXTS, "--address", server.grpc_address]
-    printed = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True).stdout
-    for row, told in zip(expected, json.loads(printed), strict=True):
+    printed = panope("embed", SPARSE, *TEXTS, "--json", "--address", server.grpc_address).json
+    for row, told in zip(expected, printed, strict=True):
         _same(told["indices"], told["values"], row)
 
 
@@ -208,7 +206,6 @@ def test_vectors_of_tokens_are_the_same_by_every_way_in(server: Any, client: Cli
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "multi_vectors")
     with pytest.raises(InvalidInputError, match="one vector for each text"):
         client.rerank(query, documents, TABLE)
-    command = [sys.executable, "-m", "panope_server", "embed", COLBERT, *documents, "--address", server.grpc_address]
-    printed = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True).stdout
-    for told, theirs in zip(json.loads(printed), read, strict=True):
+    printed = panope("embed", COLBERT, *documents, "--json", "--address", server.grpc_address).json
+    for told, theirs in zip(printed, read, strict=True):
         np.testing.assert_allclose(told["embeddings"], theirs, atol=1e-4)

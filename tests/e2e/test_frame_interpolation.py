@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +15,7 @@ import pytest
 from tests.backends.tasks.frame_interpolation.videos import lossless, moving, shown
 from tests.frame_graphs import write_blend
 
+from command_line import panope
 from panope.v1 import video_service_pb2 as pb
 from panope.v1 import video_service_pb2_grpc as pb_grpc
 from panope_client import Client, InvalidArgumentError, InvalidInputError, UnavailableError
@@ -179,19 +177,15 @@ def test_a_caller_who_leaves_ends_the_work_within_a_frame(client: Client) -> Non
 def test_a_file_is_written_by_the_command_line(server: Any, client: Client, tmp_path: Path) -> None:
     (tmp_path / "in.mkv").write_bytes(VIDEO)
 
-    def panope(*options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "panope_server", "interpolate", MODEL, str(tmp_path / "in.mkv"), *options]
-        address = ["--address", server.grpc_address]
-        return subprocess.run([*command, *address], capture_output=True, text=True, timeout=60, check=False)
-
-    ran = panope("--factor", "4")
-    assert ran.stdout.replace("\n", "").endswith("64 × 48, 21 frames at 40 a second, with sound"), ran.stderr
+    command = ("interpolate", MODEL, tmp_path / "in.mkv", "--address", server.grpc_address)
+    told = panope(*command, "--factor", "4").out
+    assert told.replace("\n", "").endswith("64 × 48, 21 frames at 40 a second, with sound")
     wanted = client.interpolate_video(VIDEO, MODEL, factor=4)
     assert (tmp_path / "in-interpolated.mp4").read_bytes() == wanted.content
-    out = str(tmp_path / "out.webm")
-    assert json.loads(panope("--json", "--fps", "30", "--out", out).stdout)["frames_per_second"] == 30
-    assert "ends in none of" in panope("--out", str(tmp_path / "out.gif")).stderr
-    assert "give one" in panope("--fps", "30", "--factor", "2").stderr
+    out = tmp_path / "out.webm"
+    assert panope(*command, "--json", "--fps", "30", "--out", out).json["frames_per_second"] == 30
+    assert "ends in none of" in panope(*command, "--out", tmp_path / "out.gif", code=1).err
+    assert "give one" in panope(*command, "--fps", "30", "--factor", "2", code=2).err
 
 
 def test_a_lost_worker_fails_its_call(client: Client) -> None:

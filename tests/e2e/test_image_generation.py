@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from huggingface_hub import InferenceClient
 from PIL import Image
 from tests.served_images import photograph
 
+from command_line import Result, panope
 from panope_backends.testing.vision.diffusion import tiny_pipeline
 from panope_client import Client, InvalidInputError, UnavailableError
 from panope_registry.session import RegistrySession
@@ -308,20 +308,19 @@ def test_a_lost_worker_fails_its_calls_and_comes_back(server: Any, client: Clien
 
 
 def test_files_are_written_by_the_command_line(server: Any, client: Client, tmp_path: Path) -> None:
-    def panope(out: str, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "panope_server", "generate-image", MODEL, "a fox", "--out", tmp_path / out]
-        address = ["--address", server.grpc_address]
-        return subprocess.run([*command, *options, *address], capture_output=True, text=True, timeout=60, check=False)
+    def draw(out: str, *options: str, code: int = 0) -> Result:
+        address = ("--address", server.grpc_address)
+        return panope("generate-image", MODEL, "a fox", "--out", tmp_path / out, *options, *address, code=code)
 
-    ran = panope("fox.png", "--size", "64x48", "--steps", "2", "--seed", "3")
-    assert ran.stdout.rstrip().endswith("64 × 48, seed 3"), ran.stderr
+    ran = draw("fox.png", "--size", "64x48", "--steps", "2", "--seed", "3")
+    assert ran.out.rstrip().endswith("64 × 48, seed 3")
     (wanted,) = client.generate_images("a fox", MODEL, width=64, height=48, steps=2, seed=3)
     assert (tmp_path / "fox.png").read_bytes() == wanted.content
-    told = json.loads(panope("fox.webp", "--steps", "1", "--seed", "3", "-n", "2", "--json").stdout)
+    told = draw("fox.webp", "--steps", "1", "--seed", "3", "-n", "2", "--json").json
     assert [each["file"] for each in told] == [str(tmp_path / f"fox-{number}.webp") for number in (1, 2)]
     assert pixels((tmp_path / "fox-2.webp").read_bytes()).shape == (64, 64, 3)
-    assert "ends in none of" in panope("fox.gif").stderr
-    assert "no size such as 512x512" in panope("fox.png", "--size", "big").stderr
+    assert "ends in none of" in draw("fox.gif", code=1).err
+    assert "no size such as 512x512" in draw("fox.png", "--size", "big", code=1).err
 
 
 def test_an_interrupt_of_the_command_line_ends_the_work(server: Any, client: Client, tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ import base64
 import io
 import json
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import openai
 import pytest
 from PIL import Image
 
+from command_line import panope
 from panope_client import Client
 from panope_registry.session import RegistrySession
 
@@ -136,10 +135,8 @@ def test_an_image_of_grpc_and_of_the_command_line_is_answered_alike(
         told = client.chat(said, MODEL, max_tokens=TOKENS, temperature=0.0)
     assert told.answers[0].content == expected[1]
     (tmp_path / "a.png").write_bytes(IMAGES[0])
-    command = [sys.executable, "-m", "panope_server", "run", MODEL, QUESTION, "--image", str(tmp_path / "a.png")]
-    options = ["--temperature", "0", "--max-tokens", str(TOKENS), "--address", server.grpc_address]
-    done = subprocess.run([*command, *options], input=b"", capture_output=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout.decode()) == (0, expected[0] + "\n"), done.stderr.decode()
+    options = ("--temperature", "0", "--max-tokens", TOKENS, "--address", server.grpc_address)
+    assert panope("run", MODEL, QUESTION, "--image", tmp_path / "a.png", *options).out == expected[0] + "\n"
 
 
 def test_the_model_tells_that_it_sees_images(server: Any) -> None:

@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey
 from locked_server import Issuer, Locked, make_key
 from tests.rest_paths import filled
 
+from command_line import panope
 from page_reader import clean_environment
 from panope.v1.embed_service_pb2 import EmbedRequest
 from panope_client import Client, PermissionDeniedError, UnauthenticatedError
@@ -277,8 +278,7 @@ def test_no_other_token_and_no_header_of_a_callers_own_lets_anybody_in(locked: L
 def test_a_model_that_a_key_does_not_see_is_one_that_there_is_not_by_every_protocol(locked: Locked) -> None:
     hidden, absent = EMBED.name, "sentence-transformers/absent"
     assert EMBED.path is not None
-    command = [sys.executable, "-m", "panope_server", "import", str(EMBED.path), "--home", str(locked.server.home)]
-    subprocess.run([*command, "--name", hidden], check=True, capture_output=True, env=clean_environment())
+    panope("import", EMBED.path, "--name", hidden, "--home", locked.server.home)
     locked.server.wait(lambda: locked.http("GET", f"/v1/models/{hidden}", locked.admin).status == 200, 20, "the model")
     key = make_key(locked.server.home, "acme", "admin", models=ModelPatterns.parse(["acme/*"]))
     web = {"content-type": "application/grpc-web+proto", "authorization": f"Bearer {key}"}

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +16,7 @@ from PIL import Image
 from tests.colour_reader import line, page, png, write_colour_reader
 from tests.pdf_files import form_of_itself, image_pdf, long_path, nested_forms, text_pdf
 
+from command_line import panope
 from panope_client import Client, InvalidInputError, PanopeClientError, RetryPolicy, UnavailableError
 from panope_registry.session import RegistrySession
 
@@ -81,14 +79,12 @@ def test_rest_gives_it_through_envoy(server: Any) -> None:
 def test_the_command_line_reads_and_draws(server: Any, tmp_path: Path) -> None:
     image, drawn = tmp_path / "page.png", tmp_path / "drawn.png"
     image.write_bytes(png(PAGE))
-    command = [sys.executable, "-m", "panope_server", "ocr", MODEL, str(image), "--address", server.grpc_address]
-    done = subprocess.run([*command, "--draw", str(drawn)], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.splitlines() == TEXT
+    command = ("ocr", MODEL, image, "--address", server.grpc_address)
+    assert panope(*command, "--draw", drawn).out.splitlines() == TEXT
     with Image.open(drawn) as opened:
         assert opened.size == PAGE.size
         assert opened.convert("RGB").tobytes() != PAGE.tobytes()
-    done = subprocess.run([*command, "--json", "--words"], capture_output=True, text=True, timeout=60, check=True)
-    assert [each["text"] for each in json.loads(done.stdout)["lines"]] == TEXT
+    assert [each["text"] for each in panope(*command, "--json", "--words").json["lines"]] == TEXT
 
 
 def test_pages_of_documents_are_read_every_way_in(server: Any, client: Client, tmp_path: Path) -> None:
@@ -106,13 +102,10 @@ def test_pages_of_documents_are_read_every_way_in(server: Any, client: Client, t
     assert [(each["page"], each["text"]) for each in reply.json["pages"]] == [(2, "b"), (3, "")]
     file = tmp_path / "file.pdf"
     file.write_bytes(data)
-    command = [sys.executable, "-m", "panope_server", "ocr", MODEL, str(file), "--address", server.grpc_address]
-    done = subprocess.run(
-        [*command, "--dpi", "72", "--pages", "1,2"], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert [each.splitlines() for each in done.stdout.split("\f")] == [TEXT, ["b"]]
-    done = subprocess.run([*command, "--draw", str(tmp_path / "a.png")], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, "`--draw` is for images" in done.stderr + done.stdout) == (1, True)
+    command = ("ocr", MODEL, file, "--address", server.grpc_address)
+    pages = panope(*command, "--dpi", "72", "--pages", "1,2").out.split("\f")
+    assert [each.splitlines() for each in pages] == [TEXT, ["b"]]
+    assert "`--draw` is for images" in panope(*command, "--draw", tmp_path / "a.png", code=1).err
 
 
 def test_the_text_that_a_page_holds_is_told_where_it_is_asked_for(server: Any, client: Client) -> None:

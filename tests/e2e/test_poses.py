@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from PIL import Image
 from tests.described_graphs import FOUR_BY_FOUR, png, write_described
 from tests.served_images import photograph
 
+from command_line import panope
 from panope_backends.testing.vision.models import tiny_vision_model
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
@@ -133,11 +131,8 @@ def test_points_are_told_and_drawn_by_the_command_line(server: Any, tmp_path: Pa
     image, drawn = tmp_path / "image.png", tmp_path / "drawn.png"
     image.write_bytes(png((40, 20), colour=(90, 90, 90)))
 
-    def panope(*arguments: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "panope_server", "detect", *arguments, "--address", server.grpc_address]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    told = panope(DOTS, image, "--draw", drawn, "--max-detections", "1").stdout
+    address = ("--address", server.grpc_address)
+    told = panope("detect", DOTS, image, "--draw", drawn, "--max-detections", "1", *address).out
     assert "0.5000  thing  [0, 0, 20, 10]" in told
     assert "0.8750    middle  20, 10" in told
     with Image.open(drawn) as made:
@@ -147,10 +142,8 @@ def test_points_are_told_and_drawn_by_the_command_line(server: Any, tmp_path: Pa
         assert corner == (90, 90, 90)
     (image,) = [tmp_path / "photograph.png"]
     image.write_bytes(photograph())
-    asked = panope(POSES, image, "--box", "10,5,60,95", "--threshold", "0", "--json").stdout
-    (person,) = json.loads(asked)["detections"]
+    box = ("detect", POSES, image, *address, "--box")
+    (person,) = panope(*box, "10,5,60,95", "--threshold", "0", "--json").json["detections"]
     assert person["box"] == list(BOX)
     assert [point["name"] for point in person["keypoints"]] == NAMES
-    refused = panope(POSES, image, "--box", "10,5,60")
-    assert refused.returncode == 1
-    assert "must be four numbers" in " ".join(refused.stderr.split())
+    assert "must be four numbers" in " ".join(panope(*box, "10,5,60", code=1).err.split())

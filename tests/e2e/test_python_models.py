@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import command_line
+from page_reader import clean_environment
 from panope_backends.testing.python_models import TEXT_CODE, TEXT_CONFIG, embedding_skill, executing, triton_model
 from panope_client import Client, InvalidInputError, PanopeClientError, PreconditionError
 
@@ -26,13 +26,8 @@ GRANT = {"PANOPE_GRANTS_REMOTE_CODE": "acme/*"}
 
 def panope(*arguments: object, code: int = 0, **variables: str) -> str:
     """Runs the command; what it printed."""
-    command = [sys.executable, "-m", "panope_server", *map(str, arguments)]
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | variables
-    )
-    assert result.returncode == code, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    return result.stdout if code == 0 else result.stdout + result.stderr
+    result = command_line.panope(*arguments, code=code, environment=clean_environment() | variables)
+    return result.out if code == 0 else result.out + result.err
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from command_line import panope
 from panope_client import Client
 
 DEMO = "sentence-transformers/all-MiniLM-L6-v2"
@@ -21,10 +20,8 @@ def test_the_variant_that_was_quantized_answers_like_the_original(
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(converted_home, home, symlinks=True)
-    command = [sys.executable, "-m", "panope_server", "build", DEMO, "--home", str(home), "--json"]
-    arguments = ["--format", "openvino", "--precision", "int8"]
-    built = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True, timeout=110)
-    variant = json.loads(built.stdout)["variant"]
+    arguments = ("--format", "openvino", "--precision", "int8", "--json")
+    variant = panope("build", DEMO, "--home", home, *arguments).json["variant"]
 
     server = servers.start("--precision", "int8", "--load", DEMO, home=home, envoy=False)
     assert variant in json.dumps(server.admin("/status").json), "it is the one that runs"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import pytest
 from huggingface_hub import InferenceClient
 
+from command_line import panope
 from panope_client import Client
 from panope_registry.session import RegistrySession
 from real_models import wheel
@@ -63,8 +61,7 @@ def test_known_names_and_places_are_found_by_every_client(names: Any) -> None:
         found = client.token_classification(TEXT, aggregation_strategy="first")
         assert [(one.entity_group, TEXT[one.start : one.end]) for one in found] == KNOWN
         assert client.token_classification(FOX) == []
-    command = [sys.executable, "-m", "panope_server", "classify", NER, FOX, "--json", "--address", names.grpc_address]
-    assert json.loads(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)[0]["entities"] == []
+    assert panope("classify", NER, FOX, "--json", "--address", names.grpc_address).json[0]["entities"] == []
 
 
 def test_known_sentences_are_as_alike_as_they_are(live_server: Any) -> None:

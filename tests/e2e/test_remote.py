@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 import openai
 import pytest
 
+from command_line import panope
 from panope.v1 import generate_service_pb2 as pb
 from panope.v1 import generation_pb2 as generation
 from panope.v1 import registry_service_pb2 as registry_pb
@@ -182,19 +181,16 @@ def test_texts_are_embedded_there(
     assert refusal.value.param == "dimensions"
 
 
-def test_the_command_line_registers_it(front: Any, upstream: EchoUpstream, tmp_path: Any) -> None:
-    def panope(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "panope_server", *arguments, "--home", str(tmp_path / "home")]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
-
+def test_the_command_line_registers_it(
+    front: Any, upstream: EchoUpstream, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = ("--home", tmp_path / "home")
     asked = ("register", "acme/far", "--remote", upstream.url, "--remote-protocol", "vllm", "--remote-model", MODEL)
-    refused = panope(*asked)
-    assert refused.returncode != 0
-    assert "remote.allowed_hosts" in refused.stderr
+    assert "remote.allowed_hosts" in panope(*asked, *home, code=1).err
     (tmp_path / "panope.toml").write_text('[remote]\nallowed_hosts = ["127.0.0.1"]\n')
-    done = panope(*asked)
-    assert done.returncode == 0, done.stderr
-    shown = panope("show", "acme/far").stdout
+    panope(*asked, *home)
+    shown = panope("show", "acme/far", *home).out
     assert f"{MODEL} at {upstream.url}, by the protocol vllm" in shown
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from page_reader import clean_environment
+from command_line import panope
 from panope.v1.cache_service_pb2 import FlushCacheRequest
 from panope.v1.cache_service_pb2_grpc import CacheServiceStub
 from panope.v1.embed_service_pb2 import EmbedRequest
@@ -78,9 +76,7 @@ def test_a_kept_answer_is_counted_and_logged_as_one(caching: Any) -> None:
 
 def test_the_cache_is_told_of_and_flushed_by_every_way_but_through_envoy(caching: Any) -> None:
     def command(*words: str) -> str:
-        address = ["--address", caching.grpc_address]
-        run = [sys.executable, "-m", "panope_server", "cache", *words, *address]
-        return subprocess.run(run, check=True, capture_output=True, text=True, env=clean_environment()).stdout
+        return panope("cache", *words, "--address", caching.grpc_address).out
 
     def flush_by_rest() -> None:
         assert caching.request("POST", "/v1/cache/flush", {}, port=caching.admin_port).json["flushed"] >= 1

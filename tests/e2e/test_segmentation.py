@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from PIL import Image
 
+from command_line import panope
 from panope_backends.testing.vision.models import tiny_vision_model
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
@@ -142,8 +141,7 @@ def test_masks_are_written_by_the_command_line(server: Any, tmp_path: Path) -> N
     image = tmp_path / "image.png"
     image.write_bytes(photograph())
     arguments = ["segment", SEGFORMER, image, "--out", tmp_path / "masks", "--draw", tmp_path / "drawn.png"]
-    command = [sys.executable, "-m", "panope_server", *arguments, "--address", server.grpc_address]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    told = panope(*arguments, "--address", server.grpc_address).out
     files = sorted((tmp_path / "masks").iterdir())
     assert files
     assert all(file.name in told for file in files)

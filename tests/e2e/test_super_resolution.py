@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from PIL import Image
 from tests.described_graphs import write_enlarger
 from tests.served_images import photograph
 
+from command_line import panope
 from panope_backends.testing.vision.models import tiny_vision_model
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
@@ -100,23 +98,18 @@ def test_a_file_is_written_by_the_command_line(server: Any, client: Client, tmp_
     image = tmp_path / "image.png"
     image.write_bytes(photograph(4, (20, 30)))
 
-    def panope(out: str, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "panope_server", "superres", SQUARES, image, "--out", tmp_path / out]
-        address = ["--address", server.grpc_address]
-        return subprocess.run([*command, *options, *address], capture_output=True, text=True, timeout=60, check=False)
-
-    assert panope("out.png").stdout.rstrip().endswith("40 × 60")
+    command = ("superres", SQUARES, image, "--address", server.grpc_address, "--out")
+    assert panope(*command, tmp_path / "out.png").out.rstrip().endswith("40 × 60")
     assert (tmp_path / "out.png").read_bytes() == client.upscale([image], SQUARES).images[0].content
-    assert json.loads(panope("out.jpg", "--json").stdout) == {
+    assert panope(*command, tmp_path / "out.jpg", "--json").json == {
         "file": str(tmp_path / "out.jpg"),
         "width": 40,
         "height": 60,
     }
     with Image.open(tmp_path / "out.jpg") as made:
         assert made.format == "JPEG"
-    refused = panope("out.gif")
-    assert refused.returncode == 1
-    assert "ends in none of .png, .jpg, .jpeg" in " ".join(refused.stderr.split())
+    refused = panope(*command, tmp_path / "out.gif", code=1).err
+    assert "ends in none of .png, .jpg, .jpeg" in " ".join(refused.split())
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
+import command_line
 from panope_backends.testing.models import tiny_classifier
 from panope_backends.testing.tables import tiny_table_reader
 from panope_client import Client, InvalidInputError
@@ -69,8 +68,7 @@ def client(reading: Any) -> Iterator[Client]:
 
 
 def panope(server: Any, *arguments: str, text: str = "") -> str:
-    command = [sys.executable, "-m", "panope_server", *arguments, "--address", server.grpc_address]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=True).stdout
+    return command_line.panope(*arguments, "--address", server.grpc_address, given=text).out
 
 
 def test_every_way_in_gives_one_answer(reading: Any, client: Client) -> None:

@@ -7,7 +7,6 @@ import json
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import warnings
 from collections import Counter
@@ -20,6 +19,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from certificates import Authority
+from command_line import panope
 from panope_client import Client, Health, UnauthenticatedError
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -110,8 +110,7 @@ def test_every_port_speaks_tls_to_every_client_and_nothing_else(empty_servers: A
             assert client.health() is Health.SERVING
     config = tmp_path / "panope.toml"
     config.write_text(f'tls.certificate = "{tmp_path}/server.pem"\ntls.key = "{tmp_path}/server-key.pem"\n')
-    command = [sys.executable, "-m", "panope_server", "ps", "--home", str(server.home), "--config", str(config)]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "no instance runs"
+    assert panope("ps", "--home", server.home, "--config", config).out.strip() == "no instance runs"
 
     # A certificate for another name is the caller's to refuse.
     for port in ports_of(server):

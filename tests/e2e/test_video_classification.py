@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from command_line import panope
 from panope_backends.testing.vision.video_classifiers import FRAMES, LABELS, tiny_video_classifier
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
@@ -87,9 +85,6 @@ def test_rest_takes_the_file_or_json(seeded: Seeded) -> None:
 def test_the_command_prints_the_best(seeded: Seeded, tmp_path: Path) -> None:
     film = tmp_path / "film.avi"
     film.write_bytes(FILM)
-    command = [sys.executable, "-m", "panope_server", "classify", MODEL, "--video", str(film), "--json"]
-    command += ["--address", seeded.server.grpc_address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    told = json.loads(done.stdout)
+    told = panope("classify", MODEL, "--video", film, "--json", "--address", seeded.server.grpc_address).json
     assert {each["label"]: each["score"] for each in told["labels"]} == pytest.approx(seeded.expected, abs=2e-3)
     assert told["frames"] == 20

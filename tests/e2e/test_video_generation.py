@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import psutil
 import pytest
 from tests.served_images import photograph
 
+from command_line import panope
 from panope_backends.testing.vision.diffusion import tiny_pipeline
 from panope_client import Client, InvalidInputError, UnavailableError
 from panope_registry.session import RegistrySession
@@ -165,20 +165,14 @@ def test_a_caller_who_leaves_ends_the_work_within_a_step(server: Any, client: Cl
 
 
 def test_a_file_is_written_by_the_command_line(server: Any, client: Client, tmp_path: Path) -> None:
-    def panope(out: str, *options: str) -> subprocess.CompletedProcess[str]:
-        small = ["--size", "64x32", "--frames", "5", "--steps", "2", "--seed", "7"]
-        command = [sys.executable, "-m", "panope_server", "generate-video", MODEL, "a fox", "--out", tmp_path / out]
-        address = ["--address", server.grpc_address]
-        return subprocess.run(
-            [*command, *small, *options, *address], capture_output=True, text=True, timeout=60, check=False
-        )
-
-    ran = panope("fox.mp4")
-    assert ran.stdout.rstrip().endswith("64 × 32, 5 frames at 16 a second, seed 7"), ran.stderr
+    small = ("--size", "64x32", "--frames", "5", "--steps", "2", "--seed", "7")
+    command = ("generate-video", MODEL, "a fox", *small, "--address", server.grpc_address, "--out")
+    told = panope(*command, tmp_path / "fox.mp4").out
+    assert told.rstrip().endswith("64 × 32, 5 frames at 16 a second, seed 7")
     wanted = client.generate_video("a fox", MODEL, **SMALL)  # type: ignore[arg-type]
     assert (tmp_path / "fox.mp4").read_bytes() == wanted.content
-    assert json.loads(panope("fox.webm", "--json", "--fps", "8").stdout)["frames_per_second"] == 8
-    assert "ends in none of" in panope("fox.gif").stderr
+    assert panope(*command, tmp_path / "fox.webm", "--json", "--fps", "8").json["frames_per_second"] == 8
+    assert "ends in none of" in panope(*command, tmp_path / "fox.gif", code=1).err
 
 
 def test_a_lost_worker_fails_its_call(server: Any, client: Client) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from huggingface_hub import InferenceClient
 from PIL import Image
 
+from command_line import panope
 from panope_backends.media.processors import trial_image
 from panope_backends.testing.vision.text_readers import EOS, tiny_donut, tiny_trocr
 from panope_client import Client, InvalidInputError
@@ -137,8 +136,7 @@ def test_the_command_line_reads_parses_and_asks(seeded: Seeded, tmp_path: Path) 
     file.write_bytes(FILES[0])
 
     def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "panope_server", "ocr", *arguments, "--address", seeded.server.grpc_address]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        return panope("ocr", *arguments, "--address", seeded.server.grpc_address).out
 
     assert run(LINES, str(file)).strip() == seeded.lines[0]
     assert "parsed" in json.loads(run(DOCUMENTS, str(file), "--json"))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from tests.conftest import LiveServer
 from tests.e2e.speech.models import EARS, FOX, LETTERS
 from tests.sounds import RATE, samples_of, wav
 
+from command_line import panope
 from panope_client import Client, InvalidInputError
 
 # Workers with PyTorch, weights out of a package, and the library that they are compared with.
@@ -61,10 +59,8 @@ def test_a_ctc_model_is_heard_every_way_in(
     assert server.post(f"/v1/speech-recognition/{LETTERS}", body).json["text"] == told.text
     path = tmp_path / FOX
     path.write_bytes(fox)
-    panope = [sys.executable, "-m", "panope_server", "transcribe", LETTERS, str(path), "--no-vad", "--address"]
-    run = subprocess.run([*panope, server.grpc_address], check=False, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == told.text
+    printed = panope("transcribe", LETTERS, path, "--no-vad", "--address", server.grpc_address).out
+    assert printed.strip() == told.text
 
 
 def test_audio_is_classified_every_way_in(
@@ -85,9 +81,8 @@ def test_audio_is_classified_every_way_in(
         assert [each.label for each in found] == [each["label"] for each in right][:count]
     file = tmp_path / FOX
     file.write_bytes(fox)
-    panope = [sys.executable, "-m", "panope_server", "classify", EARS, "--audio", str(file), "--json", "--address"]
-    run = subprocess.run([*panope, server.grpc_address], check=True, capture_output=True, text=True)
-    assert [each["label"] for each in json.loads(run.stdout)["labels"]] == [each["label"] for each in right]
+    told = panope("classify", EARS, "--audio", file, "--json", "--address", server.grpc_address).json
+    assert [each["label"] for each in told["labels"]] == [each["label"] for each in right]
     with pytest.raises(InvalidInputError) as caught:
         client.classify_audio(b"no sound", EARS)
     assert caught.value.field == "audio.content"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import openai
@@ -13,6 +11,7 @@ from tests.conftest import LiveServer
 from tests.e2e.speech.models import VOICE
 from tests.sounds import RATE
 
+from command_line import panope
 from panope_backends.media.audio import decode_audio
 from panope_backends.media.limits import MediaLimits
 from panope_client import Client
@@ -48,7 +47,5 @@ def test_every_way_in_speaks_alike(server: LiveServer, client: Client, tmp_path:
     assert len(pieces) == 2, "each sentence is told when it is spoken"
     assert sum(each.duration_seconds for each in pieces) == pytest.approx(whole.duration_seconds)
     file = tmp_path / "spoken.flac"
-    panope = [sys.executable, "-m", "panope_server", "speak", VOICE, TEXT, "--out", str(file), "--seed", "2"]
-    run = subprocess.run([*panope, "--address", server.grpc_address], check=False, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
+    panope("speak", VOICE, TEXT, "--out", file, "--seed", "2", "--address", server.grpc_address)
     assert file.read_bytes() == whole.audio.content

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from tests.e2e.speech.models import ENGLISH, FOX, LOAD_SECONDS, TWO_LANGUAGES
 from tests.sounds import RATE, samples_of, wav, words
 from tests.whisper_tiny import CLIPS, clip
 
+from command_line import panope
 from panope_client import Client, InvalidInputError, UnavailableError
 
 # Workers with PyTorch, weights out of a package, and the library that they are compared with.
@@ -96,10 +96,7 @@ def test_curl_and_the_command_line_hear_it(server: LiveServer, fox: bytes, tmp_p
     curl = ["curl", "-sS", url, "-F", f"file=@{file}", "-F", f"model={ENGLISH}"]
     told = json.loads(subprocess.run(curl, check=True, capture_output=True).stdout)
     assert words(told["text"]) == words(CLIPS[FOX][1])
-    panope = [sys.executable, "-m", "panope_server", "transcribe", ENGLISH, str(file), "--address"]
-    run = subprocess.run([*panope, server.grpc_address], check=False, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == told["text"]
+    assert panope("transcribe", ENGLISH, file, "--address", server.grpc_address).out.strip() == told["text"]
 
 
 def test_a_stream_over_grpc_tells_each_window(client: Client, fox: bytes) -> None:

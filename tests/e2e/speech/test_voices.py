@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from tests.sounds import words
 from tests.voices import HELLO, write_kokoro, write_piper
 from tests.whisper_tiny import write_whisper_tiny
 
+from command_line import panope
 from panope_client import Client, InvalidInputError, UnavailableError
 from panope_registry.session import RegistrySession
 
@@ -88,9 +87,7 @@ def test_every_way_in_takes_phonemes(server: LiveServer, client: Client, tmp_pat
     reply = server.post(f"/v1/text-to-speech/{PIPER}", {"inputs": IPA, "parameters": {"input_format": "ipa"}})
     assert heard(client, reply.body) == words(TEXT)
     file = tmp_path / "hello.mp3"
-    panope = [sys.executable, "-m", "panope_server", "speak", PIPER, IPA, "--ipa", "--out", str(file)]
-    run = subprocess.run([*panope, "--address", server.grpc_address], check=False, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
+    panope("speak", PIPER, IPA, "--ipa", "--out", file, "--address", server.grpc_address)
     assert heard(client, file.read_bytes()) == words(TEXT)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from tests.e2e.speech.models import ENGLISH, FOX
 from tests.sounds import RATE, samples_of, wav, words
 from tests.whisper_tiny import CLIPS, clip
 
+from command_line import panope
 from panope_client import Client
 
 # Workers with PyTorch, weights out of a package, and the library that they are compared with.
@@ -68,9 +67,7 @@ def test_words_between_silence_have_the_times_of_the_file(server: LiveServer, cl
 def test_the_command_prints_words_with_their_times(server: LiveServer, fox: bytes, tmp_path: Path) -> None:
     file = tmp_path / FOX
     file.write_bytes(fox)
-    panope = [sys.executable, "-m", "panope_server", "transcribe", ENGLISH, str(file), "--words", "--address"]
-    run = subprocess.run([*panope, server.grpc_address], check=False, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    lines = [line.split() for line in run.stdout.splitlines()]
+    printed = panope("transcribe", ENGLISH, file, "--words", "--address", server.grpc_address).out
+    lines = [line.split() for line in printed.splitlines()]
     assert words(" ".join(word for _, _, word in lines)) == words(CLIPS[FOX][1])
     assert all(0 <= float(start) <= float(end) < 10 for start, end, _ in lines)

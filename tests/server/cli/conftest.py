@@ -6,54 +6,18 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
-import structlog
 from safetensors.numpy import save
-from typer.testing import CliRunner
 
+from command_line import Result, panope
 from panope_registry.testing.hub import HubStandIn
-from panope_server.cli.main import app
-from panope_server.cli.output.logs import _log_to
 
 MODEL = "acme/tiny"
-
-
-@dataclass
-class Result:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@contextmanager
-def own_logging() -> Iterator[None]:
-    """Ends what a command says of this process's log: loggers would keep it, and tests after it would miss events."""
-    before, configure = structlog.get_config(), structlog.configure
-
-    def uncached(**options: Any) -> None:
-        configure(**options | {"cache_logger_on_first_use": False})
-
-    with mock.patch.object(structlog, "configure", uncached):
-        try:
-            yield
-        finally:
-            configure(**before)
-            _log_to.cache_clear()  # a program sets its log up once
 
 
 @dataclass
@@ -70,13 +34,8 @@ class Cli:
         return subprocess.Popen(command, env=self.environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
     def __call__(self, *arguments: str, code: int = 0) -> Result:
-        """Runs a command in this process: a second of imports each is what a program of its own would add."""
-        with mock.patch.dict(os.environ, self.environment, clear=True), warnings.catch_warnings(), own_logging():
-            warnings.simplefilter("ignore", ResourceWarning)  # the end of a program closes what it has open
-            ran = CliRunner().invoke(app, [*arguments, "--home", str(self.home)])
-        assert isinstance(ran.exception, SystemExit | None), ran.exc_info
-        assert ran.exit_code == code, ran.output
-        return Result(ran.exit_code, ran.stdout, ran.stderr)
+        """Runs a command in this process."""
+        return panope(*arguments, "--home", self.home, code=code, environment=self.environment)
 
     def program(self, *arguments: str, code: int = 0) -> Result:
         """Runs a command as a program of its own: where libraries read variables as they are imported."""
