@@ -20,7 +20,7 @@ from panope_registry.access.scopes import EVERY_MODEL, ModelPatterns, Scopes
 from panope_registry.session import RegistrySession
 
 if TYPE_CHECKING:
-    from conftest import LiveServer
+    from live_servers import LiveServer
 
 
 @dataclass

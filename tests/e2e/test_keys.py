@@ -30,7 +30,7 @@ from panope_registry.session import RegistrySession
 from panope_server.cli.server.demo import EMBED
 
 if TYPE_CHECKING:
-    from conftest import Servers
+    from live_servers import Servers
 
 #: The services that no proto of ours holds.
 MORE_METHODS = (
