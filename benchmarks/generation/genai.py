@@ -64,7 +64,7 @@ def _stateless(model: Any) -> Any:
     import torch
     from transformers import DynamicCache
 
-    class Stateless(torch.nn.Module):
+    class Stateless(torch.nn.Module):  # type: ignore[misc] # PyTorch is not checked
         def __init__(self) -> None:
             super().__init__()
             self.model = model

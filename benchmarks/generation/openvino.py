@@ -61,10 +61,8 @@ class Loop:
         random = np.random.default_rng(0)
         self._texts = [random.integers(0, model.vocab_size, PROMPT).tolist() for _ in range(sequences)]
         self._past = [0] * sequences
-        size = model.cache.block_size
         per_text = model.blocks // sequences
         self._tables = [range(number * per_text, (number + 1) * per_text) for number in range(sequences)]
-        self._blocks_of = lambda tokens: -(-tokens // size)
 
     def run(self, new: int) -> None:
         """Answers all of them."""
@@ -86,7 +84,7 @@ class Loop:
 
     def _sequence(self, number: int, end: int) -> StepSequence:
         past = self._past[number]
-        blocks = self._tables[number][: self._blocks_of(end)]
+        blocks = self._tables[number][: -(-end // self._model.cache.block_size)]
         return StepSequence(self._texts[number][past:end], past, blocks)
 
 

@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=31)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    step_loop.perf_counter = time.process_time
+    step_loop.perf_counter = time.process_time  # type: ignore[attr-defined] # steps last as long as they compute
     with tempfile.TemporaryDirectory() as folder:
         file = convert(Path(folder), options.layers)
         model = load_step_model(import_runtime(), file, CONFIGURATION, precision="fp32", cache_precision="fp32")
@@ -107,8 +107,8 @@ def main() -> None:
                 found[name] += [times] if number else []  # the first round warms up
     print("| answer | CPU ms | to alone | tokens a second of others |\n| --- | --- | --- | --- |")
     alone = statistics.median(seconds for seconds, _ in found["alone"])
-    for name, times in found.items():
-        seconds, others = (statistics.median(column) for column in zip(*times, strict=True))
+    for name, rounds in found.items():
+        seconds, others = (statistics.median(column) for column in zip(*rounds, strict=True))
         print(f"| {name} | {seconds * 1000:.0f} | {seconds / alone:.2f} | {others:.0f} |")
 
 

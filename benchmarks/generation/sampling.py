@@ -90,9 +90,12 @@ def step(name: str, rows: int, vocab: int) -> Callable[[], object]:
         for state in states:
             state.mask = mask_of(range(0, vocab, 3), vocab)
     sampler = Sampler(vocab, threads=1)
-    return lambda: [
-        state.append(token.token_id) for state, token in zip(states, sampler.sample(logits, states), strict=True)
-    ]
+
+    def run() -> None:
+        for state, token in zip(states, sampler.sample(logits, states), strict=True):
+            state.append(token.token_id)
+
+    return run
 
 
 def milliseconds(run: Callable[[], object]) -> float:

@@ -154,7 +154,7 @@ async def served(
     return clock.measured(new * len(given), server_cpu(server) + time.process_time() - cpu)
 
 
-def grpc_stream(stub: pb_grpc.GenerateServiceStub, model: str) -> Callable[[Prompt, int], AsyncIterator[None]]:
+def grpc_stream(stub: pb_grpc.GenerateServiceAsyncStub, model: str) -> Callable[[Prompt, int], AsyncIterator[None]]:
     """GenerateService/StreamGenerate."""
 
     async def stream(prompt: Prompt, new: int) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 
 def photographs(count: int, size: tuple[int, int] = (640, 480)) -> list[bytes]:
@@ -19,7 +19,7 @@ def photographs(count: int, size: tuple[int, int] = (640, 480)) -> list[bytes]:
 
 def pages(count: int) -> list[bytes]:
     """Letters of a dozen lines, as JPEG files."""
-    from tests.backends.tasks.ocr.test_real_ocr import FONT, LETTER, ImageFont
+    from tests.backends.tasks.ocr.test_real_ocr import FONT, LETTER
 
     made = []
     for seed in range(count):

@@ -132,7 +132,8 @@ def transcribing(audio: bytes) -> Case:
 
         return run
 
-    sizes = {"hidden_size": 384, "num_hidden_layers": 8, "num_attention_heads": 6, "intermediate_size": 1536}
+    sizes: dict[str, Any] = {"hidden_size": 384, "num_hidden_layers": 8, "num_attention_heads": 6}
+    sizes["intermediate_size"] = 1536
     return Case(
         lambda folder: tiny_ctc(folder, conv_dim=(256,) * 7, **sizes),
         raw,

@@ -164,7 +164,8 @@ class RawLoop:
 
 def _rounds(job: ArrayJob, arrays: ArrayTask, *, alone: bool) -> list[Any]:
     """What the model gives in the last round, each round's items of one shape in batches."""
-    items, rows = job.items, []
+    items: Sequence[Any] = job.items
+    rows: list[Any] = []
     while items:
         shapes: dict[Any, list[int]] = defaultdict(list)
         for at, item in enumerate(items):

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -130,7 +131,7 @@ def _in_process(registry: Registry) -> dict[str, Iterator[Call]]:
         "all of a vendor": (ask(prefix=prefix) for prefix in _vendors()),
         "those of a task": (ask(task=task) for task in itertools.cycle(("embed", "rerank", "transcribe"))),
         "those with a format": (ask(format=format_) for format_ in itertools.cycle(("safetensors", "gguf"))),
-        "one model": ((lambda number=number: registry.model(name_of(number))) for number in itertools.count()),
+        "one model": (partial(registry.model, name_of(number)) for number in itertools.count()),
     }
 
 
@@ -190,7 +191,9 @@ def hashing(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     (model / "model.safetensors").write_bytes(weights)
     (model / "config.json").write_text('{"architectures": ["BertModel"], "model_type": "bert"}')
     size = len(weights)
-    verified, plain, imported = [], [], []
+    verified: list[float] = []
+    plain: list[float] = []
+    imported: list[float] = []
     for number in range(options.rounds):
         home = folder / f"home{number}"
         session = RegistrySession.open(f"sqlite:///{folder / f'{number}.sqlite3'}", home)
