@@ -97,7 +97,7 @@ def reads_text(config: Mapping[str, Any]) -> bool:
 
 
 #: Types that write of one image, which is no part of their text: what they see stands beside it or before it.
-_WRITE_OF_IMAGES = frozenset({"blip", "git"})
+_WRITE_OF_IMAGES = frozenset({"blip", "git", "blip-2"})
 
 
 def writes_of_images(config: Mapping[str, Any]) -> bool:
@@ -110,6 +110,22 @@ def writes_of_images(config: Mapping[str, Any]) -> bool:
 def reads_questions(config: Mapping[str, Any]) -> bool:
     """Whether such a model reads a question with an encoder of its own, and writes the answer alone."""
     return config.get("model_type") == "blip" and architecture_of(config).endswith("ForQuestionAnswering")
+
+
+_PLACED = "blip-2"
+
+
+def puts_images_in_places(config: Mapping[str, Any]) -> bool:
+    """Whether such a model's texts begin with tokens in whose places the image stands, as BLIP-2's do."""
+    return config.get("model_type") == _PLACED
+
+
+def image_places(config: Mapping[str, Any]) -> tuple[int, ...]:
+    """Those tokens; none of other models, and where the files tell none."""
+    count, token = config.get("num_query_tokens"), config.get("image_token_index")
+    if not puts_images_in_places(config) or type(count) is not int or type(token) is not int:
+        return ()
+    return (token,) * count
 
 
 WRITTEN_SLOTS = 8

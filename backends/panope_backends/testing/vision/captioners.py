@@ -1,4 +1,4 @@
-"""Tiny seeded models that write of images, BLIP, GIT and a ViT with GPT-2, in transformers' layout."""
+"""Tiny seeded models that write of images, BLIP, BLIP-2, GIT and a ViT with GPT-2, in transformers' layout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from panope_backends.testing.audio.speech import write_word_tokenizer
 
-END, PAD, START = 100, 101, 102
+END, PAD, START, IMAGE = 100, 101, 102, 103
 SIDE = 32
 """Of the images that they see, in pixels."""
 
@@ -82,9 +82,48 @@ def tiny_vit_gpt2(folder: Path, seed: int = 0) -> Any:
     return made
 
 
+def tiny_blip_2(folder: Path, seed: int = 0) -> Any:
+    """Writes a BLIP-2 with OPT's decoder, and gives transformers' model of it."""
+    from transformers import Blip2Config, Blip2ForConditionalGeneration, BlipImageProcessorPil, OPTConfig
+
+    ids = {"bos_token_id": START, "eos_token_id": END, "pad_token_id": PAD}
+    text = OPTConfig(
+        vocab_size=_WORDS,
+        max_position_embeddings=_POSITIONS,
+        hidden_size=32,
+        word_embed_proj_dim=32,
+        ffn_dim=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        init_std=0.5,
+        **ids,
+    )
+    queries = {**_SIZES, "vocab_size": _WORDS, "encoder_hidden_size": 32, "initializer_range": 0.5}
+    config = Blip2Config(
+        vision_config=_VISION,
+        qformer_config=queries,
+        text_config=text.to_dict(),
+        num_query_tokens=4,
+        image_token_index=IMAGE,
+        initializer_range=0.5,
+    )
+
+    def model() -> Any:
+        import torch
+
+        made = Blip2ForConditionalGeneration(config)
+        torch.nn.init.normal_(made.query_tokens)  # zeros, which training changes
+        return made
+
+    made = _written(folder, seed, model)
+    BlipImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
+    return made
+
+
 CAPTIONERS: Mapping[str, Callable[[Path], Any]] = {
     "blip": tiny_blip,
     "git": tiny_git,
+    "blip-2": tiny_blip_2,
     "vit-gpt2": tiny_vit_gpt2,
 }
 """Those that write what is on an image."""

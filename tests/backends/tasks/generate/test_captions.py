@@ -20,6 +20,7 @@ from panope.worker.v1 import generate_pb2 as messages
 from panope.worker.v1.media_pb2 import Image as ImageMessage
 from panope_backends.api import LoadOptions, ModelFacts
 from panope_backends.engines.torch.backend import CpuBackend
+from panope_backends.engines.torch.encoder_decoder.facts import loading_refusal
 from panope_backends.engines.torch.encoder_decoder.image_model import TorchImageWriter
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
@@ -27,7 +28,7 @@ from panope_backends.media.processors import trial_image
 from panope_backends.model_facts.image_models import reads_questions, writes_of_images
 from panope_backends.tasks.generate.module import GenerateModule
 from panope_backends.tasks.task import LoadedTask
-from panope_backends.testing.vision.captioners import CAPTIONERS, END, PAD, SIDE, tiny_blip, tiny_git
+from panope_backends.testing.vision.captioners import CAPTIONERS, END, IMAGE, PAD, SIDE, tiny_blip, tiny_git
 
 IMAGES = [trial_image(seed, size).resize((70, size)) for seed, size in enumerate((40, 64, 90))]
 QUESTION, TOKENS = "w7 w8 w9", 8
@@ -123,6 +124,8 @@ def by_transformers(captioner: Captioner, image: Image.Image, text: str = "") ->
     elif kind == "BlipForConditionalGeneration":
         # Its `generate` cuts the last token, which a tokenizer of BERT's ends texts with.
         options["input_ids"], prompt = torch.tensor([[start, *ids, END]]), 1 + len(ids)
+    elif kind == "Blip2ForConditionalGeneration":
+        options["input_ids"], prompt = torch.tensor([[*[IMAGE] * 4, start, *ids]]), 5 + len(ids)
     else:
         name = "decoder_input_ids" if kind == "VisionEncoderDecoderModel" else "input_ids"
         options[name], prompt = torch.tensor([[start, *ids]]), 1 + len(ids)
@@ -224,6 +227,18 @@ def test_a_module_that_says_otherwise_of_an_image_seen_before_is_refused(tmp_pat
     module.forward = forward
     with pytest.raises(PreconditionError, match="says something else of an image that it saw before"):
         TorchImageWriter(module, "fp32", 40, (3, SIDE, SIDE))
+
+
+def test_a_blip_2_that_cannot_be_run_is_refused_by_what_is_missing() -> None:
+    config = {"model_type": "blip-2", "architectures": ["Blip2ForConditionalGeneration"], "num_query_tokens": 32}
+    text = {"use_decoder_only_language_model": False, "image_token_index": 7}
+
+    def refusal(**more: Any) -> str:
+        return loading_refusal(ModelFacts("acme/blip-2", "safetensors", "generate", "", {**config, **more}))
+
+    assert refusal(image_token_index=7) == ""
+    assert "tells no `image_token_index` and `num_query_tokens`" in refusal()
+    assert "this one's texts pass an encoder first" in refusal(**text)
 
 
 def test_which_models_write_of_images_is_told_by_their_type() -> None:

@@ -7,7 +7,13 @@ from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal
-from panope_backends.model_facts.image_models import reads_questions, sides_of, writes_of_images
+from panope_backends.model_facts.image_models import (
+    image_places,
+    puts_images_in_places,
+    reads_questions,
+    sides_of,
+    writes_of_images,
+)
 
 #: Types whose encoder reads features of audio.
 _SPEECH = frozenset({"whisper", "moonshine"})
@@ -53,6 +59,10 @@ def loading_refusal(model: ModelFacts) -> str:
     if refusal := files_refusal(model, auto_class(model.config)):
         return refusal
     if model.task == GENERATE and writes_of_images(model.config):
+        if model.config.get("use_decoder_only_language_model") is False:
+            return f"models of the type `{kind}` run where a decoder writes, and this one's texts pass an encoder first"
+        if puts_images_in_places(model.config) and not image_places(model.config):
+            return "config.json tells no `image_token_index` and `num_query_tokens`: where an image stands in a text"
         return ""
     if model.task == TRANSCRIBE and not is_speech(kind):
         return f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {', '.join(sorted(_SPEECH))}"

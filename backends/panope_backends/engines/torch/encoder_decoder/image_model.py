@@ -11,9 +11,10 @@ from panope_backends.api import FeatureSpec, SourceSpec
 from panope_backends.api.step_models.step_batch import Integers
 from panope_backends.engines.torch.decoder.loading import LOGITS_TOLERANCE
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
-from panope_backends.engines.torch.encoder_decoder.image_writers import AnswerWriter, CaptionWriter, ImageWriter
+from panope_backends.engines.torch.encoder_decoder.image_writers import ImageWriter, writer_of
 from panope_backends.engines.torch.encoder_decoder.rerun_sources import USUAL_IDS, RerunningWithSources
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.image_models import image_places
 
 Array = np.ndarray[Any, Any]
 
@@ -50,13 +51,13 @@ class TorchImageWriter(RerunningWithSources):
         super().__init__(module, precision, max_length, device)
         pixels = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
         expected = None if reads_questions else self._whole(pixels)
-        self._writer: ImageWriter = AnswerWriter(module) if reads_questions else CaptionWriter(module)
+        self._writer: ImageWriter = writer_of(module, reads_questions=reads_questions)
         any_source = self._encoded(pixels)
         tried = self._run(any_source, np.array([*self._writer.prompt, *self._tokens()]))
         self.vocab_size = int(tried.shape[-1])
         _, states, width = any_source.last_hidden_state.shape
         self.source = SourceSpec(int(states), int(width) * module.dtype.itemsize, FeatureSpec(shape))
-        if expected is not None and not _are_alike(tried, expected, precision):
+        if expected is not None and not _are_alike(tried[-_TRIED:], expected, precision):
             raise PreconditionError(
                 "the model says something else of an image that it saw before", reason="unsupported_model"
             )
@@ -88,9 +89,10 @@ class TorchImageWriter(RerunningWithSources):
         return self._device.put(torch.from_numpy(np.ascontiguousarray(given))[None]).to(self._module.dtype)
 
     def _whole(self, pixels: Array) -> Array:
-        """What the module says as it is."""
+        """What the module says as it is, of a text behind the places of an image."""
         text = "decoder_input_ids" if hasattr(self._module.config, "decoder") else "input_ids"
-        ids = self._device.tensor(self._tokens())[None]
+        places = image_places(self._module.config.to_dict())
+        ids = self._device.tensor(np.array([*places, *self._tokens()]))[None]
         with torch.inference_mode():
             made = self._module(pixel_values=self._pixels(pixels), **{text: ids}, use_cache=False)
             return self._device.array(made.logits[0, -_TRIED:])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from panope_backends.engines.torch.encoder_decoder.facts import reads_images
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.image_models import image_places
 
 _PIXELS = "pixel_values"
 
@@ -74,6 +76,30 @@ class CaptionWriter(ImageWriter):
         return made.logits[0, -len(tokens) :]
 
 
+class PlacesWriter(ImageWriter):
+    """BLIP-2's class: what it makes of an image stands in the places of the first tokens of a text.
+
+    Args:
+        module: loaded.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self.prompt = image_places(module.config.to_dict())
+
+    def see(self, pixels: Any) -> Any:
+        """Runs all that comes before the language model."""
+        made = self._module.get_image_features(pixels, return_dict=True)
+        return SimpleNamespace(last_hidden_state=made.pooler_output)
+
+    def logits(self, seen: Any, tokens: Any) -> Any:
+        """Of the places too."""
+        states = self._module.get_input_embeddings()(tokens[None])
+        image = seen.last_hidden_state.to(states.dtype)
+        embeds = torch.cat([image, states[:, image.shape[1] :]], dim=1)
+        return self._module.language_model(inputs_embeds=embeds, use_cache=False).logits[0]
+
+
 class AnswerWriter(ImageWriter):
     """BLIP's class for questions: an encoder reads the question beside the image, and a decoder sees that alone.
 
@@ -102,6 +128,13 @@ class AnswerWriter(ImageWriter):
             input_ids=tokens[None, begin:], encoder_hidden_states=question, use_cache=False
         ).logits[0]
         return torch.cat([made.new_zeros(begin, made.shape[-1]), made])
+
+
+def writer_of(module: Any, *, reads_questions: bool) -> ImageWriter:
+    """How a module is asked; errors as of the writers."""
+    if reads_questions:
+        return AnswerWriter(module)
+    return PlacesWriter(module) if image_places(module.config.to_dict()) else CaptionWriter(module)
 
 
 def _tower_of(module: Any) -> str:

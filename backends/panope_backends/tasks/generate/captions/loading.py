@@ -11,7 +11,7 @@ from panope.worker.v1.generate_pb2 import GenerateSettings
 from panope_backends.api import EncoderDecoderModel
 from panope_backends.errors import PreconditionError
 from panope_backends.media.processors import import_transformers, load_image_processor
-from panope_backends.model_facts.image_models import reads_questions
+from panope_backends.model_facts.image_models import image_places, puts_images_in_places, reads_questions
 from panope_backends.tasks.generate.captions.prompts import CaptionPrompts
 from panope_backends.tasks.generate.captions.requests import CaptionRequests
 from panope_backends.tasks.generate.defaults import GenerationDefaults, read_defaults
@@ -48,7 +48,8 @@ def load_captions(
     model, check = token_model(loaded, encoder, defaults, settings, source.max_memory_bytes, source.variant_digest)
     honoured = defaults.honoured_by(model.honoured, model.vocab_size)
     asks = reads_questions(config)
-    prompts = CaptionPrompts(encoder, defaults.decoder_token_ids[:1], asks, model.max_positions - 1)
+    start = defaults.decoder_token_ids if puts_images_in_places(config) else defaults.decoder_token_ids[:1]
+    prompts = CaptionPrompts(encoder, start, asks, model.max_positions - 1)
     requests = CaptionRequests(processor, features, prompts, honoured, check, source.media_limits)
     run_to_end(model, requests.trial())
     facts = facts_of(model, loaded, honoured, None, TextForms(), fills_in=False)
@@ -82,6 +83,8 @@ def caption_defaults(folder: Path) -> GenerationDefaults:
     if text.model_type == "blip_text_model":
         # Its class begins and ends answers by these, whatever the files say beside: its words are BERT's.
         defaults = replace(defaults, decoder_token_ids=(text.bos_token_id,), eos_token_ids=(text.sep_token_id,))
+    if places := image_places(config.to_dict()):
+        defaults = replace(defaults, decoder_token_ids=(*places, text.bos_token_id))
     if not defaults.decoder_token_ids or not defaults.eos_token_ids:
         raise PreconditionError(
             "neither generation_config.json nor config.json says what answers begin and end with",
