@@ -45,6 +45,7 @@ from panope_backends.engines.torch.audio.speaking import SPEAK
 from panope_backends.engines.torch.decoder.facts import has_vision
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
+from panope_backends.engines.torch.table_reader import is_table_reader
 from panope_backends.engines.torch.torch_backend import is_step_model
 from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.errors import PreconditionError
@@ -273,6 +274,8 @@ def _conversion_refusal(model: ModelFacts) -> str:
         return "models that classify videos are not converted to OpenVINO's format"
     if head is not None and looks_at_patches(model.config):
         return "models that take patches of images of any shape are not converted to OpenVINO's format"
+    if is_table_reader(model):
+        return "models that answer questions about tables are not converted to OpenVINO's format"
     if is_ctc(model) and (support := ctc_support(model)).level is Level.NONE:
         return support.reason
     if model.task == SPEAK and model.config.get("model_type") != VITS:

@@ -146,6 +146,15 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     assert str(tmp_path) not in refusal.value.message
 
 
+def test_models_of_tables_are_not_converted() -> None:
+    facts = ModelFacts(
+        "a/b", "safetensors", "table-question-answer", "TapasForQuestionAnswering", {"model_type": "tapas"}
+    )
+    support = OpenVinoBackend().supports(facts, Device("openvino", "CPU"))
+    assert (support.level, support.is_final) == (Level.NONE, True)
+    assert "tables" in support.reason
+
+
 def test_a_device_that_is_not_there_is_refused_by_name(converted_bert: Path) -> None:
     with pytest.raises(PreconditionError, match=r"no device `GPU\.7`; it has: CPU"):
         OpenVinoBackend().load(FACTS, converted_bert, "GPU.7", LoadOptions())
