@@ -23,11 +23,11 @@ class BackgroundLoad:
     """Watches from its creation on.
 
     Args:
-        pid: of the process that is measured; this process is no other either.
+        pid: of the process that is measured, with those that it has started; this process is no other either.
     """
 
     def __init__(self, pid: int) -> None:
-        self._pids = (psutil.Process().pid, pid)
+        self._pid = pid
         self._began, self._own = ProcessorTime.now(), self._own_seconds()
 
     def share(self) -> float:
@@ -35,10 +35,18 @@ class BackgroundLoad:
         return ProcessorTime.now().taken_since(self._began, self._own_seconds() - self._own)
 
     def _own_seconds(self) -> float:
-        return sum(map(processor_seconds, self._pids))
+        return _seconds(psutil.Process()) + processor_seconds(self._pid)
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process has taken of the processors since it began."""
-    used = psutil.Process(pid).cpu_times()
+    """What a process, and those that it has started, have taken of the processors since they began."""
+    process = psutil.Process(pid)
+    return sum(map(_seconds, [process, *process.children(recursive=True)]))
+
+
+def _seconds(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0  # it has ended meanwhile
     return float(used.user + used.system)

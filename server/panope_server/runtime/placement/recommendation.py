@@ -10,7 +10,7 @@ from panope_backends.api import Device
 from panope_registry.models.types import ModelEntry
 from panope_registry.serving_records.profiles import Profile
 from panope_server.runtime.placement.agreement import agreement_of, agrees
-from panope_server.runtime.placement.selection.machine import device_title
+from panope_server.runtime.placement.selection.machine import device_title, undivided_title
 from panope_server.runtime.placement.workloads import workloads_of
 from panope_server.tasks.task import MeasuredModel, Workload
 
@@ -78,7 +78,7 @@ def recommend(
     here = {(each.backend, each.engine_version, device_title(each)) for each in devices if each.available}
     of_variants: dict[str, list[Profile]] = defaultdict(list)
     for profile in profiles:
-        if (profile.backend, profile.engine_version, profile.device) in here:
+        if (profile.backend, profile.engine_version, undivided_title(profile.device)) in here:
             of_variants[profile.variant_digest].append(profile)
     found: list[Recommendation] = []
     beyond: list[str] = []

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pytest
-from selection_doubles import CPU, CUDA, GB, Here, variant
+from selection_doubles import CPU, CUDA, GB, Here, measured, variant
 
 from panope_backends.api import Device, ModelFacts, Support
 from panope_backends.errors import CapacityError, PreconditionError
 from panope_server.config.sections.models import ModelsSettings
 from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.runtime.placement.selection.machine import device_title, undivided_title
 
 CARDS = tuple(replace(CUDA, name=f"cuda:{number}", pci_address=f"0000:0{number}:00.0") for number in range(4))
 LARGE = variant("large", "safetensors", "bf16", 40 * GB)
@@ -75,6 +76,17 @@ def test_a_model_that_is_not_divisible_is_refused_as_before() -> None:
 def test_one_device_asked_for_forbids_it() -> None:
     with pytest.raises(PreconditionError):
         Dividing(free_on=free_on(24, 24, 24, 24)).choose([LARGE], LoadConstraints(tensor_parallel=1))
+
+
+def test_what_was_measured_of_a_whole_model_says_nothing_of_a_divided_one() -> None:
+    whole = measured(SMALL, CARDS[0], speed=100.0)
+    over_two = replace(whole, device=device_title(CARDS[0], 2), items_per_second=50.0)
+    here = Dividing(free_on=free_on(24, 24))
+    for number, speed in ((1, 100.0), (2, 50.0)):
+        best = here.choose([SMALL], LoadConstraints(tensor_parallel=number), [whole, over_two]).candidates[0]
+        assert best.profile is not None
+        assert best.profile.items_per_second == speed
+    assert undivided_title(over_two.device) == whole.device
 
 
 def test_a_processor_has_as_many_parts_as_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:

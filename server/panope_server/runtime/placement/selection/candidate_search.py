@@ -167,7 +167,7 @@ class CandidateSearch:
         if support.level is not Level.NONE:
             # What is fast, perhaps, and wrong is none, unless somebody asked for it by name.
             is_named = bool(self._constraints.backend or self._constraints.variant)
-            wrong = "" if is_named else self._measured.disagreement(variant, device)
+            wrong = "" if is_named else self._measured.disagreement(variant, device, self._parts)
             return wrong or self._candidate(variant, device, support, None)
         conversion = None if support.is_final else self._conversion(variant, device)
         if conversion is None:
@@ -180,6 +180,11 @@ class CandidateSearch:
             return support.reason
         told = replace(support, reason=f"{support.reason}, after conversion from {variant.format}")
         return self._undivided(device, support) or self._candidate(variant, device, told, conversion)
+
+    @property
+    def _parts(self) -> int:
+        """The number of devices that somebody asked for each instance to be divided over."""
+        return max(1, self._constraints.tensor_parallel)
 
     def _undivided(self, device: Device, support: Support) -> str:
         """Why a model is not divided over as many devices as is asked for; empty where it is, or need not be."""
@@ -197,8 +202,10 @@ class CandidateSearch:
 
     def _divided(self, candidate: Candidate, number: int) -> Candidate:
         """A candidate over several devices."""
+        is_measured = candidate.conversion is None
         return replace(
             candidate,
+            profile=self._measured.best(candidate.variant, candidate.device, number) if is_measured else None,
             tensor_parallel=number,
             devices=self._machine.spread(candidate.device, candidate.instances, number),
             reason=f"{candidate.reason}, divided over {number} devices",
@@ -222,10 +229,10 @@ class CandidateSearch:
     def _candidate(
         self, variant: VariantEntry, device: Device, support: Support, conversion: Conversion | None
     ) -> Candidate:
-        profile = self._measured.best(variant, device) if conversion is None else None
+        number = self._parts
+        profile = self._measured.best(variant, device, number) if conversion is None else None
         free = self._machine.free_bytes(device)
         need = _need(variant, conversion)
-        number = max(1, self._constraints.tensor_parallel)
         devices = self._machine.spread(device, self._instances, number)
         here = max(devices.count(each) for each in devices)
         extra = self._extra_bytes(None if free is None else max(0, free * number // here - need))

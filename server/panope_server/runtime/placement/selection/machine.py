@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -56,9 +57,15 @@ class Machine:
         return [each for each in self.probe.devices if each.available and each != device and _are_alike(each, device)]
 
 
-def device_title(device: Device) -> str:
-    """The device's full name, the same on like machines."""
-    return f"{device.name} {device.description}".strip()
+def device_title(device: Device, tensor_parallel: int = 1) -> str:
+    """The device's full name, the same on like machines, and how many of its like share a model that is divided."""
+    over = f"over {tensor_parallel} devices" if tensor_parallel > 1 else ""
+    return " ".join(part for part in (device.name, device.description, over) if part)
+
+
+def undivided_title(title: str) -> str:
+    """The name of the first of the devices that share a model, as `device_title` gives it."""
+    return re.sub(r" over \d+ devices$", "", title)
 
 
 def _are_alike(one: Device, other: Device) -> bool:

@@ -26,19 +26,25 @@ class Measurements:
         self._precision = precision
         self._workload = deciding_workload(task, {profile.workload for profile in profiles})
 
-    def best(self, variant: VariantEntry, device: Device) -> Profile | None:
-        """The fastest that was measured of the variant on this device with the engine of now, of those that agree."""
-        measured = self._of(variant, device)
+    def best(self, variant: VariantEntry, device: Device, tensor_parallel: int = 1) -> Profile | None:
+        """The fastest that was measured of the variant there with the engine of now, of those that agree.
+
+        Args:
+            variant: that is run.
+            device: where.
+            tensor_parallel: devices like it that it is divided over.
+        """
+        measured = self._of(variant, device, tensor_parallel)
         found = [profile for profile in measured if agrees(profile)] or measured
         return max(found, key=lambda profile: profile.items_per_second, default=None)
 
-    def disagreement(self, variant: VariantEntry, device: Device) -> str:
-        """Why the variant answers wrong on this device, whatever it computes in; empty where it does not."""
-        measured = self._of(variant, device)
+    def disagreement(self, variant: VariantEntry, device: Device, tensor_parallel: int = 1) -> str:
+        """Why the variant answers wrong there, whatever it computes in; empty where it does not."""
+        measured = self._of(variant, device, tensor_parallel)
         return disagreement_text(measured[0]) if measured and not any(map(agrees, measured)) else ""
 
-    def _of(self, variant: VariantEntry, device: Device) -> Sequence[Profile]:
-        like = (device.backend, device.engine_version, device_title(device), self._workload)
+    def _of(self, variant: VariantEntry, device: Device, tensor_parallel: int) -> Sequence[Profile]:
+        like = (device.backend, device.engine_version, device_title(device, tensor_parallel), self._workload)
         return [
             profile
             for profile in self._profiles
