@@ -41,6 +41,7 @@ from panope_backends.api.backend import (
     Level,
     LoadOptions,
     ModelFacts,
+    PeerMemory,
     Support,
 )
 from panope_backends.api.classification_model import ClassificationModel, ClassificationRequest, Classifications
@@ -113,6 +114,7 @@ __all__ = [
     "LoadedModel",
     "Logprob",
     "ModelFacts",
+    "PeerMemory",
     "PromptImage",
     "SamplingParams",
     "SourceFeatures",

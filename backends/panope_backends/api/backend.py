@@ -141,6 +141,19 @@ class LoadOptions:
     peer_devices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class PeerMemory:
+    """What a process beside the worker's holds.
+
+    Attributes:
+        resident_bytes: of the machine's memory.
+        device_bytes: of its device's own; 0 where it uses the machine's, or nobody tells.
+    """
+
+    resident_bytes: int
+    device_bytes: int = 0
+
+
 class Backend(ABC):
     """An engine that loads models onto devices."""
 
@@ -180,6 +193,16 @@ class Backend(ABC):
         """
         del device
         return None
+
+    def peer_memory(self) -> Sequence[PeerMemory]:
+        """What each of the processes holds that run the other parts of a model which `load` has divided.
+
+        Asked as `device_memory_bytes` is.
+
+        Returns:
+            One for each of `LoadOptions.peer_devices`, in their order; none, the default, of a model in one process.
+        """
+        return ()
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """Says from facts alone whether `load` would work. Default: FULL for every model."""

@@ -106,6 +106,9 @@ class Peer:
         self._model = prove_part(self._module, self._options)
         self._module = None
 
+    def _held_bytes(self) -> int | None:
+        return None if self._options is None else self._options.device.held_bytes()
+
     def _answer(self, what: Any, *arguments: Any) -> None:
         """Does something whose failure is no end: what the worker hears of it, it tells its own caller."""
         try:
@@ -126,6 +129,8 @@ class Peer:
                 answer.block_size = self._model.cache.block_size
                 if (free := self._model.free_memory_bytes()) is not None:
                     answer.free_bytes = free
+                if (held := self._held_bytes()) is not None:
+                    answer.held_bytes = held
         channel.send(self._connection, answer)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import PeerMemory
+from panope_backends.host.resident import resident_bytes
 from panope_backends.worker import log
 from panope_backends.worker.connection import Outbox
 from panope_backends.worker.progress import Busy
@@ -16,8 +17,6 @@ INTERVAL_SECONDS = 1.0
 
 #: What the frame's field holds, seven weeks.
 MAX_MILLISECONDS = (1 << 32) - 1
-
-_STATM = Path("/proc/self/statm")
 
 
 class Heartbeat:
@@ -33,6 +32,7 @@ class Heartbeat:
         preparing: the request that tokens are made for now.
         generation: what a model that generates does; None for others.
         device_memory: what the process holds of its device's own memory; None where there is none, or nobody tells.
+        peer_memory: what the processes hold that run the other parts of the model.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Heartbeat:
         preparing: Callable[[], Busy],
         generation: Callable[[], wire.GenerationStatistics | None],
         device_memory: Callable[[], int | None] = lambda: None,
+        peer_memory: Callable[[], Sequence[PeerMemory]] = tuple,
     ) -> None:
         self._outbox = outbox
         self._waiting = waiting
@@ -50,6 +51,7 @@ class Heartbeat:
         self._preparing = preparing
         self._generation = generation
         self._device_memory = device_memory
+        self._peer_memory = peer_memory
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -60,35 +62,32 @@ class Heartbeat:
         never = threading.Event()
         while not never.wait(INTERVAL_SECONDS):
             if self._outbox.is_clear:
-                running, preparing = self._running(), self._preparing()
-                beat = wire.Heartbeat(
-                    resident_bytes=resident_bytes(),
-                    running_milliseconds=_milliseconds(running),
-                    waiting=self._waiting(),
-                    preparing_milliseconds=_milliseconds(preparing),
-                    busy_ids=[*preparing.ids, *running.ids],
-                    generation=self._generation(),
-                    device_memory_bytes=self._device_bytes(),
-                )
-                self._outbox.send(wire.WorkerFrame(heartbeat=beat))
+                self._outbox.send(wire.WorkerFrame(heartbeat=self.beat()))
 
-    def _device_bytes(self) -> int:
+    def beat(self) -> wire.Heartbeat:
+        """What is told now."""
+        running, preparing = self._running(), self._preparing()
+        own, peers = self._memory()
+        return wire.Heartbeat(
+            resident_bytes=resident_bytes(os.getpid()) + sum(peer.resident_bytes for peer in peers),
+            running_milliseconds=_milliseconds(running),
+            waiting=self._waiting(),
+            preparing_milliseconds=_milliseconds(preparing),
+            busy_ids=[*preparing.ids, *running.ids],
+            generation=self._generation(),
+            device_memory_bytes=own,
+            peer_device_memory_bytes=[peer.device_bytes for peer in peers],
+        )
+
+    def _memory(self) -> tuple[int, Sequence[PeerMemory]]:
+        """Of its device's own, and of the processes beside it."""
         try:
-            return self._device_memory() or 0
+            return self._device_memory() or 0, self._peer_memory()
         except Exception as error:  # a backend's or a driver's, and the heart must go on
             log.error("device_memory_unknown", error)
-            self._device_memory = lambda: None
-            return 0
+            self._device_memory, self._peer_memory = lambda: None, tuple
+            return 0, ()
 
 
 def _milliseconds(busy: Busy) -> int:
     return min(MAX_MILLISECONDS, round(busy.seconds * 1000))
-
-
-def resident_bytes() -> int:
-    """The memory that the process holds."""
-    if _STATM.exists():
-        return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    import psutil  # slow to import, and only needed where /proc is not
-
-    return int(psutil.Process().memory_info().rss)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import Backend, LoadedModel, LoadOptions, ModelFacts, TensorModel, TokenModel
+from panope_backends.api import Backend, LoadedModel, LoadOptions, ModelFacts, PeerMemory, TensorModel, TokenModel
 from panope_backends.errors import InternalError, PanopeError, PreconditionError, kind_of
 from panope_backends.isolation.memory_limit import is_out_of_memory
 from panope_backends.isolation.own_code import prepare_for_own_code
@@ -47,6 +47,7 @@ class ServedModel:
         arrays_alone: whether items of arrays change each other's answers, so that each is a batch of its own.
         prepares_long: whether making a job may take seconds.
         device_memory: tells what the process holds of its device's own memory; None for what no backend has loaded.
+        peer_memory: tells what the processes hold that run the other parts of the model.
     """
 
     model: LoadedModel
@@ -62,6 +63,7 @@ class ServedModel:
     arrays_alone: bool = False
     prepares_long: bool = False
     device_memory: Callable[[], int | None] | None = None
+    peer_memory: Callable[[], Sequence[PeerMemory]] = tuple
 
 
 def load_model(load: wire.Load) -> ServedModel:
@@ -139,6 +141,7 @@ def _load(load: wire.Load) -> ServedModel:
         arrays_alone=loaded.arrays is not None and arrays_move(loaded.arrays, model.precision),
         prepares_long=loaded.prepares_long or isinstance(model, TokenModel),
         device_memory=None if source.backend is None else partial(source.backend.device_memory_bytes, load.device),
+        peer_memory=tuple if source.backend is None else source.backend.peer_memory,
     )
 
 

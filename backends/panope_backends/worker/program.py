@@ -17,13 +17,13 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from google.protobuf.message import DecodeError
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import TokenModel
+from panope_backends.api import PeerMemory, TokenModel
 from panope_backends.errors import PanopeError
 from panope_backends.wire.frames import FrameError
 from panope_backends.worker import log
@@ -69,7 +69,13 @@ class Worker:
         load = self._load = self._read_load()
         # Both run while the model loads: a server that dies meanwhile must not leave a worker behind.
         Heartbeat(
-            self._outbox, self._waiting, self._running, self._busy_preparing, self._statistics, self._device_memory
+            self._outbox,
+            self._waiting,
+            self._running,
+            self._busy_preparing,
+            self._statistics,
+            self._device_memory,
+            self._peer_memory,
         ).start()
         threading.Thread(target=self._intake, name="intake", daemon=True).start()
         try:
@@ -125,6 +131,9 @@ class Worker:
     def _device_memory(self) -> int | None:
         ask = None if self._loaded is None else self._loaded.device_memory
         return None if ask is None else ask()
+
+    def _peer_memory(self) -> Sequence[PeerMemory]:
+        return () if self._loaded is None else self._loaded.peer_memory()
 
     def _read_load(self) -> wire.Load:
         for frame in self._frames:

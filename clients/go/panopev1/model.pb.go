@@ -1615,7 +1615,7 @@ type Instance struct {
 	State Instance_State `protobuf:"varint,6,opt,name=state,proto3,enum=panope.v1.Instance_State" json:"state,omitempty"`
 	// The process id; 0 while it waits to be started.
 	Pid uint32 `protobuf:"varint,7,opt,name=pid,proto3" json:"pid,omitempty"`
-	// Its resident memory.
+	// Its resident memory, of all its processes where its model is divided over several devices.
 	ResidentBytes uint64 `protobuf:"varint,8,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	// How often it was started again after a crash.
 	RestartCount uint32 `protobuf:"varint,9,opt,name=restart_count,json=restartCount,proto3" json:"restart_count,omitempty"`
@@ -1635,7 +1635,8 @@ type Instance struct {
 	InFlightItems uint32 `protobuf:"varint,16,opt,name=in_flight_items,json=inFlightItems,proto3" json:"in_flight_items,omitempty"`
 	// Which calls it runs.
 	Role Instance_Role `protobuf:"varint,17,opt,name=role,proto3,enum=panope.v1.Instance_Role" json:"role,omitempty"`
-	// What it holds of its device's own memory, as the device tells; 0 where it uses the machine's, or nobody tells.
+	// What it holds of its device's own memory, or of those that its model is divided over, as the devices tell; 0 where it
+	// uses the machine's, or nobody tells.
 	DeviceMemoryBytes uint64 `protobuf:"varint,18,opt,name=device_memory_bytes,json=deviceMemoryBytes,proto3" json:"device_memory_bytes,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

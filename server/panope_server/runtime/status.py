@@ -138,7 +138,8 @@ class InstanceView:
         token_intervals: as above.
         in_flight_items: that it has.
         role: which calls it runs, as of `instances.role.Role`.
-        device_memory_bytes: that it holds of its device's own; 0 where it uses the machine's, or nobody tells.
+        device_memory: what it holds of the own memory of each device that it runs on, as it told last; 0 where it uses
+            the machine's, or nobody tells.
     """
 
     id: str
@@ -160,7 +161,17 @@ class InstanceView:
     breaker: BreakerView = CLOSED
     in_flight_items: int = 0
     role: str = "any"
-    device_memory_bytes: int = 0
+    device_memory: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def device_memory_bytes(self) -> int:
+        """What it holds of its devices' own memory, of all together."""
+        return sum(held for _, held in self.device_memory)
+
+    def memory_on(self, device: str) -> int | None:
+        """What it holds of a device's own memory; None where it has not told that it runs there."""
+        held = [size for name, size in self.device_memory if name == device]
+        return sum(held) if held else None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from panope_backends.api import API_VERSION, Backend, Device, Level, LoadedModel, LoadOptions, ModelFacts, Support
+from panope_backends.api import (
+    API_VERSION,
+    Backend,
+    Device,
+    Level,
+    LoadedModel,
+    LoadOptions,
+    ModelFacts,
+    PeerMemory,
+    Support,
+)
 from panope_backends.engines.packages import missing_reason
 from panope_backends.engines.precision import choose_precision
 from panope_backends.engines.torch.audio.classifier import (
@@ -35,6 +45,9 @@ from panope_backends.engines.torch.vision.heads import vision_head, vision_suppo
 from panope_backends.errors import PreconditionError
 from panope_backends.host.processors import openmp_threads
 
+if TYPE_CHECKING:
+    from panope_backends.engines.torch.tensor_parallel.model import DividedStepModel  # it brings torch
+
 GENERATE = "generate"
 """The task whose models are decoders."""
 
@@ -48,6 +61,8 @@ class TorchBackend(Backend):
     rule: ClassVar[DeviceRule]
     """Of its devices."""
 
+    _divided: DividedStepModel | None = None
+
     def devices(self) -> Sequence[Device]:
         """As the rule finds them."""
         return self.rule.devices()
@@ -55,6 +70,10 @@ class TorchBackend(Backend):
     def device_memory_bytes(self, device: str) -> int | None:
         """As PyTorch's allocator tells."""
         return self.rule.open(device).held_bytes()
+
+    def peer_memory(self) -> Sequence[PeerMemory]:
+        """As the system tells of its processes, and their allocators of their devices."""
+        return () if self._divided is None else self._divided.peer_memory()
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """FULL for safetensors that transformers knows; the same on all kinds of devices."""
@@ -140,7 +159,9 @@ class TorchBackend(Backend):
             )
         from panope_backends.engines.torch.tensor_parallel.model import load_divided
 
-        return load_divided(model, folder, precision, threads, self.name, device, options.peer_devices)
+        peers = options.peer_devices
+        self._divided = load_divided(model, folder, precision, threads, self.name, device, peers)
+        return self._divided
 
 
 def is_step_model(model: ModelFacts) -> bool:

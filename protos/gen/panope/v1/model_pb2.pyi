@@ -849,7 +849,7 @@ class Instance(google.protobuf.message.Message):
     pid: builtins.int
     """The process id; 0 while it waits to be started."""
     resident_bytes: builtins.int
-    """Its resident memory."""
+    """Its resident memory, of all its processes where its model is divided over several devices."""
     restart_count: builtins.int
     """How often it was started again after a crash."""
     selection_reason: builtins.str
@@ -863,7 +863,9 @@ class Instance(google.protobuf.message.Message):
     role: Global___Instance.Role.ValueType
     """Which calls it runs."""
     device_memory_bytes: builtins.int
-    """What it holds of its device's own memory, as the device tells; 0 where it uses the machine's, or nobody tells."""
+    """What it holds of its device's own memory, or of those that its model is divided over, as the devices tell; 0 where it
+    uses the machine's, or nobody tells.
+    """
     @property
     def ready_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it last became ready."""

@@ -9,6 +9,9 @@ HOST = "host"
 
 
 def place_of(device: Device) -> str:
-    """Where a device's memory is: devices of several backends may be one."""
+    """Where a device's memory is: devices of several backends may be one, and devices of one name several.
+
+    Who tells no PCI address is taken at its name.
+    """
     shares = device.is_emulated or device.name.partition(".")[0] == "CPU" or device.name == "mps"  # Apple's are one
-    return HOST if shares else device.name
+    return HOST if shares else device.pci_address or device.name

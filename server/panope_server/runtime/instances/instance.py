@@ -352,7 +352,8 @@ class Instance(ModelInstance):
 
     def _beat(self, heartbeat: wire.Heartbeat) -> None:
         self.resident_bytes = heartbeat.resident_bytes
-        self.device_memory_bytes = heartbeat.device_memory_bytes
+        held = heartbeat.device_memory_bytes, *heartbeat.peer_device_memory_bytes
+        self.device_memory = tuple(zip(self._devices, held, strict=False))
         self._suspects.busy_ids = heartbeat.busy_ids
         self._generation = heartbeat.generation if heartbeat.HasField("generation") else None
         limit = self._workers.hang_timeout_seconds * 1000

@@ -70,7 +70,8 @@ class ModelInstance(ABC):
         self.ready: wire.Ready | None = None
         self.started_at = datetime.now(UTC)
         self.ready_at: datetime | None = None
-        self.resident_bytes = self.device_memory_bytes = 0
+        self.resident_bytes = 0
+        self.device_memory: tuple[tuple[str, int], ...] = ()
         self.end_reason = ""
         self.closed = asyncio.Event()
         self.breaker = InstanceBreaker(workers)
@@ -171,7 +172,7 @@ class ModelInstance(ABC):
             state=self.state,
             pid=self.pid,
             resident_bytes=self.resident_bytes,
-            device_memory_bytes=self.device_memory_bytes,
+            device_memory=self.device_memory,
             restart_count=restart_count,
             selection_reason=self.plan.reason,
             ready_at=self.ready_at,

@@ -92,10 +92,10 @@ class ModelRuntimes:
 
     def bytes_on(self, device: Device) -> int:
         """Returns what the workers on a device hold of its memory, as they measured; adapters are in their base's."""
-        there = [view for _, view in self.instances() if (view.backend, view.device) == (device.backend, device.name)]
+        there = [view for _, view in self.instances() if view.pid and view.backend == device.backend]
         if place_of(device) == HOST:
-            return sum({view.pid: view.resident_bytes for view in there if view.pid}.values())
-        return sum({view.pid: view.device_memory_bytes for view in there if view.pid}.values())
+            return sum({view.pid: view.resident_bytes for view in there if view.device == device.name}.values())
+        return sum({view.pid: view.memory_on(device.name) or 0 for view in there}.values())
 
     @property
     def is_closing(self) -> bool:

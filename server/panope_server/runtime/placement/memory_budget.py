@@ -68,6 +68,7 @@ class MemoryBudget:
         self._system_free_bytes = system_free_bytes
         self._reservations: list[Reservation] = []
         self._device_bytes: dict[str, int] = {}  # place -> what there is, as its device told
+        self._names: dict[str, str] = {}  # place -> what the device that was seen there first is called
 
     def reserve(self, model: str, device: Device, size_bytes: int, least_bytes: int = 0, host: str = "") -> Reservation:
         """Reserves memory for a load; who must make room for it begins to end at once.
@@ -84,7 +85,7 @@ class MemoryBudget:
             PreconditionError: there is not so much (`insufficient_memory`).
         """
         self._see(device)
-        wanted = Reservation(self, model, place_of(device), size_bytes, least_bytes, host)
+        wanted = Reservation(self, model, place_of(device), size_bytes, least_bytes, host, device.name)
         limit = self._limit(wanted.place)
         if limit is not None and size_bytes > limit:
             raise PreconditionError(
@@ -163,8 +164,7 @@ class MemoryBudget:
 
     def usage(self) -> Sequence[PlaceUsage]:
         """Returns what is taken, by place."""
-        places = sorted(self._device_bytes)
-        return [PlaceUsage(place, self._limit(place), self._reserved_bytes(place)) for place in places]
+        return [PlaceUsage(name, self._limit(place), self._reserved_bytes(place)) for name, place in self._titles()]
 
     def loaded_models(self) -> int:
         """How many models have memory."""
@@ -176,8 +176,15 @@ class MemoryBudget:
 
     # What is taken.
 
+    def _titles(self) -> Sequence[tuple[str, str]]:
+        """A name for people for each place, no two alike: its device's, with the place where several have that."""
+        alike = Counter(self._names.values())
+        named = ((name, place, alike[name] > 1 and name != place) for place, name in self._names.items())
+        return sorted((f"{name} {place}" if is_shared else name, place) for name, place, is_shared in named)
+
     def _see(self, device: Device) -> None:
         place = place_of(device)
+        self._names.setdefault(place, HOST if place == HOST else device.name)
         self._device_bytes[place] = max(device.memory_bytes, self._device_bytes.get(place, 0))
 
     def _limit(self, place: str) -> int | None:

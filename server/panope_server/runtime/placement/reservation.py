@@ -52,6 +52,7 @@ class Reservation:
     Attributes:
         model: the key of what is loaded.
         place: where the memory is.
+        device: the device there that the load is for, by its backend's name.
         size_bytes: as estimated, then as measured.
         least_bytes: of it, whatever is measured, such as a cache that fills up later.
         host: the key of the model in whose process it is; empty for a process of its own.
@@ -60,11 +61,19 @@ class Reservation:
     """
 
     def __init__(
-        self, budget: Budget, model: str, place: str, size_bytes: int, least_bytes: int, host: str = ""
+        self,
+        budget: Budget,
+        model: str,
+        place: str,
+        size_bytes: int,
+        least_bytes: int,
+        host: str = "",
+        device: str = "",
     ) -> None:
         self._budget = budget
         self.model = model
         self.place = place
+        self.device = device
         self.size_bytes = size_bytes
         self.least_bytes = least_bytes
         self.host = host

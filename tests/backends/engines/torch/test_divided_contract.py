@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from panope.worker.v1 import tensor_parallel_pb2 as wire
-from panope_backends.api import Backend, Device, LoadedModel, LoadOptions, ModelFacts
+from panope_backends.api import Backend, Device, LoadedModel, LoadOptions, ModelFacts, StepModel
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel
 from panope_backends.engines.torch.tensor_parallel.model import DividedStepModel
@@ -106,6 +106,11 @@ class TestOnePart(DividedContract):
 @pytest.mark.timeout(600)
 class TestTwoParts(DividedContract):
     divides = TwoParts
+
+    def test_the_memory_of_the_other_process_is_told(self, decoder: StepModel) -> None:
+        assert isinstance(decoder, DividedStepModel)
+        (peer,) = decoder.peer_memory()
+        assert peer.resident_bytes > 50 << 20, "PyTorch alone takes more"
 
     @pytest.mark.parametrize("family", EXPERTS)
     def test_models_of_experts_are_divided_too(self, backend: Backend, tmp_path: Path, family: str) -> None:

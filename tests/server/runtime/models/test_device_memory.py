@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import manager_doubles
 import pytest
 from manager_doubles import MakeRig, Rig
 
-from panope_backends.api import Device
+from panope_backends.api import Device, Level, Support
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.placement.constraints import LoadConstraints
@@ -21,12 +22,20 @@ SECOND = replace(FIRST, name="gpu:1")
 A, B = "acme/a", "acme/b"
 
 BACKEND = f"""
+from panope_backends.api import PeerMemory
 from panope_backends.testing import EchoBackend
 
 
 class HoldingBackend(EchoBackend):
     def device_memory_bytes(self, device):
         return {HELD}[device]
+
+    def load(self, model, folder, device, options):
+        self.peers = options.peer_devices
+        return super().load(model, folder, device, options)
+
+    def peer_memory(self):
+        return [PeerMemory(1 << 40, {HELD}[peer]) for peer in self.peers]
 """
 
 
@@ -61,6 +70,24 @@ async def test_each_device_is_counted_by_what_its_own_workers_hold(managers: Mak
     await made.manager.unload(A)
     assert reserved(made) == {}
     assert made.manager.device_usage(FIRST).models_memory_bytes is None
+
+
+async def test_a_model_that_is_divided_holds_what_each_of_its_parts_does(
+    managers: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def supports(*_: object) -> Mapping[tuple[str, str], Support]:
+        return {(each.backend, each.name): Support(Level.FULL, "it echoes", divisor=2) for each in (FIRST, SECOND)}
+
+    monkeypatch.setattr(manager_doubles.Machine, "supports", supports)
+    made = managers()
+    made.add_models(A)
+    await made.manager.start()
+    await made.manager.load(A, LoadConstraints(tensor_parallel=2))
+    await made.until(lambda: reserved(made) == HELD)
+    ((_, view),) = made.manager.runtimes.instances()
+    assert view.device_memory_bytes == sum(HELD.values())
+    assert view.resident_bytes > 1 << 40, "of both processes"
+    assert [made.manager.device_usage(each).models_memory_bytes for each in (FIRST, SECOND)] == list(HELD.values())
 
 
 async def test_what_was_measured_counts_at_the_next_load_and_for_who_makes_room(managers: MakeRig) -> None:

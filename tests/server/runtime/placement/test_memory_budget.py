@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -77,6 +77,16 @@ def test_a_card_has_what_its_models_leave() -> None:
     assert server.budget.free_bytes(CUDA) == 4 * GB
     assert server.budget.free_bytes(OTHER) == 24 * GB
     assert server.budget.free_bytes(CPU) == 30 * GB
+
+
+def test_cards_are_told_apart_by_their_addresses_and_not_by_their_names() -> None:
+    one = Device("torch-cuda", "gpu", memory_bytes=24 * GB, pci_address="0000:01:00.0")
+    other, same = replace(one, backend="acme", pci_address="0000:02:00.0"), replace(one, backend="vulkan", name="VK0")
+    server = Server()
+    server.load("a/a", 20 * GB, one, may_be_evicted=False)
+    assert [server.budget.free_bytes(each) for each in (one, other, same)] == [4 * GB, 24 * GB, 4 * GB]
+    taken = {usage.place: usage.reserved_bytes for usage in server.budget.usage()}
+    assert taken == {"gpu 0000:01:00.0": 20 * GB, "gpu 0000:02:00.0": 0}
 
 
 def test_nobody_knows_of_a_card_that_does_not_tell() -> None:

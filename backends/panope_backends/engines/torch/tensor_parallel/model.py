@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from panope.worker.v1 import tensor_parallel_pb2 as wire
-from panope_backends.api import CacheSpec, ModelFacts, StepBatch, StepModel
+from panope_backends.api import CacheSpec, ModelFacts, PeerMemory, StepBatch, StepModel
 from panope_backends.engines.torch.decoder.paged_model import TorchStepModel
 from panope_backends.engines.torch.devices.torch_device import TorchDevice
 from panope_backends.engines.torch.out_of_memory import DeviceLostError
@@ -22,6 +22,7 @@ from panope_backends.engines.torch.tensor_parallel.peers import Peers
 from panope_backends.engines.torch.tensor_parallel.steps import copy_of, step_of
 from panope_backends.errors import PreconditionError
 from panope_backends.host.processors import usable_processors
+from panope_backends.host.resident import resident_bytes
 
 Array = np.ndarray[Any, Any]
 
@@ -34,7 +35,7 @@ def load_divided(
     backend: str,
     device: TorchDevice,
     peer_devices: Sequence[str],
-) -> StepModel:
+) -> DividedStepModel:
     """Loads a decoder over several devices.
 
     Args:
@@ -105,7 +106,7 @@ class DividedStepModel(StepModel):
         spec = own.cache
         block_bytes = spec.block_bytes * parts if is_host else spec.block_bytes
         self.cache = CacheSpec(spec.block_size, block_bytes, spec.precision)
-        self._of_peers = [answer.free_bytes for answer in answers if answer.HasField("free_bytes")]
+        self._answers = answers
 
     @property
     def peer_pids(self) -> list[int]:
@@ -120,7 +121,7 @@ class DividedStepModel(StepModel):
             self._own.allocate(blocks)
         finally:
             answers = self._peers.wait()
-        self._of_peers = [answer.free_bytes for answer in answers if answer.HasField("free_bytes")]
+        self._answers = answers
         self.blocks = blocks
 
     def forward(self, batch: StepBatch) -> Array:
@@ -142,11 +143,17 @@ class DividedStepModel(StepModel):
     def free_memory_bytes(self) -> int | None:
         """What the fullest of their devices has left."""
         own = self._own.free_memory_bytes()
-        return None if own is None else min([own, *self._of_peers])
+        return None if own is None else min([own, *(answer.free_bytes for answer in self._answers)])
+
+    def peer_memory(self) -> Sequence[PeerMemory]:
+        """What the processes of the other parts hold; of their devices, as they told when their caches were made."""
+        told = zip(self._peers.pids, self._answers, strict=True)
+        return [PeerMemory(resident_bytes(pid), answer.held_bytes) for pid, answer in told]
 
     def close(self) -> None:
         """Ends the other parts and frees this one."""
         self._peers.close()
+        self._answers = [wire.PeerAnswer() for _ in self._answers]
         self._own.close()
         if self._is_host:
             leave()

@@ -646,8 +646,9 @@ class Heartbeat(google.protobuf.message.Message):
     BUSY_IDS_FIELD_NUMBER: builtins.int
     GENERATION_FIELD_NUMBER: builtins.int
     DEVICE_MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    PEER_DEVICE_MEMORY_BYTES_FIELD_NUMBER: builtins.int
     resident_bytes: builtins.int
-    """Its resident memory."""
+    """Its resident memory, and that of the processes in which the other parts of its model run."""
     running_milliseconds: builtins.int
     """How long the batch that runs now has been running; 0 when none runs."""
     waiting: builtins.int
@@ -664,6 +665,10 @@ class Heartbeat(google.protobuf.message.Message):
     def generation(self) -> Global___GenerationStatistics:
         """Of models that generate."""
 
+    @property
+    def peer_device_memory_bytes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """What the processes of the other parts of its model hold of theirs, in their order."""
+
     def __init__(
         self,
         *,
@@ -674,9 +679,10 @@ class Heartbeat(google.protobuf.message.Message):
         busy_ids: collections.abc.Iterable[builtins.int] | None = ...,
         generation: Global___GenerationStatistics | None = ...,
         device_memory_bytes: builtins.int = ...,
+        peer_device_memory_bytes: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["generation", b"generation"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["busy_ids", b"busy_ids", "device_memory_bytes", b"device_memory_bytes", "generation", b"generation", "preparing_milliseconds", b"preparing_milliseconds", "resident_bytes", b"resident_bytes", "running_milliseconds", b"running_milliseconds", "waiting", b"waiting"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["busy_ids", b"busy_ids", "device_memory_bytes", b"device_memory_bytes", "generation", b"generation", "peer_device_memory_bytes", b"peer_device_memory_bytes", "preparing_milliseconds", b"preparing_milliseconds", "resident_bytes", b"resident_bytes", "running_milliseconds", b"running_milliseconds", "waiting", b"waiting"]) -> None: ...
 
 Global___Heartbeat: typing_extensions.TypeAlias = Heartbeat
 

@@ -108,12 +108,12 @@ class InstanceGroup:
             The most that all took; 0 while one has not told, and where nobody tells.
         """
         memory = self.plan.memory
-        if memory is None or not memory.size_bytes or self.plan.tensor_parallel > 1:
-            return 0  # a worker tells of its own part, and not of those beside it
+        if memory is None or not memory.size_bytes:
+            return 0
         views = [view for view in self.views() if view.pid]
         for part in memory.parts:
-            there = [view for view in views if part.place in (HOST, view.device)]
-            sizes = [view.resident_bytes if part.place == HOST else view.device_memory_bytes for view in there]
+            told = [view.resident_bytes if part.place == HOST else view.memory_on(part.device) for view in views]
+            sizes = [size for size in told if size is not None]
             if len(views) == self.count and sizes and all(sizes):
                 of_part = of_guests // len(memory.parts)
                 self._most_bytes[part.place] = max(self._most_bytes.get(part.place, 0), sum(sizes) - of_part)
