@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
+from panope_backends.media.mp4_tables import refuse_endless_tables
 
 Samples = NDArray[np.float32]
 """One channel, about -1 to 1."""
@@ -98,6 +99,8 @@ def decode_audio(data: bytes, rate: int, limits: MediaLimits, field: str = "audi
         raise InvalidInputError.at(
             field, "{field} is no audio that can be read; those are: {kinds}", kinds=", ".join(sorted(_DEMUXERS))
         )
+    if kind == "m4a":
+        refuse_endless_tables(data, field)
     av = import_av()
     try:
         with av.open(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from panope_backends.errors import InvalidInputError
 from panope_backends.media.audio import import_av
 from panope_backends.media.limits import MediaLimits
+from panope_backends.media.mp4_tables import refuse_endless_tables
 
 Pixels = NDArray[np.uint8]
 """Height × width × 3, in RGB."""
@@ -114,6 +115,8 @@ class VideoReader:
             raise InvalidInputError.at(
                 field, "{field} is no video that can be read; those are: {kinds}", kinds=", ".join(sorted(_DEMUXERS))
             )
+        if self._kind == "mp4":
+            refuse_endless_tables(data, field)
         self._av = import_av()
         self._shape: tuple[int, ...] = ()
         try:
