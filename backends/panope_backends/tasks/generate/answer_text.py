@@ -36,6 +36,10 @@ class AnswerText(Protocol):
     def has_calls(self) -> bool:
         """Whether a tool was called."""
 
+    @property
+    def has_open_call(self) -> bool:
+        """Whether the text ended within a call, which is not to be run then."""
+
     def push(self, text: str) -> list[TextPiece]:
         """Takes what the text has more than before."""
 
@@ -48,6 +52,7 @@ class PlainText:
 
     is_reasoning = False
     has_calls = False
+    has_open_call = False
 
     def push(self, text: str) -> list[TextPiece]:
         """The text."""

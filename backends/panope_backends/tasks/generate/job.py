@@ -24,18 +24,23 @@ class Prompt:
         request: what the model is asked.
         path: of the field that it came in, such as `prompts[2]`.
         index: its position in the call.
+        first_token: the text of its first token, where its probabilities are told; that one has none.
         echo: what stands before each of its answers.
+        grammar_path: of the field that the grammar of its answers came from.
     """
 
     request: GenerationRequest
     path: str
     index: int = 0
+    first_token: bytes = b""
     echo: str = ""
+    grammar_path: str = "grammar"
 
 
 def located(error: InvalidInputError, prompt: Prompt) -> InvalidInputError:
-    """A model's refusal, with the prompt by its place in the call."""
-    return error.renamed(lambda name: prompt.path if name in _PROMPTS else name)
+    """A model's refusal, with the prompt by its place in the call, and the grammar by what it was made of."""
+    names = {**dict.fromkeys(_PROMPTS, prompt.path), "grammar": prompt.grammar_path}
+    return error.renamed(lambda name: names.get(name, name))
 
 
 class GenerateJob(TokenJob):
@@ -59,6 +64,7 @@ class GenerateJob(TokenJob):
             for prompt in prompts
         ]
         for prompt, answers in zip(prompts, self._answers, strict=True):
+            answers[0].first_prompt_token = prompt.first_token
             for answer in answers if prompt.echo else ():
                 answer.begin_with(prompt.echo)
         self._usages: list[GenerationUsage] = []

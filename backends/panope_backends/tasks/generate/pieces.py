@@ -19,12 +19,14 @@ class AnswerPieces:
         index: of the answer to it.
         text: parts the answer's text into content, reasoning and tool calls.
         keeps_tokens: whether the answer itself is told; it is not where the prompt alone was wanted.
+        first_prompt_token: the text of the prompt's first token, where it is told.
     """
 
     prompt_index: int
     index: int
     text: AnswerText
     keeps_tokens: bool = True
+    first_prompt_token: bytes = b""
     reasoning_tokens: int = 0
     _content: list[str] = field(default_factory=list)
     _reasoning: list[str] = field(default_factory=list)
@@ -77,6 +79,8 @@ class AnswerPieces:
             made.logprobs.extend(map(_logprobs_message, self._logprobs))
         if self._prompt_logprobs:
             made.prompt_logprobs.extend(map(_logprobs_message, self._prompt_logprobs))
+        if self.first_prompt_token:
+            made.first_prompt_token, self.first_prompt_token = self.first_prompt_token, b""
         if self._end is not None:
             self._tell_end(made, self._end)
         for taken in (self._content, self._reasoning, self._calls, self._token_ids):
@@ -107,7 +111,7 @@ class AnswerPieces:
         made.finish_reason = "length" if end.finish_reason is FinishReason.LENGTH else "stop"
         if not self.keeps_tokens:
             made.finish_reason = "length"
-        elif self._has_calls and end.finish_reason is FinishReason.STOP:
+        elif self._has_calls and end.finish_reason is FinishReason.STOP and not self.text.has_open_call:
             made.finish_reason = "tool_calls"
         elif isinstance(end.stop_reason, str):
             made.stop_text = end.stop_reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from panope.worker.v1.generate_pb2 import GenerateInput
@@ -29,6 +29,11 @@ class Encoder(Protocol):
         """The text of ids, without special tokens."""
 
 
+def _no_bytes(token_id: int) -> bytes:
+    del token_id
+    return b""
+
+
 class PromptTokens:
     """Makes and checks the tokens of prompts.
 
@@ -38,6 +43,9 @@ class PromptTokens:
         vocab_size: of the model.
         max_source_length: tokens of a prompt that an encoder reads; 0 for a model without one.
         fill_in: how it is asked to fill in; None for a model that only continues texts.
+
+    Attributes:
+        bytes_of: what a token adds to a text; nothing where the engine does not tell.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class PromptTokens:
         max_source_length: int = 0,
         fill_in: FillIn | None = None,
     ) -> None:
+        self.bytes_of: Callable[[int], bytes] = _no_bytes
         self._encoder = encoder
         self._max_positions = max_source_length or max_positions
         self._has_encoder = bool(max_source_length)

@@ -90,7 +90,8 @@ class GenerateRequests:
             request = replace(request, skip_special_tokens=False)
         if not message.skip_special_tokens:
             form = replace(form, hidden=())
-        checked = self._checked(Prompt(request, "messages"))
+        grammar_path = "grammar" if message.grammar_kind else "tools"
+        checked = self._checked(Prompt(request, "messages", grammar_path=grammar_path))
         return GenerateJob([checked], stream=message.stream, text=lambda: ChatText(form))
 
     def _conversation(self, message: GenerateInput) -> GenerateJob:
@@ -139,7 +140,7 @@ class GenerateRequests:
         else:
             ids = self.tokens.of_text(text, path, message, form)
             request = request_of(message, self.defaults, form, prompt_token_ids=ids)
-        return self._checked(Prompt(request, path, index, echo))
+        return self._checked(self._prompt(request, path, index, echo))
 
     def _of_ids(self, message: GenerateInput, ids: tuple[int, ...], index: int, form: TextForm) -> Prompt:
         path = f"prompt_token_ids[{index}]"
@@ -150,7 +151,13 @@ class GenerateRequests:
         elif message.echo:
             raise InvalidInputError.at("echo", "{field} needs a prompt that is a text: the model has no tokenizer")
         request = request_of(message, self.defaults, form, prompt_token_ids=ids)
-        return self._checked(Prompt(request, path, index, echo))
+        return self._checked(self._prompt(request, path, index, echo))
+
+    def _prompt(self, request: GenerationRequest, path: str, index: int, echo: str) -> Prompt:
+        first = b""
+        if self.tokens is not None and request.prompt_logprobs is not None and request.prompt_token_ids:
+            first = self.tokens.bytes_of(request.prompt_token_ids[0])
+        return Prompt(request, path, index, first, echo)
 
     def _checked(self, prompt: Prompt) -> Prompt:
         if self.adapter:

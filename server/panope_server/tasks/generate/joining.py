@@ -32,6 +32,7 @@ def _joined(pieces: Sequence[GenerateDelta]) -> GenerateDelta:
         prompt_logprobs=[logprob for piece in pieces for logprob in piece.prompt_logprobs],
         finish_reason=last.finish_reason,
         stop=last.stop,
+        first_prompt_token=pieces[0].first_prompt_token,
     )
 
 

@@ -120,6 +120,8 @@ def _delta_of(message: messages.GenerateDelta) -> GenerateDelta:
         delta.logprobs = _logprobs_of(message.logprobs)
     if message.prompt_logprobs:
         delta.prompt_logprobs = _logprobs_of(message.prompt_logprobs)
+    if message.first_prompt_token:
+        delta.first_prompt_token = message.first_prompt_token
     if message.finish_reason:
         delta.finish_reason = _FINISHES.get(message.finish_reason)
     delta.stop = _stop_of(message)

@@ -178,6 +178,8 @@ class GenerateDelta:
         index: the number of the answer to it.
         finish_reason: in the last delta of an answer; None in the others.
         stop: the text or the token that ended it; None for the model's own token, or no stop.
+        first_prompt_token: the text of the prompt's first token, which has no probability, in the first delta of the
+            first answer, where `prompt_logprobs` were asked for.
     """
 
     prompt_index: int = 0
@@ -190,6 +192,7 @@ class GenerateDelta:
     prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     stop: str | int | None = None
+    first_prompt_token: bytes = b""
 
 
 @dataclass(slots=True)

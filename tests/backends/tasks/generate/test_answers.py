@@ -79,8 +79,30 @@ def test_echo_puts_the_prompt_before_each_answer_and_no_tokens_are_told_where_no
         (prompt, index, text) for prompt, text in enumerate(("one", "two")) for index in (0, 1)
     ]
     assert [len(each.prompt_logprobs) for each in part.deltas] == [3, 0, 3, 0]
+    assert [each.first_prompt_token for each in part.deltas] == [b"<bos>", b"", b"<bos>", b""]
     assert (part.usage.prompt_tokens, part.usage.completion_tokens) == (8, 0)
     assert all(each.finish_reason == "length" and not each.token_ids for each in part.deltas)
+
+
+def test_a_prompt_of_one_token_has_no_probability_but_a_text(generator: Callable[..., Any]) -> None:
+    parts = generator().run(prompts=["a"], add_special_tokens=False, max_tokens=2, prompt_logprobs=0, stream=True)
+    told = [(delta.first_prompt_token, len(delta.prompt_logprobs)) for part in parts for delta in part.deltas]
+    assert told == [(b"a", 0), (b"", 0)]
+
+
+def test_a_call_that_a_stop_text_cuts_is_not_told_as_one_to_be_run(generator: Callable[..., Any]) -> None:
+    talk = conversation(tools_json=json.dumps(TOOLS).encode(), tool_choice="required")
+    answer = generator(template=template("headers")).answer(conversation=talk, max_tokens=200, stop=["city"])
+    assert [call.arguments for call in answer.tool_calls] == ['{"']
+    assert (answer.finish_reason, answer.stop_text) == ("stop", "city")
+
+
+def test_a_schema_of_a_tool_that_no_grammar_can_have_is_refused_as_the_tools(generator: Callable[..., Any]) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"$ref": "https://a.example/schema.json"}}}
+    talk = conversation(tools_json=json.dumps([tool]).encode(), tool_choice="required")
+    with pytest.raises(InvalidInputError) as refused:
+        generator(template=template("headers")).job(conversation=talk)
+    assert refused.value.field == "tools"
 
 
 def test_log_probabilities_stand_beside_each_token(generator: Callable[..., Any]) -> None:

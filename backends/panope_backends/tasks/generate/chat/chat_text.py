@@ -46,11 +46,12 @@ class ChatText:
     Attributes:
         is_reasoning: whether what comes next is thought.
         has_calls: whether a tool was called.
+        has_open_call: whether the text ended within a call, such as at a stop text.
     """
 
     def __init__(self, form: ChatFormat) -> None:
         self.is_reasoning = form.begins_reasoning
-        self.has_calls = False
+        self.has_calls = self.has_open_call = False
         self._form = form
         self._held = ""
         self._reader: CallReader | None = None
@@ -72,6 +73,7 @@ class ChatText:
     def finish(self) -> list[TextPiece]:
         """Gives what was held back."""
         if self._reader is not None:
+            self.has_open_call = self._is_announced
             self._give_up(self._reader)
         elif self._in_calls:
             self._end_calls()

@@ -6,7 +6,6 @@ from panope.worker.v1.generate_pb2 import GenerateSettings
 from panope_backends.api import EncoderDecoderModel, GenerationRequest, LoadedModel, StepModel, TokenModel
 from panope_backends.errors import PreconditionError
 from panope_backends.generation import Decoding, GenerationEngine, GenerationSettings
-from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.defaults import GenerationDefaults
 from panope_backends.tasks.generate.loading.cache_memory import memory_for
 from panope_backends.tasks.generate.requests import Check
@@ -51,7 +50,7 @@ def token_model(
             "neither generation_config.json nor config.json has a `decoder_start_token_id`", reason="unsupported_model"
         )
     slots = allocate(model, settings, memory_for(model, max_memory_bytes))
-    decoding = Decoding(TokenVocabulary(encoder.tokenizer), model.vocab_size, defaults.eos_token_ids)
+    decoding = Decoding(encoder.vocabulary, model.vocab_size, defaults.eos_token_ids)
     core = GenerationSettings(
         slots=slots if model.rewinds else min(slots, model.blocks),
         step_tokens=settings.step_tokens or GenerationSettings.step_tokens,

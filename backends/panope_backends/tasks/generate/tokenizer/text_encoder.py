@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from panope.worker.v1 import tokenize_pb2 as messages
 from panope_backends.errors import InvalidInputError
+from panope_backends.generation.text.vocabulary import TokenVocabulary
 from panope_backends.tasks.generate.tokenizer.prepared import PreparedChatTokenizer
 from panope_backends.tasks.generate.tokenizer.source_encoder import SourceEncoder, read_tokenizer
 
@@ -40,6 +42,15 @@ class TextEncoder:
         """The id of a token; None where there is no such token."""
         found = self.tokenizer.token_to_id(token)
         return None if found is None else int(found)
+
+    @cached_property
+    def vocabulary(self) -> TokenVocabulary:
+        """The texts of its tokens."""
+        return TokenVocabulary(self.tokenizer)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """What a token adds to a text."""
+        return self.vocabulary.token_bytes(token_id)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens."""

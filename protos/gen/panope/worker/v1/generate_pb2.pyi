@@ -506,6 +506,7 @@ class GenerateDelta(google.protobuf.message.Message):
     FINISH_REASON_FIELD_NUMBER: builtins.int
     STOP_TEXT_FIELD_NUMBER: builtins.int
     STOP_TOKEN_ID_FIELD_NUMBER: builtins.int
+    FIRST_PROMPT_TOKEN_FIELD_NUMBER: builtins.int
     prompt_index: builtins.int
     """The position of the prompt."""
     index: builtins.int
@@ -520,6 +521,10 @@ class GenerateDelta(google.protobuf.message.Message):
     """A text."""
     stop_token_id: builtins.int
     """A token."""
+    first_prompt_token: builtins.bytes
+    """The text of the prompt's first token, which has no probability, in the first delta of the first answer, where
+    `prompt_logprobs` were asked for.
+    """
     @property
     def tool_calls(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
         """Pieces of tool calls."""
@@ -550,9 +555,10 @@ class GenerateDelta(google.protobuf.message.Message):
         finish_reason: builtins.str = ...,
         stop_text: builtins.str = ...,
         stop_token_id: builtins.int = ...,
+        first_prompt_token: builtins.bytes = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["stop", b"stop", "stop_text", b"stop_text", "stop_token_id", b"stop_token_id"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "prompt_index", b"prompt_index", "prompt_logprobs", b"prompt_logprobs", "reasoning", b"reasoning", "stop", b"stop", "stop_text", b"stop_text", "stop_token_id", b"stop_token_id", "text", b"text", "token_ids", b"token_ids", "tool_calls", b"tool_calls"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["finish_reason", b"finish_reason", "first_prompt_token", b"first_prompt_token", "index", b"index", "logprobs", b"logprobs", "prompt_index", b"prompt_index", "prompt_logprobs", b"prompt_logprobs", "reasoning", b"reasoning", "stop", b"stop", "stop_text", b"stop_text", "stop_token_id", b"stop_token_id", "text", b"text", "token_ids", b"token_ids", "tool_calls", b"tool_calls"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["stop", b"stop"]) -> typing.Literal["stop_text", "stop_token_id"] | None: ...
 
 Global___GenerateDelta: typing_extensions.TypeAlias = GenerateDelta

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TypedDict
 
 from panope_server.tasks.generate.types import Logprob, TokenLogprobs
@@ -93,43 +93,64 @@ def token_logprob(told: TokenLogprobs) -> TokenLogprobJson:
     return {**_top(told.chosen), "top_logprobs": [_top(each) for each in told.top]}
 
 
-@dataclass
 class TextPositions:
     """The form of completions, which counts characters from the beginning of a text: one for each answer.
 
-    Attributes:
-        offset: where the next token begins.
-        rest: the bytes of a character that is not complete.
+    Bytes that are no character count as what stands for them in the text, U+FFFD.
     """
 
-    offset: int = 0
-    rest: bytes = field(default=b"")
+    def __init__(self) -> None:
+        self._offset = 0
+        self._characters = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def told(self, first: str | None, tokens: Sequence[TokenLogprobs]) -> CompletionLogprobsJson:
-        """The next tokens; before them the prompt's first, which has no probability, where its text is given."""
-        found: CompletionLogprobsJson = {"text_offset": [], "token_logprobs": [], "tokens": [], "top_logprobs": []}
-        if first is not None:
-            self._add(found, first, first.encode(), None, None)
+    def begun(self, first: bytes, tokens: Sequence[TokenLogprobs], text: str) -> CompletionLogprobsJson:
+        """The tokens that an answer with its prompt begins with.
+
+        Args:
+            first: the text of the prompt's first token, which has no probability.
+            tokens: those behind it.
+            text: where the first token takes no place if it is a special one, such as one that begins every prompt.
+        """
+        found = _nothing()
+        self._add(found, first, None, None, shown=_begin(text.encode(), first))
+        return self._added(found, tokens)
+
+    def told(self, tokens: Sequence[TokenLogprobs]) -> CompletionLogprobsJson:
+        """The next tokens."""
+        return self._added(_nothing(), tokens)
+
+    def _added(self, found: CompletionLogprobsJson, tokens: Sequence[TokenLogprobs]) -> CompletionLogprobsJson:
         for each in tokens:
             best = {} if not each.top else {text_of(top.text): top.logprob for top in reversed(each.top)}
             best.setdefault(text_of(each.chosen.text), each.chosen.logprob)
-            self._add(found, text_of(each.chosen.text), each.chosen.text, each.chosen.logprob, best)
+            self._add(found, each.chosen.text, each.chosen.logprob, best, shown=each.chosen.text)
         return found
 
     def _add(
         self,
         found: CompletionLogprobsJson,
-        token: str,
         data: bytes,
         logprob: float | None,
         best: dict[str, float] | None,
+        *,
+        shown: bytes,
     ) -> None:
-        found["text_offset"].append(self.offset)
-        found["tokens"].append(token)
+        if shown and not 0x80 <= shown[0] < 0xC0:  # it begins a character: a part of one before it stays a part
+            self._offset += len(self._characters.decode(b"", final=True))
+        found["text_offset"].append(self._offset)
+        found["tokens"].append(text_of(data))
         found["token_logprobs"].append(logprob)
         found["top_logprobs"].append(best)
-        whole, self.rest = _whole_characters(self.rest + data)
-        self.offset += whole
+        self._offset += len(self._characters.decode(shown))
+
+
+def _nothing() -> CompletionLogprobsJson:
+    return {"text_offset": [], "token_logprobs": [], "tokens": [], "top_logprobs": []}
+
+
+def _begin(text: bytes, token: bytes) -> bytes:
+    """What of a token a text begins with: all of it, or all but the space that some tokenizers put before a text."""
+    return next((each for each in (token, token.removeprefix(b" ")) if text.startswith(each)), b"")
 
 
 def text_of(data: bytes) -> str:
@@ -142,13 +163,3 @@ def text_of(data: bytes) -> str:
 
 def _top(told: Logprob) -> TopLogprobJson:
     return {"token": text_of(told.text), "logprob": told.logprob, "bytes": list(told.text)}
-
-
-def _whole_characters(data: bytes) -> tuple[int, bytes]:
-    """How many characters the bytes have, and the bytes of a last one that is not complete."""
-    for cut in range(min(4, len(data) + 1)):
-        try:
-            return len(data[: len(data) - cut].decode()), data[len(data) - cut :]
-        except UnicodeDecodeError:
-            continue
-    return len(data.decode(errors="replace")), b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -108,19 +108,17 @@ class TextGenerationAnswer:
             "finish_reason": _finish_reason(delta),
             "generated_tokens": len(delta.logprobs),
             "seed": self._given.seed,
-            "prefill": list(self._prefill(delta.prompt_logprobs)) if self._given.decoder_input_details else [],
+            "prefill": list(self._prefill(delta)) if self._given.decoder_input_details else [],
             "tokens": tokens,
         }
         if self._given.top_n_tokens:
             details["top_tokens"] = [_top(told) for told in delta.logprobs]
         return details
 
-    def _prefill(self, told: Sequence[TokenLogprobs]) -> Iterator[PromptTokenJson]:
-        behind = b"".join(each.chosen.text for each in told)
-        first = self._inputs.encode()
-        text = first.removesuffix(behind).decode(errors="replace") if first.endswith(behind) else ""
+    def _prefill(self, delta: GenerateDelta) -> Iterator[PromptTokenJson]:
+        text = delta.first_prompt_token.decode(errors="replace")
         yield {"id": self._first_id, "text": text, "logprob": None}
-        for each in told:
+        for each in delta.prompt_logprobs:
             token = each.chosen
             yield {"id": token.token_id, "text": token.text.decode(errors="replace"), "logprob": token.logprob}
 

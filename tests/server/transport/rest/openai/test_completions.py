@@ -9,7 +9,7 @@ import pytest
 from rest_doubles.models import GENERATOR
 
 from panope_backends.errors import Field, InvalidInputError
-from panope_server.tasks.generate.types import GenerateUsage
+from panope_server.tasks.generate.types import GenerateDelta, GenerateUsage, Logprob, TokenLogprobs
 
 PATH = "/v1/completions"
 BODY = {"model": GENERATOR, "prompt": "Say"}
@@ -80,14 +80,35 @@ def test_an_echo_tells_of_the_prompt_whose_first_token_has_no_probability(edge):
 
 
 def test_a_prompt_alone_is_told_of(edge):
-    edge.instances.script.usage = GenerateUsage(2, 1)
+    edge.instances.script.usage = GenerateUsage(2, 0)
     told = edge.post(PATH, {**BODY, "max_tokens": 0, "echo": True, "logprobs": 0}).json
+    assert edge.instances.calls[-1].input.options.max_tokens == 0
     (choice,) = told["choices"]
     assert (choice["text"], choice["finish_reason"]) == ("Say", "length")
     assert choice["logprobs"]["tokens"] == ["S", "ay"]
     assert told["usage"]["completion_tokens"] == 0
     reply = edge.post(PATH, {**BODY, "max_tokens": 0})
     assert (reply.status, reply.error["param"]) == (400, "max_tokens")
+
+
+def test_a_special_token_before_the_prompt_takes_no_place_in_the_text(edge):
+    logprobs = [TokenLogprobs(Logprob(1, b"ay", -1.0), [])]
+    edge.instances.script.deltas = [
+        GenerateDelta(text="ay", prompt_logprobs=logprobs, first_prompt_token=b"<s>", finish_reason="length")
+    ]
+    told = edge.post(PATH, {**BODY, "logprobs": 0, "echo": True, "max_tokens": 0}).json["choices"][0]["logprobs"]
+    assert (told["tokens"], told["text_offset"]) == (["<s>", "ay"], [0, 0])
+
+
+def test_the_places_of_tokens_count_parts_of_characters_as_the_text_shows_them(edge):
+    snowman = "\N{SNOWMAN}".encode()
+    pieces = [snowman[:2], b"is", snowman[:2], snowman[2:], b"x"]
+    logprobs = [TokenLogprobs(Logprob(number, piece, -1.0), []) for number, piece in enumerate(pieces)]
+    text = b"".join(pieces).decode(errors="replace")
+    edge.instances.script.deltas = [GenerateDelta(text=text, logprobs=logprobs, finish_reason="stop")]
+    told = edge.post(PATH, {**BODY, "logprobs": 0}).json["choices"][0]
+    places = told["logprobs"]["text_offset"]
+    assert (told["text"], places) == ("\N{REPLACEMENT CHARACTER}is\N{SNOWMAN}x", [0, 1, 3, 3, 4])
 
 
 def test_the_tokens_of_prompts_are_told_as_vllm_does(edge):

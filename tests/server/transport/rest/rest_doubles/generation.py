@@ -68,11 +68,11 @@ def _answers(script: Script, task_input: GenerateInput, prompt: int, text: str) 
         deltas = [
             GenerateDelta(prompt, index, word, token_ids=[number], logprobs=_logprobs(word, number, options.logprobs))
             for number, word in enumerate(words, 10)
-        ]
+        ] or [GenerateDelta(prompt, index)]
         if task_input.echo:
             deltas[0].text = text + deltas[0].text
         if options.prompt_logprobs is not None and index == 0:
-            rest = text.encode()[1:]
+            deltas[0].first_prompt_token, rest = text.encode()[:1], text.encode()[1:]
             deltas[0].prompt_logprobs = _logprobs(rest.decode(errors="replace"), 5, options.prompt_logprobs)
         deltas[-1].finish_reason = "stop" if len(words) == len(WORDS) else "length"
         answers.append(deltas)
@@ -99,6 +99,7 @@ def _joined(deltas: list[GenerateDelta]) -> GenerateDelta:
         whole.token_ids += delta.token_ids
         whole.logprobs += delta.logprobs
         whole.prompt_logprobs += delta.prompt_logprobs
+        whole.first_prompt_token += delta.first_prompt_token
         for call in delta.tool_calls:
             if call.id:
                 whole.tool_calls.append(type(call)(call.index, call.id, call.name))

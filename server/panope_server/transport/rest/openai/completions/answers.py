@@ -13,8 +13,6 @@ from panope_server.tasks.generate.types import (
     FinishReason,
     GenerateDelta,
     GenerateOutput,
-    GenerateUsage,
-    TokenLogprobs,
 )
 from panope_server.transport.rest.generation.identity import Identity
 from panope_server.transport.rest.generation.logprobs import (
@@ -65,7 +63,6 @@ class CompletionAnswer:
         self._identity = Identity(call, "cmpl")
         self._n = body.n or 1
         self._logprobs = body.logprobs is not None
-        self._prompt_alone = body.max_tokens == 0
         self._echoes = bool(body.echo)
         self._tells_prompt = body.prompt_logprobs is not None
         self._include_usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -81,7 +78,7 @@ class CompletionAnswer:
             "created": self._identity.created,
             "model": self._identity.model,
             "choices": [self._choice(delta) for delta in answers],
-            "usage": self._usage(output.usage),
+            "usage": usage_json(output.usage),
         }
         return orjson.dumps(told)
 
@@ -91,7 +88,7 @@ class CompletionAnswer:
         usage = {"usage": None} if self._include_usage else {}
         chunks = [event({**head, "choices": [self._choice(delta)], **usage}) for delta in part.deltas]
         if part.usage is not None and self._include_usage:
-            chunks.append(event({**head, "choices": [], "usage": self._usage(part.usage)}))
+            chunks.append(event({**head, "choices": [], "usage": usage_json(part.usage)}))
         return b"".join(chunks)
 
     def end(self) -> bytes:
@@ -104,8 +101,6 @@ class CompletionAnswer:
 
     def _choice(self, delta: GenerateDelta) -> CompletionChoiceJson:
         index = delta.prompt_index * self._n + delta.index
-        if self._prompt_alone:
-            delta = _without_answer(delta)
         logprobs = self._told_logprobs(index, delta) if self._logprobs else None
         choice: CompletionChoiceJson = {
             "index": index,
@@ -120,39 +115,9 @@ class CompletionAnswer:
     def _told_logprobs(self, index: int, delta: GenerateDelta) -> CompletionLogprobsJson:
         positions = self._positions[index]
         if not self._echoes or index in self._prompts:
-            return positions.told(None, delta.logprobs)
+            return positions.told(delta.logprobs)
         # Those of the prompt come with the first answer to it, and stand before each.
         self._prompts[index] = delta
         of_prompt = delta if delta.prompt_logprobs else self._prompts[index - delta.index]
-        first = _first_token(of_prompt)
-        return positions.told(first, [*of_prompt.prompt_logprobs, *delta.logprobs])
-
-    def _usage(self, usage: GenerateUsage | None) -> GenerationUsageJson:
-        if usage is not None and self._prompt_alone:
-            usage = GenerateUsage(usage.prompt_tokens, 0, usage.cached_tokens)
-        return usage_json(usage)
-
-
-def _without_answer(delta: GenerateDelta) -> GenerateDelta:
-    """The prompt of an answer of one token that nobody asked for."""
-    answer = _bytes_of(delta.logprobs)
-    text = delta.text.encode()
-    kept = text.removesuffix(answer) if answer else text
-    return GenerateDelta(
-        delta.prompt_index,
-        delta.index,
-        text=kept.decode(errors="ignore"),
-        prompt_logprobs=delta.prompt_logprobs,
-        finish_reason=delta.finish_reason and "length",
-    )
-
-
-def _first_token(delta: GenerateDelta) -> str:
-    """The text of a prompt's first token: what the tokens behind it leave of the text."""
-    behind = _bytes_of(delta.prompt_logprobs) + _bytes_of(delta.logprobs)
-    text = delta.text.encode()
-    return text.removesuffix(behind).decode(errors="replace") if behind and text.endswith(behind) else ""
-
-
-def _bytes_of(told: list[TokenLogprobs]) -> bytes:
-    return b"".join(each.chosen.text for each in told)
+        tokens = [*of_prompt.prompt_logprobs, *delta.logprobs]
+        return positions.begun(of_prompt.first_prompt_token, tokens, delta.text)

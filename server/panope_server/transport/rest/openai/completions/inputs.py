@@ -29,11 +29,8 @@ def completion_input(body: CompletionBody, given: Input) -> GenerateInput:
     """
     options = options_of(body, logprobs=body.logprobs)
     options.max_tokens = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
-    if body.max_tokens == 0:
-        if not body.echo:
-            raise InvalidInputError("`max_tokens` must be at least 1 without `echo`", field="max_tokens")
-        # One token is drawn that nobody asked for, and known by its text where it is taken away again.
-        options.max_tokens, options.logprobs = 1, options.logprobs or 0
+    if body.max_tokens == 0 and not body.echo:
+        raise InvalidInputError("`max_tokens` must be at least 1 without `echo`", field="max_tokens")
     if body.echo and body.logprobs is not None and options.prompt_logprobs is None:
         options.prompt_logprobs = body.logprobs
     return GenerateInput(
