@@ -19,8 +19,10 @@ The server never imports an engine: this process does, and its end frees what th
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -33,6 +35,9 @@ from panope_backends.isolation.memory_limit import is_out_of_memory, limit_memor
 from panope_backends.plugins import backend_names, backend_version, load_backend
 from panope_backends.programs.report import claim_stdout_stream
 from panope_backends.tasks.registry import known_tasks
+
+#: Of devices: a word, for settings name a device by its backend and it.
+_NAME = re.compile(r"[^\s=\x00-\x1f\x7f]{1,64}")
 
 
 def probe(names: Sequence[str], facts: ModelFacts | None = None) -> Iterator[dict[str, Any]]:
@@ -47,7 +52,8 @@ def _answer(name: str, facts: ModelFacts | None) -> dict[str, Any]:
     try:
         backend = load_backend(name)
         answer["api_version"] = backend.api_version
-        answer["devices"] = [_document(backend, _checked(name, device), facts) for device in backend.devices()]
+        devices = _apart([_checked(name, device) for device in backend.devices()])
+        answer["devices"] = [_document(backend, device, facts) for device in devices]
         if isinstance(backend, Converter):
             answer["conversions"] = [asdict(conversion) for conversion in backend.conversions()]
         msgspec.json.encode(answer)
@@ -62,19 +68,35 @@ def _checked(name: str, device: Device) -> Device:
     """A device whose fields are of their types; named as its backend was asked for, to be chosen by that name again."""
     try:
         document = asdict(replace(device, backend=name))
-        return msgspec.convert(msgspec.to_builtins(document), Device)
+        checked = msgspec.convert(msgspec.to_builtins(document), Device)
     except (TypeError, msgspec.ValidationError) as error:
         raise _MisdescribedDeviceError from error
+    is_usable = _NAME.fullmatch(checked.name) and checked.precisions and checked.memory_bytes >= 0
+    if checked.available and not is_usable:
+        raise _MisdescribedDeviceError
+    return checked
+
+
+def _apart(devices: Sequence[Device]) -> Sequence[Device]:
+    """Devices of one backend, told apart by their names; parts of one card have no address of their own."""
+    if len({device.name for device in devices}) < len(devices):
+        raise _MisdescribedDeviceError
+    shared = Counter(device.pci_address for device in devices)
+    return [replace(each, pci_address="") if shared[each.pci_address] > 1 else each for each in devices]
 
 
 class _MisdescribedDeviceError(Exception):
     """What a backend calls a device is none."""
 
 
+class MisdescribedSupportError(Exception):
+    """What a backend says of a model is not in the contract's words."""
+
+
 def _document(backend: Backend, device: Device, facts: ModelFacts | None) -> dict[str, Any]:
     document = asdict(device)
     if facts is not None:
-        support = _undone(facts) or _unapplied(backend, facts) or backend.supports(facts, device)
+        support = _undone(facts) or _unapplied(backend, facts) or _believed(backend.supports(facts, device))
         document |= {
             "level": support.level.value,
             "support_reason": support.reason,
@@ -83,6 +105,17 @@ def _document(backend: Backend, device: Device, facts: ModelFacts | None) -> dic
             "undivided": support.undivided,
         }
     return document
+
+
+def _believed(support: Support) -> Support:
+    """What a backend says of a model, if it is in the contract's words."""
+    try:
+        checked = msgspec.convert(msgspec.to_builtins(asdict(support)), Support)
+    except (TypeError, msgspec.ValidationError) as error:
+        raise MisdescribedSupportError from error
+    if checked.divisor < 1:
+        raise MisdescribedSupportError
+    return checked
 
 
 def _undone(facts: ModelFacts) -> Support | None:
@@ -105,6 +138,8 @@ def _reason(error: Exception) -> str:
         return error.message
     if isinstance(error, _MisdescribedDeviceError):
         return "it describes a device in a way that is not understood; the log has the cause"
+    if isinstance(error, MisdescribedSupportError):
+        return "it says how well it runs a model in a way that is not understood; the log has the cause"
     if is_out_of_memory(error):
         return "it needs more memory than a backend may take to look for devices"
     if isinstance(error, ModuleNotFoundError):

@@ -323,13 +323,14 @@ def _load_generator(
 
 
 def _requested() -> list[str]:
-    """What `OV_DEVICE` names; empty where it is not set."""
-    return [part.strip().upper() for part in os.environ.get(OV_DEVICE, "").split(",") if part.strip()]
+    """What `OV_DEVICE` names, each once; empty where it is not set."""
+    named = (part.strip().upper() for part in os.environ.get(OV_DEVICE, "").split(","))
+    return list(dict.fromkeys(name for name in named if name))
 
 
 def _of(wanted: str, found: Sequence[str]) -> list[str]:
-    """The devices that a name means: `GPU` is every GPU, `GPU.1` the second."""
-    return [name for name in found if wanted in (name, name.partition(".")[0])]
+    """The devices that a name means: `GPU` is every GPU, `GPU.1` the second; the only one is called `GPU` too."""
+    return [name for name in found if wanted in (name, name.partition(".")[0]) or wanted == f"{name}.0"]
 
 
 def _configuration(device: str, precision: str, options: LoadOptions) -> dict[str, object]:

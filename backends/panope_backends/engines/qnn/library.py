@@ -87,9 +87,9 @@ class Here:
             return "the package `onnxruntime` is not installed", ADVICE
         if not self.plug_in.is_file():
             return f"the package `{PACKAGE}` lacks its plug-in for ONNX Runtime", "install the package anew"
-        if not self.htp.is_file():
+        if not os.path.isfile(self.htp):  # noqa: PTH113 - Path raises where a folder may not be looked into
             if self.environment.get(QNN_SDK_ROOT):
-                why = f"{QNN_SDK_ROOT} names a folder without QNN's library for this machine"
+                why = f"{QNN_SDK_ROOT} names no folder that has QNN's library for this machine and may be read"
                 return why, f"unset {QNN_SDK_ROOT}, which leaves the libraries of the package"
             return f"the package `{PACKAGE}` lacks QNN's library for the NPU", "install the package anew"
         return "", ""

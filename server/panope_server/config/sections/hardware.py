@@ -44,7 +44,9 @@ class HardwareSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         for entry in self.memory:
-            parse_size(entry.partition("=")[2], "memory")
+            name, _, size = entry.partition("=")
+            if not parse_size(size, "memory"):
+                raise ValueError(f"`memory` leaves `{name}` some; `disabled` keeps models from it")
 
     @property
     def memory_bytes(self) -> dict[str, int]:

@@ -15,7 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
+import structlog
 
 from panope_backends.api import Device, ModelFacts, Support
 from panope_server.config import Settings
@@ -26,8 +28,18 @@ from panope_server.runtime.hardware.prober import Prober
 
 PROBE = "probe"
 
+_log = structlog.get_logger("panope.hardware")
+
 #: What a backend that hangs or ends its process says of devices is asked again after this time, by the next program.
 FAILED_SECONDS = 600.0
+
+
+class _Kept(msgspec.Struct):
+    """What the file holds: answers by question, for a machine, until a time if a backend failed."""
+
+    key: str
+    answers: dict[str, dict[str, Any]]
+    until: float | None = None
 
 
 class Hardware:
@@ -102,18 +114,23 @@ class Hardware:
     def _read(self) -> tuple[str, dict[str, Any]]:
         key = machine_key(self._more_key)
         try:
-            kept = orjson.loads(self._cache_file.read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            return key, {}
-        is_current = kept.get("key") == key and time.time() < kept.get("until", float("inf"))
-        return key, kept["answers"] if is_current else {}
+            kept = msgspec.json.decode(self._cache_file.read_bytes(), type=_Kept)
+            for answer in kept.answers.values():
+                probe_of(answer)
+                supports_of(answer)
+        except (OSError, msgspec.DecodeError, LookupError, TypeError, ValueError, AttributeError):
+            return key, {}  # another program's, or nobody's: backends are asked anew
+        is_current = kept.key == key and (kept.until is None or time.time() < kept.until)
+        return key, kept.answers if is_current else {}
 
     def _write(self) -> None:
         if not self._cache_file.parent.is_dir():
             return  # whoever only looks at the machine begins no home
-        kept: dict[str, Any] = {"key": self._key, "answers": self._answers}
-        if self._failed():
-            kept["until"] = time.time() + FAILED_SECONDS
+        kept = _Kept(self._key, self._answers, time.time() + FAILED_SECONDS if self._failed() else None)
         temporary = self._cache_file.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(orjson.dumps(kept))
-        temporary.replace(self._cache_file)
+        try:
+            temporary.write_bytes(msgspec.json.encode(kept))
+            temporary.replace(self._cache_file)
+        except OSError as error:  # a full disk, or another user's home: the next program asks again
+            temporary.unlink(missing_ok=True)
+            _log.warning("hardware_not_kept", file=str(self._cache_file), error=str(error))

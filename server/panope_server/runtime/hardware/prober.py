@@ -36,6 +36,10 @@ TIMEOUT_SECONDS = 60.0
 MEMORY_BYTES = 8 << 30
 
 
+#: What the program says of a backend.
+_ANSWER = frozenset({"backend", "version", "api_version", "devices", "conversions"})
+
+
 @dataclass
 class Answers:
     """What the backends said.
@@ -55,6 +59,9 @@ class Answers:
     def add(self, line: Mapping[str, Any]) -> None:
         """Takes what one backend said."""
         name = line["backend"]
+        if not line.keys() >= _ANSWER:
+            self.fail(name, "the Panope of its interpreter answers in another form: it is of another version")
+            return
         self.devices += line["devices"]
         self.backends[name] = {"version": line["version"], "api_version": line["api_version"]}
         if line["conversions"] is not None:
@@ -124,6 +131,8 @@ class Prober:
         try:
             culprit = await self._run(answers, facts, python, ["--only", name])
         except (OSError, InternalError):
+            if name in answers.backends:
+                return  # it has said something before it ended
             answers.fail(name, "the interpreter that `hardware.python` names for it cannot run Panope's probe")
             return
         if culprit:
@@ -193,7 +202,9 @@ class _ProbeRun:
                 line = await self._lines.get()
             if line is None:
                 return
-            yield orjson.loads(line)
+            with suppress(orjson.JSONDecodeError):  # a script in the place of an interpreter may have a word of its own
+                if isinstance(told := orjson.loads(line), dict):
+                    yield told
 
     async def wait(self) -> int:
         """Its exit code, once it has ended."""

@@ -80,6 +80,8 @@ ALL = {"CPU": ["FP32"], "GPU.0": ["FP32"], "GPU.1": ["FP32"]}
         ("gpu", ["GPU.0", "GPU.1"]),
         ("GPU.1, CPU", ["GPU.1", "CPU"]),
         ("GPU,GPU.0", ["GPU.0", "GPU.1"]),
+        ("GPU.1,, GPU.1 ,-1", ["GPU.1"]),
+        (" , ", ["CPU", "GPU.0", "GPU.1"]),
     ],
 )
 def test_ov_device_says_which_devices_may_be_used(
@@ -94,7 +96,20 @@ def test_ov_device_says_which_devices_may_be_used(
             backend.load(FACTS, tmp_path, hidden, LoadOptions())
 
 
-@pytest.mark.parametrize("variable", ["NPU", "AUTO", "MULTI:CPU"])
+def test_the_only_gpu_has_both_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OV_DEVICE", "GPU.0")
+    found = backend_with(CPU=["FP32"], GPU=["FP32"]).devices()
+    assert [device.name for device in found if device.available] == ["GPU"]
+
+
+@pytest.mark.parametrize("variable", ["NPU,NPU", "MY CARD, my card", "-1,-1"])
+def test_a_name_that_is_given_twice_is_missing_once(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv("OV_DEVICE", variable)
+    names = [device.name for device in backend_with(**ALL).devices()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("variable", ["NPU", "AUTO", "MULTI:CPU", "MY CARD"])
 def test_a_device_that_ov_device_names_and_openvino_lacks_is_said_to_be_missing(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:

@@ -47,7 +47,10 @@ CASES = [
     (lambda here, _: replace(here, package=None), "`onnxruntime_qnn` is not installed", "panope-serving[qnn]"),
     (lacks("libplug.so"), "lacks its plug-in for ONNX Runtime", "anew"),
     (lacks("libQnnHtp.so"), "lacks QNN's library for the NPU", "anew"),
-    (lambda here, _: replace(here, environment={"QNN_SDK_ROOT": "/nowhere"}), "without QNN's library", "unset"),
+    *(
+        (lambda here, _, root=root: replace(here, environment={"QNN_SDK_ROOT": root}), "no folder that has", "unset")
+        for root in ("/nowhere", " ", "-1", "x" * 5000, "/dev/null", "/proc/1/root")
+    ),
 ]
 
 

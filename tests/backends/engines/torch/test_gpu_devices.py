@@ -117,6 +117,15 @@ def test_a_pytorch_that_breaks_when_it_is_imported_is_a_reason() -> None:
     assert device.reason == "PyTorch cannot use CUDA (OSError)"
 
 
+@pytest.mark.parametrize("shown", ["-1", "0,0", " 0 , 1", "GPU-8f2c", "MIG-GPU-8f2c/1/0", "99", "none"])
+def test_a_variable_that_cuda_does_not_take_is_told_with_what_it_says(shown: str) -> None:
+    def broken() -> Any:
+        raise AssertionError("Invalid device id")
+
+    (device,) = CudaRule(lambda: CUDA, Machine(CUDA_VISIBLE_DEVICES=shown), broken).devices()
+    assert device.reason == f"PyTorch cannot use CUDA (AssertionError); CUDA_VISIBLE_DEVICES is `{shown}`"
+
+
 def test_each_gpu_is_a_device_with_its_memory_and_precisions(asked: Callable[[Case], Sequence[Device]]) -> None:
     gpus = [gpu("H200", 9, 0, 139 << 30), gpu("T4", 7, 5, 15 << 30), gpu("GTX 960", 5, 2, 4 << 30), gpu("B200", 10, 0)]
     devices = asked(Case(CudaRule, "", gpus=gpus))

@@ -114,6 +114,35 @@ def test_what_a_backend_that_hangs_said_is_believed_for_a_while_and_it_is_not_as
     assert len(prober.questions) == 3
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "",
+        "null",
+        "[]",
+        '{"key": "KEY"}',
+        '{"key": "KEY", "answers": []}',
+        '{"key": "KEY", "answers": {"probe": {}}}',
+        '{"key": "KEY", "answers": {"probe": {"devices": [{"name": 1}], "conversions": {}, "backends": {}}}}',
+        '{"key": "KEY", "answers": {}, "until": "tomorrow"}',
+    ],
+)
+def test_what_was_kept_in_no_form_of_ours_is_asked_anew(file: Path, kept: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(kept.replace("KEY", machine_key([])))
+    assert Hardware(file, CountingProber()).kept_devices() == ()
+    prober = CountingProber()
+    assert ask(Hardware(file, prober))
+    assert len(prober.questions) == 1
+
+
+def test_answers_that_cannot_be_kept_are_told_all_the_same(file: Path) -> None:
+    file.mkdir(parents=True)
+    (file / "something").touch()
+    assert ask(Hardware(file, CountingProber()))
+    assert [each.name for each in file.parent.iterdir()] == [file.name], "nothing else is left there"
+
+
 OVERRIDES: list[tuple[dict[str, tuple[str, ...]], Callable[[Device, Device], bool]]] = [
     ({"disabled": ("torch-cuda",)}, lambda cuda, cpu: not cuda.available and cpu.available),
     ({"disabled": ("torch-cuda cuda:0",)}, lambda cuda, _: cuda.reason == "the setting `hardware.disabled` names it"),
@@ -133,3 +162,8 @@ def test_the_settings_have_the_last_word_and_nobody_is_asked_again_for_them(
     cuda, cpu = ask(Hardware(file, prober, overrides=overrides))
     assert holds(cuda, cpu)
     assert len(prober.questions) == 1
+
+
+def test_a_device_is_left_some_memory() -> None:
+    with pytest.raises(ValueError, match=r"leaves `torch-cuda` some; `disabled` keeps models from it"):
+        HardwareSettings(memory=("torch-cuda=0MB",))

@@ -6,10 +6,14 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from panope_backends.api import Device, ModelFacts, Support
+from panope_backends.programs.probe import MisdescribedSupportError, _apart, _document
+from panope_backends.testing import EchoBackend
 from panope_server.runtime.hardware.prober import Answers, Prober
 
 BACKENDS = {
@@ -25,6 +29,27 @@ from panope_backends.testing import EchoBackend
 class Backend(EchoBackend):
     def devices(self):
         return (Device("misdescribes", "one", memory_bytes="much"),)
+""",
+    "says_one_name_twice": """
+from panope_backends.api import Device
+from panope_backends.testing import EchoBackend
+class Backend(EchoBackend):
+    def devices(self):
+        return [Device("x", "GPU"), Device("x", "GPU")]
+""",
+    "has_an_odd_name": """
+from panope_backends.api import Device
+from panope_backends.testing import EchoBackend
+class Backend(EchoBackend):
+    def devices(self):
+        return [Device("x", "GPU\\n=1")]
+""",
+    "has_less_than_nothing": """
+from panope_backends.api import Device
+from panope_backends.testing import EchoBackend
+class Backend(EchoBackend):
+    def devices(self):
+        return [Device("x", "GPU", memory_bytes=-1)]
 """,
     "hangs_over_models": """
 import time
@@ -44,6 +69,9 @@ REASONS = {
     "lacks": "the module `package_that_is_missing` is not installed",
     "eats": "it needs more memory than a backend may take to look for devices",
     "misdescribes": "it describes a device in a way that is not understood; the log has the cause",
+    "says_one_name_twice": "it describes a device in a way that is not understood; the log has the cause",
+    "has_an_odd_name": "it describes a device in a way that is not understood; the log has the cause",
+    "has_less_than_nothing": "it describes a device in a way that is not understood; the log has the cause",
 }
 
 FACTS = {"name": "a/b", "format": "safetensors", "config": {}}
@@ -85,6 +113,39 @@ def test_a_backend_that_hangs_over_a_model_does_not_keep_the_others_from_it(asks
     answers = asyncio.run(asks("hangs_over_models").ask(FACTS))
     assert "hangs_over_models" in reasons(answers)
     assert all("level" in device for device in answers.devices if device["backend"] == "cpu")
+
+
+@pytest.mark.parametrize("told", ["divisor=0", "divisor='many'", "level='great'", "reason=None", "is_final=3"])
+def test_what_a_backend_says_of_a_model_is_held_to_the_contract(told: str) -> None:
+    class Lying(EchoBackend):
+        def supports(self, model: ModelFacts, device: Device) -> Support:
+            return replace(super().supports(model, device), **eval(f"dict({told})"))
+
+    with pytest.raises(MisdescribedSupportError):
+        _document(Lying(), Device("x", "CPU"), ModelFacts("a/b", "safetensors"))
+
+
+def test_parts_of_one_card_have_no_address_of_their_own() -> None:
+    card = Device("x", "GPU:0", pci_address="0000:01:00.0")
+    parts = _apart([card, replace(card, name="GPU:1"), replace(card, name="GPU:2", pci_address="0000:02:00.0")])
+    assert [part.pci_address for part in parts] == ["", "", "0000:02:00.0"]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("echo welcome; echo 3; echo []", "the interpreter that `hardware.python` names for it cannot run"),
+        ("""echo hello; echo '{"asking": "far"}'; echo '{"backend": "far"}'""", "it is of another version"),
+    ],
+)
+def test_an_interpreter_with_a_word_of_its_own_keeps_no_other_backend(tmp_path: Path, said: str, reason: str) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{said}\n")
+    python.chmod(0o755)
+    answers = Answers()
+    asyncio.run(Prober()._ask_elsewhere(answers, "far", str(python), None))
+    (device,) = answers.devices
+    assert reason in device["reason"]
 
 
 def test_one_that_is_known_to_hang_is_not_asked_again(asks: Callable[..., Prober]) -> None:

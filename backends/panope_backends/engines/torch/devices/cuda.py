@@ -63,7 +63,9 @@ class CudaRule(GpuRule):
             )
         if "no cuda gpus" in text or "no cuda-capable device" in text:
             return self.hidden(self._system)
-        return Lack(f"PyTorch cannot use CUDA ({type(error).__name__})", "the log has the cause")
+        shown = self._system.environment.get("CUDA_VISIBLE_DEVICES")
+        of = "" if shown is None else f"; CUDA_VISIBLE_DEVICES is `{shown}`"
+        return Lack(f"PyTorch cannot use CUDA ({type(error).__name__}){of}", "the log has the cause")
 
     def hidden(self, system: System) -> Lack:
         """Hidden by a variable, or not there."""
