@@ -3,7 +3,7 @@
 config.json                         the labels, `problem_type`, and what sentence-transformers 4 and 5 wrote
 modules.json                        one Transformer; what another step would do is refused by name
 sentence_bert_config.json           how texts become tokens
-config_sentence_transformers.json   the function of the scores
+config_sentence_transformers.json   the function of the scores, where modules.json is
 """
 
 from __future__ import annotations
@@ -97,11 +97,7 @@ def function_of(config: Mapping[str, Any], labels: int) -> Function:
 
 
 def _rerank_function(folder: Path, config: Mapping[str, Any]) -> Function:
-    model_file = read_json(folder / _MODEL, missing_ok=True)
-    inside = config.get("sentence_transformers")
-    older = config.get("sbert_ce_default_activation_function")
-    stated = model_file.get("activation_fn") or (inside.get("activation_fn") if isinstance(inside, Mapping) else None)
-    name = stated or older
+    name = _activation(folder, config)
     if name is None:
         return "sigmoid"
     function = _ACTIVATIONS.get(str(name).rpartition(".")[2])
@@ -109,6 +105,16 @@ def _rerank_function(folder: Path, config: Mapping[str, Any]) -> Function:
         known = ", ".join(_ACTIVATIONS)
         raise PreconditionError(f"the model's files ask for the `activation_fn` `{shown(name)}`; Panope has {known}")
     return function
+
+
+def _activation(folder: Path, config: Mapping[str, Any]) -> object:
+    """What makes scores, as sentence-transformers finds it: it reads its own file beside modules.json alone."""
+    if (folder / _MODULES).is_file() and (name := read_json(folder / _MODEL, missing_ok=True).get("activation_fn")):
+        return name
+    inside = config.get("sentence_transformers")
+    if isinstance(inside, Mapping) and "activation_fn" in inside:
+        return inside["activation_fn"]
+    return config.get("sbert_ce_default_activation_function")
 
 
 def _tokenizer_settings(folder: Path) -> TokenizerSettings:

@@ -79,12 +79,29 @@ def test_the_function_is_that_of_the_problem(config: dict[str, Any], function: s
         ({"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}, "none"),
         ({"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}}, "sigmoid"),
         ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, "none"),
+        (
+            {
+                "sentence_transformers": {"activation_fn": None},
+                "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity",
+            },
+            "sigmoid",
+        ),
     ],
 )
 def test_a_cross_encoders_function_is_what_any_version_of_its_library_wrote(
     config: dict[str, Any], function: str, tmp_path: Path
 ) -> None:
     assert read_classify_files(write(tmp_path, {"id2label": labels(1), **config})).rerank_function == function
+
+
+@pytest.mark.parametrize(("left_out", "function"), [("", "none"), ("modules.json", "sigmoid")])
+def test_a_file_of_sentence_transformers_counts_beside_its_modules_alone(
+    left_out: str, function: str, tmp_path: Path
+) -> None:
+    files = {name: content for name, content in CROSS_ENCODER.items() if name != left_out}
+    inside = {"activation_fn": "torch.nn.modules.activation.Sigmoid"}
+    found = read_classify_files(write(tmp_path, {"id2label": labels(1), "sentence_transformers": inside}, **files))
+    assert found.rerank_function == function
 
 
 @pytest.mark.parametrize("name", ["torch.nn.modules.activation.Tanh", "mine.Sigmoid", "Sigmoid"])
