@@ -39,6 +39,9 @@ _SECONDS_MISSING = 0.25
 
 _DECODERS = frozenset({"mp3", "mp3float", "flac", "opus", "libopus", "vorbis", "libvorbis", "aac", "alac"})
 
+#: Of a WAV file, before its samples; those that programs write are some ten.
+_MOST_CHUNKS = 10_000
+
 #: Sizes of chunks from here on are no sizes.
 _OPEN_SIZE = 0x7FFF_0000
 
@@ -171,7 +174,9 @@ def _mean(frame: Any) -> Samples:
 def _refuse_cut_wav(data: bytes, field: str) -> None:
     """Walks to the chunk of the samples, whose size FFmpeg passes over; writers of streams leave it open."""
     place = 12
-    while place + 8 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if place + 8 > len(data):
+            return
         size = int.from_bytes(data[place + 4 : place + 8], "little")
         if data[place : place + 4] == b"data":
             there = len(data) - place - 8
@@ -184,6 +189,9 @@ def _refuse_cut_wav(data: bytes, field: str) -> None:
                 )
             return
         place += 8 + size + size % 2
+    raise InvalidInputError.at(
+        field, "{field} has more than {limit:,} chunks before its samples, which is the limit", limit=_MOST_CHUNKS
+    )
 
 
 def _stream(container: Any, field: str) -> Any:

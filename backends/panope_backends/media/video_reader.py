@@ -39,6 +39,9 @@ _MATROSKA_LENGTH = (b"\x44\x89\x84", b"\x44\x89\x88")
 _MATROSKA_HEADER = 4096
 _SECONDS_MISSING = Fraction(1, 4)
 
+#: Pixels that a decoder may take memory for, by those that a frame may have: a little too many are told by number.
+_DECODED_PIXELS = 4
+
 #: Where a file says nothing of it.
 _USUAL_RATE = Fraction(25)
 _MOST_RATE = 1000
@@ -138,6 +141,8 @@ class VideoReader:
         stream = self._stream = self._video_stream()
         codec = stream.codec_context
         codec.thread_count = 1  # with more, each thread holds frames
+        # A frame may be larger than the header says, and its memory is taken before it can be measured here.
+        codec.options = {"max_pixels": str(_DECODED_PIXELS * self._limits.max_video_pixels)}
         self.time_base = Fraction(stream.time_base or Fraction(1, 1000))
         rate = Fraction(stream.average_rate or stream.guessed_rate or 0).limit_denominator(_MOST_DENOMINATOR)
         self.rate = rate if 0 < rate <= _MOST_RATE else _USUAL_RATE

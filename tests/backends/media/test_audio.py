@@ -104,6 +104,13 @@ def test_a_file_without_its_samples_is_refused(kind):
         decode_audio(encoded(kind, tone())[:24], 16_000, LIMITS)
 
 
+def test_a_wav_of_nothing_but_chunks_is_given_up():
+    head = b"RIFF\0\0\0\0WAVE"
+    with pytest.raises(InvalidInputError, match="more than 10,000 chunks before its samples"):
+        decode_audio(head + b"junk\0\0\0\0" * 20_000 + encoded("wav", tone())[12:], 16_000, LIMITS)
+    decode_audio(head + b"junk\0\0\0\0" * 200 + encoded("wav", tone())[12:], 16_000, LIMITS)
+
+
 def test_a_wav_whose_length_was_not_known_when_it_was_begun_is_read():
     data = bytearray(encoded("wav", tone()))
     place = data.index(b"data")
