@@ -82,19 +82,6 @@ def test_health_answers_for_the_server_each_service_and_each_model(live_server) 
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_health_watch_sees_a_model_go_and_come_back(servers) -> None:
-    server = servers.start(envoy=False)
-    with grpc.insecure_channel(server.grpc_address) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(
-            health_pb2.HealthCheckRequest(service=server.model), timeout=60
-        )
-        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-        server.workers()[0].kill()
-        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-        watch.cancel()
-
-
 def test_the_processors_tell_how_busy_they_are_wherever_devices_are_told(live_server) -> None:
     def has_usage(device) -> bool:
         usage = device["usage"]

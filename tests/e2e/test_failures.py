@@ -6,17 +6,33 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import psutil
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from panope.v1 import embed_service_pb2 as pb
 from panope_client import Client
 
 
-def test_kill_9_of_a_worker_under_load_fails_its_calls_at_once_and_it_comes_back(servers, stubs) -> None:
-    server = servers.start()
+@pytest.fixture(scope="module")
+def shared_server(make_servers: Any, converted_home: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    servers = make_servers(converted_home, tmp_path_factory.mktemp("failures"))
+    yield servers.start()
+    servers.stop()
+
+
+@pytest.fixture
+def server(shared_server: Any) -> Any:
+    """One server that everything befalls after which it goes on."""
+    shared_server.wait_ready(30)
+    return shared_server
+
+
+def test_kill_9_of_a_worker_under_load_fails_its_calls_at_once_and_it_comes_back(server, stubs) -> None:
     embed = stubs(server.grpc_address).embed.Embed
     long = pb.EmbedRequest(model=server.model, texts=["many words " * 100] * 256)
     outcomes: list[tuple[grpc.StatusCode, float]] = []
@@ -50,6 +66,18 @@ def test_kill_9_of_a_worker_under_load_fails_its_calls_at_once_and_it_comes_back
     assert len(server.workers()) == 1
 
 
+def test_health_watch_sees_a_model_go_and_come_back(server) -> None:
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(service=server.model), timeout=60
+        )
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        server.workers()[0].kill()
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        watch.cancel()
+
+
 def test_kill_9_of_the_server_leaves_no_worker_and_no_envoy(servers) -> None:
     server = servers.start()
     children = server.children()
@@ -74,8 +102,7 @@ def test_sigterm_lets_a_running_call_end_and_leaves_nothing_behind(servers, stub
     assert not psutil.wait_procs(children, timeout=5)[1]
 
 
-def test_envoy_is_started_again_when_it_dies(servers) -> None:
-    server = servers.start()
+def test_envoy_is_started_again_when_it_dies(server) -> None:
     (envoy,) = [child for child in server.children() if child.name().startswith("envoy")]
     envoy.kill()
     envoy.wait(5)
@@ -90,8 +117,7 @@ def test_envoy_is_started_again_when_it_dies(servers) -> None:
     assert server.admin("/status").json["envoy"]["restart_count"] == 1
 
 
-def test_a_stopped_worker_does_not_stop_other_methods(servers) -> None:
-    server = servers.start()
+def test_a_stopped_worker_does_not_stop_other_methods(server) -> None:
     (worker,) = server.workers()
     os.kill(worker.pid, signal.SIGSTOP)
     try:
@@ -105,8 +131,7 @@ def test_a_stopped_worker_does_not_stop_other_methods(servers) -> None:
         assert client.embed(["hello"], model=server.model).vectors.shape == (1, 384)
 
 
-def test_a_caller_that_goes_away_frees_its_place(servers, stubs) -> None:
-    server = servers.start(envoy=False)
+def test_a_caller_that_goes_away_frees_its_place(server, stubs) -> None:
     request = pb.EmbedRequest(model=server.model, texts=["word " * 200] * 512)
     calls = [stubs(server.grpc_address).embed.Embed.future(request) for _ in range(4)]
     metrics = [f'panope_{where}_items{{model="{server.model}"}}' for where in ("queued", "in_flight")]
@@ -120,8 +145,7 @@ def test_a_caller_that_goes_away_frees_its_place(servers, stubs) -> None:
         assert client.embed(["hello"], model=server.model).vectors.shape == (1, 384)
 
 
-def test_unloading_frees_the_worker_and_the_next_call_loads_again(servers) -> None:
-    server = servers.start()
+def test_unloading_frees_the_worker_and_the_next_call_loads_again(server) -> None:
     reply = server.post("/models/unload", {"model": server.model})
     assert (reply.status, reply.json["state"], server.workers()) == (200, "unloaded", [])
     with Client(server.grpc_address) as client:
