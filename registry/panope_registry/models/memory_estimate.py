@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from panope_registry.inspect.inspect import TEXT_DETECTOR_SIDE
+from panope_registry.inspect.model_documents import TEXT_DETECTOR_SIDE
 from panope_registry.names import MAX_INTEGER
 
 OVERHEAD = 1.2
