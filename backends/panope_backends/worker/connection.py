@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError
 from panope_backends.wire.frames import FrameDecoder, FrameError, encode_frame
+from panope_backends.worker.frame_order import FrameOrder
 
 _READ_BYTES = 1 << 18
 
@@ -20,21 +21,29 @@ MAX_PENDING_BYTES = 64 << 20
 
 
 def read_frames(connection: socket.socket) -> Iterator[wire.ServerFrame]:
-    """Each frame from the server until it closes the socket; used by one thread.
+    """Each frame from the server until it closes the socket, urgent ones first; used by one thread.
+
+    What has come is read before each frame is given, all of it: the server sends no more than an instance's window.
 
     Raises:
         FrameError, google.protobuf.message.DecodeError: what came is no frame.
     """
-    decoder = FrameDecoder()
+    decoder, order = FrameDecoder(), FrameOrder()
     while True:
         try:
-            data = connection.recv(_READ_BYTES)
+            data = connection.recv(_READ_BYTES, socket.MSG_DONTWAIT if order else 0)
+        except BlockingIOError:
+            if (frame := order.take()) is not None:
+                yield frame
+            continue
         except ConnectionError:
-            return
+            data = b""
         if not data:
-            return
+            break
         for message in decoder.feed(data):
-            yield wire.ServerFrame.FromString(message)
+            order.add(wire.ServerFrame.FromString(message))
+    while (frame := order.take()) is not None:
+        yield frame
 
 
 class Outbox:

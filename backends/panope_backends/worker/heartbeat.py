@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ INTERVAL_SECONDS = 1.0
 
 #: What the frame's field holds, seven weeks.
 MAX_MILLISECONDS = (1 << 32) - 1
+MAX_BYTES = 1 << 60
 
 
 class Heartbeat:
@@ -67,26 +69,38 @@ class Heartbeat:
     def beat(self) -> wire.Heartbeat:
         """What is told now."""
         running, preparing = self._running(), self._preparing()
-        own, peers = self._memory()
+        of_peers, of_device, of_peer_devices = self._memory()
         return wire.Heartbeat(
-            resident_bytes=resident_bytes(os.getpid()) + sum(peer.resident_bytes for peer in peers),
+            resident_bytes=resident_bytes(os.getpid()) + of_peers,
             running_milliseconds=_milliseconds(running),
             waiting=self._waiting(),
             preparing_milliseconds=_milliseconds(preparing),
             busy_ids=[*preparing.ids, *running.ids],
             generation=self._generation(),
-            device_memory_bytes=own,
-            peer_device_memory_bytes=[peer.device_bytes for peer in peers],
+            device_memory_bytes=of_device,
+            peer_device_memory_bytes=of_peer_devices,
         )
 
-    def _memory(self) -> tuple[int, Sequence[PeerMemory]]:
-        """Of its device's own, and of the processes beside it."""
+    def _memory(self) -> tuple[int, int, Sequence[int]]:
+        """Of the machine, what the processes beside this one hold; of devices, what this one and what those do."""
         try:
-            return self._device_memory() or 0, self._peer_memory()
+            peers = self._peer_memory()
+            return (
+                _bytes(sum(peer.resident_bytes for peer in peers)),
+                _bytes(self._device_memory() or 0),
+                [_bytes(peer.device_bytes) for peer in peers],
+            )
         except Exception as error:  # a backend's or a driver's, and the heart must go on
             log.error("device_memory_unknown", error)
             self._device_memory, self._peer_memory = lambda: None, tuple
-            return 0, ()
+            return 0, 0, ()
+
+
+def _bytes(told: int) -> int:
+    """What a backend says, if it is a size that a frame's field holds."""
+    if not 0 <= operator.index(told) <= MAX_BYTES:
+        raise ValueError("a size below 0, or of more than any machine has")
+    return told
 
 
 def _milliseconds(busy: Busy) -> int:

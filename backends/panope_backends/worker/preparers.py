@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
 
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.worker.frame_order import FrameOrder
 from panope_backends.worker.progress import Busy, Stopwatch
 
 #: Requests that are prepared at a time. Making tokens holds no interpreter lock.
@@ -18,7 +18,7 @@ THREADS = 4
 
 
 class Preparers:
-    """Prepares frames, several at a time. Used by the thread that reads them.
+    """Prepares frames, several at a time and urgent ones first. Used by the thread that reads them.
 
     Args:
         prepare: makes of a frame what is called next, unless the frame was cancelled meanwhile; never raises.
@@ -33,8 +33,8 @@ class Preparers:
     ) -> None:
         self._prepare = prepare
         self._drain = drain
-        self._frames: SimpleQueue[wire.ServerFrame] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._frames = FrameOrder()
+        self._lock = threading.Condition()
         self._pending: dict[int, bool] = {}  # by the frame's id, whether it was cancelled
         self._is_draining = False
         self._watches = [Stopwatch() for _ in range(threads)]
@@ -45,7 +45,8 @@ class Preparers:
         """Adds a frame."""
         with self._lock:
             self._pending[frame.id] = False
-        self._frames.put(frame)
+            self._frames.add(frame)
+            self._lock.notify()
 
     def cancel(self, frame_id: int) -> bool:
         """Drops what is made of a frame; False when the frame is not in preparation."""
@@ -69,8 +70,9 @@ class Preparers:
 
     def _run(self, watch: Stopwatch) -> None:
         while True:
-            frame = self._frames.get()
             with self._lock:
+                while (frame := self._frames.take()) is None:
+                    self._lock.wait()
                 is_wanted = not self._pending[frame.id]
             watch.start([frame.id])
             finish = self._prepare(frame) if is_wanted else None
