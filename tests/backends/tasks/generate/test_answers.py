@@ -84,6 +84,11 @@ def test_echo_puts_the_prompt_before_each_answer_and_no_tokens_are_told_where_no
     assert all(each.finish_reason == "length" and not each.token_ids for each in part.deltas)
 
 
+def test_echo_gives_of_a_prompt_that_was_cut_what_the_model_has_read(generator: Callable[..., Any]) -> None:
+    cut = {"prompts": ["abcdef"], "echo": True, "truncate_prompt_tokens": 2, "max_tokens": 0}
+    assert generator().answer(**cut).text == "ef"
+
+
 def test_a_prompt_of_one_token_has_no_probability_but_a_text(generator: Callable[..., Any]) -> None:
     parts = generator().run(prompts=["a"], add_special_tokens=False, max_tokens=2, prompt_logprobs=0, stream=True)
     told = [(delta.first_prompt_token, len(delta.prompt_logprobs)) for part in parts for delta in part.deltas]
