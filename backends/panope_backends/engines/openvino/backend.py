@@ -25,6 +25,7 @@ from panope_backends.api import (
     Support,
 )
 from panope_backends.engines.onnx.files import model_file
+from panope_backends.engines.openvino.compiled_graphs import checked_graphs
 from panope_backends.engines.openvino.encoder_decoder.load import load_encoder_decoder
 from panope_backends.engines.openvino.encoder_decoder.model import CACHE_PRECISION
 from panope_backends.engines.openvino.encoder_decoder.support import encoder_decoder_refusal
@@ -122,27 +123,33 @@ class OpenVinoBackend(Backend):
         path = _file_of(model, folder)
         if not path.is_file():
             raise PreconditionError(f"the model has no file `{path.name}`", reason="missing_file")
-        core = self._core()
         if device not in self._names():
             known = ", ".join(self._names())
             raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
         try:
-            if is_step_model(model):
-                return _load_generator(path, device, self._native(device), options, model)
-            # Halves of a waveform's numbers are heard.
-            native = ("fp32",) if model.task == SPEAK else self._native(device)
-            precision = choose_precision(options.precision, native, f"openvino on {device}")
-            configuration = _configuration(device, precision, options)
-
-            def graph(file: Path) -> OpenVinoModel:
-                tables = read_tables(import_runtime(), core, core.read_model(file))
-                return OpenVinoModel(lambda: core.compile_model(file, device, configuration), precision, tables)
-
-            if model.task == SPEAK and not _is_voice_graph(model):
-                return load_vits(graph, folder, model.config)
-            return graph(path)
+            with checked_graphs(options.cache_folder):
+                if is_step_model(model):
+                    return _load_generator(path, device, self._native(device), options, model)
+                return self._load_tensors(path, device, options, model, folder)
         except RuntimeError as error:
             raise PreconditionError(f"OpenVINO refuses the model on {device}", reason="load_failed") from error
+
+    def _load_tensors(
+        self, path: Path, device: str, options: LoadOptions, model: ModelFacts, folder: Path
+    ) -> LoadedModel:
+        core = self._core()
+        # Halves of a waveform's numbers are heard.
+        native = ("fp32",) if model.task == SPEAK else self._native(device)
+        precision = choose_precision(options.precision, native, f"openvino on {device}")
+        configuration = _configuration(device, precision, options)
+
+        def graph(file: Path) -> OpenVinoModel:
+            tables = read_tables(import_runtime(), core, core.read_model(file))
+            return OpenVinoModel(lambda: core.compile_model(file, device, configuration), precision, tables)
+
+        if model.task == SPEAK and not _is_voice_graph(model):
+            return load_vits(graph, folder, model.config)
+        return graph(path)
 
     def conversions(self) -> Sequence[Conversion]:
         """To OpenVINO's format in float32; to weights of 16 bits, and of 8 and 4 by NNCF."""

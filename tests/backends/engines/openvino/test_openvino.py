@@ -1,9 +1,11 @@
 """The openvino engine: devices, precision, cache, and what it keeps out of the process."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -210,16 +212,39 @@ def test_the_cache_holds_no_weights(converted_bert: Path, tmp_path: Path) -> Non
     assert all(middle not in path.read_bytes() for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage" * 100, None])
-def test_a_damaged_cache_is_compiled_again(converted_bert: Path, tmp_path: Path, damage: bytes | None) -> None:
+def halved(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def with_another_bias(content: bytes) -> bytes:
+    """OpenVINO takes it for whole: the biases stand before the graph."""
+    start = content.index(b"</cnndata>") + 200
+    return content[:start] + bytes(200) + content[start + 200 :]
+
+
+@pytest.mark.parametrize("damage", [lambda _: b"", lambda _: b"garbage" * 100, halved, with_another_bias])
+def test_a_damaged_cache_is_compiled_again(
+    converted_bert: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
     options = LoadOptions(precision="fp32", cache_folder=tmp_path)
     expected = OpenVinoBackend().load(FACTS, converted_bert, "CPU", options).run(inputs())["last_hidden_state"]
-    (kept,) = tmp_path.iterdir()
+    (kept,) = tmp_path.glob("*.blob")
     content = kept.read_bytes()
     kept.chmod(0o600)
-    kept.write_bytes(content[: len(content) // 2] if damage is None else damage)
+    kept.write_bytes(damage(content))
     found = OpenVinoBackend().load(FACTS, converted_bert, "CPU", options).run(inputs())["last_hidden_state"]
     np.testing.assert_array_equal(found, expected)
+    assert kept.stat().st_size > len(content) // 2, "it is kept anew"
+
+
+def test_a_cached_graph_that_nobody_has_noted_is_compiled_again_and_noted(converted_bert: Path, tmp_path: Path) -> None:
+    options = LoadOptions(precision="fp32", cache_folder=tmp_path)
+    OpenVinoBackend().load(FACTS, converted_bert, "CPU", options)
+    (note,) = tmp_path.glob("*.sha256")
+    note.unlink()  # as where its worker was killed before it wrote that
+    OpenVinoBackend().load(FACTS, converted_bert, "CPU", options)
+    (kept,) = tmp_path.glob("*.blob")
+    assert note.read_text() == hashlib.sha256(kept.read_bytes()).hexdigest()
 
 
 def test_one_cache_serves_both_precisions(converted_bert: Path, tmp_path: Path) -> None:
