@@ -16,8 +16,8 @@ from panope.v1.ocr_service_pb2 import RecognizeResponse
 from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.aio.concurrency import Frames, RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
+from panope_client.aio.streams import reading
 from panope_client.arguments import Priority
-from panope_client.errors import InvalidResponseError
 from panope_client.messages.embed import embeddings_of
 from panope_client.messages.generated_image import (
     GenerateImagesOptions,
@@ -296,14 +296,7 @@ class AsyncImageCalls(AsyncConnection):
         request = generate_images_request(prompt, model, options)
         attempts = self._retries.start(timeout)
         call = self._image.GenerateImages(request, timeout=attempts.timeout(), metadata=self._metadata_of(priority))
-        is_told = False
-        try:
+        with reading(call) as read:
             async for response in call:
-                is_told = True
+                read.is_told = True
                 yield response
-        except RpcError as error:
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")

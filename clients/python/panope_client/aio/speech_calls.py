@@ -11,7 +11,7 @@ from panope.v1 import speech_service_pb2 as pb
 from panope.v1.classify_service_pb2 import ClassifyAudioResponse
 from panope_client.aio.concurrency import Pieces, RpcError, Stream, failure_of
 from panope_client.aio.connection import AsyncConnection
-from panope_client.errors import InvalidResponseError
+from panope_client.aio.streams import reading
 from panope_client.messages.live import (
     LiveDetectionOptions,
     LiveOptions,
@@ -62,17 +62,10 @@ class AsyncSpeechCalls(AsyncConnection):
         request = pb.StreamTranscribeRequest(request=transcribe_request(audio, model, options))
         attempts = self._retries.start(timeout)
         call = self._speech.StreamTranscribe(request, timeout=attempts.timeout(), metadata=self._metadata)
-        is_told = False
-        try:
+        with reading(call) as read:
             async for response in call:
-                is_told = True
+                read.is_told = True
                 yield response
-        except RpcError as error:
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")
 
     async def live_transcribe(
         self, audio: Pieces, model: str, *, timeout: float = math.inf, **options: Unpack[LiveOptions]
@@ -181,14 +174,7 @@ class AsyncSpeechCalls(AsyncConnection):
         request = pb.StreamSpeakRequest(request=speak_request(text, model, options))
         attempts = self._retries.start(timeout)
         call = self._speech.StreamSpeak(request, timeout=attempts.timeout(), metadata=self._metadata)
-        is_told = False
-        try:
+        with reading(call) as read:
             async for response in call:
-                is_told = True
+                read.is_told = True
                 yield response
-        except RpcError as error:
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")

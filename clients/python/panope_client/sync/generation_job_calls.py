@@ -9,12 +9,13 @@ from typing import Unpack
 from panope.v1 import generation_job_service_pb2 as pb
 from panope.v1.job_service_pb2 import Job
 from panope_client.arguments import Priority, request_of
-from panope_client.errors import InvalidArgumentError, InvalidResponseError
+from panope_client.errors import InvalidArgumentError
 from panope_client.messages.generated_image import GenerateImagesOptions, generate_images_request
 from panope_client.messages.interpolation import InterpolateVideoOptions, VideoSource, interpolation_job_source
 from panope_client.messages.video import GenerateVideoOptions, generate_video_request
 from panope_client.sync.concurrency import RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
+from panope_client.sync.streams import reading
 
 
 def _metadata_of(idempotency_key: str) -> tuple[tuple[str, str], ...]:
@@ -131,17 +132,10 @@ class GenerationJobCalls(Connection):
         request = request_of(pb.ReadJobFileRequest, id=job_id, name=name, offset=offset, limit=limit)
         attempts = self._retries.start(timeout)
         call = self._generation_jobs.ReadJobFile(request, timeout=attempts.timeout(), metadata=self._metadata_of(None))
-        is_told = False
-        try:
+        with reading(call) as read:
             for response in call:
-                is_told = True
+                read.is_told = True
                 yield response.content
-        except RpcError as error:
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")
 
     def delete_job_files(self, job_id: int, *, timeout: float | None = None) -> Job:
         """Removes the files of a job that has ended, before they expire."""

@@ -14,7 +14,6 @@ from panope.v1.image_service_pb2 import GeneratedImage, GenerateImagesResponse, 
 from panope.v1.ocr_service_pb2 import RecognizeResponse
 from panope.v1.segment_service_pb2 import SegmentResponse
 from panope_client.arguments import Priority
-from panope_client.errors import InvalidResponseError
 from panope_client.messages.embed import embeddings_of
 from panope_client.messages.generated_image import (
     GenerateImagesOptions,
@@ -45,6 +44,7 @@ from panope_client.messages.stream import check_stream_end, frame_result, frame_
 from panope_client.results import Embeddings
 from panope_client.sync.concurrency import Frames, RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
+from panope_client.sync.streams import reading
 
 
 class ImageCalls(Connection):
@@ -293,14 +293,7 @@ class ImageCalls(Connection):
         request = generate_images_request(prompt, model, options)
         attempts = self._retries.start(timeout)
         call = self._image.GenerateImages(request, timeout=attempts.timeout(), metadata=self._metadata_of(priority))
-        is_told = False
-        try:
+        with reading(call) as read:
             for response in call:
-                is_told = True
+                read.is_told = True
                 yield response
-        except RpcError as error:
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")

@@ -8,7 +8,6 @@ from typing import Unpack
 
 from panope.v1 import speech_service_pb2 as pb
 from panope.v1.classify_service_pb2 import ClassifyAudioResponse
-from panope_client.errors import InvalidResponseError
 from panope_client.messages.live import (
     LiveDetectionOptions,
     LiveOptions,
@@ -29,6 +28,7 @@ from panope_client.messages.speech import (
 )
 from panope_client.sync.concurrency import Pieces, RpcError, Stream, failure_of
 from panope_client.sync.connection import Connection
+from panope_client.sync.streams import reading
 
 
 class SpeechCalls(Connection):
@@ -61,17 +61,10 @@ class SpeechCalls(Connection):
         request = pb.StreamTranscribeRequest(request=transcribe_request(audio, model, options))
         attempts = self._retries.start(timeout)
         call = self._speech.StreamTranscribe(request, timeout=attempts.timeout(), metadata=self._metadata)
-        is_told = False
-        try:
+        with reading(call) as read:
             for response in call:
-                is_told = True
+                read.is_told = True
                 yield response
-        except RpcError as error:
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")
 
     def live_transcribe(
         self, audio: Pieces, model: str, *, timeout: float = math.inf, **options: Unpack[LiveOptions]
@@ -180,14 +173,7 @@ class SpeechCalls(Connection):
         request = pb.StreamSpeakRequest(request=speak_request(text, model, options))
         attempts = self._retries.start(timeout)
         call = self._speech.StreamSpeak(request, timeout=attempts.timeout(), metadata=self._metadata)
-        is_told = False
-        try:
+        with reading(call) as read:
             for response in call:
-                is_told = True
+                read.is_told = True
                 yield response
-        except RpcError as error:
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")

@@ -9,12 +9,12 @@ from typing import Unpack
 from panope.v1.classify_service_pb2 import ClassifyVideoResponse
 from panope.v1.video_service_pb2 import GenerateVideoResponse, InterpolateVideoResponse
 from panope_client.arguments import Priority
-from panope_client.errors import InvalidResponseError
 from panope_client.messages.classified_video import ClassifyVideoOptions, classify_video_request
 from panope_client.messages.interpolation import InterpolateVideoOptions, VideoSource, interpolation_source
 from panope_client.messages.video import GenerateVideoOptions, Video, generate_video_request, video_of
-from panope_client.sync.concurrency import RpcError, Stream, failure_of
+from panope_client.sync.concurrency import Stream
 from panope_client.sync.connection import Connection
+from panope_client.sync.streams import reading
 
 
 class VideoCalls(Connection):
@@ -85,17 +85,10 @@ class VideoCalls(Connection):
         request = generate_video_request(prompt, model, options)
         attempts = self._retries.start(timeout)
         call = self._video.GenerateVideo(request, timeout=attempts.timeout(), metadata=self._metadata_of(priority))
-        is_told = False
-        try:
+        with reading(call) as read:
             for response in call:
-                is_told = True
+                read.is_told = True
                 yield response
-        except RpcError as error:
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")
 
     def interpolate_video(
         self,
@@ -142,16 +135,7 @@ class VideoCalls(Connection):
         attempts = self._retries.start(timeout)
         metadata = self._metadata_of(priority)
         call = self._video.InterpolateVideo(iter(source), timeout=attempts.timeout(), metadata=metadata)
-        is_told = False
-        try:
+        with reading(call, source) as read:
             for response in call:
-                is_told = True
+                read.is_told = True
                 yield response
-        except RpcError as error:
-            source.raise_failure()
-            raise failure_of(error) from error
-        finally:
-            call.cancel()
-        source.raise_failure()
-        if not is_told:
-            raise InvalidResponseError("the stream ended without an answer")
