@@ -20,7 +20,7 @@ from panope_server.config import Settings
 from panope_server.config.hub_environment import HubEnvironment, hub_environment
 from panope_server.observability.metrics import panope_version
 from panope_server.runtime.hardware.hardware import Hardware
-from panope_server.runtime.hardware.probe import BackendVersions
+from panope_server.runtime.hardware.probe import BackendVersions, Probe
 from panope_server.runtime.placement.planning.load_planner import LoadPlanner
 from panope_server.runtime.processes.envoy import envoy_binary
 
@@ -134,7 +134,7 @@ async def _devices(hardware: Hardware) -> list[Finding]:
         probe = await hardware.probe()
     except PanopeError as error:
         return [Finding(what="devices", ok=False, detail=error.message)]
-    return [*_backends(probe.backends)] + [
+    return [*_backends(probe.backends), *_settings(hardware, probe)] + [
         Finding(
             what=f"device {device.backend} {device.name}",
             ok=True,
@@ -143,6 +143,13 @@ async def _devices(hardware: Hardware) -> list[Finding]:
         )
         for device in probe.devices
     ]
+
+
+def _settings(hardware: Hardware, probe: Probe) -> Iterator[Finding]:
+    """Settings that name what is not here, as one written for another machine or with a slip does."""
+    for setting, name in hardware.unknown_overrides(probe):
+        detail = f"it names `{name}`, which is no backend and no `BACKEND DEVICE` that `panope hardware` lists"
+        yield Finding(what=setting, ok=False, detail=detail)
 
 
 def _why(device: Device) -> Iterator[str]:

@@ -89,6 +89,10 @@ class Hardware:
         """
         return self._overrides.applied(probe_of(await self._ask(PROBE, None, refresh=refresh)))
 
+    def unknown_overrides(self, probe: Probe) -> Sequence[tuple[str, str]]:
+        """The settings, each with a name in it that means nothing here."""
+        return self._overrides.unknown(probe)
+
     async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
         """How well each device runs a model, by backend and device name."""
         document = asdict(facts) | {"config": dict(facts.config)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from panope_backends.api import Device
@@ -27,12 +27,18 @@ class Overrides:
         """Those of the section `[hardware]`."""
         return cls(frozenset(settings.disabled), settings.memory_bytes)
 
+    def unknown(self, probe: Probe) -> Sequence[tuple[str, str]]:
+        """The settings, each with a name in it that is of no backend and no device of this machine."""
+        found = {name for device in probe.devices for name in _names(device)}
+        named = [("disabled", name) for name in sorted(self.disabled)] + [("memory", name) for name in self.memory]
+        return [(f"hardware.{setting}", name) for setting, name in named if name not in found]
+
     def applied(self, probe: Probe) -> Probe:
         """What was found, as it is used."""
         return replace(probe, devices=tuple(map(self._device, probe.devices)))
 
     def _device(self, device: Device) -> Device:
-        names = (f"{device.backend} {device.name}", device.backend)
+        names = _names(device)
         if device.available and not self.disabled.isdisjoint(names):
             device = replace(device, available=False, reason="the setting `hardware.disabled` names it")
         for name in names:
@@ -40,3 +46,8 @@ class Overrides:
                 most = self.memory[name]
                 return replace(device, memory_bytes=min(most, device.memory_bytes or most))
         return device
+
+
+def _names(device: Device) -> tuple[str, str]:
+    """How settings name it, by itself and with all of its backend."""
+    return f"{device.backend} {device.name}", device.backend

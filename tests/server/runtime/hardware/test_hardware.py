@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from panope_backends.api import Device, Level, ModelFacts
+from panope_server.cli.machine.doctor import _devices
 from panope_server.config.sections.hardware import HardwareSettings
 from panope_server.runtime.hardware import hardware as module
 from panope_server.runtime.hardware.hardware import Hardware
@@ -162,6 +163,20 @@ def test_the_settings_have_the_last_word_and_nobody_is_asked_again_for_them(
     cuda, cpu = ask(Hardware(file, prober, overrides=overrides))
     assert holds(cuda, cpu)
     assert len(prober.questions) == 1
+
+
+def test_settings_that_name_no_device_are_told(file: Path) -> None:
+    settings = HardwareSettings(
+        disabled=("torch-cuda", "cuda:0", "torch-cuda cuda:1"), memory=("torch-cuda cuda:0=1GB", "GPU=1GB")
+    )
+    hardware = Hardware(file, CountingProber(), overrides=Overrides.of(settings))
+    found = [each for each in asyncio.run(_devices(hardware)) if each["what"].startswith("hardware.")]
+    told = [(each["what"], each["ok"], each["detail"].split("`")[1]) for each in found]
+    assert told == [
+        ("hardware.disabled", False, "cuda:0"),
+        ("hardware.disabled", False, "torch-cuda cuda:1"),
+        ("hardware.memory", False, "GPU"),
+    ]
 
 
 def test_a_device_is_left_some_memory() -> None:
