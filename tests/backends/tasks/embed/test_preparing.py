@@ -151,6 +151,20 @@ def test_what_was_made_of_other_files_is_made_again(sentence_model: Write, tmp_p
     assert len(list((tmp_path / "cache" / "tokenizers").iterdir())) == 1
 
 
+def test_a_kept_tokenizer_that_is_damaged_is_made_again(sentence_model: Write, tmp_path: Path) -> None:
+    folder = sentence_model()
+    files = read_embed_files(folder)
+    made = prepared_tokenizer(folder, files, tmp_path)
+    (kept,) = (tmp_path / "tokenizers").iterdir()
+    content, changed = kept.read_bytes(), kept.stat().st_mtime_ns
+    assert prepared_tokenizer(folder, files, tmp_path) == made
+    assert kept.stat().st_mtime_ns == changed, "what is whole is kept"
+    kept.write_bytes(content.replace(b'"padding_side":"right"', b'"padding_side":"left"'))
+    assert kept.read_bytes() != content
+    assert prepared_tokenizer(folder, files, tmp_path) == made
+    assert [path.read_bytes() for path in (tmp_path / "tokenizers").iterdir()] == [content]
+
+
 def test_a_worker_without_transformers_makes_it_in_a_process_of_its_own(sentence_model: Write, tmp_path: Path) -> None:
     folder = sentence_model()
     code = (

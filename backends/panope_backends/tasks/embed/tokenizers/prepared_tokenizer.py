@@ -11,7 +11,7 @@ from panope_backends.errors import InternalError
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
 from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static
-from panope_backends.tasks.kept_files import keep
+from panope_backends.tasks.kept_files import find_sealed, keep, seal
 from panope_backends.tasks.tokenizer_program import Job, run_program
 
 
@@ -31,10 +31,13 @@ def prepared_tokenizer(folder: Path, files: EmbedFiles, cache: Path | None) -> P
         return found
     with contextlib.ExitStack() as stack:
         place = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-tokenizer-")))
-        kept = place / "tokenizers" / f"{made_of}.json"
-        if (found := find_prepared(kept, made_of)) is None:
-            _make(folder, files, kept)
-            found = find_prepared(kept, made_of)
+        kept = find_sealed(place / "tokenizers", made_of)
+        found = None if kept is None else find_prepared(kept, made_of)
+        if found is None:
+            made = place / "tokenizers" / f"{made_of}.json"
+            _make(folder, files, made)
+            kept = seal(made, made_of)
+            found = None if kept is None else find_prepared(kept, made_of)
     if found is None:
         raise InternalError("the model's tokenizer was made and is not there")
     return found
