@@ -6,7 +6,6 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,32 +62,6 @@ def keep(prepared: msgspec.Struct, path: Path) -> None:
     except BaseException:
         Path(name).unlink()
         raise
-
-
-def find_sealed(folder: Path, made_of: str) -> Path | None:
-    """What was kept and sealed, as it was written; what is damaged is dropped, for most of it would be taken for whole.
-
-    Args:
-        folder: where it was kept.
-        made_of: the digest of what it was made of.
-    """
-    for path in folder.glob(f"{made_of}-*.json"):
-        with suppress(OSError):  # another worker has dropped it, or the folder is read-only
-            if path.name == _sealed_name(made_of, path.read_bytes()):
-                return path
-            path.unlink()
-    return None
-
-
-def seal(path: Path, made_of: str) -> Path | None:
-    """Gives a file that `keep` has written a name that tells its content; None where it is gone."""
-    with suppress(FileNotFoundError):  # another worker, which has made the same, was faster
-        return path.replace(path.with_name(_sealed_name(made_of, path.read_bytes())))
-    return find_sealed(path.parent, made_of)
-
-
-def _sealed_name(made_of: str, content: bytes) -> str:
-    return f"{made_of}-{hashlib.sha256(content).hexdigest()}.json"
 
 
 def _sources(folder: Path) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from panope_backends.engines.qnn.library import Here, registered, session_option
 from panope_backends.engines.qnn.rows import First, Rows
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.isolation.memory_limit import is_out_of_memory
+from panope_backends.sealed_files import find_sealed, seal
 
 Array = np.ndarray[Any, Any]
 
@@ -78,16 +79,17 @@ def _compiled(runtime: Any, graph: Path, cache_folder: Path | None, threads: int
     """The graph as QNN compiled it, which is kept: compiling takes many times as long as loading that."""
     if cache_folder is None:
         return graph
-    kept = cache_folder / f"{_key(graph)}.onnx"
-    if not kept.is_file():
-        written = cache_folder / f"{kept.stem}.{os.getpid()}.onnx"
+    key = _key(graph)
+    kept = find_sealed(cache_folder, key, graph.suffix)
+    if kept is None:
+        written = cache_folder / f"{key}.{os.getpid()}{graph.suffix}"
         compiler = runtime.ModelCompiler(session_options(runtime, threads), graph, embed_compiled_data_into_model=True)
         try:
             compiler.compile_to_file(str(written))
-            written.replace(kept)
+            kept = seal(written, key)
         finally:
             written.unlink(missing_ok=True)
-    return kept
+    return kept or graph
 
 
 def _key(graph: Path) -> str:

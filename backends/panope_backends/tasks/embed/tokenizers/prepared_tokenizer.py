@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 
 from panope_backends.errors import InternalError
+from panope_backends.sealed_files import find_sealed, seal
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
 from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static
-from panope_backends.tasks.kept_files import find_sealed, keep, seal
+from panope_backends.tasks.kept_files import keep
 from panope_backends.tasks.tokenizer_program import Job, run_program
 
 
@@ -31,7 +32,7 @@ def prepared_tokenizer(folder: Path, files: EmbedFiles, cache: Path | None) -> P
         return found
     with contextlib.ExitStack() as stack:
         place = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-tokenizer-")))
-        kept = find_sealed(place / "tokenizers", made_of)
+        kept = find_sealed(place / "tokenizers", made_of, ".json")
         found = None if kept is None else find_prepared(kept, made_of)
         if found is None:
             made = place / "tokenizers" / f"{made_of}.json"

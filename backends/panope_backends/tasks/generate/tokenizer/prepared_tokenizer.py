@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 
 from panope_backends.errors import InternalError
+from panope_backends.sealed_files import find_sealed, seal
 from panope_backends.tasks.generate.tokenizer.prepared import FILE, PreparedChatTokenizer, sources_digest
-from panope_backends.tasks.kept_files import find_sealed, keep, read_kept, seal
+from panope_backends.tasks.kept_files import keep, read_kept
 from panope_backends.tasks.tokenizer_program import Job, run_program
 
 
@@ -28,7 +29,7 @@ def prepared_tokenizer(folder: Path, cache: Path | None) -> PreparedChatTokenize
         return found
     with contextlib.ExitStack() as stack:
         place = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-tokenizer-")))
-        kept = find_sealed(place / "tokenizers", made_of)
+        kept = find_sealed(place / "tokenizers", made_of, ".json")
         found = None if kept is None else _kept(kept, made_of)
         if found is None:
             made = place / "tokenizers" / f"{made_of}.json"
