@@ -31,3 +31,10 @@ def test_a_byte_takes_a_page_and_no_huge_one() -> None:
     for array in arrays:
         array[4 * MEGABYTE] = 1
     assert psutil.Process().memory_info().rss - before < 32 * MEGABYTE  # with huge pages 128
+
+
+def test_what_is_only_read_takes_no_memory() -> None:
+    memory = lazy_zeros(64 * MEGABYTE)
+    before = psutil.Process().memory_info().rss
+    assert not memory.any()
+    assert psutil.Process().memory_info().rss - before < 16 * MEGABYTE
