@@ -127,7 +127,8 @@ class OpenVinoBackend(Backend):
             known = ", ".join(self._names())
             raise PreconditionError(f"OpenVINO has no device `{device}`; it has: {known}", reason="unknown_device")
         try:
-            with checked_graphs(options.cache_folder):
+            with checked_graphs(options.cache_folder) as cache_folder:
+                options = replace(options, cache_folder=cache_folder)
                 if is_step_model(model):
                     return _load_generator(path, device, self._native(device), options, model)
                 return self._load_tensors(path, device, options, model, folder)

@@ -16,22 +16,20 @@ _DIGEST = ".sha256"
 
 
 @contextmanager
-def checked_graphs(folder: Path | None) -> Iterator[None]:
-    """Drops what is not as it was written, and notes what is written inside.
+def checked_graphs(folder: Path | None) -> Iterator[Path | None]:
+    """The folder, or None where nothing in it may be used; notes what is written inside.
+
+    Drops what is not as it was written; where it cannot, as in a folder that is read-only, OpenVINO would take it.
 
     A graph that another worker writes meanwhile may be dropped too, or be noted half-written: it is compiled once more.
 
     Args:
         folder: of the graphs; None where none are kept.
     """
-    if folder is None:
-        yield
+    if folder is None or not all(_is_whole(graph) or _drop(graph) for graph in folder.glob(_GRAPHS)):
+        yield None
         return
-    for graph in folder.glob(_GRAPHS):
-        with suppress(OSError):  # another worker has dropped it, or the folder is read-only
-            if not _is_whole(graph):
-                graph.unlink()
-    yield
+    yield folder
     for graph in folder.glob(_GRAPHS):
         with suppress(OSError):  # a full disk: it is compiled anew at the next start
             if not _is_noted(graph):
@@ -43,8 +41,21 @@ def _note_of(graph: Path) -> Path:
 
 
 def _is_whole(graph: Path) -> bool:
-    note = _note_of(graph)
-    return note.is_file() and note.read_text() == _digest(graph)
+    try:
+        return _note_of(graph).read_bytes() == _digest(graph).encode()  # a damaged note need be no text
+    except OSError:
+        return False
+
+
+def _drop(graph: Path) -> bool:
+    """Whether it is gone, and its note with it: clocks go back, and the note would pass for a later graph's."""
+    try:
+        graph.unlink(missing_ok=True)  # another worker may have dropped it
+    except OSError:
+        return False
+    with suppress(OSError):
+        _note_of(graph).unlink(missing_ok=True)
+    return True
 
 
 def _is_noted(graph: Path) -> bool:
