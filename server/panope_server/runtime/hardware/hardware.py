@@ -11,6 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -136,5 +137,6 @@ class Hardware:
             temporary.write_bytes(msgspec.json.encode(kept))
             temporary.replace(self._cache_file)
         except OSError as error:  # a full disk, or another user's home: the next program asks again
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # of a file system that is read-only
+                temporary.unlink(missing_ok=True)
             _log.warning("hardware_not_kept", file=str(self._cache_file), error=str(error))

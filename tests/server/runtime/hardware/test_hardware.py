@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -142,6 +143,16 @@ def test_answers_that_cannot_be_kept_are_told_all_the_same(file: Path) -> None:
     (file / "something").touch()
     assert ask(Hardware(file, CountingProber()))
     assert [each.name for each in file.parent.iterdir()] == [file.name], "nothing else is left there"
+
+
+def test_answers_are_told_where_nothing_may_be_written_nor_removed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "the file system is read-only")
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)  # also of what is not there
+    assert ask(Hardware(file, CountingProber()))
 
 
 OVERRIDES: list[tuple[dict[str, tuple[str, ...]], Callable[[Device, Device], bool]]] = [
