@@ -57,6 +57,6 @@ def read_number(path: Path) -> int | None:
 def read_text(path: Path) -> str:
     """What a file holds; empty where it cannot be read."""
     try:
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8", errors="surrogateescape").strip()  # names of groups are any bytes
     except OSError:
         return ""  # not Linux, or no such limit

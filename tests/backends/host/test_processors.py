@@ -60,6 +60,13 @@ def test_quotas_of_the_groups_count(grouped: Any, files: dict[str, object], memb
     assert is_one_thread(0, groups) is (usable == 1)
 
 
+def test_names_of_groups_are_any_bytes(grouped: Any) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    groups = grouped({f"{name}/cpu.max": "200000 100000"})
+    groups.membership.write_bytes(b"0::/caf\xe9\n")
+    assert usable_processors(groups) == 2
+
+
 def test_what_a_process_is_bound_to_counts(grouped: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bind(monkeypatch, 3)
     assert usable_processors(grouped({})) == 3
