@@ -114,6 +114,9 @@ def reads_questions(config: Mapping[str, Any]) -> bool:
 
 _PLACED = "blip-2"
 
+MOST_PLACES = 10_000
+"""Of an image in a text; models have 32."""
+
 
 def puts_images_in_places(config: Mapping[str, Any]) -> bool:
     """Whether such a model's texts begin with tokens in whose places the image stands, as BLIP-2's do."""
@@ -121,9 +124,11 @@ def puts_images_in_places(config: Mapping[str, Any]) -> bool:
 
 
 def image_places(config: Mapping[str, Any]) -> tuple[int, ...]:
-    """Those tokens; none of other models, and where the files tell none."""
+    """Those tokens; none of other models, and where the files tell none that can be."""
     count, token = config.get("num_query_tokens"), config.get("image_token_index")
     if not puts_images_in_places(config) or type(count) is not int or type(token) is not int:
+        return ()
+    if count > MOST_PLACES or token < 0:
         return ()
     return (token,) * count
 

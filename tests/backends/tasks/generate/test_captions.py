@@ -237,7 +237,10 @@ def test_a_blip_2_that_cannot_be_run_is_refused_by_what_is_missing() -> None:
         return loading_refusal(ModelFacts("acme/blip-2", "safetensors", "generate", "", {**config, **more}))
 
     assert refusal(image_token_index=7) == ""
-    assert "tells no `image_token_index` and `num_query_tokens`" in refusal()
+    unplaced = "tells no `image_token_index` and `num_query_tokens`"
+    assert unplaced in refusal()
+    assert unplaced in refusal(image_token_index=-1)
+    assert unplaced in refusal(image_token_index=7, num_query_tokens=10**15), "more than memory holds"
     assert "this one's texts pass an encoder first" in refusal(**text)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from panope_backends.api import Level, ModelFacts, Support
 from panope_backends.engines.torch.pretrained import files_refusal
 from panope_backends.model_facts.image_models import (
+    MOST_PLACES,
     image_places,
     puts_images_in_places,
     reads_questions,
@@ -62,7 +63,10 @@ def loading_refusal(model: ModelFacts) -> str:
         if model.config.get("use_decoder_only_language_model") is False:
             return f"models of the type `{kind}` run where a decoder writes, and this one's texts pass an encoder first"
         if puts_images_in_places(model.config) and not image_places(model.config):
-            return "config.json tells no `image_token_index` and `num_query_tokens`: where an image stands in a text"
+            return (
+                "config.json tells no `image_token_index` and `num_query_tokens` "
+                f"(1 to {MOST_PLACES:,}): where an image stands in a text"
+            )
         return ""
     if model.task == TRANSCRIBE and not is_speech(kind):
         return f"models of the type {str(kind)[:64]!r} are not run on speech; those are: {', '.join(sorted(_SPEECH))}"
