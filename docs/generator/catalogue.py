@@ -40,7 +40,8 @@ Three numbers, each of them measured, count architectures by the best of their t
 The models are tiny and their weights random and seeded: this shows that the plumbing and the numbers are right, and
 nothing of how good a model is. Only the `cpu` backend is run. What is said of the others is what each says of the
 model's configuration, as if its device were there. Fine-tunes and sizes of one architecture are not counted as others.
-Models that read images, audio or videos beside texts are asked with texts alone.
+Models that read images, audio or videos beside texts are asked with texts alone, and those that caption images with
+images.
 
 `panope catalogue` prints this, `panope catalogue --json` for programs; `GET /v1/catalogue` and
 `RegistryService.GetCatalogue` tell it of a server. `make catalogue` tries what is unknown with the installed versions.

@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "registry/panope_registry/catalogue/catalogue.json"
 
 #: In the quick run: encoders, decoders with pages and without, experts, states, texts run anew, images, those that
-#: torchvision prepares and in patches, speech, and what is refused.
+#: torchvision prepares and in patches, captions, videos, speech, and what is refused.
 SAMPLE = (
     *("distilbert", "camembert", "llama", "gptj", "mixtral", "mamba", "t5", "longt5", "vit", "dinov3_vit", "siglip2"),
-    *("wav2vec2", "openai-gpt"),
+    *("blip-2", "videomae", "wav2vec2", "openai-gpt"),
 )
 
 Key = tuple[str, str]

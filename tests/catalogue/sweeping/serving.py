@@ -33,7 +33,13 @@ def loaded(folder: Path, task: str) -> ServedModel:
             max_batch_size=8,
             precision="fp32",
             media_limits=worker_pb2.MediaLimits(
-                max_image_bytes=1 << 24, max_image_pixels=1 << 24, max_audio_bytes=1 << 24, max_audio_seconds=60
+                max_image_bytes=1 << 24,
+                max_image_pixels=1 << 24,
+                max_audio_bytes=1 << 24,
+                max_audio_seconds=60,
+                max_video_bytes=1 << 24,
+                max_video_pixels=1 << 24,
+                max_video_frames=64,
             ),
         )
     )

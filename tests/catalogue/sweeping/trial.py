@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from panope_backends.api import ModelFacts
 from panope_backends.errors import PanopeError
+from panope_backends.model_facts.image_models import writes_of_images
 from panope_backends.testing.architectures import Entry, write_architecture
 from panope_backends.worker.loading import ServedModel
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.inspect import inspect_files
-from sweeping import generation, images, speech, texts
+from sweeping import captions, generation, images, speech, texts, videos
 from sweeping.library import Library
 from sweeping.serving import loaded
 from sweeping.support import said_by
@@ -28,6 +30,7 @@ Compare = Callable[[ServedModel, Library], str]
 #: By a request that the loaded model answers; the first that it has counts.
 COMPARISONS: Mapping[str, Compare] = {
     "classify-images": images.classify,
+    "classify-video": videos.classify,
     "classify-audio": speech.classify,
     "classify": texts.classify,
     "token-classify": texts.token_classify,
@@ -114,7 +117,7 @@ def tried(entry: Entry, task: str, folder: Path) -> Outcome:
         return outcome
     outcome.loads = True
     try:
-        outcome.reason = _comparison(model, task)(model, Library(folder, entry.class_name))
+        outcome.reason = _comparison(model, facts, task)(model, Library(folder, entry.class_name))
         outcome.serves = not outcome.reason
     except PanopeError as error:
         outcome.reason = f"does not answer: {_told(error)}"
@@ -123,9 +126,11 @@ def tried(entry: Entry, task: str, folder: Path) -> Outcome:
     return outcome
 
 
-def _comparison(model: ServedModel, task: str) -> Compare:
+def _comparison(model: ServedModel, facts: ModelFacts, task: str) -> Compare:
     if task == "embed":
         return images.embed if "embed-images" in model.requests and model.arrays is not None else texts.embed
+    if task == "generate" and writes_of_images(facts.config):
+        return captions.caption
     return next(compare for request, compare in COMPARISONS.items() if request in model.requests)
 
 

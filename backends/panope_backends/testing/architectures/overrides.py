@@ -85,6 +85,7 @@ OVERRIDES: Mapping[str, Values] = {
     "bamba": {"attn_layer_indices": [1], "mamba_n_heads": 8, "mamba_d_head": 16},
     "big_bird": {"sep_token_id": 2},
     "bit": {"embedding_size": 32, "hidden_sizes": [32, 32, 64, 64], "num_groups": 8},
+    "blip-2": {"image_token_index": 120},
     "blt": {
         "encoder_hash_byte_group_vocab": 64,
         "encoder_config": {"hidden_size_global": 64},
@@ -187,6 +188,7 @@ OVERRIDES: Mapping[str, Values] = {
         "label_names": ["cat", "dog", "fox"],
     },
     "tipsv2_dpt": {"backbone_config": _FOUR_STAGES},
+    "vision-encoder-decoder": {"_alone": True, "encoder": {"model_type": "vit"}, "decoder": {"model_type": "gpt2"}},
     "whisper": {"max_source_positions": 1500},
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
     "zamba": _HYBRID,

@@ -14,7 +14,9 @@ from panope_backends.testing.architectures.shrink import tiny_config
 from panope_backends.testing.audio.labels import KINDS, tiny_audio_classifier
 from panope_backends.testing.audio.speaking import tiny_speecht5, tiny_vits
 from panope_backends.testing.audio.speech import tiny_moonshine, tiny_whisper
+from panope_backends.testing.vision.captioners import tiny_blip, tiny_blip_2, tiny_git, tiny_vit_gpt2
 from panope_backends.testing.vision.models import tiny_vision_model
+from panope_backends.testing.vision.video_classifiers import VIDEO_CLASSIFIERS, tiny_video_classifier
 
 MOST_PARAMETERS = 20_000_000
 
@@ -27,6 +29,11 @@ WHOLE: Mapping[tuple[str, str], Callable[[Path], Any]] = {
     ("vits", "speak"): tiny_vits,
     ("speecht5", "speak"): tiny_speecht5,
     **{(kind, "classify"): partial(tiny_audio_classifier, kind=kind) for kind in KINDS},
+    **{(kind, "classify"): partial(tiny_video_classifier, name=kind) for kind in VIDEO_CLASSIFIERS},
+    ("blip", "generate"): tiny_blip,
+    ("blip-2", "generate"): tiny_blip_2,
+    ("git", "generate"): tiny_git,
+    ("vision-encoder-decoder", "generate"): tiny_vit_gpt2,
     ("owlvit", "detect"): partial(tiny_vision_model, kind="owlvit"),
     ("owlv2", "detect"): partial(tiny_vision_model, kind="owlv2"),
     ("grounding-dino", "detect"): partial(tiny_vision_model, kind="grounding_dino"),
