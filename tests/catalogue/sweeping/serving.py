@@ -59,7 +59,11 @@ def _run(model: ServedModel, job: Job) -> bytes:
         return job.answer(np.stack(rows) if model.sequences.row_width else _objects(rows))
     if isinstance(job, ArrayJob):
         assert model.arrays is not None
-        return job.answer([model.arrays.run([item])[0] for item in job.items])
+        items, rows = job.items, list[Any]()
+        while items:
+            rows = [model.arrays.run([item])[0] for item in items]
+            items = job.next_items(rows)
+        return job.answer(rows)
     if isinstance(job, DeviceJob):
         return b"".join(_steps(job))
     return b"".join(_deltas(model.model, job))

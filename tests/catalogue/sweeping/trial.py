@@ -20,7 +20,7 @@ from panope_backends.testing.architectures import Entry, write_architecture
 from panope_backends.worker.loading import ServedModel
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.inspect import inspect_files
-from sweeping import captions, generation, images, speech, texts, videos
+from sweeping import captions, generation, images, speech, tables, texts, videos
 from sweeping.library import Library
 from sweeping.serving import loaded
 from sweeping.support import said_by
@@ -35,6 +35,7 @@ COMPARISONS: Mapping[str, Compare] = {
     "classify": texts.classify,
     "token-classify": texts.token_classify,
     "question-answer": texts.question_answer,
+    "table-question-answer": tables.question_answer,
     "fill-mask": texts.fill_mask,
     "generate": generation.generate,
     "detect": images.detect,
