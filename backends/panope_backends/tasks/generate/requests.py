@@ -139,8 +139,8 @@ class GenerateRequests:
             request = request_of(message, self.defaults, prompt=text)
         else:
             ids = self.tokens.of_text(text, path, message, form)
-            if echo and message.HasField("truncate_prompt_tokens"):
-                echo = self.tokens.text_of(ids)  # what is left of it
+            if echo and message.HasField("truncate_prompt_tokens") and len(ids) >= message.truncate_prompt_tokens:
+                echo = self.tokens.text_of(ids)  # what is left of it; of a shorter one, all as it was written
             request = request_of(message, self.defaults, form, prompt_token_ids=ids)
         return self._checked(self._prompt(request, path, index, echo))
 

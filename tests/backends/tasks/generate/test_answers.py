@@ -89,6 +89,11 @@ def test_echo_gives_of_a_prompt_that_was_cut_what_the_model_has_read(generator: 
     assert generator().answer(**cut).text == "ef"
 
 
+def test_echo_gives_a_prompt_that_was_short_enough_as_it_was_written(generator: Callable[..., Any]) -> None:
+    short = {"prompts": ["a<bos>b"], "echo": True, "truncate_prompt_tokens": 20, "max_tokens": 0}
+    assert generator().answer(**short).text == "a<bos>b"
+
+
 def test_a_prompt_of_one_token_has_no_probability_but_a_text(generator: Callable[..., Any]) -> None:
     parts = generator().run(prompts=["a"], add_special_tokens=False, max_tokens=2, prompt_logprobs=0, stream=True)
     told = [(delta.first_prompt_token, len(delta.prompt_logprobs)) for part in parts for delta in part.deltas]
