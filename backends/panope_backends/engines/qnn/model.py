@@ -82,6 +82,7 @@ def _compiled(runtime: Any, graph: Path, cache_folder: Path | None, threads: int
     key = _key(graph)
     kept = find_sealed(cache_folder, key, graph.suffix)
     if kept is None:
+        (cache_folder / f"{key}{graph.suffix}").unlink(missing_ok=True)  # from before names told contents
         written = cache_folder / f"{key}.{os.getpid()}{graph.suffix}"
         compiler = runtime.ModelCompiler(session_options(runtime, threads), graph, embed_compiled_data_into_model=True)
         try:

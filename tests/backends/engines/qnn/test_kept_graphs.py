@@ -1,0 +1,31 @@
+"""What is left in the folder of compiled graphs; the compiler is a double."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from panope_backends.engines.qnn import model
+
+
+class Compiler:
+    """Writes what stands for a compiled graph."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def compile_to_file(self, path: str) -> None:
+        Path(path).write_bytes(b"compiled")
+
+
+def test_a_graph_that_was_kept_before_names_told_contents_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "_key", lambda _: "qnn-0")
+    monkeypatch.setattr(model, "session_options", lambda *_: None)
+    (tmp_path / "qnn-0.onnx").write_bytes(b"of an earlier version")
+    runtime = SimpleNamespace(ModelCompiler=Compiler)
+    kept = model._compiled(runtime, Path("graph.onnx"), tmp_path, 1)
+    assert (list(tmp_path.iterdir()), kept.read_bytes()) == ([kept], b"compiled")
