@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,16 @@ def progress_of(task_input: Input, part: Output) -> tuple[int, int] | None:
 
 
 class ResultWriter:
-    """Writes the parts of one answer to files; called in threads, one call after the other."""
+    """Writes the parts of one answer to files; called in threads, one call after the other.
+
+    A job that is cancelled waits for no thread: what it still writes is waited for by `close`, and then goes too.
+    """
 
     def __init__(self, folder: Path, task_input: Input) -> None:
         self._folder = folder
         self._input = task_input
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._stack = ExitStack()
         self._video: tuple[FileWriter, Video] | None = None
         self._files: list[JobFile] = []
@@ -51,25 +57,31 @@ class ResultWriter:
         Raises:
             CapacityError: the disk is full (`disk_full`).
         """
-        if isinstance(part, ImageGenerationOutput):
-            for image in part.images:
-                self._put_image(image)
-        elif isinstance(part, VideoGenerationOutput | FrameInterpolationOutput) and part.video is not None:
-            self._put_piece(part.video)
+        with self._lock:
+            if self._is_closed:
+                return
+            if isinstance(part, ImageGenerationOutput):
+                for image in part.images:
+                    self._put_image(image)
+            elif isinstance(part, VideoGenerationOutput | FrameInterpolationOutput) and part.video is not None:
+                self._put_piece(part.video)
 
     def finish(self) -> list[JobFile]:
         """Gives the last file its name; all files, in their order."""
-        if self._video is not None:
-            writer, video = self._video
-            self._finish(writer, MEDIA_TYPES[self._video_format], **self._facts_of(video))
-        return self._files
+        with self._lock:
+            if self._video is not None and not self._is_closed:
+                writer, video = self._video
+                self._finish(writer, MEDIA_TYPES[self._video_format], **self._facts_of(video))
+            return self._files
 
     def close(self, *, keep: bool) -> None:
         """Removes what is not whole, and the files too unless they are to be kept."""
-        self._stack.close()
-        if not keep:
-            for file in self._files:
-                (self._folder / file.name).unlink(missing_ok=True)
+        with self._lock:
+            self._is_closed = True
+            self._stack.close()
+            if not keep:
+                for file in self._files:
+                    (self._folder / file.name).unlink(missing_ok=True)
 
     def _put_image(self, image: GeneratedImage) -> None:
         assert isinstance(self._input, ImageGenerationInput)

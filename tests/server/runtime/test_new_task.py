@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from unittest import mock
 
 import pytest
 from structlog.testing import capture_logs
@@ -30,6 +31,7 @@ from panope_server.runtime.instances.part_stream import PAUSE_PARTS
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.placement import Placement
+from panope_server.tasks import catalog
 from panope_server.tasks.catalog import register_installed, task_named
 from panope_server.tasks.task import Request
 from panope_server.transport.errors import code_name
@@ -47,8 +49,9 @@ def package(read_page: Callable[..., Any], tmp_path_factory: pytest.TempPathFact
     packages = str(reader.environment.packages)
     sys.path.append(packages)
     importlib.invalidate_caches()
-    register_installed()
-    yield reader
+    with mock.patch.dict(catalog._BY_NAME), mock.patch.dict(catalog._BY_INPUT):  # no other test has this task
+        register_installed()
+        yield reader
     sys.path.remove(packages)
 
 
