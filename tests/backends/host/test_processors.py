@@ -86,7 +86,7 @@ def test_systems_that_bind_nothing_have_all(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(bound_processors()) == 1
 
 
-def test_a_wish_goes_before_a_quota(grouped: Any) -> None:
+def test_a_requested_number_goes_before_a_quota(grouped: Any) -> None:
     assert threads_to_use(7, grouped({"cpu.max": "200000 100000"})) == 7
 
 

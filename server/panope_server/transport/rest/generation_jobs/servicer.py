@@ -27,7 +27,7 @@ from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import accepted_response, json_response
 from panope_server.transport.rest.panope.registry_schemas import AcceptedJson
 from panope_server.transport.rest.video import schemas as videos
-from panope_server.transport.rest.video.interpolation import INTERPOLATION_NAMES, read_interpolation
+from panope_server.transport.rest.video.interpolation import INTERPOLATION_NAMES, interpolation_call
 from panope_server.transport.services import Services
 
 _IMAGES = RequestBody(images.ImageGenerationBody, Refusals(images.REFUSED))
@@ -96,15 +96,7 @@ class GenerationJobRestServicer(pb_grpc.GenerationJobServiceServicer):
         """Accepts a video to make frames between those of, by a form."""
         refuse_other_origins(context, self._origins)
         unknown = unknown_of(context, report=self._report_unknown)
-        form = await off_loop(len(request.data), read_form, request)
-        task_input, told = read_interpolation(form, unknown)
-        call = call_for(
-            context,
-            model=told.model or "",
-            task_input=task_input,
-            task="frame-interpolation",
-            interface="GenerationJobService/SubmitInterpolation",
-        )
+        call, _ = await interpolation_call(request, context, unknown, "GenerationJobService/SubmitInterpolation")
         job = await self._submitted(call, INTERPOLATION_NAMES, context)
         unknown.tell(context)
         return accepted_response(AcceptedJson(job=job), context)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from google.api.httpbody_pb2 import HttpBody
 from msgspec import Meta, Struct
 
 from panope_backends.errors import InvalidInputError
+from panope_server.pipeline.call import Call
 from panope_server.tasks.vision.frame_interpolation import (
     MAX_FACTOR,
     MAX_FRAMES_PER_SECOND,
@@ -14,8 +16,10 @@ from panope_server.tasks.vision.frame_interpolation import (
     FrameInterpolationInput,
 )
 from panope_server.tasks.vision.video_generation import VideoFormat
-from panope_server.transport.rest.forms.multipart import Form
+from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.rest.forms.multipart import Form, read_form
 from panope_server.transport.rest.forms.texts import read_texts, unknown_field
+from panope_server.transport.rest.json.requests import off_loop
 from panope_server.transport.rest.json.unknown_fields import UnknownFields
 
 _FILE = "file"
@@ -43,6 +47,20 @@ _TEXTS = frozenset(VideoInterpolationForm.__struct_fields__) - {_FILE}
 
 INTERPOLATION_NAMES = {"video": _FILE}
 """Names of the form by those of the input."""
+
+
+async def interpolation_call(
+    request: HttpBody, context: Context, unknown: UnknownFields, interface: str
+) -> tuple[Call, VideoFormat]:
+    """The call that a form asks for, and of which format its file is.
+
+    Raises:
+        InvalidInputError: as of `read_interpolation`.
+    """
+    form = await off_loop(len(request.data), read_form, request)
+    task_input, told = read_interpolation(form, unknown)
+    model, task = told.model or "", "frame-interpolation"
+    return call_for(context, model=model, task_input=task_input, task=task, interface=interface), told.output_format
 
 
 def read_interpolation(form: Form, unknown: UnknownFields) -> tuple[FrameInterpolationInput, VideoInterpolationForm]:

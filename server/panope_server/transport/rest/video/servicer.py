@@ -10,16 +10,15 @@ from google.api.httpbody_pb2 import HttpBody
 from panope.rest.v1 import video_service_pb2_grpc as pb_grpc
 from panope_server.tasks.vision.frame_interpolation import FrameInterpolationOutput
 from panope_server.tasks.vision.video_generation import MEDIA_TYPES, VideoGenerationOutput
-from panope_server.transport.interceptors.context import Context, call_for
+from panope_server.transport.interceptors.context import Context
 from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding.run import answered
-from panope_server.transport.rest.forms.multipart import read_form
 from panope_server.transport.rest.forms.origins import refuse_other_origins
 from panope_server.transport.rest.hugging_face.calls import call_with
 from panope_server.transport.rest.json.query import unknown_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import messages_of
-from panope_server.transport.rest.video.interpolation import INTERPOLATION_NAMES, read_interpolation
+from panope_server.transport.rest.video.interpolation import INTERPOLATION_NAMES, interpolation_call
 from panope_server.transport.rest.video.schemas import NAMES, VideoGenerationBody, input_of
 from panope_server.transport.services import Services
 
@@ -64,18 +63,10 @@ class VideoRestServicer(pb_grpc.VideoServiceServicer):
         """Makes frames between those of a video."""
         refuse_other_origins(context, self._origins)
         unknown = unknown_of(context, report=self._report_unknown)
-        form = await off_loop(len(request.data), read_form, request)
-        task_input, told = read_interpolation(form, unknown)
-        call = call_for(
-            context,
-            model=told.model or "",
-            task_input=task_input,
-            task="frame-interpolation",
-            interface="VideoService/InterpolateVideo",
-        )
+        call, output_format = await interpolation_call(request, context, unknown, "VideoService/InterpolateVideo")
         output = await answered(self._pipeline, call, INTERPOLATION_NAMES, single=False)
         assert isinstance(output, FrameInterpolationOutput)
         assert output.video is not None
         unknown.tell(context)
-        for message in messages_of(MEDIA_TYPES[told.output_format], output.video.content):
+        for message in messages_of(MEDIA_TYPES[output_format], output.video.content):
             yield message

@@ -18,6 +18,7 @@ from rest_doubles.jobs import FakeJobs
 from rest_doubles.models import FakeModels
 from rest_doubles.registry import FakeAcquisition, FakeFiles, FakeModelAdmin
 
+import live_servers
 from panope_server.runtime.processes.envoy import EnvoyProcess
 from panope_server.runtime.processes.envoy_admin import EnvoyAdmin
 
@@ -25,16 +26,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An HTTP answer; header names in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
+class Reply(live_servers.Reply):
+    """An HTTP answer of the façade."""
 
     @property
     def error(self) -> dict[str, Any]:
