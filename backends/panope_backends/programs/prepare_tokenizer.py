@@ -25,7 +25,7 @@ from panope_backends.tasks.embed.files.config_files import EmbedFiles, read_embe
 from panope_backends.tasks.embed.tokenizers.prepared import PreparedTokenizer
 from panope_backends.tasks.kept_files import keep
 from panope_backends.tasks.text_files import READS, read_text_files
-from panope_backends.tasks.tokenizer_program import Job, Outcome
+from panope_backends.tasks.tokenizer_program import NOT_WRITTEN, Job, Outcome
 
 #: Tasks of models with labels.
 CLASSIFIES = ("classify", "rerank", "token-classify")
@@ -83,13 +83,17 @@ def _prepared(job: Job) -> msgspec.Struct:
 
 def _prepare(job: Job) -> Outcome:
     try:
-        keep(_prepared(job), Path(job.file))
+        prepared = _prepared(job)
     except PanopeError as error:
         traceback.print_exc()  # the cause, for the log
         return Outcome(False, error.reason, error.message)
     except Exception:  # of any library below; the trace is for the log, not for the report
         traceback.print_exc()
         return Outcome(False, InternalError.default_reason, "the model's tokenizer could not be made; see the log")
+    try:
+        keep(prepared, Path(job.file))
+    except OSError as error:
+        return Outcome(False, NOT_WRITTEN, str(error))
     return Outcome(True)
 
 

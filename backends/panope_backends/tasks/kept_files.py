@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+_log = logging.getLogger(__name__)
 
 #: What tokenizers are made of; `*.index.json` tells where weights lie, which a conversion changes.
 _SOURCES = (
@@ -62,6 +65,22 @@ def keep(prepared: msgspec.Struct, path: Path) -> None:
     except BaseException:
         Path(name).unlink()
         raise
+
+
+def make_in(cache: Path | None, make: Callable[[Path], T]) -> T:
+    """What is made in the cache, or in a folder that is dropped where nothing can be written in the cache.
+
+    Args:
+        cache: where to keep what is made; None for nowhere.
+        make: makes it in a folder; may be called twice.
+    """
+    if cache is not None:
+        try:
+            return make(cache)
+        except OSError as error:  # it is read-only, or its disk is full
+            _log.warning("what is made of the model's files is not kept, and is made at each load: %s", error)
+    with tempfile.TemporaryDirectory(prefix="panope-kept-") as folder:
+        return make(Path(folder))
 
 
 def _sources(folder: Path) -> Iterator[Path]:

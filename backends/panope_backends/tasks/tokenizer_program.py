@@ -17,6 +17,9 @@ PROGRAM = "panope_backends.programs.prepare_tokenizer"
 
 TIMEOUT_SECONDS = 300.0
 
+#: The reason of an outcome whose tokenizer was made, and could not be written.
+NOT_WRITTEN = "not_written"
+
 
 class Job(msgspec.Struct, forbid_unknown_fields=True):
     """What the program prepares; its document on stdin.
@@ -45,6 +48,7 @@ def run_program(job: Job) -> None:
 
     Raises:
         PreconditionError: transformers is needed and not installed, or the files ask for what Panope cannot do.
+        OSError: the file cannot be written.
     """
     try:
         ended = subprocess.run(
@@ -59,6 +63,8 @@ def run_program(job: Job) -> None:
         raise PreconditionError(f"the model's tokenizer was not made within {TIMEOUT_SECONDS:g} seconds") from None
     except msgspec.DecodeError:
         raise PreconditionError("making the model's tokenizer ended without an answer") from None
+    if outcome.reason == NOT_WRITTEN:
+        raise OSError(outcome.message)
     if not outcome.ok:
         kind = PreconditionError if outcome.reason == PreconditionError.default_reason else InternalError
         raise kind(outcome.message)

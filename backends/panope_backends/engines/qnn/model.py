@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from panope_backends.engines.qnn.rows import First, Rows
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.isolation.memory_limit import is_out_of_memory
 from panope_backends.sealed_files import find_sealed, seal
+
+_log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, Any]
 
@@ -79,6 +82,14 @@ def _compiled(runtime: Any, graph: Path, cache_folder: Path | None, threads: int
     """The graph as QNN compiled it, which is kept: compiling takes many times as long as loading that."""
     if cache_folder is None:
         return graph
+    try:
+        return _kept(runtime, graph, cache_folder, threads) or graph
+    except (OSError, *REFUSALS) as error:  # nothing can be written there; a graph that is refused is refused again
+        _log.warning("the compiled graph is not kept, and is compiled at each load: %s", error)
+        return graph
+
+
+def _kept(runtime: Any, graph: Path, cache_folder: Path, threads: int) -> Path | None:
     key = _key(graph)
     kept = find_sealed(cache_folder, key, graph.suffix)
     if kept is None:
@@ -90,7 +101,7 @@ def _compiled(runtime: Any, graph: Path, cache_folder: Path | None, threads: int
             kept = seal(written, key)
         finally:
             written.unlink(missing_ok=True)
-    return kept or graph
+    return kept
 
 
 def _key(graph: Path) -> str:

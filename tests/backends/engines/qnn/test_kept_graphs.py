@@ -29,3 +29,26 @@ def test_a_graph_that_was_kept_before_names_told_contents_is_not_left_behind(
     runtime = SimpleNamespace(ModelCompiler=Compiler)
     kept = model._compiled(runtime, Path("graph.onnx"), tmp_path, 1)
     assert (list(tmp_path.iterdir()), kept.read_bytes()) == ([kept], b"compiled")
+
+
+def test_a_graph_is_compiled_at_each_load_where_none_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "_key", lambda _: "qnn-0")
+    monkeypatch.setattr(model, "session_options", lambda *_: None)
+    (tmp_path / "file").touch()
+    graph = Path("graph.onnx")
+    assert model._compiled(SimpleNamespace(ModelCompiler=Compiler), graph, tmp_path / "file" / "cache", 1) == graph
+
+
+def test_a_graph_is_compiled_at_each_load_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk(Compiler):
+        def compile_to_file(self, path: str) -> None:
+            raise model.REFUSALS[0](f"cannot write {path}")
+
+    monkeypatch.setattr(model, "_key", lambda _: "qnn-0")
+    monkeypatch.setattr(model, "session_options", lambda *_: None)
+    graph = Path("graph.onnx")
+    assert model._compiled(SimpleNamespace(ModelCompiler=FullDisk), graph, tmp_path, 1) == graph

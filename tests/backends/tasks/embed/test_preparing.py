@@ -19,7 +19,10 @@ from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokeni
 from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
+from panope_backends.tasks.generate.tokenizer.prepared_tokenizer import prepared_tokenizer as prepared_chat_tokenizer
 from panope_backends.tasks.kept_files import keep
+from panope_backends.tasks.tokenizer_program import Job as TokenizerJob
+from panope_backends.tasks.tokenizer_program import run_program
 
 Write = Callable[..., Path]
 
@@ -177,6 +180,27 @@ def test_a_worker_without_transformers_makes_it_in_a_process_of_its_own(sentence
     command = [sys.executable, "-c", code, str(folder), str(tmp_path / "cache")]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["48", "False"]
+
+
+def test_a_tokenizer_is_made_at_each_load_where_none_can_be_kept(sentence_model: Write, tmp_path: Path) -> None:
+    folder = sentence_model()
+    files = read_embed_files(folder)
+    (tmp_path / "file").touch()
+    nowhere = tmp_path / "file" / "cache"
+    assert prepared_tokenizer(folder, files, nowhere) == prepared_tokenizer(folder, files, None)
+    assert prepared_chat_tokenizer(folder, nowhere) == prepared_chat_tokenizer(folder, None)
+
+
+def test_the_program_tells_apart_what_it_cannot_make_and_what_it_cannot_write(
+    sentence_model: Write, tmp_path: Path
+) -> None:
+    folder = sentence_model()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        run_program(TokenizerJob("embed", str(folder), str(tmp_path / "file" / "made.json")))
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(PreconditionError, match="no vocabulary"):
+        run_program(TokenizerJob("embed", str(folder), str(tmp_path / "made.json")))
 
 
 def test_a_conversion_brings_the_tokenizer(sentence_model: Write, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import tempfile
 from pathlib import Path
 
 from panope_backends.errors import InternalError
@@ -12,7 +10,7 @@ from panope_backends.sealed_files import find_sealed, seal
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
 from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static
-from panope_backends.tasks.kept_files import keep
+from panope_backends.tasks.kept_files import keep, make_in
 from panope_backends.tasks.tokenizer_program import Job, run_program
 
 
@@ -30,15 +28,17 @@ def prepared_tokenizer(folder: Path, files: EmbedFiles, cache: Path | None) -> P
     made_of = sources_digest(files)
     if (found := find_prepared(folder / FILE, made_of)) is not None:
         return found
-    with contextlib.ExitStack() as stack:
-        place = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="panope-tokenizer-")))
-        kept = find_sealed(place / "tokenizers", made_of, ".json")
+    return make_in(cache, lambda place: _made_in(place / "tokenizers", folder, files, made_of))
+
+
+def _made_in(place: Path, folder: Path, files: EmbedFiles, made_of: str) -> PreparedTokenizer:
+    kept = find_sealed(place, made_of, ".json")
+    found = None if kept is None else find_prepared(kept, made_of)
+    if found is None:
+        made = place / f"{made_of}.json"
+        _make(folder, files, made)
+        kept = seal(made, made_of)
         found = None if kept is None else find_prepared(kept, made_of)
-        if found is None:
-            made = place / "tokenizers" / f"{made_of}.json"
-            _make(folder, files, made)
-            kept = seal(made, made_of)
-            found = None if kept is None else find_prepared(kept, made_of)
     if found is None:
         raise InternalError("the model's tokenizer was made and is not there")
     return found
