@@ -53,6 +53,10 @@ Sentence = tuple[str | Field, ...]
 """A sentence in pieces: texts that are the same for every caller, and fields that each caller knows by a name."""
 
 
+#: Between the fields that a sentence lists.
+_COMMA = ", "
+
+
 class PanopeError(Exception):
     """The root; never raised itself.
 
@@ -99,12 +103,28 @@ class PanopeError(Exception):
         """The same error, newly made, with every field by the name that `name_of` gives for its path."""
         sentence = tuple(Field(name_of(part.path)) if isinstance(part, Field) else part for part in self.sentence)
         return type(self)(
-            sentence,
+            _without_repeats(sentence),
             reason=self.reason,
             field=name_of(self.field) if self.field else "",
             retry_after_seconds=self.retry_after_seconds,
             details=self.details,
         )
+
+
+def _without_repeats(sentence: Sentence) -> Sentence:
+    """Lists of fields, each named once: two of them may have one name for the caller."""
+    kept: list[str | Field] = []
+    listed: set[Field] = set()
+    for piece in sentence:
+        if not isinstance(piece, Field):
+            listed = listed if piece == _COMMA else set()
+        elif piece in listed and kept[-1] == _COMMA:
+            kept.pop()
+            continue
+        else:
+            listed.add(piece)
+        kept.append(piece)
+    return tuple(kept)
 
 
 def _filled(template: str, values: Mapping[str, object]) -> Sentence:

@@ -22,6 +22,13 @@ def test_renaming_writes_every_field_that_a_sentence_mentions_and_nothing_else()
     assert error.message == "`prompt_name` needs `texts`, not `texts`", "the first error stays as it was"
 
 
+def test_fields_that_have_one_name_for_the_caller_are_listed_once() -> None:
+    listed = (Field("logprobs"), ", ", Field("seed"), ", ", Field("prompt_logprobs"))
+    error = InvalidInputError(("not supported: ", *listed, "; leave out ", Field("logprobs")), field="logprobs")
+    names = {"logprobs": "logprobs", "prompt_logprobs": "logprobs", "seed": "seed"}
+    assert error.renamed(names.__getitem__).message == "not supported: `logprobs`, `seed`; leave out `logprobs`"
+
+
 def test_what_a_caller_wrote_is_never_read_as_a_template() -> None:
     error = InvalidInputError.at("model", "{field} names `{model}`", model="{field} {0} {{")
     assert error.message == "`model` names `{field} {0} {{`"
