@@ -8,9 +8,9 @@ import typer
 from rich.text import Text
 
 from panope_backends.errors import PanopeError
-from panope_server.cli.machine.devices import print_devices
+from panope_server.cli.machine.devices import names_nothing, print_devices
 from panope_server.cli.options import ConfigFile, Home, Json, settings_for
-from panope_server.cli.output.console import console, fail, print_json
+from panope_server.cli.output.console import console, fail, note, print_json
 
 
 def version() -> None:
@@ -29,15 +29,17 @@ def hardware(home: Home = None, json: Json = False, refresh: Refresh = False, co
 
     from panope_server.runtime.hardware.hardware import Hardware
 
-    settings = settings_for(home, config=config)
+    looked = Hardware.for_settings(settings_for(home, config=config))
     try:
-        devices = asyncio.run(Hardware.for_settings(settings).probe(refresh=refresh)).devices
+        probe = asyncio.run(looked.probe(refresh=refresh))
     except PanopeError as error:
         fail(error.message)
+    for setting, name in looked.unknown_overrides(probe):
+        note(f"`{setting}` {names_nothing(name)}")
     if json:
-        print_json(devices)
+        print_json(probe.devices)
     else:
-        print_devices(devices)
+        print_devices(probe.devices)
 
 
 def doctor(home: Home = None, json: Json = False, config: ConfigFile = None) -> None:

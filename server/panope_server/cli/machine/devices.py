@@ -23,6 +23,11 @@ def print_devices(devices: Sequence[Device]) -> None:
         print_table(("MISSING", "WHY", "WHAT HELPS"), map(_missing, missing), empty="")
 
 
+def names_nothing(name: str) -> str:
+    """What is said of a setting of hardware, as one written for another machine or with a slip."""
+    return f"names `{name}`, which is no backend and no `BACKEND DEVICE` that `panope hardware` lists"
+
+
 def title(device: Device) -> str:
     """The backend's name and the device's."""
     return f"{device.backend} {device.name}".strip()

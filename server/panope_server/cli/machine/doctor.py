@@ -15,6 +15,7 @@ from panope_registry.models.types import ModelEntry
 from panope_registry.session import RegistrySession
 from panope_server.app.registry_session import open_registry_session, shared_store_location
 from panope_server.cli.load_planner import load_planner
+from panope_server.cli.machine.devices import names_nothing
 from panope_server.cli.registry_session import NO_HOME, is_home
 from panope_server.config import Settings
 from panope_server.config.hub_environment import HubEnvironment, hub_environment
@@ -148,8 +149,7 @@ async def _devices(hardware: Hardware) -> list[Finding]:
 def _settings(hardware: Hardware, probe: Probe) -> Iterator[Finding]:
     """Settings that name what is not here, as one written for another machine or with a slip does."""
     for setting, name in hardware.unknown_overrides(probe):
-        detail = f"it names `{name}`, which is no backend and no `BACKEND DEVICE` that `panope hardware` lists"
-        yield Finding(what=setting, ok=False, detail=detail)
+        yield Finding(what=setting, ok=False, detail=f"it {names_nothing(name)}")
 
 
 def _why(device: Device) -> Iterator[str]:

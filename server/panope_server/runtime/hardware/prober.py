@@ -35,6 +35,11 @@ TIMEOUT_SECONDS = 60.0
 #: What backends may allocate while they look for devices; PyTorch with CUDA takes 1 GB.
 MEMORY_BYTES = 8 << 30
 
+#: Why nothing is known of a backend whose own interpreter does not start, and what helps.
+_CANNOT_RUN = (
+    "the interpreter that `hardware.python` names for it cannot run Panope",
+    "name a Python that is there, and install Panope in it",
+)
 
 #: What the program says of a backend.
 _ANSWER = frozenset({"backend", "version", "api_version", "devices", "conversions"})
@@ -67,9 +72,9 @@ class Answers:
         if line["conversions"] is not None:
             self.conversions[name] = line["conversions"]
 
-    def fail(self, name: str, reason: str) -> None:
-        """Takes that a backend did not come to say anything."""
-        self.devices.append(asdict(Device(name, "", available=False, reason=reason)))
+    def fail(self, name: str, reason: str, advice: str = "") -> None:
+        """Takes that a backend did not come to say anything, and what would help."""
+        self.devices.append(asdict(Device(name, "", available=False, reason=reason, advice=advice)))
         self.backends[name] = {"version": "", "api_version": 0}
         self.failed[name] = reason
 
@@ -133,7 +138,7 @@ class Prober:
         except (OSError, InternalError):
             if name in answers.backends:
                 return  # it has said something before it ended
-            answers.fail(name, "the interpreter that `hardware.python` names for it cannot run Panope's probe")
+            answers.fail(name, *_CANNOT_RUN)
             return
         if culprit:
             answers.fail(*culprit)

@@ -173,5 +173,6 @@ def test_a_backend_is_asked_in_the_interpreter_that_the_settings_name(
     by_name = {device["backend"]: device for device in answers.devices}
     assert by_name["far_backend:Backend"]["available"]
     assert by_name["cpu"]["available"]
-    why = "the interpreter that `hardware.python` names for it cannot run Panope's probe"
+    why = "the interpreter that `hardware.python` names for it cannot run Panope"
     assert (by_name["gguf"]["reason"], by_name["remote"]["reason"]) == (why, why)
+    assert by_name["remote"]["advice"] == "name a Python that is there, and install Panope in it"
