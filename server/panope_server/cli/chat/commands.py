@@ -30,7 +30,9 @@ Seed = Annotated[int | None, typer.Option(help="Draws the same again.")]
 
 def run(
     model: Model,
-    prompt: Annotated[str | None, typer.Argument(help="Asked once; without it a chat begins.")] = None,
+    prompt: Annotated[
+        str | None, typer.Argument(help="Asked once; without it a chat begins. Empty to ask with an image alone.")
+    ] = None,
     system: Annotated[str, typer.Option(help="What the model is told beforehand.")] = "",
     image: Annotated[
         list[Path] | None,
@@ -54,7 +56,7 @@ def run(
             return
         piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
         text = "\n\n".join(part for part in (prompt, piped) if part)
-        if not text:
+        if not text and not image:
             fail("there is nothing to ask: give a prompt, or pipe one in", 2)
         conversation.say(text, _show)
         _show("\n")

@@ -42,9 +42,15 @@ class Conversation:
     images: list[bytes] = field(default_factory=list)
 
     def say(self, text: str, show: Callable[[str], None]) -> None:
-        """Says something, and shows the answer piece by piece; one that is interrupted stays as far as it came."""
+        """Says something, and shows the answer piece by piece; one that is interrupted stays as far as it came.
+
+        Args:
+            text: may be empty where images go with it.
+            show: takes each piece.
+        """
         images = [{"type": "image", "image": image} for image in self.images]
-        self.messages.append({"role": "user", "content": [*images, {"type": "text", "text": text}] if images else text})
+        words = [{"type": "text", "text": text}] if text else []
+        self.messages.append({"role": "user", "content": [*images, *words] if images else text})
         system = [{"role": "system", "content": self.system}] if self.system else []
         pieces: list[str] = []
         stream = self.answer([*system, *self.messages], self.options)

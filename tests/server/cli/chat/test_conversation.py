@@ -24,7 +24,7 @@ class Model:
         self.asked.append((list(messages), options))
         try:
             content = messages[-1]["content"]
-            text = content if isinstance(content, str) else content[-1]["text"]
+            text = content if isinstance(content, str) else content[-1].get("text", "")
             for number, word in enumerate(text.split()):
                 if number == self.fails_after:
                     raise self.error
@@ -113,3 +113,9 @@ def test_images_go_with_what_is_said_next(conversation: Conversation, model: Mod
     conversation.say("and now", print)
     assert model.asked[-1][0][-1]["content"] == "and now"
     assert model.asked[-1][0][0]["content"][0] == image
+
+
+def test_an_image_alone_is_asked_about_without_words(conversation: Conversation, model: Model) -> None:
+    conversation.images.append(b"png")
+    conversation.say("", lambda _: None)
+    assert model.asked[0][0] == [{"role": "user", "content": [{"type": "image", "image": b"png"}]}]
