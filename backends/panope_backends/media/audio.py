@@ -33,6 +33,9 @@ _DEMUXERS = {
     "webm": "matroska",
 }
 
+#: The formats of files in words, as the documentation has them.
+_NAMES = "WAV, MP3, FLAC, Ogg, AAC, M4A and WebM"
+
 #: Whose headers tell the length for sure, so that less is a file that was cut.
 _TELLS_LENGTH = frozenset({"flac", "m4a"})
 _SECONDS_MISSING = 0.25
@@ -100,7 +103,7 @@ def decode_audio(data: bytes, rate: int, limits: MediaLimits, field: str = "audi
         _refuse_cut_wav(data, field)
     if not kind:
         raise InvalidInputError.at(
-            field, "{field} is no audio that can be read; those are: {kinds}", kinds=", ".join(sorted(_DEMUXERS))
+            field, "{field} is no audio that can be read; the formats that are read are {names}", names=_NAMES
         )
     if kind == "m4a":
         refuse_endless_tables(data, field)

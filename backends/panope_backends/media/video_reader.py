@@ -27,6 +27,9 @@ Pixels = NDArray[np.uint8]
 #: FFmpeg's demuxers, by the kind of file.
 _DEMUXERS = {"mp4": "mov", "webm": "matroska", "avi": "avi"}
 
+#: The formats of files in words, as the documentation has them.
+_NAMES = "MP4, MOV, WebM, Matroska and AVI"
+
 _DECODERS = frozenset(
     {
         *("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores", "ffv1", "rawvideo", "dnxhd"),
@@ -116,7 +119,7 @@ class VideoReader:
         self._tells_length = self._kind == "mp4" or any(mark in data[:_MATROSKA_HEADER] for mark in _MATROSKA_LENGTH)
         if not self._kind:
             raise InvalidInputError.at(
-                field, "{field} is no video that can be read; those are: {kinds}", kinds=", ".join(sorted(_DEMUXERS))
+                field, "{field} is no video that can be read; the formats that are read are {names}", names=_NAMES
             )
         if self._kind == "mp4":
             refuse_endless_tables(data, field)

@@ -57,3 +57,8 @@ def test_a_frame_far_larger_than_the_header_says_takes_no_memory() -> None:
         read(film(4000, 3000), limits)
     # A decoder that takes the memory first finds afterwards that the frame is damaged.
     assert isinstance(refused.value.__cause__, av.error.ArgumentError)
+
+
+def test_what_is_no_video_is_told_the_formats_by_their_names() -> None:
+    with pytest.raises(InvalidInputError, match="are read are MP4, MOV, WebM, Matroska and AVI"):
+        VideoReader(b"hello, I am no video", MediaLimits())
