@@ -18,7 +18,7 @@ class LoadPlan:
         precision: to compute in; empty lets the backend choose.
         weights_precision: of most weights in the files; empty when unknown.
         folder: the variant's verified files.
-        cache_folder: where the backend may keep compiled forms.
+        cache_folder: where the backend may keep compiled forms; None for nowhere.
         grants: of the settings that the model has.
         reason: why it was chosen, for people.
         memory_limit_bytes: that its process may allocate; 0 for any.
@@ -45,7 +45,7 @@ class LoadPlan:
     precision: str
     weights_precision: str
     folder: Path
-    cache_folder: Path
+    cache_folder: Path | None
     reason: str
     grants: tuple[str, ...] = ()
     memory_limit_bytes: int = 0

@@ -20,8 +20,9 @@ from panope_registry.jobs import JobEntry
 from panope_registry.registry import ModelEntry, Registry
 from panope_registry.serving_records.profiles import Profile, Profiles
 from panope_registry.session import RegistrySession
-from panope_server.config import Settings
+from panope_server.config import Settings, Workers
 from panope_server.runtime.hardware.probe import Probe
+from panope_server.runtime.instances.worker.frames import load_frame
 from panope_server.runtime.names import ResolvedName
 from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.memory_budget import MemoryBudget
@@ -187,6 +188,15 @@ async def test_measurements_that_cannot_be_read_stop_no_loading(
     # A stand-in, which the types do not know.
     planner = LoadPlanner(settings, registry, Machine(), AwayProfiles(), memory, None, builds.run)  # type: ignore[arg-type]
     assert (await planner.plan(MODEL)).backend == "torch-cuda"
+
+
+async def test_a_cache_that_cannot_be_made_stops_no_loading(planner: LoadPlanner, tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    plan = await planner.plan(MODEL)
+    frame = load_frame(plan, Workers(), [plan.device])
+    assert plan.cache_folder is None
+    assert frame.load is not None
+    assert frame.load.cache_folder == "", "workers take it for none"
 
 
 def _elsewhere(entry: ModelEntry, *, shared: Collection[str]) -> ModelEntry:

@@ -29,7 +29,7 @@ def load_frame(plan: LoadPlan, workers: Workers, devices: Sequence[str]) -> wire
         precision=plan.precision,
         format=plan.format,
         folder=str(plan.folder),
-        cache_folder=str(plan.cache_folder),
+        cache_folder=str(plan.cache_folder or ""),
         max_batch_tokens=workers.max_batch_tokens,
         max_batch_size=workers.max_batch_size,
         batch_wait_microseconds=round(workers.batch_wait_ms * 1000),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import structlog
 
@@ -67,8 +68,7 @@ class Preparer:
         self._tell_grants(entry, candidate.variant)
         variant = candidate.variant if candidate.conversion is None else await self._converted(entry, candidate)
         folder = await self._files.folder(key, variant.digest)
-        cache = self._settings.home_path / "cache" / candidate.device.backend.replace(":", "-")
-        await asyncio.to_thread(cache.mkdir, 0o700, True, True)
+        cache = await asyncio.to_thread(self._cache_of, candidate.device.backend)
         return LoadPlan(
             model=key,
             task=entry.task,
@@ -96,6 +96,15 @@ class Preparer:
             media_limits=self._settings.limits.media,
             tensor_parallel=candidate.tensor_parallel,
         )
+
+    def _cache_of(self, backend: str) -> Path | None:
+        cache = self._settings.home_path / "cache" / backend.replace(":", "-")
+        try:
+            cache.mkdir(0o700, parents=True, exist_ok=True)
+        except OSError as error:  # backends do without
+            _log.warning("cache_folder_not_made", folder=str(cache), error=str(error))
+            return None
+        return cache
 
     def _task_settings(self, name: str, extra_bytes: int) -> bytes:
         task = task_named(name)
