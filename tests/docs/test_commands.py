@@ -57,6 +57,33 @@ def test_every_panope_command_parses(document: Any, tmp_path: Path, monkeypatch:
             parse(command[1:])
 
 
+def test_every_curl_that_posts_says_what_it_sends(document: Any) -> None:
+    for command in command_lines(document):
+        if command[0] == "curl":
+            assert says_what_it_sends(command), " ".join(command)
+
+
+def says_what_it_sends(curl: list[str]) -> bool:
+    """Whether it sends nothing by a method that needs no body, or names its type; curl names that of forms itself."""
+    posts = any(before in ("-X", "--request") and word == "POST" for before, word in pairwise(curl))
+    sends = posts or any(word in ("-d", "--data", "--data-binary") for word in curl)
+    return not sends or "-F" in curl or any(word.lower().startswith("content-type:") for word in curl)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("curl -X POST localhost:8000/v1/jobs/7/cancel", False),
+        ("curl localhost:8000/v1/embeddings -d {}", False),
+        ("curl localhost:8000/v1/embeddings -H 'content-type: application/json' -d {}", True),
+        ("curl localhost:8000/v1/images/edits -F prompt=fox", True),
+        ("curl -X DELETE localhost:8000/v1/jobs/7/files", True),
+    ],
+)
+def test_a_curl_that_would_be_refused_for_its_type_is_seen(line: str, says: bool) -> None:
+    assert says_what_it_sends(shlex.split(line)) is says
+
+
 def test_every_make_target_exists(document: Any) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
