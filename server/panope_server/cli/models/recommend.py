@@ -50,7 +50,7 @@ def recommend(
     columns = ("MODEL", "PARAMETERS", "RUNS BY", "ONE CALL", "ITEMS/S", "MEMORY", "AGREEMENT")
     print_table(columns, map(_row, found.models), empty=_none_text(task, found))
     for name in found.beyond:
-        console.print(f"{name} exceeds the limits")
+        console.print(f"{name} exceeds the limits; `panope recommend {task}` alone tells what it takes")
     for name in found.disagreeing:
         console.print(f"{name} answers otherwise than its reference in each way: `panope show {name} --candidates`")
     for name in found.unmeasured:
