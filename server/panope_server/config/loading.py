@@ -11,6 +11,7 @@ from typing import Any, get_origin
 
 import msgspec
 
+from panope_server.config.sections.values import NamedTwiceError
 from panope_server.config.settings import PREFIX, Setting, Settings, settings_of
 from panope_server.config.settings_errors import SettingsError, unknown_setting, unknown_variable, wrong_value
 
@@ -89,7 +90,9 @@ def _check(value: SettingValue) -> None:
     _put(tree, value.setting.key, value.value)
     try:
         msgspec.convert(tree, Settings, strict=False)
-    except msgspec.ValidationError:
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, NamedTwiceError):
+            raise SettingsError(f"{value.source}: {error.__cause__}") from None
         raise wrong_value(value.source, value.setting, value.value) from None
 
 

@@ -199,3 +199,26 @@ def test_variables_of_clients_and_of_tests_are_no_settings() -> None:
 )
 def test_a_size_may_have_a_unit(text: str, size: int | None) -> None:
     assert load_settings(environment={"PANOPE_STORE_MAX_BYTES": text}).store.max_size == size
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "entries"),
+    [
+        ("hardware", "memory", ["cpu=1GiB", "cpu CPU=1GiB", "cpu=2GiB"]),
+        ("hardware", "python", ["cpu=/a", "cpu=/b"]),
+        ("models", "keep_alive_by_model", ["a/*=1m", "a/b=1m", "a/b=2m"]),
+        ("models", "preferred_backends_by_model", ["a/b=cpu", "a/b=openvino"]),
+        ("models", "tensor_parallel_by_model", ["a/*=1", "a/*=2"]),
+        ("remote", "api_keys", ["h:1=A", "h=A", "h=B"]),
+    ],
+)
+def test_a_list_that_says_two_things_of_one_name_is_refused(
+    tmp_path: Path, section: str, setting: str, entries: list[str]
+) -> None:
+    file = tmp_path / "panope.toml"
+    file.write_text(f"[{section}]\n{setting} = {entries}\n")
+    name = entries[-1].partition("=")[0]
+    with pytest.raises(SettingsError, match=f"`{section}.{setting}`: `{re.escape(name)}` is named twice"):
+        load_settings(file=file, environment={})
+    file.write_text(f"[{section}]\n{setting} = {entries[:-1]}\n")
+    load_settings(file=file, environment={})

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from panope_server.config.sections.values import check_single
 from panope_server.config.sizes import parse_size
 from panope_server.config.value_words import WORDS
 
@@ -43,6 +44,8 @@ class HardwareSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
 
     def __post_init__(self) -> None:
+        check_single(self.memory)
+        check_single(self.python)
         for entry in self.memory:
             name, _, size = entry.partition("=")
             if not parse_size(size, "memory"):

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from panope_server.config.durations import parse_keep_alive
-from panope_server.config.sections.values import ByteSize
+from panope_server.config.sections.values import ByteSize, check_single
 from panope_server.config.sizes import parse_size
 from panope_server.config.value_words import WORDS
 
@@ -77,6 +77,9 @@ class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
         parse_keep_alive(self.keep_alive, "keep_alive")
         for entry in self.keep_alive_by_model:
             parse_keep_alive(entry.partition("=")[2], f"keep_alive_by_model: {entry}")
+        check_single(self.keep_alive_by_model)
+        check_single(self.preferred_backends_by_model)
+        check_single(self.tensor_parallel_by_model)
 
     @property
     def memory_bytes(self) -> int:

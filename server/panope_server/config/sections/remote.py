@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from panope_backends.upstreams.addresses import check_entry
+from panope_server.config.sections.values import check_single
 from panope_server.config.value_words import WORDS
 
 HostEntry = Annotated[
@@ -71,3 +72,4 @@ class RemoteSettings(Struct, frozen=True, forbid_unknown_fields=True):
             check_entry(entry)
         for entry in self.api_keys:
             check_entry(entry.partition("=")[0])
+        check_single(self.api_keys)
