@@ -29,11 +29,6 @@ class Encoder(Protocol):
         """The text of ids, without special tokens."""
 
 
-def _no_bytes(token_id: int) -> bytes:
-    del token_id
-    return b""
-
-
 class PromptTokens:
     """Makes and checks the tokens of prompts.
 
@@ -43,9 +38,7 @@ class PromptTokens:
         vocab_size: of the model.
         max_source_length: tokens of a prompt that an encoder reads; 0 for a model without one.
         fill_in: how it is asked to fill in; None for a model that only continues texts.
-
-    Attributes:
-        bytes_of: what a token adds to a text; nothing where the engine does not tell.
+        token_bytes: what a token adds to a text; None where the engine does not tell.
     """
 
     def __init__(
@@ -55,18 +48,23 @@ class PromptTokens:
         vocab_size: int,
         max_source_length: int = 0,
         fill_in: FillIn | None = None,
+        token_bytes: Callable[[int], bytes] | None = None,
     ) -> None:
-        self.bytes_of: Callable[[int], bytes] = _no_bytes
         self._encoder = encoder
         self._max_positions = max_source_length or max_positions
         self._has_encoder = bool(max_source_length)
         self._fill_in = fill_in
         self._vocab_size = vocab_size
+        self._token_bytes = token_bytes
 
     @property
     def fills_in(self) -> bool:
         """Whether the model can be asked for what is between two texts."""
         return self._fill_in is not None
+
+    def bytes_of(self, token_id: int) -> bytes:
+        """What a token adds to a text; nothing where the engine does not tell."""
+        return b"" if self._token_bytes is None else self._token_bytes(token_id)
 
     def of_text(
         self,

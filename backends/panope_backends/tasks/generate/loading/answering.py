@@ -119,10 +119,8 @@ class Answering:
         known = encoder.highest_id + 1 if encoder is not None else _MOST_TOKENS
         fill_in = None if encoder is None or model.max_source_length else fill_in_of(encoder)
         size = model.vocab_size or known
-        made = PromptTokens(reader, model.max_positions, size, model.max_source_length, fill_in)
-        if encoder is not None:
-            made.bytes_of = encoder.token_bytes
-        return made
+        token_bytes = None if encoder is None else encoder.token_bytes
+        return PromptTokens(reader, model.max_positions, size, model.max_source_length, fill_in, token_bytes)
 
     def _chat_template(self, setup: Setup, special_ids: Mapping[str, int]) -> ChatTemplate | None:
         positions = self.model.max_positions
