@@ -12,6 +12,9 @@ from typing import TypeVar
 
 import msgspec
 
+from panope_backends.errors import InternalError
+from panope_backends.sealed_files import find_sealed, seal
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 _log = logging.getLogger(__name__)
@@ -30,6 +33,8 @@ _SOURCES = (
     "merges.txt",
 )
 _NOT_SOURCES = ("*.index.json", "panope_*.json")
+
+_TOKENIZERS, _SUFFIX = "tokenizers", ".json"
 
 
 def digest_of(folder: Path, recipe: str) -> str:
@@ -67,20 +72,35 @@ def keep(prepared: msgspec.Struct, path: Path) -> None:
         raise
 
 
-def make_in(cache: Path | None, make: Callable[[Path], T]) -> T:
-    """What is made in the cache, or in a folder that is dropped where nothing can be written in the cache.
+def tokenizer_in(cache: Path | None, made_of: str, make: Callable[[Path], None], read: Callable[[Path], T | None]) -> T:
+    """A tokenizer that was kept in the cache, or is made there; in a folder that is dropped where that is not written.
 
     Args:
         cache: where to keep what is made; None for nowhere.
-        make: makes it in a folder; may be called twice.
+        made_of: the digest of its files.
+        make: writes it to a file, by `keep`; may be called twice.
+        read: what a file holds; None for what is no such tokenizer.
     """
     if cache is not None:
         try:
-            return make(cache)
+            return _tokenizer_in(cache / _TOKENIZERS, made_of, make, read)
         except OSError as error:  # it is read-only, or its disk is full
             _log.warning("what is made of the model's files is not kept, and is made at each load: %s", error)
-    with tempfile.TemporaryDirectory(prefix="panope-kept-") as folder:
-        return make(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="panope-tokenizer-") as folder:
+        return _tokenizer_in(Path(folder), made_of, make, read)
+
+
+def _tokenizer_in(folder: Path, made_of: str, make: Callable[[Path], None], read: Callable[[Path], T | None]) -> T:
+    kept = find_sealed(folder, made_of, _SUFFIX)
+    found = None if kept is None else read(kept)
+    if found is None:
+        made = folder / f"{made_of}{_SUFFIX}"
+        make(made)
+        kept = seal(made, made_of)
+        found = None if kept is None else read(kept)
+    if found is None:
+        raise InternalError("the model's tokenizer was made and is not there")
+    return found
 
 
 def _sources(folder: Path) -> Iterator[Path]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from panope_backends.errors import InternalError
-from panope_backends.sealed_files import find_sealed, seal
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
 from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static
-from panope_backends.tasks.kept_files import keep, make_in
+from panope_backends.tasks.kept_files import keep, tokenizer_in
 from panope_backends.tasks.tokenizer_program import Job, run_program
 
 
@@ -28,20 +26,9 @@ def prepared_tokenizer(folder: Path, files: EmbedFiles, cache: Path | None) -> P
     made_of = sources_digest(files)
     if (found := find_prepared(folder / FILE, made_of)) is not None:
         return found
-    return make_in(cache, lambda place: _made_in(place / "tokenizers", folder, files, made_of))
-
-
-def _made_in(place: Path, folder: Path, files: EmbedFiles, made_of: str) -> PreparedTokenizer:
-    kept = find_sealed(place, made_of, ".json")
-    found = None if kept is None else find_prepared(kept, made_of)
-    if found is None:
-        made = place / f"{made_of}.json"
-        _make(folder, files, made)
-        kept = seal(made, made_of)
-        found = None if kept is None else find_prepared(kept, made_of)
-    if found is None:
-        raise InternalError("the model's tokenizer was made and is not there")
-    return found
+    return tokenizer_in(
+        cache, made_of, lambda file: _make(folder, files, file), lambda file: find_prepared(file, made_of)
+    )
 
 
 def _make(folder: Path, files: EmbedFiles, file: Path) -> None:

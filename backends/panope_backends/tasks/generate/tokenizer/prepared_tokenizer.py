@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from panope_backends.errors import InternalError
-from panope_backends.sealed_files import find_sealed, seal
 from panope_backends.tasks.generate.tokenizer.prepared import FILE, PreparedChatTokenizer, sources_digest
-from panope_backends.tasks.kept_files import keep, make_in, read_kept
+from panope_backends.tasks.kept_files import keep, read_kept, tokenizer_in
 from panope_backends.tasks.tokenizer_program import Job, run_program
 
 
@@ -25,20 +23,7 @@ def prepared_tokenizer(folder: Path, cache: Path | None) -> PreparedChatTokenize
     made_of = sources_digest(folder)
     if (found := _kept(folder / FILE, made_of)) is not None:
         return found
-    return make_in(cache, lambda place: _made_in(place / "tokenizers", folder, made_of))
-
-
-def _made_in(place: Path, folder: Path, made_of: str) -> PreparedChatTokenizer:
-    kept = find_sealed(place, made_of, ".json")
-    found = None if kept is None else _kept(kept, made_of)
-    if found is None:
-        made = place / f"{made_of}.json"
-        _make(folder, made)
-        kept = seal(made, made_of)
-        found = None if kept is None else _kept(kept, made_of)
-    if found is None:
-        raise InternalError("the model's tokenizer was made and is not there")
-    return found
+    return tokenizer_in(cache, made_of, lambda file: _make(folder, file), lambda file: _kept(file, made_of))
 
 
 def _kept(path: Path, made_of: str) -> PreparedChatTokenizer | None:
