@@ -28,6 +28,7 @@ def test_every_field_is_honoured() -> None:
         ({}, FILE | {"factor": b"4"}, "factor", "must be a text"),
         ({"factor": ["2", "4"]}, FILE, "factor", "given twice"),
         ({"factor": ["17"]}, FILE, "factor", "16"),
+        ({"factor": ["x"]}, FILE, "factor", "`factor` must be an integer$"),
         ({"frames_per_second": ["nan"]}, FILE, "frames_per_second", "number"),
         ({"fps": ["60"]}, FILE, "fps", "unknown field"),
         ({}, FILE | {"mask": b"png"}, "mask", "unknown field"),

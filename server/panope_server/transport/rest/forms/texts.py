@@ -53,4 +53,9 @@ def read_texts(
     try:
         return msgspec.convert(found, schema, strict=False)
     except msgspec.ValidationError as error:
-        raise misfit(error, schema, "") from None
+        raise misfit(msgspec.ValidationError(_of_texts(str(error))), schema, "") from None
+
+
+def _of_texts(finding: str) -> str:
+    """A finding without what is no news of a form: each of its values is a text, and null cannot be written."""
+    return finding.replace(" | null`", "`").replace(", got `str`", "")
