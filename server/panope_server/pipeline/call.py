@@ -83,6 +83,7 @@ class Call:
         output_bytes: of the messages that came back, up to now.
         output: takes the parts of the answer; a step that wants to see or change them puts a sink of its own before it.
         cache_control: what the caller says of kept answers.
+        is_shared: whether other calls may wait for this run of it too, and longer than its own caller.
         cache_status: whether a kept answer answered: `hit`, `miss` or `bypass`; empty while nobody has looked.
         user: whom the call is for, as its caller names them; empty for nobody known.
         route: why an alias with several targets gave the call to its model; empty for a model or alias of one.
@@ -111,6 +112,7 @@ class Call:
     output_bytes: int = 0
     output: Sink = field(default_factory=Collected)
     cache_control: CacheControl = CacheControl()
+    is_shared: bool = False
     cache_status: str = ""
     user: str = ""
     route: str = ""

@@ -62,5 +62,7 @@ class Dispatch:
             call.output_bytes += len(data)
             return call.output.put(task.decode(data))
 
-        context = CallContext(call.request_id, call.caller, call.priority, call.deadline, call.keep_alive)
+        context = CallContext(
+            call.request_id, call.caller, call.priority, call.deadline, call.keep_alive, is_shared=call.is_shared
+        )
         await self._runner.run(model, requests, context, call.placement, put)

@@ -16,6 +16,8 @@ class CallContext:
         deadline: when nobody waits any more, on `time.monotonic`'s clock; None for no such time.
         keep_alive: seconds for which the model stays loaded unused after it: infinity for ever, None for those of the
             model.
+        is_shared: whether others may wait for the answer too, past the deadline: whoever runs it is not told that time,
+            and ends it when it is cancelled.
     """
 
     request_id: str
@@ -23,3 +25,4 @@ class CallContext:
     priority: int = 0
     deadline: float | None = None
     keep_alive: float | None = None
+    is_shared: bool = False

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from panope.worker.v1 import embed_pb2 as messages
+from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InternalError
+from panope_backends.wire.frames import LENGTH_BYTES
 from panope_server.pipeline.call import Collected
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.step import Pipeline
 from panope_server.runtime.call_context import CallContext
+from panope_server.runtime.instances.worker.frames import request_frame
 from panope_server.tasks.catalog import MAX_REQUEST_ITEMS
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
 from panope_server.tasks.task import Request
@@ -69,3 +72,18 @@ async def test_an_error_follows_the_parts_before_it(call: Any, resolved: Any) ->
     with pytest.raises(InternalError):
         await Dispatch(Runner(fails_at=2))(made)
     assert len(made.output.parts) == 2
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_a_worker_drops_no_run_at_its_callers_deadline_that_others_wait_for(
+    call: Any, resolved: Any, is_shared: bool
+) -> None:
+    class Remembers(Runner):
+        async def run(self, _: object, requests: Sequence[Request], context: CallContext, *__: object) -> None:
+            frame, _ = request_frame(1, requests[0], context, 1)
+            self.told = wire.ServerFrame.FromString(frame[LENGTH_BYTES:])
+
+    runner, made = Remembers(), call(EmbedInput(["a"]))
+    made.resolved, made.deadline, made.is_shared = resolved(), 1000.0, is_shared
+    await Dispatch(runner)(made)
+    assert runner.told.deadline_nanoseconds == (0 if is_shared else 1000 * 10**9)

@@ -58,7 +58,7 @@ class EachAnswer:
         """Begins to run items."""
         lookup = self._lookup
         flying = _Flying(lookup, keys, [self._positions[key] for key in keys])
-        flight = lookup.flights.start(keys, flying.run) if others_may_join else Flight(flying.run)
+        flight = lookup.flights.start(keys, flying.run, lookup.call.priority) if others_may_join else Flight(flying.run)
         reader = reading.enter_context(flight.reader())
         self._own.add(reader)
         self._readers.update(dict.fromkeys(keys, reader))

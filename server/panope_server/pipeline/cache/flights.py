@@ -31,9 +31,19 @@ class Flight(Generic[T]):
     Args:
         run: runs to the end and puts parts on the way.
         on_end: called when it has ended, however that was.
+        items: that it finds out.
+        priority: of the call that runs it.
     """
 
-    def __init__(self, run: Callable[[Flight[T]], Awaitable[None]], on_end: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        run: Callable[[Flight[T]], Awaitable[None]],
+        on_end: Callable[[], None] = lambda: None,
+        *,
+        items: int = 1,
+        priority: int = 0,
+    ) -> None:
+        self.items, self.priority = items, priority
         self._run = run
         self._on_end = on_end
         self._log: list[T] = []
@@ -159,7 +169,7 @@ class Flights(Generic[T]):
         """Lets nobody join those that are under way; their readers read on."""
         self._by_key.clear()
 
-    def start(self, keys: Iterable[bytes], run: Callable[[Flight[T]], Awaitable[None]]) -> Flight[T]:
+    def start(self, keys: Iterable[bytes], run: Callable[[Flight[T]], Awaitable[None]], priority: int = 0) -> Flight[T]:
         """Begins a flight that others may join until its end."""
         own = tuple(keys)
 
@@ -168,6 +178,6 @@ class Flights(Generic[T]):
                 if self._by_key.get(key) is flight:
                     del self._by_key[key]
 
-        flight = Flight(run, end)
+        flight = Flight(run, end, items=len(own), priority=priority)
         self._by_key.update(dict.fromkeys(own, flight))
         return flight

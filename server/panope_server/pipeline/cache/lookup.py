@@ -20,6 +20,9 @@ from panope_server.tasks.task import Input
 STATUS = "x-cache"
 AGE = "age"
 
+#: A flight of no more items is joined by a call of any size: they are about one batch.
+JOINED_ITEMS = 32
+
 
 @dataclass(frozen=True)
 class Lookup:
@@ -55,13 +58,23 @@ class Lookup:
         return await self.kept.find(keys, control.max_age_seconds) if control.may_answer else {}
 
     def flight_of(self, key: bytes) -> Flight[Any] | None:
-        """What runs already and finds out a key; None where nothing does, or the caller wants a run of its own."""
-        return self.flights.get(key) if self.call.cache_control.may_answer else None
+        """What runs already and finds out a key; None where nothing does, or the caller is better off with its own run.
+
+        That is a caller that wants one, whose call is more urgent, or smaller by far: it would wait behind items that
+        are not its own.
+        """
+        if not self.call.cache_control.may_answer or (flight := self.flights.get(key)) is None:
+            return None
+        is_small = flight.items <= max(len(self.keys), JOINED_ITEMS)
+        return flight if is_small and flight.priority >= self.call.priority else None
 
     async def run(self, task_input: Input, output: Sink) -> None:
-        """Runs an input in the place of the call's own; what that takes is the call's."""
+        """Runs an input in the place of the call's own; what that takes is the call's.
+
+        Whoever else reads may wait longer than the call, so the run ends when nobody reads, not at the call's deadline.
+        """
         call = self.call
-        run = replace(call, input=task_input, output=output)
+        run = replace(call, input=task_input, output=output, is_shared=True)
         try:
             await self.forward(run)
         finally:

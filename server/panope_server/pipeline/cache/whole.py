@@ -32,7 +32,7 @@ class WholeAnswer:
         flight = lookup.flight_of(self._flight_key)
         lookup.tell([], run=int(flight is None), joined=int(flight is not None))
         if flight is None:
-            await self._lead(lookup.flights.start([self._flight_key], self._fly))
+            await self._lead(lookup.flights.start([self._flight_key], self._fly, self._call.priority))
         elif not await self._is_answered_by(flight):
             lookup.run_after_all(1)
             await self._lead(Flight(self._fly))

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from cache_doubles import SECONDS, Cached
+from cache_doubles import SECONDS, Cached, vector_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panope_backends.errors import InvalidInputError
 from panope_server.pipeline.cache.kept import answer_of
+from panope_server.pipeline.cache.lookup import JOINED_ITEMS
+from panope_server.pipeline.call import NO_STORE
+from panope_server.pipeline.step import Pipeline
 from panope_server.tasks.catalog import task_named
 from panope_server.tasks.classify import ClassifyInput, ClassifyOutput, LabelScore
 from panope_server.tasks.embed import EmbedInput, EmbedOutput
@@ -121,6 +124,54 @@ async def test_the_failure_of_a_run_is_its_own_calls_alone(cached: Any) -> None:
         answers = await asyncio.gather(*others)
     assert [status for _, status in answers] == ["miss"] * 3
     assert cached.computer.ran.count("a") == 4
+
+
+async def test_a_run_that_others_may_join_does_not_end_at_its_own_callers_deadline(cached: Any) -> None:
+    shared = []
+
+    async def remember(call: Any) -> None:
+        shared.append(call.is_shared)
+        await cached.computer.answer(call)
+
+    cached.pipeline = Pipeline([cached.step], remember)
+    await cached.ask(["a"])
+    await cached.ask(["a"], NO_STORE)
+    assert shared == [True, False]
+
+
+@pytest.mark.parametrize(("items", "joins"), [(JOINED_ITEMS, True), (JOINED_ITEMS + 1, False)])
+async def test_a_small_call_does_not_wait_behind_the_items_of_a_large_one(cached: Any, items: int, joins: bool) -> None:
+    cached.computer.gate = asyncio.Event()
+    texts = [f"text {number}" for number in range(items)]
+    large = asyncio.create_task(cached.ask(texts))
+    await cached.computer.until_ran(1)
+    small = asyncio.create_task(cached.ask(texts[-1:]))
+    equal = asyncio.create_task(cached.ask(texts))
+    await asyncio.sleep(0)
+    cached.computer.gate.set()
+    async with asyncio.timeout(SECONDS):
+        answers = await asyncio.gather(large, small, equal)
+    assert cached.computer.ran.count(texts[-1]) == (1 if joins else 2)
+    assert cached.computer.ran.count(texts[0]) == 1, "a call as large joins"
+    assert answers[1][0].vectors == vector_of(texts[-1])
+
+
+@pytest.mark.parametrize(("first", "second", "runs"), [(0, 0, 1), (5, 0, 1), (-1, 0, 2), (0, 1, 2)])
+async def test_an_urgent_call_does_not_wait_for_the_run_of_one_that_is_less(
+    cached: Any, first: int, second: int, runs: int
+) -> None:
+    cached.computer.gate = asyncio.Event()
+    calls = [cached.call(["a"]) for _ in range(2)]
+    calls[0].priority, calls[1].priority = first, second
+    tasks = []
+    for call in calls:
+        tasks.append(asyncio.create_task(cached.pipeline.run(call)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    cached.computer.gate.set()
+    async with asyncio.timeout(SECONDS):
+        await asyncio.gather(*tasks)
+    assert cached.computer.ran == ["a"] * runs
 
 
 CALLS = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=5), min_size=1, max_size=6)

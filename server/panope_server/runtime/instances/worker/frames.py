@@ -83,7 +83,7 @@ def request_frame(
         flow_id=flow_id,
         caller_id=hash(context.caller) & _UNSIGNED,
         priority=context.priority,
-        deadline_nanoseconds=0 if context.deadline is None else round(context.deadline * 1e9),
+        deadline_nanoseconds=_deadline(context),
     ).SerializeToString()
     asked = wire.Request(task=request.task, input=request.data, model_number=model_number)
     body = wire.ServerFrame(request=asked).SerializeToString()
@@ -92,6 +92,11 @@ def request_frame(
     except FrameError as error:
         raise InvalidInputError(f"the request is too long: {error}") from None
     return frame, len(frame) - len(body)
+
+
+def _deadline(context: CallContext) -> int:
+    """When a worker may drop a request without a word; 0 for never."""
+    return 0 if context.deadline is None or context.is_shared else round(context.deadline * 1e9)
 
 
 def frame_to(number: int, frame: bytes) -> bytes:
