@@ -49,7 +49,7 @@ def run_folder_for(lock: IO[str]) -> Iterator[Path]:
         made = tempfile.TemporaryDirectory(prefix=RUN_PREFIX)
     except OSError as error:
         raise StartError(f"the folder {tempfile.gettempdir()} cannot be used: {error.strerror}") from None
-    with made as folder:
+    with made as folder, _locked(Path(folder)):
         _remember(lock, folder)
         yield Path(folder)
     _remember(lock, "")
@@ -71,7 +71,23 @@ def _remove_former(lock: IO[str]) -> None:
     with suppress(OSError, ValueError):
         found = former.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
-            shutil.rmtree(former)
+            with _locked(former):
+                shutil.rmtree(former)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds a folder, as whoever uses it does; one that another process holds is a BlockingIOError.
+
+    A home that was copied while its server ran names the folder of that server. systemd-tmpfiles leaves what is locked
+    alone too, however old it is.
+    """
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _remember(lock: IO[str], folder: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -50,6 +51,15 @@ def test_the_folder_of_a_server_that_was_killed_goes_when_the_next_one_starts(tm
         assert sorted(temporary.iterdir()) == sorted([other, folder])
     assert list(temporary.iterdir()) == [other]
     assert (home / "server.lock").read_text() == ""
+
+
+def test_a_server_in_a_copy_of_a_home_leaves_the_folder_of_the_one_that_runs(tmp_path: Path) -> None:
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    with locked_home(home) as lock, run_folder_for(lock) as folder:
+        shutil.copytree(home, copy)
+        with locked_home(copy) as copied, run_folder_for(copied) as other:
+            assert other != folder
+        assert folder.is_dir()
 
 
 @pytest.mark.parametrize("said", ["", "x", "/", "/etc/passwd", "/panope-\0", "/no/panope-x", "{other}", "{link}"])
