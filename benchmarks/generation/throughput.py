@@ -1,7 +1,7 @@
 """Generation: OpenVINO's own loops, the core in this process, gRPC streams and REST's events, in one run, interleaved.
 
     python -m benchmarks.generation.throughput [--model llama-135m|smollm2] [--rounds 3] [--tokens 64] [--prompt 150]
-                                              [--widths 1,8,32] [--out FOLDER]
+                                              [--widths 1,8,32] [--set KEY=VALUE] [--out FOLDER]
 
 Two loops stand for what OpenVINO gives: one that a careful person would write in an afternoon, which fills the step
 model's batches and takes the likeliest tokens; and, where the package `openvino-genai` is installed, GenAI's continuous
@@ -305,6 +305,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--prompt", type=int, default=150)
     parser.add_argument("--widths", type=lambda text: tuple(map(int, text.split(","))), default=(1, 8, 32))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the server")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
     model: BenchmarkModel = arguments.model
@@ -313,9 +314,10 @@ def main() -> None:
         source = model.source
         home.mkdir()
         import_model(home, model.name, source)
-    with Served(home, "--load", model.name, demo=False) as server:
+    flags = [flag for value in arguments.set for flag in ("--set", value)]
+    with Served(home, "--load", model.name, *flags, demo=False) as server:
         info = server.model(model.name)
-        facts = machine(info)
+        facts = machine(info) | {"settings": arguments.set}
         results = asyncio.run(measure(arguments, server, load_engines(model, home, info)))
     rows = list(results.rows())
     print_rows(rows)

@@ -50,15 +50,23 @@ class GenerateJob(TokenJob):
         prompts: at least one.
         stream: whether pieces are told when they exist; else all is told when all is complete.
         text: makes what parts the text of one answer.
+        interval: tokens of an answer that one piece has at least, its first and its last aside.
         tells_answers: whether answers are told; False for those who want the prompts alone.
     """
 
     def __init__(
-        self, prompts: Sequence[Prompt], *, stream: bool, text: Callable[[], AnswerText], tells_answers: bool = True
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        stream: bool,
+        text: Callable[[], AnswerText],
+        interval: int = 1,
+        tells_answers: bool = True,
     ) -> None:
         self.requests = [prompt.request for prompt in prompts]
         self._prompts = prompts
         self._stream = stream
+        self._interval = interval
         self._answers = [
             [AnswerPieces(prompt.index, index, text(), tells_answers) for index in range(prompt.request.n)]
             for prompt in prompts
@@ -85,7 +93,8 @@ class GenerateJob(TokenJob):
         output = messages.GenerateOutput()
         for answers in self._answers:
             for answer in answers:
-                answer.tell(output)
+                if is_last or answer.is_due(self._interval):
+                    answer.tell(output)
         if not (output.deltas or is_last):
             return None
         if is_last:

@@ -36,6 +36,8 @@ class AnswerPieces:
     _prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
     _end: TokenDelta | None = None
     _has_more: bool = False
+    _has_told: bool = False
+    _untold: int = 0
     _has_calls: bool = False
 
     def begin_with(self, text: str) -> None:
@@ -46,6 +48,7 @@ class AnswerPieces:
     def take(self, delta: TokenDelta) -> None:
         """Takes what the model has told."""
         self._prompt_logprobs += delta.prompt_logprobs
+        self._untold += len(delta.token_ids) or 1  # an engine that tells no tokens tells pieces of text
         if delta.finish_reason is not None:
             self._end = delta
         if self.keeps_tokens:
@@ -53,6 +56,10 @@ class AnswerPieces:
             self._logprobs += delta.logprobs
             self._take_text(delta)
         self._has_more = True
+
+    def is_due(self, interval: int) -> bool:
+        """Whether there is something to tell now: the first, the last, or so many tokens."""
+        return self._has_more and (self._untold >= interval or not self._has_told or self._end is not None)
 
     def tell(self, output: messages.GenerateOutput) -> None:
         """Adds a delta of all that was taken since the last one; none where there is nothing.
@@ -88,6 +95,7 @@ class AnswerPieces:
         self._logprobs.clear()
         self._prompt_logprobs.clear()
         self._end, self._has_more = None, False
+        self._has_told, self._untold = True, 0
 
     def _take_text(self, delta: TokenDelta) -> None:
         thinking = self.text.is_reasoning

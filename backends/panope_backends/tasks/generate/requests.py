@@ -9,7 +9,7 @@ from typing import Any
 from panope.worker.v1.generate_pb2 import GenerateInput
 from panope_backends.api import Conversation, GenerationRequest, TokenModel
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.tasks.generate.answer_text import PlainText
+from panope_backends.tasks.generate.answer_text import AnswerText, PlainText
 from panope_backends.tasks.generate.chat.chat_template import ChatTemplate
 from panope_backends.tasks.generate.chat.chat_text import ChatText
 from panope_backends.tasks.generate.chat.conversations import image_paths
@@ -38,6 +38,7 @@ class GenerateRequests:
         forms: what becomes of texts that an encoder reads.
         adapter: that the model runs requests with, by its digest; empty for none.
         images: makes prompts with images; None for a model that sees none.
+        stream_interval: tokens of an answer that one part of a stream has.
     """
 
     model: TokenModel
@@ -48,6 +49,7 @@ class GenerateRequests:
     forms: TextForms = field(default_factory=TextForms)
     adapter: str = ""
     images: PromptImages | None = None
+    stream_interval: int = 1
 
     def prepare(self, data: bytes) -> Job:
         """The job of a message.
@@ -59,7 +61,7 @@ class GenerateRequests:
         if message.HasField("conversation"):
             return self._chat(message)
         tells_answers = not message.HasField("max_tokens") or message.max_tokens > 0
-        return GenerateJob(self._prompts(message), stream=message.stream, text=PlainText, tells_answers=tells_answers)
+        return self._job(self._prompts(message), message, PlainText, tells_answers)
 
     def _chat(self, message: GenerateInput) -> GenerateJob:
         if "conversation" in self.model.honoured:
@@ -92,7 +94,7 @@ class GenerateRequests:
             form = replace(form, hidden=())
         grammar_path = "grammar" if message.grammar_kind else "tools"
         checked = self._checked(Prompt(request, "messages", grammar_path=grammar_path))
-        return GenerateJob([checked], stream=message.stream, text=lambda: ChatText(form))
+        return self._job([checked], message, lambda: ChatText(form))
 
     def _conversation(self, message: GenerateInput) -> GenerateJob:
         """The job of an engine that makes its prompts itself, and parts its answers."""
@@ -113,7 +115,14 @@ class GenerateRequests:
             given.continue_final_message,
         )
         request = request_of(message, self.defaults, conversation=conversation)
-        return GenerateJob([self._checked(Prompt(request, "messages"))], stream=message.stream, text=PlainText)
+        return self._job([self._checked(Prompt(request, "messages"))], message, PlainText)
+
+    def _job(
+        self, prompts: list[Prompt], message: GenerateInput, text: Callable[[], AnswerText], tells_answers: bool = True
+    ) -> GenerateJob:
+        return GenerateJob(
+            prompts, stream=message.stream, text=text, interval=self.stream_interval, tells_answers=tells_answers
+        )
 
     def _prompts(self, message: GenerateInput) -> list[Prompt]:
         made: list[Prompt] = []

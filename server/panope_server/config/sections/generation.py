@@ -69,6 +69,15 @@ class Generation(Struct, frozen=True, forbid_unknown_fields=True):
     max_adapter_rank: Annotated[
         int, Meta(ge=1, le=4096, description="The rank of an adapter that runs beside its base, at most.")
     ] = 64
+    stream_interval: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1024,
+            description="Tokens of an answer that come in one message of a stream; the first comes at once. More cost "
+            "the server less for each token, and let readers wait longer between two messages.",
+        ),
+    ] = 1
     template_seconds: Annotated[
         float, Meta(gt=0, le=60, description="Processor seconds for which a chat template may render a conversation.")
     ] = 2.0

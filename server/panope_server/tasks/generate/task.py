@@ -164,6 +164,7 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
             draft_tokens=generation.draft_tokens,
             max_adapters=generation.max_adapters,
             max_adapter_rank=generation.max_adapter_rank,
+            stream_interval=generation.stream_interval,
         ).SerializeToString()
 
     def facts_of(self, ready: wire.Ready) -> GenerateSpec:

@@ -70,6 +70,25 @@ def test_a_streamed_call_has_its_name_first_and_its_arguments_in_pieces(generato
     assert [part.HasField("usage") for part in parts] == [False] * (len(parts) - 1) + [True]
 
 
+@pytest.mark.parametrize("tokens", [1, 2, 3, 7, 8])
+def test_the_first_piece_of_a_stream_comes_at_once_and_later_ones_have_as_many_tokens_as_the_setting_says(
+    generator: Callable[..., Any], tokens: int
+) -> None:
+    asked: dict[str, Any] = {"prompts": ["abc"], "max_tokens": tokens, "ignore_eos": True, "stream": True, "n": 2}
+    whole, gathered = generator().run(**asked), generator(stream_interval=3).run(**asked)
+    for index in range(2):
+        (one_by_one, by_three) = (
+            [delta for part in parts for delta in part.deltas if delta.index == index] for parts in (whole, gathered)
+        )
+        assert [len(delta.token_ids) for delta in one_by_one] == [1] * tokens
+        rest = [3] * ((tokens - 1) // 3) + [(tokens - 1) % 3]
+        assert [len(delta.token_ids) for delta in by_three] == [length for length in (1, *rest) if length]
+        assert [list(delta.token_ids) for delta in one_by_one] == [
+            [token] for delta in by_three for token in delta.token_ids
+        ]
+        assert by_three[-1].finish_reason == "length"
+
+
 def test_echo_puts_the_prompt_before_each_answer_and_no_tokens_are_told_where_none_were_wanted(
     generator: Callable[..., Any],
 ) -> None:

@@ -50,7 +50,10 @@ def load_captions(
     asks = reads_questions(config)
     start = defaults.decoder_token_ids if puts_images_in_places(config) else defaults.decoder_token_ids[:1]
     prompts = CaptionPrompts(encoder, start, asks, model.max_positions - 1)
-    requests = CaptionRequests(processor, features, prompts, honoured, check, source.media_limits)
+    requests = CaptionRequests(
+        *(processor, features, prompts, honoured, check, source.media_limits),
+        stream_interval=settings.stream_interval or 1,
+    )
     run_to_end(model, requests.trial())
     facts = facts_of(model, loaded, honoured, None, TextForms(), fills_in=False)
     facts.has_chat_template = True  # a message is what it takes

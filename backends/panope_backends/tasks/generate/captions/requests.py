@@ -48,6 +48,7 @@ class CaptionRequests:
         defaults: of the model's files.
         check: refuses what the model cannot honour.
         limits: that images must keep.
+        stream_interval: tokens of an answer that one part of a stream has.
     """
 
     processor: ImageProcessor
@@ -56,6 +57,7 @@ class CaptionRequests:
     defaults: GenerationDefaults
     check: Check
     limits: MediaLimits
+    stream_interval: int = 1
 
     def prepare(self, data: bytes) -> GenerateJob:
         """The job of a message.
@@ -82,7 +84,7 @@ class CaptionRequests:
             self.check(request)
         except InvalidInputError as error:
             raise located(error, prompt) from None
-        return GenerateJob([prompt], stream=message.stream, text=PlainText)
+        return GenerateJob([prompt], stream=message.stream, text=PlainText, interval=self.stream_interval)
 
     def trial(self) -> GenerationRequest:
         """A token of an image of colours.

@@ -94,7 +94,10 @@ class Answering:
             told = {name: getattr(prepared, name) for name in ("languages", "target_codes", "language_pair")}
             forms = replace(forms, **told)
         tokens = self._prompt_tokens(encoder, codec)
-        requests = GenerateRequests(model, defaults, self.check, tokens, chat, forms, adapter, self.images)
+        requests = GenerateRequests(
+            *(model, defaults, self.check, tokens, chat, forms, adapter, self.images),
+            stream_interval=self.settings.stream_interval or 1,
+        )
         others = (
             tokenizer_requests(encoder, model.max_source_length or model.max_positions)
             if encoder is not None

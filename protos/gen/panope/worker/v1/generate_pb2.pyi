@@ -336,6 +336,7 @@ class GenerateSettings(google.protobuf.message.Message):
     DRAFT_TOKENS_FIELD_NUMBER: builtins.int
     MAX_ADAPTERS_FIELD_NUMBER: builtins.int
     MAX_ADAPTER_RANK_FIELD_NUMBER: builtins.int
+    STREAM_INTERVAL_FIELD_NUMBER: builtins.int
     slots: builtins.int
     """Sequences at once, at least 1."""
     step_tokens: builtins.int
@@ -356,6 +357,8 @@ class GenerateSettings(google.protobuf.message.Message):
     """Adapters that may run beside the model; 0 for none."""
     max_adapter_rank: builtins.int
     """The rank of each of them at most."""
+    stream_interval: builtins.int
+    """Tokens of an answer that one part of a stream has, its first and last parts aside; 0 as 1."""
     def __init__(
         self,
         *,
@@ -369,8 +372,9 @@ class GenerateSettings(google.protobuf.message.Message):
         draft_tokens: builtins.int = ...,
         max_adapters: builtins.int = ...,
         max_adapter_rank: builtins.int = ...,
+        stream_interval: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cache_bytes", b"cache_bytes", "cache_precision", b"cache_precision", "draft_tokens", b"draft_tokens", "max_adapter_rank", b"max_adapter_rank", "max_adapters", b"max_adapters", "max_step_tokens", b"max_step_tokens", "prefix_cache", b"prefix_cache", "slots", b"slots", "step_tokens", b"step_tokens", "template_seconds", b"template_seconds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_bytes", b"cache_bytes", "cache_precision", b"cache_precision", "draft_tokens", b"draft_tokens", "max_adapter_rank", b"max_adapter_rank", "max_adapters", b"max_adapters", "max_step_tokens", b"max_step_tokens", "prefix_cache", b"prefix_cache", "slots", b"slots", "step_tokens", b"step_tokens", "stream_interval", b"stream_interval", "template_seconds", b"template_seconds"]) -> None: ...
 
 Global___GenerateSettings: typing_extensions.TypeAlias = GenerateSettings
 
