@@ -14,13 +14,13 @@ from safetensors.numpy import save_file
 
 from command_line import panope
 from panope_backends.testing.models import ENCODER_WORDS, tiny_classifier, tiny_gguf_encoder
-from panope_client import Client, InvalidInputError
+from panope_client import Client, InvalidInputError, PreconditionError
 from panope_registry.session import RegistrySession
 
 # Workers with PyTorch, a conversion, and the library that they are compared with.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-TABLE, SPARSE = "acme/table", "acme/splade"
+TABLE, WORDS, SPARSE = "acme/table", "acme/words", "acme/splade"
 COLBERT = "acme/colbert"
 GGUF, GGUF_RERANKER = "acme/gguf", "acme/gguf-reranker"
 TEXTS = ["the quick fox runs over the river bank", "a dog sleeps"]
@@ -46,6 +46,19 @@ def _table(folder: Path) -> None:
     vectors = np.random.default_rng(0).standard_normal((64, 16), dtype=np.float32)
     save_file({"embeddings": vectors}, folder / "model.safetensors")
     _modules(folder, StaticEmbedding=".", Normalize="1_Normalize")
+
+
+def _words(folder: Path) -> None:
+    """Saved by the library itself, as newcomers have it."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import CNN, Pooling, WordEmbeddings, WordWeights
+    from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
+
+    listed = ["PADDING_TOKEN", "quick", "fox", "dog", "sleeps", "river"]
+    table = np.random.default_rng(7).standard_normal((len(listed), 8), dtype=np.float32)
+    modules = [WordEmbeddings(WhitespaceTokenizer(listed), table, max_seq_length=5), WordWeights(listed, {"fox": 2.5})]
+    made = SentenceTransformer(modules=[*modules, CNN(8, 6, [1, 3]), Pooling(12)], device="cpu")
+    made.save(str(folder), create_model_card=False)
 
 
 def _sparse(folder: Path) -> None:
@@ -83,7 +96,7 @@ def _colbert(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {}
-    for name, write in ((TABLE, _table), (SPARSE, _sparse), (COLBERT, _colbert)):
+    for name, write in ((TABLE, _table), (WORDS, _words), (SPARSE, _sparse), (COLBERT, _colbert)):
         made[name] = tmp_path_factory.mktemp("model")
         write(made[name])
     for name, pooling in ((GGUF, 1), (GGUF_RERANKER, 4)):
@@ -120,6 +133,30 @@ def test_a_table_embeds_as_by_sentence_transformers(client: Client, folders: dic
     client.load(TABLE, backend=backend, precision="fp32")
     expected = SentenceTransformer(str(folders[TABLE]), device="cpu").encode(TEXTS)
     np.testing.assert_allclose(client.embed(TEXTS, TABLE).vectors, expected, atol=1e-5)
+
+
+def test_words_embed_as_by_sentence_transformers_by_every_way_in(
+    server: Any, client: Client, folders: dict[str, Path]
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = ["The quick fox", "a dog, a river", "nothing known"]
+    expected = SentenceTransformer(str(folders[WORDS]), device="cpu").encode(texts, batch_size=1)
+    found = client.embed(texts, WORDS)
+    np.testing.assert_allclose(found.vectors, expected, atol=1e-5)
+    assert list(found.token_counts) == [2, 2, 0]
+    reply = httpx.post(f"{server.http_url}/v1/embeddings", json={"model": WORDS, "input": texts}, timeout=60).json()
+    np.testing.assert_allclose([each["embedding"] for each in reply["data"]], expected, atol=1e-5)
+    assert reply["usage"]["prompt_tokens"] == 4
+    printed = panope("embed", WORDS, *texts, "--json", "--address", server.grpc_address).json
+    np.testing.assert_allclose([each["embedding"] for each in printed], expected, atol=1e-5)
+    body = {"model": WORDS, "input": "fox " * 6}
+    refused = httpx.post(f"{server.http_url}/v1/embeddings", json=body, timeout=60)
+    assert (refused.status_code, "at most 5" in refused.json()["error"]["message"]) == (400, True)
+    (told,) = client.tokenize(["The quick fox"], WORDS)
+    assert told.tokens == ("quick", "fox")
+    with pytest.raises(PreconditionError, match="by the backend `cpu`"):
+        client.load(WORDS, backend="openvino")
 
 
 @pytest.fixture(scope="module")

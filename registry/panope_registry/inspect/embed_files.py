@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from panope_backends.model_facts.word_tables import WORD_TABLES
 from panope_registry.inspect.file_bytes import Header
 
 #: More than any file that describes a model; vocabularies are larger, and not read here.
 _MOST_BYTES = 16 << 20
 
-_STATIC = "StaticEmbedding"
-_ENCODERS = ("Transformer", "MLMTransformer", _STATIC)
+#: Modules that are a model's encoder by themselves, and those that load a class of transformers'.
+_OWN = WORD_TABLES | {"StaticEmbedding"}
+_ENCODERS = _OWN | {"Transformer", "MLMTransformer"}
 
 
 def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) -> None:
@@ -42,6 +44,11 @@ def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) ->
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(file.absolute())
         found = read_embed_files(root)
+        if found.words is not None:
+            listed = files.get(str(found.words.path.relative_to(root)))
+            # A list that is elsewhere, or longer than is read here, the load checks.
+            if listed is None or (isinstance(listed, Path) and _is_asked_for(found.words.path.name, listed)):
+                found.words.read()
         steps = (*found.token_steps, *found.head)
         places = [PurePosixPath(step.folder.relative_to(root)) for step in steps]
         weights = [next((files[path] for path in _weights(place) if path in files), None) for place in places]
@@ -61,7 +68,7 @@ def own_class(modules: Any) -> str:
     """Returns the module that is a model's encoder by itself, which modules.json names; empty where transformers is."""
     first: Any = next(iter(modules), {})
     kind = str(first.get("type", "")).rpartition(".")[2]
-    return kind if kind == _STATIC else ""
+    return kind if kind in _OWN else ""
 
 
 def step_folders(modules: Any) -> frozenset[str]:

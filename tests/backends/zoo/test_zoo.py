@@ -13,11 +13,12 @@ from zoo_models.serving import ENGINES, outcome_on, quiet, reference_of
 from zoo_models.sparse import SPARSE_ENCODERS
 from zoo_models.static import STATIC_TABLES
 from zoo_models.tokenizer_settings import TOKENIZER_SETTINGS
+from zoo_models.words import WORD_MODELS
 
 # Two libraries, a conversion and two engines, on whatever machine this is.
 pytestmark = pytest.mark.timeout(600)
 
-CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS, *STATIC_TABLES, *SPARSE_ENCODERS)
+CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS, *STATIC_TABLES, *WORD_MODELS, *SPARSE_ENCODERS)
 
 #: In the quick run: some for kinds of faults that were answered wrongly once. Each costs two conversions.
 SAMPLE = frozenset(
@@ -26,6 +27,7 @@ SAMPLE = frozenset(
         "bert: cased",  # tokenizer_config.json says other than tokenizer.json
         "key: fill-mask",
         "static: model2vec",
+        "words: weighed, convolved, recurrent",
         "sparse: bert",
     }
 )

@@ -135,6 +135,57 @@ def test_a_table_of_token_vectors_is_a_model_that_embeds(
     assert [weights.folder for weights in found.weight_sets] == [where.rstrip("/")]
 
 
+@pytest.mark.parametrize("place", ["", "0_WordEmbeddings"])
+def test_a_table_of_words_is_a_model_that_embeds(make_model: MakeModel, safetensors: Safetensors, place: str) -> None:
+    folder = _words(make_model, safetensors, place)
+    found = _understand(folder)
+    assert (found.task, found.architecture) == ("embed", "WordEmbeddings")
+    assert [(weights.format, weights.folder) for weights in found.weight_sets] == [("safetensors", place)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("wordembedding_config.json", {"tokenizer_class": "own.Tokenizer"}, "the tokenizer `own.Tokenizer`"),
+        ("wordembedding_config.json", {"pad": 1}, r"wordembedding_config\.json sets `pad`"),
+        ("whitespacetokenizer_config.json", {"vocab": []}, "lists no words in `vocab`"),
+        ("whitespacetokenizer_config.json", {"stop_words": None}, "has no `stop_words`"),
+        ("whitespacetokenizer_config.json", None, r"the model has no whitespacetokenizer_config\.json"),
+    ],
+)
+def test_what_a_list_of_words_must_say_is_asked_for_at_import(
+    make_model: MakeModel, safetensors: Safetensors, name: str, content: dict[str, Any] | None, told: str
+) -> None:
+    folder = _words(make_model, safetensors)
+    path = folder / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(json.dumps(json.loads(path.read_text()) | content))
+    with pytest.raises(PreconditionError, match=told):
+        _understand(folder)
+
+
+def test_a_list_of_millions_of_words_is_left_for_the_load(make_model: MakeModel, safetensors: Safetensors) -> None:
+    folder = _words(make_model, safetensors)
+    (folder / "whitespacetokenizer_config.json").write_text(" " * (16 << 20) + "{}")
+    assert _understand(folder).architecture == "WordEmbeddings"
+
+
+def _words(make_model: MakeModel, safetensors: Safetensors, place: str = "") -> Path:
+    """A model of words, as sentence-transformers saves it."""
+    kind = "sentence_transformers.sentence_transformer.modules.tokenizer.whitespace.WhitespaceTokenizer"
+    gone = dict.fromkeys(("config.json", "model.safetensors", "tokenizer.json"))
+    folder = make_model(files={**gone, "modules.json": modules("WordEmbeddings", "Pooling", first=place)})
+    own = folder / place
+    own.mkdir(exist_ok=True)
+    (own / "model.safetensors").write_bytes(safetensors({"emb_layer.weight": ("F32", [3, 16])}))
+    (own / "wordembedding_config.json").write_text(json.dumps({"tokenizer_class": kind, "max_seq_length": 8}))
+    words = {"vocab": ["PADDING_TOKEN", "hello", "world"], "stop_words": ["the"], "do_lower_case": False}
+    (own / "whitespacetokenizer_config.json").write_text(json.dumps(words))
+    return folder
+
+
 def test_a_sparse_encoder_is_a_model_that_embeds(make_model: MakeModel) -> None:
     folder = make_model(
         files={

@@ -54,6 +54,7 @@ from panope_backends.host.memory import memory_bytes
 from panope_backends.host.processors import is_one_thread, threads_to_use
 from panope_backends.model_facts.audio_models import audio_input
 from panope_backends.model_facts.image_models import classifies_videos, looks_at_patches
+from panope_backends.model_facts.word_tables import ON_CPU_ALONE, is_word_table
 
 MODEL_FILE = "openvino_model.xml"
 
@@ -273,6 +274,8 @@ def _file_of(model: ModelFacts, folder: Path) -> Path:
 
 def _conversion_refusal(model: ModelFacts) -> str:
     """Why no job can make OpenVINO's format of a model of PyTorch; empty where one may."""
+    if is_word_table(model):
+        return ON_CPU_ALONE
     if unknown := unknown_type(model):
         return unknown
     head = vision_head(model)

@@ -14,6 +14,8 @@ from panope_backends.engines.torch.devices.cpu import CpuRule
 from panope_backends.engines.torch.diffusion.facts import draws
 from panope_backends.engines.torch.pretrained import TORCHAO
 from panope_backends.engines.torch.torch_backend import TorchBackend, is_step_model
+from panope_backends.engines.word_tables.support import word_table_support
+from panope_backends.model_facts.word_tables import is_word_table
 
 #: The package that each format needs, and the extra of Panope's that brings it.
 _PACKAGES = {
@@ -33,7 +35,10 @@ INT8_WEIGHTS = "int8wo"
 
 
 class CpuBackend(TorchBackend):
-    """PyTorch for safetensors, ONNX Runtime for ONNX files; also a `Converter` from one to the other."""
+    """PyTorch for safetensors, ONNX Runtime for ONNX files; also a `Converter` from one to the other.
+
+    Tables of words are looked up by NumPy.
+    """
 
     name = "cpu"
     rule = CpuRule()
@@ -54,6 +59,8 @@ class CpuBackend(TorchBackend):
 
     def supports(self, model: ModelFacts, device: Device) -> Support:
         """FULL for safetensors that transformers knows, and for ONNX."""
+        if is_word_table(model):
+            return word_table_support(model)
         if model.format not in (*_PACKAGES, TORCHAO):
             return Support(Level.NONE, f"runs {', '.join(_PACKAGES)} and {TORCHAO}, not `{model.format}`")
         package, extra = _PACKAGES.get(model.format, ("torch", "torch"))
@@ -72,6 +79,11 @@ class CpuBackend(TorchBackend):
         Raises:
             PreconditionError: the format, the device, the precision, a package or a file is not there.
         """
+        if is_word_table(model):
+            from panope_backends.engines.word_tables.model import load_word_table  # it brings NumPy
+
+            self.rule.open(device)
+            return load_word_table(model, folder, options)
         if model.format != "onnx":
             return super().load(model, folder, device, options)
         self.rule.open(device)

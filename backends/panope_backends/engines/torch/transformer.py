@@ -26,6 +26,7 @@ from panope_backends.engines.torch.static_embedding import is_static, load_stati
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.text_graphs import SPARSE_OUTPUT
 from panope_backends.model_facts.weights_support import decoder_of
+from panope_backends.model_facts.word_tables import ON_CPU_ALONE, is_word_table
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ _HEADS = {
 
 def transformer_support(model: ModelFacts) -> Support:
     """Says from facts alone whether `load_transformer` can work; transformers is imported for odd ones alone."""
+    if is_word_table(model):
+        return Support(Level.NONE, ON_CPU_ALONE, is_final=True)
     head = _head_of(model)
     if head is None:
         known = ", ".join(f"`{task}`" for task in _HEADS if task)

@@ -14,7 +14,8 @@ from panope_backends.model_facts.text_graphs import text_shape
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
-from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer, check_ids
+from panope_backends.tasks.embed.tokenizers.kinds import SequenceTokenizer
+from panope_backends.tasks.embed.tokenizers.tokenizer import check_ids
 from panope_backends.tasks.embed.tokenizers.tokenizing import tokenize
 from panope_backends.tasks.embed.vectors import TextVectors
 from panope_backends.tasks.probing import PROBING_TEXTS
@@ -38,6 +39,11 @@ class Prompt:
 NO_PROMPT = Prompt("", 0)
 
 
+def counts(sequences: Sequence[TokenRow]) -> list[int]:
+    """The tokens of each text; that which stands for none is not counted."""
+    return [len(sequence.ids) - sequence.unseen for sequence in sequences]
+
+
 @dataclass(slots=True)
 class EmbedJob(SequenceJob):
     """One request: what to run and what to make of the vectors."""
@@ -55,7 +61,7 @@ class EmbedJob(SequenceJob):
         message = messages.EmbedOutput(
             vectors=vectors.astype("<f4", copy=False).tobytes(),
             dimensions=self.dimensions,
-            token_counts=[len(sequence.ids) for sequence in self.sequences],
+            token_counts=counts(self.sequences),
             truncated_indices=self.truncated,
         )
         return message.SerializeToString()
@@ -73,7 +79,7 @@ class SparseJob(SequenceJob):
         """Keeps what is not 0, of that the largest where a number is stated."""
         message = messages.EmbedOutput(
             dimensions=rows.shape[1],
-            token_counts=[len(sequence.ids) for sequence in self.sequences],
+            token_counts=counts(self.sequences),
             truncated_indices=self.truncated,
         )
         for row in rows:
@@ -108,7 +114,7 @@ class EmbedSequenceTask(SequenceTask):
     def __init__(
         self,
         files: EmbedFiles,
-        tokenizer: TextTokenizer,
+        tokenizer: SequenceTokenizer,
         model: TensorModel,
         *,
         max_tokens: int,
@@ -123,8 +129,19 @@ class EmbedSequenceTask(SequenceTask):
         self._vocabulary_size = (
             self._inputs.vocabulary_size or int(files.config.get("vocab_size") or 0) or tokenizer.vocabulary_size
         )
+        self._check_vocabulary()
         self._prompts = {name: self._prompt(name, text) for name, text in files.prompts.items()}
         self._width = 0
+
+    def _check_vocabulary(self) -> None:
+        """A list of words names its own ids, so each must have a row, and a weight where words are weighed."""
+        rows = (self._vocabulary_size, self._vectors.weighed or self._vocabulary_size)
+        if self._files.words is not None and self._tokenizer.highest_id >= min(rows):
+            what = "WordWeights" if min(rows) < self._vocabulary_size else self._files.table
+            raise PreconditionError(
+                f"{self._files.words.path.name} lists {self._tokenizer.vocabulary_size:,} words, and the module {what} "
+                f"has {min(rows):,}"
+            )
 
     @property
     def row_width(self) -> int:
@@ -180,6 +197,8 @@ class EmbedSequenceTask(SequenceTask):
         """Texts of many scripts, over and over."""
         (ids,) = self._tokenizer.encode([" ".join(PROBING_TEXTS) * (1 + tokens // len(PROBING_TEXTS))])
         limit = min(tokens, self._max_tokens)
+        if self._files.table:  # which may know none of their words
+            ids = [*ids, *(at % self._vocabulary_size for at in range(limit))]
         return TokenRow(ids if len(ids) <= limit else self._tokenizer.truncate(ids, limit, "end"))
 
     def trial(self) -> None:
@@ -254,9 +273,9 @@ class EmbedSequenceTask(SequenceTask):
             first_index=message.first_index,
         )
         for index, ids in enumerate(rows, message.first_index):
-            if not ids:
+            if not ids and not self._files.takes_empty:
                 raise InvalidInputError.at(f"texts[{index}]", "{field} has no tokens")
-            if self._tokenizer.highest_id >= self._vocabulary_size:
+            if ids and self._tokenizer.highest_id >= self._vocabulary_size:
                 check_ids(ids, self._vocabulary_size, f"texts[{index}]")
         return rows
 
@@ -279,7 +298,8 @@ class EmbedSequenceTask(SequenceTask):
         truncated: list[int] = []
         for index, ids in enumerate(rows, message.first_index):
             if len(ids) <= limit:
-                sequences.append(TokenRow(ids, prompt.tokens))
+                # A row has a token at least; one that no other sees makes no difference.
+                sequences.append(TokenRow(ids, prompt.tokens) if ids else TokenRow([self._tokenizer.pad_id], unseen=1))
                 continue
             if truncation == "refuse":
                 raise InvalidInputError.at(

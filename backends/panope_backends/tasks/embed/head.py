@@ -15,7 +15,8 @@ from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.activations import activation_of
 from panope_backends.tasks.embed.files.modules_file import PROJECTION, HeadStep
 from panope_backends.tasks.embed.files.sentence_files import DenseFile, LayerNormFile
-from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_projection, read_step_weights
+from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_projection, read_step_weights, require_width
+from panope_backends.tasks.embed.word_steps import WORD_STEPS, Words, WordStep, check_word_step, load_word_step
 from panope_backends.tasks.json_files import read_json, shown, typed
 
 Floats = NDArray[np.float32]
@@ -50,6 +51,31 @@ def load_head(steps: Sequence[HeadStep], *, pickles: bool = False) -> list[Step]
     return [_load(step, pickles) for step in steps]
 
 
+def load_token_steps(steps: Sequence[HeadStep], *, pickles: bool = False) -> list[WordStep]:
+    """Loads the steps before pooling.
+
+    Args:
+        steps: to load.
+        pickles: as of `load_head`.
+
+    Raises:
+        PreconditionError: as `load_head`.
+    """
+    return [
+        load_word_step(step, pickles=pickles) if step.kind in WORD_STEPS else _of_tokens(_load(step, pickles))
+        for step in steps
+    ]
+
+
+def _of_tokens(step: Step) -> WordStep:
+    """A step that looks at each vector by itself."""
+
+    def run(vectors: Floats, _: Words) -> Floats:
+        return step(vectors)
+
+    return run
+
+
 def check_head(steps: Sequence[HeadStep], *, pickles: bool = False) -> None:
     """Checks what can be told of the steps without opening a pickle.
 
@@ -59,11 +85,13 @@ def check_head(steps: Sequence[HeadStep], *, pickles: bool = False) -> None:
     for step in steps:
         if step.kind == PROJECTION:
             continue  # among the model's own weights, which the load checks
+        if step.kind in WORD_STEPS:
+            check_word_step(step)
         is_pickled = (step.folder / PICKLED).is_file() and not (step.folder / SAFE).is_file()
-        if is_pickled and pickles:
+        if not (is_pickled and pickles):
+            load_word_step(step) if step.kind in WORD_STEPS else _load(step, pickles)
+        elif step.kind not in WORD_STEPS:
             _FILES[step.kind](step)
-        else:
-            _load(step, pickles)
 
 
 def _load(step: HeadStep, pickles: bool) -> Step:
@@ -113,7 +141,7 @@ def _dense(file: DenseFile, weights: Weights, folder: str) -> Step:
     activation, around = activation_of(file.activation_function), _residual(file, weights, folder)
 
     def step(vectors: Floats) -> Floats:
-        _require_width(vectors, in_features, folder)
+        require_width(vectors, in_features, folder)
         return around(vectors, activation(vectors @ weight + bias))
 
     return step
@@ -141,20 +169,13 @@ def _layer_norm(file: LayerNormFile, weights: Weights, folder: str) -> Step:
             raise PreconditionError(f"`{name}` in {folder} is not of {file.dimension:,} values, as config.json has it")
 
     def step(vectors: Floats) -> Floats:
-        _require_width(vectors, file.dimension, folder)
+        require_width(vectors, file.dimension, folder)
         centred = vectors - vectors.mean(axis=-1, keepdims=True)
         variance = np.square(centred).mean(axis=-1, keepdims=True)
         scaled: Floats = centred / np.sqrt(variance + _LEAST_VARIANCE) * scale + shift
         return scaled
 
     return step
-
-
-def _require_width(vectors: Floats, width: int, folder: str) -> None:
-    if vectors.shape[-1] != width:
-        raise PreconditionError(
-            f"the module in {folder} takes {width:,} values, and the one before it gives {vectors.shape[-1]:,}"
-        )
 
 
 _FILES: dict[str, Callable[[HeadStep], Any]] = {"Dense": _dense_file, "LayerNorm": _layer_norm_file}

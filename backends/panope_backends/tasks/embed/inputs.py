@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from panope_backends.api import TensorModel
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.text_graphs import text_shape
-from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.tokenizers.kinds import SequenceTokenizer
 from panope_backends.tasks.task import TokenRow
 
 #: Texts are padded to a multiple of this many tokens. Engines keep something for each shape they meet (OpenVINO half a
@@ -33,7 +33,7 @@ class EncoderInputs:
         PreconditionError: the model takes an input that cannot be made from token ids.
     """
 
-    def __init__(self, model: TensorModel, tokenizer: TextTokenizer, max_tokens: int) -> None:
+    def __init__(self, model: TensorModel, tokenizer: SequenceTokenizer, max_tokens: int) -> None:
         self._dtypes = {spec.name: np.dtype(spec.dtype) for spec in model.inputs}
         self._max_tokens = max_tokens
         self.vocabulary_size = model.index_limits.get("input_ids", 0)

@@ -23,6 +23,7 @@ from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.files.multi_vector_files import MultiVectors
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
+from panope_backends.tasks.embed.word_steps import Words
 from panope_backends.tasks.ragged import ragged
 from panope_backends.tasks.task import Rows, SequenceJob, TokenRow
 
@@ -139,6 +140,8 @@ class MultiVectorTask(EmbedSequenceTask):
         PreconditionError: the model's files ask for what Panope cannot do.
     """
 
+    _tokenizer: TextTokenizer
+
     def __init__(
         self,
         files: EmbedFiles,
@@ -215,8 +218,8 @@ class MultiVectorTask(EmbedSequenceTask):
 
     def run(self, sequences: Sequence[TokenRow]) -> Rows:
         """Runs one batch: tensors, and the steps for tokens."""
-        arrays, _ = self._inputs.build(sequences)
-        hidden = self._vectors.of_tokens(arrays)
+        arrays, attended = self._inputs.build(sequences)
+        hidden = self._vectors.of_tokens(arrays, Words(arrays["input_ids"], attended))
         return ragged([row[: len(sequence.ids)] for row, sequence in zip(hidden, sequences, strict=True)])
 
     def trial(self) -> None:

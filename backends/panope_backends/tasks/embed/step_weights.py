@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.module_weights import PICKLED, SAFE, Floats, read_module_weights
 
-Floats = NDArray[np.float32]
-
-SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
+__all__ = ["PICKLED", "PROJECTED", "SAFE", "keep_projection", "read_projection", "read_step_weights", "require_width"]
 
 PROJECTED = "panope_projection.safetensors"
 """The projection of ColBERT's by itself, where a conversion left the model's weights behind."""
@@ -24,33 +21,24 @@ _MOST_BYTES = 1 << 30
 
 
 def read_step_weights(folder: Path, kind: str, *, pickles: bool = False) -> dict[str, Floats]:
-    """The tensors of a module by their names.
-
-    Args:
-        folder: of the module.
-        kind: of the module, for messages.
-        pickles: whether an admin lets pickled weights be opened, where there are no others.
+    """The tensors of a module by their names; see `read_module_weights`.
 
     Raises:
-        PreconditionError: the file is missing, broken or too large, or holds what is no finite number; the message
-            names the module and the tensor.
+        PreconditionError: as there, also for a file of more than 1 GiB.
     """
-    path = folder / SAFE
-    if not path.is_file():
-        if not (folder / PICKLED).is_file():
-            raise PreconditionError(f"a {kind} module has no {SAFE}; other formats can run code and are not read")
-        if not pickles:
-            raise PreconditionError(
-                f"the weights of a {kind} module are pickled (`{PICKLED}`), and `grants.pickles` does not list it"
-            )
-        path = folder / PICKLED
-    if path.stat().st_size > _MOST_BYTES:
-        raise PreconditionError(f"{path.name} of a {kind} module has more than {_MOST_BYTES:,} bytes")
-    tensors = _safe(path, kind) if path.name == SAFE else _pickled(path, kind)
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise PreconditionError(f"`{name}` of a {kind} module holds values that are not finite")
-    return tensors
+    return read_module_weights(folder, kind, pickles=pickles, most_bytes=_MOST_BYTES)
+
+
+def require_width(vectors: Floats, width: int, folder: str) -> None:
+    """Refuses vectors of another width than a module takes.
+
+    Raises:
+        PreconditionError: names the module's folder and both widths.
+    """
+    if vectors.shape[-1] != width:
+        raise PreconditionError(
+            f"the module in {folder} takes {width:,} values, and the one before it gives {vectors.shape[-1]:,}"
+        )
 
 
 def read_projection(folder: Path, *, pickles: bool = False) -> Floats:
@@ -86,39 +74,3 @@ def keep_projection(folder: Path, out: Path, *, pickles: bool = False) -> None:
     from safetensors.numpy import save_file
 
     save_file({_WEIGHT: read_projection(folder, pickles=pickles)}, out / PROJECTED)
-
-
-def _safe(path: Path, kind: str) -> dict[str, Floats]:
-    from safetensors import SafetensorError, deserialize  # few models need it, every start would pay
-
-    try:
-        tensors = deserialize(path.read_bytes())  # type: ignore[no-untyped-call] # it ships without types
-    except SafetensorError:
-        raise PreconditionError(f"the {SAFE} of a {kind} module is broken") from None
-    return {name: _as_float32(kind, name, tensor["dtype"], tensor["data"], tensor["shape"]) for name, tensor in tensors}
-
-
-def _pickled(path: Path, kind: str) -> dict[str, Floats]:
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise PreconditionError(
-            f"the weights of a {kind} module are pickled and the package `torch` is not installed: "
-            "pip install 'panope-serving[torch]'"
-        ) from None
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)  # as data: nothing that it names is called
-        tensors = {str(name): tensor.detach().float().numpy() for name, tensor in found.items()}
-    except Exception as error:  # of pickle, zip and whatever the file holds instead of tensors
-        raise PreconditionError(f"the {PICKLED} of a {kind} module holds no tensors alone") from error
-    return tensors
-
-
-def _as_float32(kind: str, name: str, dtype: str, data: bytes, shape: Sequence[int]) -> Floats:
-    if dtype == "BF16":
-        # The upper half of a float32.
-        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
-    known = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
-    if dtype not in known:
-        raise PreconditionError(f"`{name}` of a {kind} module has the type {dtype}")
-    return np.frombuffer(data, known[dtype]).astype(np.float32).reshape(shape)

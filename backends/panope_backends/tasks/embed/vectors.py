@@ -15,9 +15,10 @@ from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.text_graphs import TextOutputs, sparse_output, text_outputs, text_shape
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
-from panope_backends.tasks.embed.head import load_head, normalize
+from panope_backends.tasks.embed.head import load_head, load_token_steps, normalize
 from panope_backends.tasks.embed.pooling import pool
 from panope_backends.tasks.embed.running import run_whole
+from panope_backends.tasks.embed.word_steps import Words, WordWeightsStep
 from panope_backends.tasks.task import Rows, TokenRow
 
 #: Vectors of one text that are this alike are the same; a quantized graph rounds each way on its own.
@@ -39,6 +40,7 @@ class TextVectors:
 
     Attributes:
         unit_length: whether the graph itself scales vectors to length 1; known after `choose`.
+        weighed: the words that a step has weights for; 0 where none weighs them.
 
     Raises:
         PreconditionError: no output of the model embeds texts, or a step after it is not to be had.
@@ -53,7 +55,9 @@ class TextVectors:
             else text_outputs(model.outputs, files.config)
         )
         self._batch = text_shape(model.inputs).batch
-        self._token_steps = load_head(files.token_steps, pickles=pickles)
+        self._token_steps = load_token_steps(files.token_steps, pickles=pickles)
+        weighing = (step for step in self._token_steps if isinstance(step, WordWeightsStep))
+        self.weighed = min((step.vocabulary for step in weighing), default=0)
         self._head = load_head(files.head, pickles=pickles)
         self._pools = bool(self._outputs.tokens)
         self.unit_length = False
@@ -74,11 +78,16 @@ class TextVectors:
         """Whether the model gives vectors of tokens."""
         return bool(self._outputs.tokens)
 
-    def of_tokens(self, arrays: Arrays) -> Rows:
-        """The vectors of all tokens, after the steps for them: texts × tokens × values."""
+    def of_tokens(self, arrays: Arrays, words: Words) -> Rows:
+        """The vectors of all tokens, after the steps for them: texts × tokens × values.
+
+        Args:
+            arrays: the model's inputs.
+            words: of the texts; the steps may set their weights.
+        """
         hidden = self._run(arrays, self._outputs.tokens)
         for step in self._token_steps:
-            hidden = step(hidden)
+            hidden = step(hidden, words)
         return hidden
 
     def choose(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> None:
@@ -104,11 +113,13 @@ class TextVectors:
         self.unit_length = bool(np.abs(lengths - 1).max() < _LENGTH_TOLERANCE)
 
     def _pooled(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
+        words = Words(arrays["input_ids"], attended)
         vectors = pool(
-            self.of_tokens(arrays),
+            self.of_tokens(arrays, words),
             attended,
             attended if self._files.pool_prompt else _without_prompts(attended, sequences),
             self._files.pooling_modes,
+            words.weight_sums,
         )
         for step in self._head:
             vectors = step(vectors)

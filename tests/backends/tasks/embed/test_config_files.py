@@ -31,10 +31,15 @@ DENSE = module("sentence_transformers.models.Dense", "2_Dense")
     [
         ([TRANSFORMER, POOLING, module("my_code.Magic")], "the module `my_code.Magic`"),
         (
-            [TRANSFORMER, POOLING, module("sentence_transformers.models.CNN")],
-            "the module `sentence_transformers.models.CNN`; Panope runs Transformer, StaticEmbedding, Weighted",
+            [TRANSFORMER, POOLING, module("sentence_transformers.models.Asym")],
+            "the module `sentence_transformers.models.Asym`; Panope runs Transformer, StaticEmbedding, Word",
         ),
         ([module("transformers.models.Transformer"), POOLING], "the module `transformers.models.Transformer`"),
+        (
+            [TRANSFORMER, module("sentence_transformers.models.LSTM"), POOLING],
+            "lists Transformer, LSTM, Pooling; Panope",
+        ),
+        ([module("sentence_transformers.models.WordEmbeddings")], "lists WordEmbeddings; Panope"),
         ([TRANSFORMER], "lists Transformer; Panope runs Transformer and Pooling"),
         ([POOLING, TRANSFORMER], "lists Pooling, Transformer"),
         ([], "lists no module"),

@@ -20,10 +20,11 @@ from typing import Any
 
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.image_models import has_towers
+from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
 from panope_backends.tasks.embed.files.modules_file import (
     OF_TOKENS,
     PROJECTION,
-    STATIC_CONFIG,
+    STATIC,
     HeadStep,
     Modules,
     read_modules,
@@ -51,6 +52,7 @@ from panope_backends.tasks.embed.files.sentence_files import (
     read_transformer_file,
     tokenizer_arguments,
 )
+from panope_backends.tasks.embed.files.word_files import WordsFile, read_word_embeddings
 from panope_backends.tasks.json_files import read_json, shown, typed
 
 #: sentence-transformers' kinds of models that embed.
@@ -105,7 +107,8 @@ class EmbedFiles:
         default_prompt_name: the prompt of requests that name none.
         default_dimensions: leading values to keep when a request does not say; None for all.
         pairs: whether the model takes two texts too, so that its tokenizer must put them together as transformers does.
-        is_static: whether it is a table of token vectors, whose mean a text's vector is.
+        table: the module that looks tokens up in the place of a transformer, as of `Modules`; empty for none.
+        words: where its words are listed, of a table of words; None for other models.
         marks: whether it is asked which tokens start a text and stand for what is masked.
         model_head: of a sparse encoder, as of `ModelFacts`.
         max_active_dims: the most values that are not 0, of a sparse vector; None for any.
@@ -124,11 +127,22 @@ class EmbedFiles:
     default_prompt_name: str | None = None
     default_dimensions: int | None = None
     pairs: bool = False
-    is_static: bool = False
+    table: str = ""
+    words: WordsFile | None = None
     marks: bool = False
     model_head: str = ""
     max_active_dims: int | None = None
     multi: MultiVectors | None = None
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it is a table of the vectors of tokens, whose mean a text's vector is."""
+        return self.table == STATIC
+
+    @property
+    def takes_empty(self) -> bool:
+        """Whether a text of no token has a vector, as of a table, where no mode takes one of its tokens' values."""
+        return bool(self.table) and "max" not in self.pooling_modes
 
     @property
     def is_sparse(self) -> bool:
@@ -147,8 +161,14 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     modules = read_modules(folder)
     if modules.is_multi:
         return _multi_vector_model(folder, modules)
-    encoder, is_static = modules.encoder, modules.is_static
+    encoder = modules.encoder
+    words = read_word_embeddings(encoder) if modules.table == WORD_EMBEDDINGS else None
     modes, pool_prompt = (("mean",), True) if modules.pooling is None else _pooling(modules.pooling)
+    if words is not None:
+        # The first token of such a text is no special one; and the library does not tell Pooling where a prompt ends.
+        pool_prompt = True
+        if "cls" in modes:
+            raise PreconditionError(f"a model of {WORD_EMBEDDINGS} has no first token to pool by `cls`")
     head = "" if modules.splade is None else _splade(modules.splade)
     rest = list(modules.text_steps)
     normalize = False
@@ -158,8 +178,8 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     model_file = _model_file(folder, _SPARSE if head else _DENSE)
     return EmbedFiles(
         transformer_folder=encoder,
-        config=STATIC_CONFIG if is_static else read_json(encoder / "config.json"),
-        tokenizer=TokenizerSettings() if is_static else _tokenizer_settings(encoder, _use(modules)),
+        config={"architectures": [modules.table]} if modules.table else read_json(encoder / "config.json"),
+        tokenizer=TokenizerSettings() if modules.table else _tokenizer_settings(encoder, _use(modules)),
         pooling_modes=modes,
         pool_prompt=pool_prompt,
         token_steps=modules.token_steps,
@@ -168,7 +188,8 @@ def read_embed_files(folder: Path) -> EmbedFiles:
         prompts={name: text or "" for name, text in model_file.prompts.items()},
         default_prompt_name=model_file.default_prompt_name,
         default_dimensions=model_file.truncate_dim,
-        is_static=is_static,
+        table=modules.table,
+        words=words,
         model_head=head,
         max_active_dims=model_file.max_active_dims,
     )

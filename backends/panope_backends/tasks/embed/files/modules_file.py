@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
 from panope_backends.tasks.embed.files.sentence_files import DropoutFile, LayerPoolingFile, ModuleEntry, NormalizeFile
 from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
 
-#: The module that stands in for a transformer and its pooling, and a configuration that tells engines so.
+#: The module that stands in for a transformer and its pooling.
 STATIC = "StaticEmbedding"
-STATIC_CONFIG: Mapping[str, Any] = {"architectures": [STATIC]}
+TABLES = frozenset({STATIC, WORD_EMBEDDINGS})
+"""Modules that look tokens up in the place of a transformer."""
 
 MODULES = (
-    *("Transformer", "StaticEmbedding", "WeightedLayerPooling", "Pooling", "Dense", "LayerNorm", "Normalize"),
-    *("Dropout", "MLMTransformer", "SpladePooling", "MultiVectorMask"),
+    *("Transformer", STATIC, WORD_EMBEDDINGS, "WordWeights", "CNN", "LSTM", "WeightedLayerPooling", "Pooling"),
+    *("Dense", "LayerNorm", "Normalize", "Dropout", "MLMTransformer", "SpladePooling", "MultiVectorMask"),
 )
 
 #: A module of PyLate's that sentence-transformers has under another name.
@@ -39,9 +40,33 @@ OF_TEXTS, OF_TOKENS = "sentence_embedding", "token_embeddings"
 PROJECTION = "Projection"
 """The step that ColBERT's own code has for a Dense, whose weights lie among the model's."""
 
-#: Steps that can change the vectors of tokens, and one that does when the transformer gives those of every layer.
-_OF_TOKENS = frozenset({"Dense", "Normalize"})
+#: A step that changes the vectors of tokens when the transformer gives those of every layer.
 _OF_LAYERS = "WeightedLayerPooling"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An order of modules that is run: a first one, steps of tokens, Pooling, and steps of texts in any number.
+
+    Attributes:
+        first: makes vectors of a text's tokens.
+        of_tokens: the steps that may change them.
+        pools: whether Pooling makes one vector of them; False where the first module gives one.
+    """
+
+    first: str
+    of_tokens: frozenset[str] = frozenset()
+    pools: bool = True
+
+
+_LAYOUTS = (
+    Layout("Transformer", frozenset({"Dense", "Normalize", "Dropout", _OF_LAYERS})),
+    Layout(WORD_EMBEDDINGS, frozenset({"WordWeights", "CNN", "LSTM", "Dense", "Normalize", "Dropout"})),
+    Layout(STATIC, pools=False),
+)
+
+#: Steps of every layout, after the vectors of texts are made.
+_OF_TEXTS = frozenset({"Dense", "LayerNorm", "Normalize", "Dropout"})
 
 
 @dataclass(frozen=True)
@@ -67,7 +92,7 @@ class Modules:
 
     Attributes:
         encoder: the folder of the transformer, or of the table in its place.
-        is_static: whether it is a table.
+        table: which of `TABLES` it is; empty for a transformer.
         token_steps: what is done to the vectors of tokens before they are pooled.
         pooling: the folder of the Pooling module; None for a table, whose vectors' mean it is.
         text_steps: what is done to the vectors of texts.
@@ -78,7 +103,7 @@ class Modules:
     """
 
     encoder: Path
-    is_static: bool
+    table: str
     token_steps: tuple[HeadStep, ...]
     pooling: Path | None
     text_steps: tuple[HeadStep, ...]
@@ -97,25 +122,25 @@ def read_modules(folder: Path) -> Modules:
     """
     steps = _steps(folder)
     kinds = [step.kind for step in steps]
-    if kinds[:1] == [STATIC] and not {"Transformer", STATIC, "Pooling", _OF_LAYERS} & set(kinds[1:]):
-        return Modules(steps[0].folder, True, (), None, _run(steps[1:], folder))
     if kinds in (["Transformer", _SPLADE], [_MASKED, _SPLADE]):
         splade = steps[1].folder
-        return Modules(steps[0].folder, False, (), None, (), splade=splade, is_masked=kinds[0] == _MASKED)
+        return Modules(steps[0].folder, "", (), None, (), splade=splade, is_masked=kinds[0] == _MASKED)
     if kinds[:1] == ["Transformer"] and kinds[1:] and set(kinds[1:]) <= _OF_MULTI_VECTORS:
         return _multi(steps, folder)
-    first = {"Transformer", STATIC, _MASKED, _SPLADE, _MASK}
-    if kinds[:1] != ["Transformer"] or kinds.count("Pooling") != 1 or first & set(kinds[1:]):
+    layout = next((each for each in _LAYOUTS if kinds[:1] == [each.first]), None)
+    if layout is None or kinds.count("Pooling") != int(layout.pools):
         raise _other_order(kinds)
-    pooling = kinds.index("Pooling")
-    before, after = steps[1:pooling], steps[pooling + 1 :]
-    if {step.kind for step in before} - _OF_TOKENS - {_OF_LAYERS, "Dropout"} or _OF_LAYERS in kinds[pooling:]:
+    place = kinds.index("Pooling") if layout.pools else 0
+    before, after = steps[1:place], steps[place + 1 :]
+    if set(kinds[1:place]) - layout.of_tokens or set(kinds[place + 1 :]) - _OF_TEXTS:
         raise _other_order(kinds)
     for step in before:
         if step.kind == _OF_LAYERS:
             _check_layer_pooling(step, steps[0].folder)
     token_steps = _run([replace(step, vectors=OF_TOKENS) for step in before if step.kind != _OF_LAYERS], folder)
-    return Modules(steps[0].folder, False, token_steps, steps[pooling].folder, _run(after, folder))
+    table = layout.first if layout.first in TABLES else ""
+    pooling = steps[place].folder if layout.pools else None
+    return Modules(steps[0].folder, table, token_steps, pooling, _run(after, folder))
 
 
 def _multi(steps: Sequence[HeadStep], folder: Path) -> Modules:
@@ -127,7 +152,7 @@ def _multi(steps: Sequence[HeadStep], folder: Path) -> Modules:
     done = _run(own, folder)
     if not masks:
         done = (*done, HeadStep("Normalize", folder, OF_TOKENS, OF_TOKENS))
-    return Modules(steps[0].folder, False, done, None, (), is_multi=True, mask=masks[0] if masks else None)
+    return Modules(steps[0].folder, "", done, None, (), is_multi=True, mask=masks[0] if masks else None)
 
 
 def _steps(folder: Path) -> list[HeadStep]:
@@ -145,6 +170,7 @@ def _other_order(kinds: Sequence[str]) -> PreconditionError:
     return PreconditionError(
         f"modules.json lists {', '.join(kinds) or 'no module'}; Panope runs Transformer and Pooling, or {STATIC} "
         "alone, followed by Dense, LayerNorm, Normalize, Dropout, with Dense and Normalize of tokens before Pooling; "
+        f"of words {WORD_EMBEDDINGS} and Pooling, with WordWeights, CNN and LSTM too before it; "
         f"of sparse encoders Transformer and {_SPLADE}; and of models with a vector for each token Transformer, Dense, "
         f"{_MASK} and Normalize"
     )

@@ -1,0 +1,1 @@
+"""Words looked up in tables by NumPy, without a tensor library."""

@@ -1,0 +1,200 @@
+"""The keys of the files of sentence-transformers' modules that make vectors of words.
+
+    wordembedding_config.json        `WordEmbeddingsFile`: the tokenizer's class, the longest text
+    whitespacetokenizer_config.json  `WordTokenizerFile`: its words and stop words
+    N_WordWeights/config.json        `WordWeightsFile`
+    N_CNN/cnn_config.json            `CnnFile`
+    N_LSTM/lstm_config.json          `LstmFile`
+
+As of `sentence_files`, a key that is missing here is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta, Struct, field
+from numpy.typing import NDArray
+
+from panope_backends.errors import PreconditionError
+from panope_backends.tasks.embed.files.sentence_files import Positive
+from panope_backends.tasks.json_files import read_json, shown, typed
+
+#: The classes of tokenizers that are run, by their own names, and the file of each.
+_TOKENIZERS = {"WhitespaceTokenizer": "whitespacetokenizer_config.json"}
+
+#: More layers, or sizes of what is looked at together, than any model has.
+_MOST_LAYERS = 64
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Kernels = Annotated[list[Positive], Meta(min_length=1, max_length=_MOST_LAYERS)]
+Layers = Annotated[int, Meta(ge=1, le=_MOST_LAYERS)]
+
+
+class WordEmbeddingsFile(Struct):
+    """How texts become words; `update_embeddings` is of training alone."""
+
+    tokenizer_class: str = ""
+    max_seq_length: Positive = 1_000_000
+    update_embeddings: bool = False
+
+
+class WordTokenizerFile(Struct):
+    """Words in the order of their ids, and those that are left out of texts."""
+
+    vocab: list[str] = []
+    stop_words: list[str] | None = None
+    do_lower_case: bool = False
+
+
+class WordWeightsFile(Struct):
+    """What the vectors of words are multiplied by."""
+
+    vocab: list[str] = []
+    word_weights: dict[str, float] = {}
+    unknown_word_weight: float = 1
+
+
+class CnnFile(Struct):
+    """Convolutions over the words of a text, side by side."""
+
+    in_embedding_dimension: Positive | None = None
+    in_word_embedding_dimension: Positive | None = None
+    out_channels: Positive = 256
+    kernel_sizes: Annotated[list[Positive], Meta(min_length=1, max_length=_MOST_LAYERS)] = field(
+        default_factory=lambda: [1, 3, 5]
+    )
+    stride_sizes: list[Positive] | None = None
+
+
+class LstmFile(Struct):
+    """A recurrent network over the words of a text; `dropout` is of training alone."""
+
+    embedding_dimension: Positive | None = None
+    word_embedding_dimension: Positive | None = None
+    hidden_dim: Positive | None = None
+    num_layers: Layers = 1
+    dropout: Share = 0
+    bidirectional: bool = True
+
+
+@dataclass(frozen=True)
+class WordsFile:
+    """Where the words of a model are listed.
+
+    Attributes:
+        path: of the file.
+        max_tokens: of a text, prompt included; what is longer is cut at its end.
+    """
+
+    path: Path
+    max_tokens: int
+
+    def read(self) -> WordTokenizerFile:
+        """The words.
+
+        Raises:
+            PreconditionError: the file is broken, or does not list what it must; the message names the key.
+        """
+        file = typed(read_json(self.path), WordTokenizerFile, self.path.name)
+        if not file.vocab:
+            raise PreconditionError(f"{self.path.name} lists no words in `vocab`")
+        if file.stop_words is None:  # then sentence-transformers takes its own English list
+            raise PreconditionError(f"{self.path.name} has no `stop_words`; an empty list leaves out none")
+        return file
+
+
+def read_word_embeddings(folder: Path) -> WordsFile:
+    """What a module WordEmbeddings says of texts.
+
+    Raises:
+        PreconditionError: a file is missing, or asks for what Panope cannot do; the message names it.
+    """
+    name = "wordembedding_config.json"
+    file = typed(read_json(folder / name), WordEmbeddingsFile, name)
+    package, _, kind = file.tokenizer_class.rpartition(".")
+    # Releases have moved these classes between submodules; their own names stay.
+    if not package.startswith("sentence_transformers.") or kind not in _TOKENIZERS:
+        known = ", ".join(_TOKENIZERS)
+        raise PreconditionError(f"{name} asks for the tokenizer `{shown(file.tokenizer_class)}`; Panope runs {known}")
+    return WordsFile(folder / _TOKENIZERS[kind], file.max_seq_length)
+
+
+def read_word_weights(folder: Path) -> WordWeightsFile:
+    """The weights of words, and the words in the order of their ids.
+
+    Raises:
+        PreconditionError: the file is broken, or lists no words.
+    """
+    name = f"{folder.name}/config.json"
+    file = typed(read_json(folder / "config.json"), WordWeightsFile, name)
+    if not file.vocab:
+        raise PreconditionError(f"{name} lists no words in `vocab`")
+    return file
+
+
+def weights_of(vocab: Sequence[str], weights: Mapping[str, float], unknown: float) -> list[float]:
+    """The weight of each word, by sentence-transformers' rule: as it is written, else in lower case, else `unknown`."""
+    return [float(weights.get(word, weights.get(word.lower(), unknown))) for word in vocab]
+
+
+def floats_of(weights: Sequence[float], name: str) -> NDArray[np.float32]:
+    """Weights in float32.
+
+    Args:
+        weights: of words.
+        name: of their file, for messages.
+
+    Raises:
+        PreconditionError: one is not finite.
+    """
+    with np.errstate(over="ignore"):
+        floats = np.array(weights, np.float64).astype(np.float32)
+    if not np.isfinite(floats).all():
+        raise PreconditionError(f"{name} has weights of words that are not finite numbers")
+    return floats
+
+
+def read_cnn(folder: Path) -> CnnFile:
+    """The convolutions.
+
+    Raises:
+        PreconditionError: one would give another number of vectors than a text has words, which then depend on the
+            texts beside it.
+    """
+    name = f"{folder.name}/cnn_config.json"
+    file = typed(_renamed(read_json(folder / "cnn_config.json"), "in_"), CnnFile, name)
+    if file.in_embedding_dimension is None:
+        raise PreconditionError(f"{name} has no `in_embedding_dimension`")
+    strides = file.stride_sizes or [1] * len(file.kernel_sizes)
+    if any(size % 2 == 0 for size in file.kernel_sizes):
+        raise PreconditionError(f"{name} has an even number in `kernel_sizes`; Panope runs odd ones")
+    if strides != [1] * len(file.kernel_sizes):
+        raise PreconditionError(f"{name} has `stride_sizes` of `{shown(strides)}`; Panope runs a 1 for each kernel")
+    return file
+
+
+def read_lstm(folder: Path) -> LstmFile:
+    """The recurrent network.
+
+    Raises:
+        PreconditionError: the file is broken, or does not say how large it is.
+    """
+    name = f"{folder.name}/lstm_config.json"
+    file = typed(_renamed(read_json(folder / "lstm_config.json")), LstmFile, name)
+    for key in ("embedding_dimension", "hidden_dim"):
+        if getattr(file, key) is None:
+            raise PreconditionError(f"{name} has no `{key}`")
+    return file
+
+
+def _renamed(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The width of words under its newer name; as in sentence-transformers, the newer counts where both are there."""
+    old, new = f"{prefix}word_embedding_dimension", f"{prefix}embedding_dimension"
+    if old in content and new not in content:
+        content[new] = content.pop(old)
+    return content

@@ -1,0 +1,223 @@
+"""Models of words, without a transformer: their tokenizer, texts of no word, limits, and what their files must fit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from panope.worker.v1 import embed_pb2, tokenize_pb2
+from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.api import LoadOptions, ModelFacts
+from panope_backends.engines.torch import CpuBackend
+from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.tasks.embed.files.word_files import WordTokenizerFile
+from panope_backends.tasks.embed.tokenizers.word_tokenizer import WordTokenizer
+from panope_backends.tasks.task import SequenceJob
+from panope_backends.worker.loading import ServedModel, load_model
+
+WORDS = ["PADDING_TOKEN", "fox", "Fox", "quick", "don't", "st", "_", "ς", "i̇", "100", "the-fox"]
+STOPS = ["the", "a", "-"]
+KINDS = {"CNN": "cnn.CNN", "WordWeights": "word_weights.WordWeights"}
+TYPE = "sentence_transformers.sentence_transformer.modules."
+TABLE = np.random.default_rng(1).standard_normal((len(WORDS), 6), dtype=np.float32)
+
+pieces = st.sampled_from([*WORDS, *STOPS, "FOX", "QuIcK", "Σ", "ΑΣ", "İ", "!", '"', "'", "-", "…", "x"])
+blanks = st.sampled_from([" ", "\t", "\n", "\x1c", "\x85", "\xa0", "\u2003", "\u200b", ""])
+texts = st.lists(st.tuples(pieces, blanks)).map(lambda pairs: "".join(a + b for a, b in pairs))
+
+
+def library(**settings: Any) -> Any:
+    from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
+
+    return WhitespaceTokenizer(WORDS, STOPS, **settings)
+
+
+@given(text=texts, lower=st.booleans())
+def test_ids_are_those_of_the_library(text: str, lower: bool) -> None:
+    ours = WordTokenizer(WordTokenizerFile(WORDS, STOPS, lower))
+    assert ours.encode([text]) == [library(do_lower_case=lower).tokenize(text)]
+
+
+def test_a_word_is_told_with_its_place_and_without_the_punctuation_around_it() -> None:
+    tokenizer = WordTokenizer(WordTokenizerFile(WORDS, STOPS))
+    text = "the  «x» (QUICK), the-fox don't"
+    (told,) = tokenizer.tokenize(tokenize_pb2.TokenizeInput(texts=[text])).texts
+    assert list(told.tokens) == ["quick", "the-fox", "don't"]
+    assert [text[start:end] for start, end in zip(told.starts, told.ends, strict=True)] == ["QUICK", "the-fox", "don't"]
+    assert not any(told.special)
+    joined = tokenize_pb2.DetokenizeInput()
+    joined.token_sequences.add(ids=told.ids)
+    assert list(tokenizer.detokenize(joined).texts) == ["quick the-fox don't"]
+    joined.token_sequences.add(ids=[len(WORDS)])
+    with pytest.raises(InvalidInputError, match="the model's vocabulary ends at 10"):
+        tokenizer.detokenize(joined)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A table of words, whose means are taken."""
+    return write(tmp_path)
+
+
+def write(folder: Path, table: Any = TABLE, limit: int = 8, modes: Sequence[str] = ("mean",), **steps: Any) -> Path:
+    entries = [("", "word_embeddings.WordEmbeddings")]
+    for name, (config, weights) in steps.items():
+        place = folder / f"{len(entries)}_{name}"
+        place.mkdir()
+        (place / ("config.json" if name == "WordWeights" else f"{name.lower()}_config.json")).write_text(
+            json.dumps(config)
+        )
+        if weights:
+            save_file(weights, place / "model.safetensors")
+        entries.append((place.name, KINDS[name]))
+    pooling = folder / f"{len(entries)}_Pooling"
+    pooling.mkdir()
+    (pooling / "config.json").write_text(json.dumps({"pooling_mode": list(modes), "embedding_dimension": 6}))
+    entries.append((pooling.name, "pooling.Pooling"))
+    listed = [{"idx": n, "name": str(n), "path": path, "type": TYPE + kind} for n, (path, kind) in enumerate(entries)]
+    (folder / "modules.json").write_text(json.dumps(listed))
+    kind = f"{TYPE}tokenizer.whitespace.WhitespaceTokenizer"
+    (folder / "wordembedding_config.json").write_text(json.dumps({"tokenizer_class": kind, "max_seq_length": limit}))
+    (folder / "whitespacetokenizer_config.json").write_text(json.dumps({"vocab": WORDS, "stop_words": STOPS}))
+    save_file({"emb_layer.weight": table}, folder / "model.safetensors")
+    return folder
+
+
+def served(folder: Path, **settings: Any) -> ServedModel:
+    return load_model(
+        wire.Load(
+            model="v/words",
+            task="embed",
+            backend="cpu",
+            device="CPU",
+            precision="fp32",
+            **{"format": "safetensors", "folder": str(folder), "max_batch_tokens": 64, "max_batch_size": 8, **settings},
+        )
+    )
+
+
+def embed(model: ServedModel, *given: str, **fields: Any) -> embed_pb2.EmbedOutput:
+    work = embed_pb2.EmbedInput(texts=given, **{"truncation": "refuse", **fields})
+    job = model.requests["embed"](work.SerializeToString())
+    assert model.sequences is not None
+    assert isinstance(job, SequenceJob)
+    return embed_pb2.EmbedOutput.FromString(job.answer(model.sequences.run(job.sequences)))
+
+
+def vectors(answer: embed_pb2.EmbedOutput) -> np.ndarray:
+    return np.frombuffer(answer.vectors, "<f4").reshape(-1, answer.dimensions)
+
+
+def of_library(folder: Path, given: Sequence[str]) -> np.ndarray:
+    from sentence_transformers import SentenceTransformer
+
+    found: np.ndarray = SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(
+        list(given), batch_size=1
+    )
+    return found
+
+
+def test_a_text_of_no_known_word_has_the_librarys_zeros_and_no_tokens(folder: Path) -> None:
+    given = ["fox quick", "", "the a", "unheard of", "fox"]
+    answer = embed(served(folder), *given)
+    assert list(answer.token_counts) == [2, 0, 0, 0, 1]
+    np.testing.assert_allclose(vectors(answer), of_library(folder, given), atol=1e-6)
+    assert not vectors(answer)[1:4].any()
+
+
+def test_the_last_of_no_words_is_zeros_too(tmp_path: Path) -> None:
+    folder = write(tmp_path, modes=("lasttoken", "weightedmean", "mean_sqrt_len_tokens"))
+    given = ["fox quick", "the"]
+    np.testing.assert_allclose(vectors(embed(served(folder), *given)), of_library(folder, given), atol=1e-6)
+
+
+def test_the_largest_values_of_no_word_are_refused_by_name(tmp_path: Path) -> None:
+    model = served(write(tmp_path, modes=("max",)))
+    with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has no tokens"):
+        embed(model, "fox", "the")
+
+
+def test_a_longer_text_is_refused_with_the_limit_or_cut_as_asked(folder: Path) -> None:
+    model = served(folder)
+    long = "fox " * 5 + "quick " * 5
+    with pytest.raises(InvalidInputError, match=r"`texts\[0\]` has 10 tokens; the model takes at most 8"):
+        embed(model, long)
+    cut = embed(model, long, truncation="end")
+    assert (list(cut.token_counts), list(cut.truncated_indices)) == ([8], [0])
+    np.testing.assert_allclose(vectors(cut), of_library(folder, [long]), atol=1e-6)
+    from_end = (3 * TABLE[1] + 5 * TABLE[3]) / 8
+    np.testing.assert_allclose(vectors(embed(model, long, truncation="start"))[0], from_end, atol=1e-6)
+
+
+def test_the_librarys_limit_of_a_million_words_is_a_batchs(tmp_path: Path) -> None:
+    model = served(write(tmp_path, limit=1_000_000))
+    assert embed_pb2.EmbedFacts.FromString(model.ready.facts).max_tokens == 64
+
+
+def test_token_ids_past_the_table_are_refused(folder: Path) -> None:
+    job = embed_pb2.EmbedInput(truncation="refuse")
+    job.token_sequences.add(ids=[1, len(WORDS)])
+    with pytest.raises(InvalidInputError, match=f"the id {len(WORDS)}; the model's vocabulary ends at 10"):
+        served(folder).requests["embed"](job.SerializeToString())
+
+
+def test_padding_of_any_value_changes_no_text_beside_another(tmp_path: Path) -> None:
+    """sentence-transformers' own answers change with the texts beside one where the first row is not zeros."""
+    weights = {"convs.0.weight": (3, 6, 3), "convs.0.bias": (3,)}
+    made = {name: np.random.default_rng(2).standard_normal(shape, np.float32) for name, shape in weights.items()}
+    config = {"in_embedding_dimension": 6, "out_channels": 3, "kernel_sizes": [3]}
+    folder = write(tmp_path, CNN=(config, made))
+    given = ["fox", "quick fox quick fox fox", "Fox don't"]
+    np.testing.assert_allclose(vectors(embed(served(folder), *given)), of_library(folder, given), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (TABLE[:-2], "lists 11 words, and the module WordEmbeddings has 9"),
+        (TABLE[0], "have no table `emb_layer.weight`"),
+        (TABLE.astype(np.int32), "`emb_layer.weight` of a WordEmbeddings module has the type I32"),
+        (np.full_like(TABLE, np.inf), "`emb_layer.weight` of a WordEmbeddings module holds values that are not finite"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_by_name(tmp_path: Path, table: Any, told: str) -> None:
+    with pytest.raises(PreconditionError, match=told):
+        served(write(tmp_path, table))
+
+
+def test_an_engine_that_only_computes_tells_who_looks_words_up(folder: Path) -> None:
+    facts = ModelFacts("v/words", "safetensors", "embed", "WordEmbeddings", grants=())
+    backend = CpuBackend()
+    (device,) = backend.devices()
+    assert backend.supports(facts, device).level.name == "FULL"
+    assert "safetensors" in backend.supports(ModelFacts("v/w", "onnx", "embed", "WordEmbeddings"), device).reason
+    pickled = backend.supports(ModelFacts("v/w", "pytorch", "embed", "WordEmbeddings"), device)
+    assert (pickled.level.name, "grants.pickles" in pickled.reason) == ("NONE", True)
+    model = backend.load(facts, folder, "CPU", LoadOptions())
+    with pytest.raises(InvalidInputError, match="out of range"):
+        model.run({"input_ids": np.array([[len(WORDS)]])})  # type: ignore[attr-defined]
+
+
+def test_no_tensor_library_is_imported(folder: Path) -> None:
+    told = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); import test_words as t;"
+        "print(t.vectors(t.embed(t.served(Path(sys.argv[1])), 'fox')).shape, 'torch' in sys.modules,"
+        "'transformers' in sys.modules, 'openvino' in sys.modules)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", told, str(folder), str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.strip() == "(1, 6) False False False"
