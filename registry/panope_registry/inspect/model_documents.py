@@ -14,6 +14,7 @@ from panope_backends.graphs.terms import DescriptionError
 from panope_backends.graphs.voice_description import VoiceDescription
 from panope_backends.model_facts.audio_models import SPEAKERS, SPEECHT5, VOCODER
 from panope_backends.model_facts.image_models import with_type
+from panope_backends.model_facts.word_tables import BAG_OF_WORDS
 from panope_registry.inspect.documents import broken, read_json, read_object
 from panope_registry.inspect.embed_files import own_class, step_folders, transformer_folder
 from panope_registry.inspect.file_bytes import Header
@@ -80,7 +81,9 @@ def read_documents(files: Mapping[str, Header]) -> ModelDocuments:
     modules = markers.get("modules.json", [])
     folder = transformer_folder(modules)
     config_file = str(PurePosixPath(folder) / "config.json")
-    config = with_type(read_object(files[config_file], config_file)) if config_file in files else {}
+    # A list of words is weights, and tells of no run.
+    words = config_file if own_class(modules) == BAG_OF_WORDS else ""
+    config = with_type(read_object(files[config_file], config_file)) if config_file in files and not words else {}
     graphs = _graphs(description, files)
     index = markers.get(PIPELINE, {})
     pipeline = frozenset(name for name in index if not name.startswith("_"))
@@ -88,7 +91,7 @@ def read_documents(files: Mapping[str, Header]) -> ModelDocuments:
     if is_pipeline:
         config = index  # a pipeline has no config.json, its parts have
     beside = _beside(description, files) | _speakers(config, files)
-    parts = Parts(folder, step_folders(modules), pipeline, graphs, beside, _spoken_parts(config))
+    parts = Parts(folder, step_folders(modules), pipeline, graphs, beside, _spoken_parts(config), words)
     named = str(index.get("_class_name", "")) if is_pipeline else None
     return ModelDocuments(markers, description, config, folder, parts, named)
 

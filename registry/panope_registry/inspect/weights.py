@@ -49,6 +49,7 @@ class Parts:
             is a model.
         beside: files in safetensors that are no weights, and every set is run with, such as the styles of voices.
         others: of models that it runs beside itself, such as `vocoder`.
+        words: the file of a model of words that lists them with their weights, and is its weights; empty for others.
     """
 
     transformer: str = ""
@@ -57,6 +58,7 @@ class Parts:
     graphs: Mapping[str, str] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
     others: frozenset[str] = frozenset()
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def find_weights(
     if parts.graphs:
         return (_graphs_together(files, parts.graphs),)
     weights = sorted(path for path, kind in kinds.items() if kind is FileKind.WEIGHTS and path not in parts.beside)
+    if parts.words in files:
+        return (replace(_listed_words(files, weights, parts), folder=parts.transformer),)
     if parts.pipeline:
         return tuple(_pipelines(files, weights, parts.pipeline))
     plainest = sorted(weights, key=lambda path: (len(path), path))
@@ -167,6 +171,18 @@ def _pipelines(files: Mapping[str, Header], weights: Collection[str], folders: C
             placed = {path: place for part in chosen for path, place in (part or {}).items()}
             facts = merged([read_safetensors(files[path], path) for path in placed])
             yield _set("safetensors", facts, placed, tuple(placed))
+
+
+def _listed_words(files: Mapping[str, Header], weights: Collection[str], parts: Parts) -> WeightSet:
+    """Returns a list of words, with the weights of the steps after it."""
+    listed = read_object(files[parts.words], parts.words).get("vocab")
+    of_words = WeightFacts({"fp32": len(listed) if isinstance(listed, list) else 0})
+    steps = [
+        path for path in weights if path.endswith(".safetensors") and str(PurePosixPath(path).parent) in parts.steps
+    ]
+    facts = merged([of_words, *(read_safetensors(files[path], path) for path in steps)])
+    placed = {path: path for path in (parts.words, *steps)} | _pickled_steps(weights, parts)
+    return _set("safetensors", facts, placed, (parts.words, *steps))
 
 
 def _pickled_steps(weights: Collection[str], parts: Parts) -> dict[str, str]:

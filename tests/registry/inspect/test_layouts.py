@@ -186,6 +186,46 @@ def _words(make_model: MakeModel, safetensors: Safetensors, place: str = "") -> 
     return folder
 
 
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_bag_of_words_is_a_model_whose_list_is_its_weights(
+    make_model: MakeModel, safetensors: Safetensors, dense: bool
+) -> None:
+    listed = {"vocab": ["a", "fox"], "word_weights": {"fox": 2}, "unknown_word_weight": 1}
+    kinds = ("BoW", "Dense") if dense else ("BoW",)
+    gone = dict.fromkeys(("config.json", "model.safetensors", "tokenizer.json"))
+    folder = make_model(files={**gone, "modules.json": modules(*kinds, first="0_BoW")})
+    (folder / "0_BoW").mkdir()
+    (folder / "0_BoW/config.json").write_text(json.dumps(listed))
+    if dense:
+        (folder / "1_Dense").mkdir()
+        (folder / "1_Dense/config.json").write_text('{"in_features": 2, "out_features": 3}')
+        weights = safetensors({"linear.weight": ("F32", [3, 2]), "linear.bias": ("F32", [3])})
+        (folder / "1_Dense/model.safetensors").write_bytes(weights)
+    found = _understand(folder)
+    assert (found.task, found.architecture, found.config) == ("embed", "BoW", {})
+    (weight_set,) = found.weight_sets
+    later = ["1_Dense/model.safetensors"] if dense else []
+    assert (list(weight_set.files), weight_set.precision) == (["0_BoW/config.json", *later], "fp32")
+    assert weight_set.parameter_count == (11 if dense else 2)
+
+
+def test_weights_of_tokens_are_a_sparse_encoder(make_model: MakeModel, safetensors: Safetensors) -> None:
+    kind = "sentence_transformers.sparse_encoder.modules.sparse_static_embedding.SparseStaticEmbedding"
+    folder = make_model(
+        files={
+            "config.json": '{"frozen": true}',
+            "modules.json": modules(kind),
+            "model.safetensors": safetensors({"weight": ("F32", [8])}),
+            "config_sentence_transformers.json": '{"model_type": "SparseEncoder"}',
+        }
+    )
+    found = _understand(folder)
+    assert (found.task, found.architecture) == ("embed", "SparseStaticEmbedding")
+    (folder / "config.json").write_text('{"path": "idf.json"}')
+    with pytest.raises(PreconditionError, match=r"config\.json sets `path`"):
+        _understand(folder)
+
+
 def test_a_sparse_encoder_is_a_model_that_embeds(make_model: MakeModel) -> None:
     folder = make_model(
         files={

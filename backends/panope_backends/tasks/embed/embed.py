@@ -11,6 +11,7 @@ from panope.worker.v1 import embed_pb2 as messages
 from panope_backends.api import TensorModel
 from panope_backends.errors import Field, InternalError, InvalidInputError, PreconditionError
 from panope_backends.model_facts.text_graphs import text_shape
+from panope_backends.model_facts.word_tables import SPARSE_STATIC
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
@@ -130,11 +131,20 @@ class EmbedSequenceTask(SequenceTask):
             self._inputs.vocabulary_size or int(files.config.get("vocab_size") or 0) or tokenizer.vocabulary_size
         )
         self._check_vocabulary()
+        self._vocabulary_size = min(self._vocabulary_size, self._vectors.weighed or self._vocabulary_size)
         self._prompts = {name: self._prompt(name, text) for name, text in files.prompts.items()}
         self._width = 0
 
     def _check_vocabulary(self) -> None:
-        """A list of words names its own ids, so each must have a row, and a weight where words are weighed."""
+        """A list of words names its own ids, so each must have a row, and a weight where words are weighed.
+
+        Of a list of tokens' weights the library asks that it has as many as the tokenizer.
+        """
+        size = self._tokenizer.vocabulary_size
+        if self._files.table == SPARSE_STATIC and size != self._vocabulary_size:
+            raise PreconditionError(
+                f"the module {SPARSE_STATIC} has {self._vocabulary_size:,} weights, and its tokenizer {size:,} tokens"
+            )
         rows = (self._vocabulary_size, self._vectors.weighed or self._vocabulary_size)
         if self._files.words is not None and self._tokenizer.highest_id >= min(rows):
             what = "WordWeights" if min(rows) < self._vocabulary_size else self._files.table
@@ -155,7 +165,7 @@ class EmbedSequenceTask(SequenceTask):
             dimensions=self._default_dimensions,
             max_tokens=self._max_tokens,
             prompt_names=sorted(self._prompts),
-            pooling=self._files.model_head or "+".join(self._files.pooling_modes),
+            pooling=self._files.pooling,
             normalize=self._files.normalize or self._vectors.unit_length,
         )
 

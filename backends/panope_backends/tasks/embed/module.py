@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from panope_backends.api import EmbeddingModel, TensorModel
 from panope_backends.model_facts.image_models import embeds_images, with_type
+from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
 from panope_backends.python_models.layout import FORMAT as PYTHON
 from panope_backends.tasks.embed.by_engine import engine_task
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
@@ -54,13 +55,14 @@ def _task(source: ModelSource, files: EmbedFiles, model: TensorModel) -> tuple[E
     pickles = "pickles" in source.grants
     if files.words is not None:
         words = WordTokenizer(files.words.read())
-        # The library's own limit is a million, whose vectors would not fit.
-        most = min(files.words.max_tokens, source.max_batch_tokens)
+        most = min(files.words.max_tokens or source.max_batch_tokens, source.max_batch_tokens)
         return EmbedSequenceTask(files, words, model, max_tokens=most, pickles=pickles), words
     # After the model: an engine that has imported transformers by now saves a process.
     prepared = prepared_tokenizer(source.folder, files, source.cache_folder)
     tokenizer = TextTokenizer(prepared)
     most = prepared.max_tokens or source.max_batch_tokens
+    if files.table == WORD_EMBEDDINGS:  # the library's own limit is a million, whose vectors would not fit
+        most = min(most, source.max_batch_tokens)
     kind = EmbedSequenceTask if files.multi is None else MultiVectorTask
     return kind(files, tokenizer, model, max_tokens=most, pickles=pickles), tokenizer
 

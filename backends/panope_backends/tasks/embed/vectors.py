@@ -71,7 +71,10 @@ class TextVectors:
             attended: 1 for tokens of a text, 0 for padding.
             sequences: what the arrays were made of.
         """
-        return self._pooled(arrays, attended, sequences) if self._pools else self._finished(arrays)
+        if self._pools:
+            return self._pooled(arrays, attended, sequences)
+        rows = self._finished(arrays)
+        return self._after(rows) if self._files.table else rows
 
     @property
     def gives_tokens(self) -> bool:
@@ -96,7 +99,7 @@ class TextVectors:
         Raises:
             PreconditionError: the graph's own vectors count, and the model's files ask for what they cannot give.
         """
-        if not self._outputs.sentence or self._files.is_sparse:
+        if not self._outputs.sentence or self._files.is_sparse or self._files.table:
             return
         finished = self._finished(arrays)
         if self._pools:
@@ -121,13 +124,16 @@ class TextVectors:
             self._files.pooling_modes,
             words.weight_sums,
         )
+        return self._after(vectors)
+
+    def _after(self, vectors: Rows) -> Rows:
         for step in self._head:
             vectors = step(vectors)
         return vectors
 
     def _finished(self, arrays: Arrays) -> Rows:
         batch = self._batch
-        if self._files.is_sparse and not batch:
+        if (self._files.is_sparse or self._files.table) and not batch:
             # An engine holds a value of each word of the vocabulary for each token.
             size = arrays["input_ids"].shape[1] * self._vocabulary
             batch = max(1, min(len(arrays["input_ids"]), _MOST_VALUES // max(1, size)))

@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.word_tables import word_weights
 from panope_backends.tasks.embed.files.modules_file import HeadStep
 from panope_backends.tasks.embed.files.word_files import (
     CnnFile,
     LstmFile,
     WordWeightsFile,
-    floats_of,
     read_cnn,
     read_lstm,
     read_word_weights,
-    weights_of,
 )
 from panope_backends.tasks.embed.step_weights import read_step_weights, require_width
 
@@ -86,9 +85,9 @@ class WordWeightsStep:
     """
 
     def __init__(self, file: WordWeightsFile, folder: str) -> None:
-        weights = weights_of(file.vocab, file.word_weights, file.unknown_word_weight)
-        self._weights = floats_of(weights, f"{folder}/config.json")
-        self.vocabulary = len(weights)
+        name = f"{folder}/config.json"
+        self._weights = word_weights(file.vocab, file.word_weights, file.unknown_word_weight, name)
+        self.vocabulary = len(self._weights)
 
     def __call__(self, vectors: Floats, words: Words) -> Floats:
         """The vectors; means of them are divided by their weights."""

@@ -147,6 +147,47 @@ def test_the_largest_values_of_no_word_are_refused_by_name(tmp_path: Path) -> No
         embed(model, "fox", "the")
 
 
+@pytest.mark.parametrize("adds", [True, False])
+def test_a_bag_of_words_counts_them_and_knows_no_stop_words(tmp_path: Path, adds: bool) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import BoW
+
+    bag = BoW(["the", "fox", "Fox", "dog"], {"fox": 0.3, "the": 2}, 0.7, adds)
+    SentenceTransformer(modules=[bag], device="cpu").save(str(tmp_path), create_model_card=False)
+    model, given = served(tmp_path), ["the fox, the Fox the fox", "unheard of", "dog"]
+    answer = embed(model, *given)
+    np.testing.assert_allclose(vectors(answer), of_library(tmp_path, given), rtol=1e-6)
+    assert list(answer.token_counts) == [6, 0, 1]
+    assert embed_pb2.EmbedFacts.FromString(model.ready.facts).pooling == ("sum" if adds else "presence")
+    with pytest.raises(InvalidInputError, match="has 65 tokens; the model takes at most 64"):
+        embed(model, "fox " * 65)
+
+
+def test_a_text_of_no_token_has_no_sparse_values(tmp_path: Path) -> None:
+    import torch
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.WordLevel({"fox": 0, "dog": 1, "?": 2}, unk_token="?"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="?", unk_token="?", model_max_length=4)
+    module = SparseStaticEmbedding(tokenizer, torch.tensor([0.5, -2, 0.25]))
+    SparseEncoder(modules=[module], device="cpu").save(str(tmp_path), create_model_card=False)
+    answer = embed(served(tmp_path), "dog fox dog", " ", "a fox")
+    assert list(answer.sparse_counts) == [2, 0, 2]
+    assert list(zip(answer.sparse_indices, answer.sparse_values, strict=True)) == [
+        (0, 0.5),
+        (1, -2),
+        (0, 0.5),
+        (2, 0.25),
+    ]
+    assert list(answer.token_counts) == [3, 0, 2]
+    with pytest.raises(InvalidInputError, match="at most 4"):
+        embed(served(tmp_path), "dog fox dog fox dog")
+
+
 def test_a_longer_text_is_refused_with_the_limit_or_cut_as_asked(folder: Path) -> None:
     model = served(folder)
     long = "fox " * 5 + "quick " * 5

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from zoo_models.case import Case
+from zoo_models.case import VOCABULARY, Case
+from zoo_models.tokenizers import MAKERS
 
 WORDS = (
     *("PADDING_TOKEN", "The", "quick", "brown", "fox", "a", "Words", "with", "accents", "naïve", "中文字", "spaces"),
@@ -62,6 +64,46 @@ def weights(**settings: Any) -> Make:
     )
 
 
+def bag(**settings: Any) -> Make:
+    """A module BoW."""
+    given = {"vocab": [*WORDS, "fox"], "word_weights": _WEIGHTS, "unknown_word_weight": 0.7}
+    return step("BoW", **given | settings)
+
+
+def wrapped(**settings: Any) -> Make:
+    """A module WordEmbeddings with a tokenizer of transformers."""
+
+    def make(_: int) -> Any:
+        from sentence_transformers.sentence_transformer.modules import WordEmbeddings
+
+        table = np.random.default_rng(8).standard_normal((VOCABULARY, WIDTH), dtype=np.float32)
+        return WordEmbeddings(_tokenizer(), table, **settings)
+
+    return make
+
+
+def sparse(count: int = 0, tokenizer: str = "wordpiece") -> Make:
+    """A module SparseStaticEmbedding; `count` is of its weights."""
+
+    def make(_: int) -> Any:
+        import torch
+        from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
+
+        made = _tokenizer(tokenizer)
+        weights = np.random.default_rng(9).standard_normal(count or len(made.get_vocab()), dtype=np.float32)
+        return SparseStaticEmbedding(made, torch.from_numpy(weights), frozen=True)
+
+    return make
+
+
+def _tokenizer(kind: str = "wordpiece") -> Any:
+    import transformers
+
+    with tempfile.TemporaryDirectory() as folder:
+        MAKERS[kind](Path(folder))
+        return transformers.AutoTokenizer.from_pretrained(folder)
+
+
 MEAN = (step("Pooling"),)
 
 
@@ -71,25 +113,26 @@ class WordCase(Case):
 
     Attributes:
         makes: the modules, in their order.
+        encoder: the library's class for such a model.
         pickled: whether their weights are saved as pickles.
     """
 
     makes: Sequence[Make] = field(default_factory=lambda: (words(), *MEAN))
+    encoder: str = "SentenceTransformer"
     pickled: bool = False
 
     def write(self, folder: Path) -> None:
         """Has sentence-transformers make the folder."""
+        import sentence_transformers
         import torch
-        from sentence_transformers import SentenceTransformer
 
         torch.manual_seed(6)
         made, width = [], 0
         for make in self.makes:
             made.append(make(width))
             width = made[-1].get_embedding_dimension() if hasattr(made[-1], "get_embedding_dimension") else width
-        SentenceTransformer(modules=made, device="cpu").save(
-            str(folder), create_model_card=False, safe_serialization=not self.pickled
-        )
+        model = getattr(sentence_transformers, self.encoder)(modules=made, device="cpu")
+        model.save(str(folder), create_model_card=False, safe_serialization=not self.pickled)
         for name, content in self.files.items():
             path = folder / name
             there = json.loads(path.read_text()) if path.is_file() else {}
@@ -175,6 +218,25 @@ WORD_MODELS = (
     _case("no list of stop words", change=_without(_TOKENIZER, "stop_words"), refused=True),
     _case("a table of fewer words", change=_shorter_table, refused=True),
     _case("weights of fewer words", words(), weights(), *MEAN, files={"1_WordWeights/config.json": _TOO_FEW},
+          refused=True),
+    _case("a bag of them", bag()),
+    _case("a bag of them, each once", bag(cumulative_term_frequency=False), files={_MODEL: {"truncate_dim": 36}}),
+    _case("a bag of them, after it", bag(), step("Dense", out_features=8), step("LayerNorm"), step("Normalize"),
+          files={_MODEL: {"prompts": {"query": "the fox "}, "default_prompt_name": "query"}}),
+    _case("a bag of them, pickled", bag(), step("Dense", out_features=8), pickled=True, grants=("pickles",)),
+    _case("a bag before a pooling", bag(), *MEAN, refused=True),
+    _case("a bag of nothing", bag(), files={"0_BoW/config.json": {"vocab": []}}, refused=True),
+    _case("a bag of weights that are not finite", bag(unknown_word_weight=1e60), refused=True),
+    _case("a bag with an unknown key", bag(), files={"0_BoW/config.json": {"stop_words": []}}, refused=True),
+    _case("by a tokenizer of transformers", wrapped(), *MEAN),
+    _case("by a tokenizer of transformers, cut", wrapped(max_seq_length=6), step("Pooling", pooling_mode="lasttoken")),
+    _case("sparse", sparse(), encoder="SparseEncoder"),
+    _case("sparse, byte-level", sparse(tokenizer="byte-level"), encoder="SparseEncoder"),
+    _case("sparse, unigram, prompt", sparse(tokenizer="unigram"), encoder="SparseEncoder", files={_MODEL: {
+        "prompts": {"query": "the word: "}, "default_prompt_name": "query", "max_active_dims": 3}}),
+    _case("sparse, cut by its tokenizer", sparse(tokenizer="words"), encoder="SparseEncoder"),
+    _case("sparse, of other weights", sparse(count=12), encoder="SparseEncoder", refused=True),
+    _case("sparse, of a list elsewhere", sparse(), encoder="SparseEncoder", files={"config.json": {"path": "idf.json"}},
           refused=True),
     _case("not finite", words(table=np.full_like(_TABLE, np.nan)), *MEAN, refused=True),
 )  # fmt: skip

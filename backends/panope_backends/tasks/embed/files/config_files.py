@@ -18,9 +18,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts import word_tables
 from panope_backends.model_facts.image_models import has_towers
-from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
+from panope_backends.model_facts.word_tables import SPARSE_STATIC, WORD_EMBEDDINGS
 from panope_backends.tasks.embed.files.modules_file import (
     OF_TOKENS,
     PROJECTION,
@@ -52,11 +55,19 @@ from panope_backends.tasks.embed.files.sentence_files import (
     read_transformer_file,
     tokenizer_arguments,
 )
-from panope_backends.tasks.embed.files.word_files import WordsFile, read_word_embeddings
+from panope_backends.tasks.embed.files.word_files import (
+    SparseStaticFile,
+    WordsFile,
+    read_bag_of_words,
+    read_word_embeddings,
+)
 from panope_backends.tasks.json_files import read_json, shown, typed
 
 #: sentence-transformers' kinds of models that embed.
 _DENSE, _SPARSE = "SentenceTransformer", "SparseEncoder"
+
+STATIC_HEAD = "static"
+"""What a SparseStaticEmbedding is called where others' heads are named."""
 
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
@@ -108,7 +119,7 @@ class EmbedFiles:
         default_dimensions: leading values to keep when a request does not say; None for all.
         pairs: whether the model takes two texts too, so that its tokenizer must put them together as transformers does.
         table: the module that looks tokens up in the place of a transformer, as of `Modules`; empty for none.
-        words: where its words are listed, of a table of words; None for other models.
+        words: where its words are listed, of a table of words; None for other models, and those with a tokenizer.
         marks: whether it is asked which tokens start a text and stand for what is masked.
         model_head: of a sparse encoder, as of `ModelFacts`.
         max_active_dims: the most values that are not 0, of a sparse vector; None for any.
@@ -145,6 +156,17 @@ class EmbedFiles:
         return bool(self.table) and "max" not in self.pooling_modes
 
     @property
+    def pooling(self) -> str:
+        """What makes a text's vector of its tokens', in a word."""
+        counted = ("sum" if self.config.get("cumulative_term_frequency") else "presence") if self.is_counted else ""
+        return self.model_head or counted or "+".join(self.pooling_modes)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a text's vector has a place for each word of a list."""
+        return self.table == word_tables.BAG_OF_WORDS
+
+    @property
     def is_sparse(self) -> bool:
         """Whether vectors are sparse."""
         return bool(self.model_head)
@@ -162,14 +184,15 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     if modules.is_multi:
         return _multi_vector_model(folder, modules)
     encoder = modules.encoder
-    words = read_word_embeddings(encoder) if modules.table == WORD_EMBEDDINGS else None
+    config, settings, words = _encoder(modules)
     modes, pool_prompt = (("mean",), True) if modules.pooling is None else _pooling(modules.pooling)
-    if words is not None:
+    if modules.table == WORD_EMBEDDINGS:
         # The first token of such a text is no special one; and the library does not tell Pooling where a prompt ends.
         pool_prompt = True
         if "cls" in modes:
             raise PreconditionError(f"a model of {WORD_EMBEDDINGS} has no first token to pool by `cls`")
     head = "" if modules.splade is None else _splade(modules.splade)
+    head = STATIC_HEAD if modules.table == SPARSE_STATIC else head
     rest = list(modules.text_steps)
     normalize = False
     while rest and rest[-1].kind == "Normalize":
@@ -178,8 +201,8 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     model_file = _model_file(folder, _SPARSE if head else _DENSE)
     return EmbedFiles(
         transformer_folder=encoder,
-        config={"architectures": [modules.table]} if modules.table else read_json(encoder / "config.json"),
-        tokenizer=TokenizerSettings() if modules.table else _tokenizer_settings(encoder, _use(modules)),
+        config=config,
+        tokenizer=settings,
         pooling_modes=modes,
         pool_prompt=pool_prompt,
         token_steps=modules.token_steps,
@@ -193,6 +216,27 @@ def read_embed_files(folder: Path) -> EmbedFiles:
         model_head=head,
         max_active_dims=model_file.max_active_dims,
     )
+
+
+def _encoder(modules: Modules) -> tuple[Mapping[str, Any], TokenizerSettings, WordsFile | None]:
+    """The configuration that engines are told, what is said of the tokenizer, and where words are listed."""
+    folder = modules.encoder
+    config: dict[str, Any] = {"architectures": [modules.table]}
+    match modules.table:
+        case "":
+            return read_json(folder / "config.json"), _tokenizer_settings(folder, _use(modules)), None
+        case word_tables.BAG_OF_WORDS:
+            listed = to_builtins(read_bag_of_words(folder))
+            return config | listed, TokenizerSettings(), WordsFile(folder / "config.json")
+        case word_tables.WORD_EMBEDDINGS:
+            words = read_word_embeddings(folder)
+            if isinstance(words, WordsFile):
+                return config, TokenizerSettings(), words
+            return config, TokenizerSettings(stated_tokens=words), None
+        case word_tables.SPARSE_STATIC:
+            content = read_json(folder / "config.json", missing_ok=True)
+            typed(content, SparseStaticFile, "config.json")
+    return config, TokenizerSettings(), None
 
 
 def _multi_vector_model(folder: Path, modules: Modules) -> EmbedFiles:

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from panope_backends.errors import PreconditionError
-from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
+from panope_backends.model_facts.word_tables import BAG_OF_WORDS, SPARSE_STATIC, WORD_EMBEDDINGS, WORD_TABLES
 from panope_backends.tasks.embed.files.sentence_files import DropoutFile, LayerPoolingFile, ModuleEntry, NormalizeFile
 from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
 
 #: The module that stands in for a transformer and its pooling.
 STATIC = "StaticEmbedding"
-TABLES = frozenset({STATIC, WORD_EMBEDDINGS})
+TABLES = WORD_TABLES | {STATIC}
 """Modules that look tokens up in the place of a transformer."""
 
 MODULES = (
-    *("Transformer", STATIC, WORD_EMBEDDINGS, "WordWeights", "CNN", "LSTM", "WeightedLayerPooling", "Pooling"),
+    *("Transformer", STATIC, BAG_OF_WORDS, WORD_EMBEDDINGS, "WordWeights", "CNN", "LSTM", SPARSE_STATIC),
+    *("WeightedLayerPooling", "Pooling"),
     *("Dense", "LayerNorm", "Normalize", "Dropout", "MLMTransformer", "SpladePooling", "MultiVectorMask"),
 )
 
@@ -43,6 +44,9 @@ PROJECTION = "Projection"
 #: A step that changes the vectors of tokens when the transformer gives those of every layer.
 _OF_LAYERS = "WeightedLayerPooling"
 
+#: Steps after the vectors of texts are made.
+_OF_TEXTS = frozenset({"Dense", "LayerNorm", "Normalize", "Dropout"})
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -52,21 +56,22 @@ class Layout:
         first: makes vectors of a text's tokens.
         of_tokens: the steps that may change them.
         pools: whether Pooling makes one vector of them; False where the first module gives one.
+        of_texts: the steps that may change it.
     """
 
     first: str
     of_tokens: frozenset[str] = frozenset()
     pools: bool = True
+    of_texts: frozenset[str] = _OF_TEXTS
 
 
 _LAYOUTS = (
     Layout("Transformer", frozenset({"Dense", "Normalize", "Dropout", _OF_LAYERS})),
     Layout(WORD_EMBEDDINGS, frozenset({"WordWeights", "CNN", "LSTM", "Dense", "Normalize", "Dropout"})),
     Layout(STATIC, pools=False),
+    Layout(BAG_OF_WORDS, pools=False),
+    Layout(SPARSE_STATIC, pools=False, of_texts=frozenset()),
 )
-
-#: Steps of every layout, after the vectors of texts are made.
-_OF_TEXTS = frozenset({"Dense", "LayerNorm", "Normalize", "Dropout"})
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def read_modules(folder: Path) -> Modules:
         raise _other_order(kinds)
     place = kinds.index("Pooling") if layout.pools else 0
     before, after = steps[1:place], steps[place + 1 :]
-    if set(kinds[1:place]) - layout.of_tokens or set(kinds[place + 1 :]) - _OF_TEXTS:
+    if set(kinds[1:place]) - layout.of_tokens or set(kinds[place + 1 :]) - layout.of_texts:
         raise _other_order(kinds)
     for step in before:
         if step.kind == _OF_LAYERS:
@@ -168,11 +173,11 @@ def _steps(folder: Path) -> list[HeadStep]:
 
 def _other_order(kinds: Sequence[str]) -> PreconditionError:
     return PreconditionError(
-        f"modules.json lists {', '.join(kinds) or 'no module'}; Panope runs Transformer and Pooling, or {STATIC} "
-        "alone, followed by Dense, LayerNorm, Normalize, Dropout, with Dense and Normalize of tokens before Pooling; "
-        f"of words {WORD_EMBEDDINGS} and Pooling, with WordWeights, CNN and LSTM too before it; "
-        f"of sparse encoders Transformer and {_SPLADE}; and of models with a vector for each token Transformer, Dense, "
-        f"{_MASK} and Normalize"
+        f"modules.json lists {', '.join(kinds) or 'no module'}; Panope runs Transformer and Pooling, or {STATIC} or "
+        f"{BAG_OF_WORDS} alone, followed by Dense, LayerNorm, Normalize, Dropout, with Dense and Normalize of tokens "
+        f"before Pooling; of words {WORD_EMBEDDINGS} and Pooling, with WordWeights, CNN and LSTM too before it; of "
+        f"sparse encoders Transformer and {_SPLADE}, or {SPARSE_STATIC}; and of models with a vector for each token "
+        f"Transformer, Dense, {_MASK} and Normalize"
     )
 
 

@@ -3,6 +3,8 @@
     wordembedding_config.json        `WordEmbeddingsFile`: the tokenizer's class, the longest text
     whitespacetokenizer_config.json  `WordTokenizerFile`: its words and stop words
     N_WordWeights/config.json        `WordWeightsFile`
+    N_BoW/config.json                `BagOfWordsFile`
+    config.json                      `SparseStaticFile`, of a SparseStaticEmbedding
     N_CNN/cnn_config.json            `CnnFile`
     N_LSTM/lstm_config.json          `LstmFile`
 
@@ -11,14 +13,11 @@ As of `sentence_files`, a key that is missing here is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from msgspec import Meta, Struct, field
-from numpy.typing import NDArray
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.files.sentence_files import Positive
@@ -26,6 +25,9 @@ from panope_backends.tasks.json_files import read_json, shown, typed
 
 #: The classes of tokenizers that are run, by their own names, and the file of each.
 _TOKENIZERS = {"WhitespaceTokenizer": "whitespacetokenizer_config.json"}
+
+#: The class that wraps a tokenizer of transformers, whose own files are beside it.
+_OF_TRANSFORMERS = "TransformersTokenizerWrapper"
 
 #: More layers, or sizes of what is looked at together, than any model has.
 _MOST_LAYERS = 64
@@ -59,6 +61,18 @@ class WordWeightsFile(Struct):
     unknown_word_weight: float = 1
 
 
+class BagOfWordsFile(WordWeightsFile):
+    """The words that a text's vector has places for, and whether a word that comes twice weighs twice."""
+
+    cumulative_term_frequency: bool = True
+
+
+class SparseStaticFile(Struct):
+    """Nothing that has an effect: `frozen` is of training alone."""
+
+    frozen: bool = False
+
+
 class CnnFile(Struct):
     """Convolutions over the words of a text, side by side."""
 
@@ -88,11 +102,11 @@ class WordsFile:
 
     Attributes:
         path: of the file.
-        max_tokens: of a text, prompt included; what is longer is cut at its end.
+        max_tokens: of a text, prompt included; what is longer is cut at its end. None for any.
     """
 
     path: Path
-    max_tokens: int
+    max_tokens: int | None = None
 
     def read(self) -> WordTokenizerFile:
         """The words.
@@ -100,6 +114,8 @@ class WordsFile:
         Raises:
             PreconditionError: the file is broken, or does not list what it must; the message names the key.
         """
+        if self.path.name not in _TOKENIZERS.values():
+            return WordTokenizerFile(read_bag_of_words(self.path.parent).vocab, [])
         file = typed(read_json(self.path), WordTokenizerFile, self.path.name)
         if not file.vocab:
             raise PreconditionError(f"{self.path.name} lists no words in `vocab`")
@@ -108,8 +124,8 @@ class WordsFile:
         return file
 
 
-def read_word_embeddings(folder: Path) -> WordsFile:
-    """What a module WordEmbeddings says of texts.
+def read_word_embeddings(folder: Path) -> WordsFile | int:
+    """What a module WordEmbeddings says of texts: its list of words, or of a tokenizer of transformers the longest one.
 
     Raises:
         PreconditionError: a file is missing, or asks for what Panope cannot do; the message names it.
@@ -118,8 +134,11 @@ def read_word_embeddings(folder: Path) -> WordsFile:
     file = typed(read_json(folder / name), WordEmbeddingsFile, name)
     package, _, kind = file.tokenizer_class.rpartition(".")
     # Releases have moved these classes between submodules; their own names stay.
-    if not package.startswith("sentence_transformers.") or kind not in _TOKENIZERS:
-        known = ", ".join(_TOKENIZERS)
+    is_library = package.startswith("sentence_transformers.")
+    if is_library and kind == _OF_TRANSFORMERS:
+        return file.max_seq_length
+    if not is_library or kind not in _TOKENIZERS:
+        known = ", ".join((*_TOKENIZERS, _OF_TRANSFORMERS))
         raise PreconditionError(f"{name} asks for the tokenizer `{shown(file.tokenizer_class)}`; Panope runs {known}")
     return WordsFile(folder / _TOKENIZERS[kind], file.max_seq_length)
 
@@ -137,26 +156,18 @@ def read_word_weights(folder: Path) -> WordWeightsFile:
     return file
 
 
-def weights_of(vocab: Sequence[str], weights: Mapping[str, float], unknown: float) -> list[float]:
-    """The weight of each word, by sentence-transformers' rule: as it is written, else in lower case, else `unknown`."""
-    return [float(weights.get(word, weights.get(word.lower(), unknown))) for word in vocab]
-
-
-def floats_of(weights: Sequence[float], name: str) -> NDArray[np.float32]:
-    """Weights in float32.
-
-    Args:
-        weights: of words.
-        name: of their file, for messages.
+def read_bag_of_words(folder: Path) -> BagOfWordsFile:
+    """The words, each once, and their weights.
 
     Raises:
-        PreconditionError: one is not finite.
+        PreconditionError: the file is broken, or lists no words.
     """
-    with np.errstate(over="ignore"):
-        floats = np.array(weights, np.float64).astype(np.float32)
-    if not np.isfinite(floats).all():
-        raise PreconditionError(f"{name} has weights of words that are not finite numbers")
-    return floats
+    name = f"{folder.name}/config.json"
+    file = typed(read_json(folder / "config.json"), BagOfWordsFile, name)
+    if not file.vocab:
+        raise PreconditionError(f"{name} lists no words in `vocab`")
+    file.vocab = list(dict.fromkeys(file.vocab))
+    return file
 
 
 def read_cnn(folder: Path) -> CnnFile:

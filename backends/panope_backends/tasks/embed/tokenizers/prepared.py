@@ -40,6 +40,7 @@ class PreparedTokenizer(msgspec.Struct, frozen=True):
         unknown_id: of the token for what the vocabulary lacks; None when there is none, or nobody asks.
         start_id: of the token that starts a text (`cls_token`); likewise.
         mask_id: of the token that stands for what is masked; likewise.
+        cuts_plainly: whether a text that is too long loses its special tokens too, where it is cut.
         cleans_up: whether blanks before punctuation are taken out of what tokens spell; False where nobody asks.
     """
 
@@ -56,11 +57,12 @@ class PreparedTokenizer(msgspec.Struct, frozen=True):
     start_id: int | None = None
     mask_id: int | None = None
     cleans_up: bool = False
+    cuts_plainly: bool = False
 
 
 def sources_digest(files: EmbedFiles) -> str:
     """The digest of all files of a model that a tokenizer may be made of, by their names and contents."""
-    kind = "\npairs" if files.pairs else "\nstatic" if files.is_static else ""
+    kind = "\npairs" if files.pairs else f"\n{files.table}" if files.table else ""
     marks = "\nmarks" if files.marks else ""
     marks += f"\n{files.multi.markers}" if files.multi is not None and files.multi.markers else ""
     return digest_of(files.transformer_folder, f"{RECIPE}\n{files.tokenizer}{kind}{marks}")

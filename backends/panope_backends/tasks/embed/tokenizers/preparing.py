@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.word_tables import SPARSE_STATIC, WORD_EMBEDDINGS
 from panope_backends.tasks.embed.files.config_files import EmbedFiles, TokenizerSettings
 from panope_backends.tasks.embed.tokenizers.prepared import PreparedTokenizer, sources_digest
-from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static
+from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static, without_special
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json, shown
 from panope_backends.tasks.probing import PROBING_TEXTS
@@ -61,10 +62,12 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
         )
     if files.multi is not None:
         _keep_markers(made, files.multi.markers)
+    told = serialised(made, lower_case=files.tokenizer.lower_case)
+    has_special = files.table != SPARSE_STATIC
     prepared = PreparedTokenizer(
         made_of=sources_digest(files),
         made_by=transformers.__version__,
-        tokenizer=msgspec.Raw(serialised(made, lower_case=files.tokenizer.lower_case).encode()),
+        tokenizer=msgspec.Raw((told if has_special else without_special(told)).encode()),
         pad_id=_pad_id(made, files),
         padding_side=_side(made),
         special_ids=sorted(set(made.all_special_ids)),
@@ -75,9 +78,10 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
         start_id=made.cls_token_id if files.marks else None,
         mask_id=made.mask_token_id if files.marks else None,
         cleans_up=files.marks and _cleans_up(made),
+        cuts_plainly=files.table == WORD_EMBEDDINGS,
     )
     ours = TextTokenizer(prepared)
-    _prove(made, ours)
+    _prove(made, ours, has_special=has_special, cuts=not prepared.cuts_plainly)
     if files.pairs:
         _prove_pairs(made, ours)
     return prepared
@@ -192,21 +196,27 @@ def _prove_pairs(made: Any, ours: TextTokenizer) -> None:
             )
 
 
-def _prove(made: Any, ours: TextTokenizer) -> None:
+def _prove(made: Any, ours: TextTokenizer, *, has_special: bool, cuts: bool) -> None:
     """Compares ids of probing texts, whole and cut, with transformers' own.
+
+    Args:
+        made: transformers' tokenizer.
+        ours: its serialised form.
+        has_special: whether texts get special tokens.
+        cuts: whether texts are cut as transformers cuts them.
 
     Raises:
         PreconditionError: some differ.
     """
     texts = [*PROBING_TEXTS, *(f"a {token} b{token}" for token in made.all_special_tokens)]
-    theirs = made(texts)["input_ids"]
+    theirs = made(texts, add_special_tokens=has_special)["input_ids"]
     found = ours.encode(texts)
     if found != theirs:
         raise PreconditionError(
             f"the tokenizer {type(made).__name__} gives other ids in its serialised form than in transformers"
         )
     side = "end" if made.truncation_side == "right" else "start"
-    for limit in _CUTS:
-        cut = made(texts, truncation=True, max_length=limit)["input_ids"]
+    for limit in _CUTS if cuts else ():
+        cut = made(texts, truncation=True, max_length=limit, add_special_tokens=has_special)["input_ids"]
         if [ours.truncate(ids, limit, side) if len(ids) > limit else ids for ids in found] != cut:
             raise PreconditionError(f"the tokenizer {type(made).__name__} cuts long texts in a way of its own")

@@ -28,12 +28,10 @@ def prepare_static(files: EmbedFiles) -> PreparedTokenizer:
     """
     tokenizer = _read(files.transformer_folder / NAME)
     limit = _limit(tokenizer.truncation)
-    document: dict[str, Any] = json.loads(tokenizer.to_str())
-    document |= {"post_processor": None, "truncation": None, "padding": None}
     return PreparedTokenizer(
         made_of=sources_digest(files),
         made_by="tokenizers",
-        tokenizer=msgspec.Raw(json.dumps(document).encode()),
+        tokenizer=msgspec.Raw(without_special(tokenizer.to_str()).encode()),
         pad_id=0,
         padding_side="right",
         special_ids=[],
@@ -41,6 +39,16 @@ def prepare_static(files: EmbedFiles) -> PreparedTokenizer:
         gives_token_types=False,
         max_tokens=limit,
     )
+
+
+def without_special(document: str) -> str:
+    """A tokenizer of the library's that adds no special tokens, and cuts and fills up no text.
+
+    Args:
+        document: as it serialises it.
+    """
+    content: dict[str, Any] = json.loads(document)
+    return json.dumps(content | {"post_processor": None, "truncation": None, "padding": None})
 
 
 def _read(path: Path) -> Tokenizer:

@@ -59,7 +59,8 @@ class TextTokenizer:
         self.marks_subwords = bool(getattr(tokenizer.model, "continuing_subword_prefix", None))
         sample = tokenizer.encode("a")
         self.type_ids_vary = prepared.gives_token_types and any(sample.type_ids)
-        self._before, self._after = _around(sample.ids, sample.special_tokens_mask)
+        around = _around(sample.ids, sample.special_tokens_mask)
+        self._before, self._after = ([], []) if prepared.cuts_plainly else around
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, special tokens included."""
