@@ -1,19 +1,20 @@
-"""`python -m panope_backends.worker --fd N [--niceness M]`: runs one model for the server at socket N's other end."""
+"""`python -m panope_backends.worker --fd N [--background]`: runs one model for the server at socket N's other end."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from panope_backends.host import scheduling
 from panope_backends.programs import process_setup
 
 
 def main() -> None:
     """Runs the worker to its end."""
-    socket_number, niceness = _arguments()
+    socket_number, in_background = _arguments()
     process_setup.install()
-    if niceness and hasattr(os, "nice"):
-        os.nice(niceness)  # before there are threads, and processes of engines, which have it too
+    if in_background:
+        scheduling.make_way()  # before there are threads, and processes of engines, which do so too
 
     import socket  # the guard stands before anything slow is imported
 
@@ -24,15 +25,13 @@ def main() -> None:
     os._exit(code)
 
 
-def _arguments() -> tuple[int, int]:
-    """The socket's descriptor, and how far the process makes way for others."""
+def _arguments() -> tuple[int, bool]:
+    """The socket's descriptor, and whether the process makes way for others."""
     match sys.argv[1:]:
-        case ["--fd", number] if number.isdecimal():
-            return int(number), 0
-        case ["--fd", number, "--niceness", niceness] if number.isdecimal() and niceness.isdecimal():
-            return int(number), int(niceness)
+        case ["--fd", number, *rest] if number.isdecimal() and rest in ([], ["--background"]):
+            return int(number), bool(rest)
     raise SystemExit(
-        "usage: python -m panope_backends.worker --fd NUMBER [--niceness NUMBER]; the server starts workers itself"
+        "usage: python -m panope_backends.worker --fd NUMBER [--background]; the server starts workers itself"
     )
 
 

@@ -263,13 +263,15 @@ def test_the_program_explains_itself_to_people() -> None:
     assert b"usage: python -m panope_backends.worker --fd NUMBER" in ran.stderr
 
 
-def test_a_worker_makes_way_for_others_on_the_processor_as_it_is_told(spawn: Callable[..., Any]) -> None:
-    worker = spawn("--niceness", "7")
+def test_a_worker_makes_way_for_others_on_the_processor_where_it_is_told(spawn: Callable[..., Any]) -> None:
+    worker = spawn("--background")
     worker.send(load_frame(Path("nowhere")))
     assert worker.receive().kind == "failure"
     assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == 0
     # What has ended still has its priority until it is waited for.
-    assert os.getpriority(os.PRIO_PROCESS, worker.process.pid) == 7
+    assert os.getpriority(os.PRIO_PROCESS, worker.process.pid) == 19
+    if hasattr(os, "sched_getscheduler"):
+        assert os.sched_getscheduler(worker.process.pid) == os.SCHED_IDLE
 
 
 def load_frame(folder: Path, **fields: str) -> wire.ServerFrame:

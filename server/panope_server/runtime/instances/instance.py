@@ -77,7 +77,7 @@ class Instance(ModelInstance):
         self._ready_since = self._last_answer = 0.0
         self._generation: wire.GenerationStatistics | None = None
         self._socket = WorkerSocket(self._frame, self._lost, self._capacity_freed)
-        self._process = WorkerProcess(name, plan, self._socket, role.niceness)
+        self._process = WorkerProcess(name, plan, self._socket, in_background=role is Role.BACKGROUND)
         self._loaded: asyncio.Future[wire.Ready] = asyncio.get_running_loop().create_future()
 
     @property

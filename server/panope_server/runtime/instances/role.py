@@ -6,9 +6,6 @@ from enum import StrEnum
 
 from panope_server.config import Workers
 
-#: Of the operating system: a thread at 19 has 1.5 % of what one at 0 beside it has, and gives way to it at once.
-BACKGROUND_NICENESS = 19
-
 
 class Role(StrEnum):
     """Which calls an instance runs."""
@@ -18,11 +15,6 @@ class Role(StrEnum):
     """None but those of high priority."""
     BACKGROUND = "background"
     """Any, and its threads make way for those of the instances for high priority."""
-
-    @property
-    def niceness(self) -> int:
-        """Of its worker."""
-        return BACKGROUND_NICENESS if self is Role.BACKGROUND else 0
 
     def takes(self, priority: int) -> bool:
         """Whether it runs calls of a priority."""

@@ -36,7 +36,6 @@ def test_instances_for_high_priority_are_further_ones_and_the_others_make_way() 
     assert workers.instances_of(0) == 3
     assert workers.instances_of(1) == 2
     assert roles_of(3, workers) == [Role.BACKGROUND, Role.BACKGROUND, Role.HIGH_PRIORITY]
-    assert [role.niceness for role in Role] == [0, 0, 19]
 
 
 async def test_an_instance_for_high_priority_runs_nothing_else_and_has_such_calls_first() -> None:

@@ -44,14 +44,14 @@ class WorkerProcess:
         instance: the name of the instance that it is.
         plan: what it will load.
         connection: reads what it sends.
-        niceness: of the operating system; 0 for as everything else.
+        in_background: whether its threads make way for those of others on the processor.
     """
 
-    def __init__(self, instance: str, plan: LoadPlan, connection: WorkerSocket, niceness: int) -> None:
+    def __init__(self, instance: str, plan: LoadPlan, connection: WorkerSocket, *, in_background: bool) -> None:
         self._instance = instance
         self._plan = plan
         self._connection = connection
-        self._niceness = niceness
+        self._in_background = in_background
         self._output = WorkerOutput(instance, plan.model)
         self._process: ChildProcess | None = None
         self._transport: asyncio.WriteTransport | None = None
@@ -83,7 +83,7 @@ class WorkerProcess:
                     "panope_backends.worker",
                     "--fd",
                     str(theirs.fileno()),
-                    *(("--niceness", str(self._niceness)) if self._niceness else ()),
+                    *(("--background",) if self._in_background else ()),
                     environment=child_environment(memory_bytes=self._plan.memory_limit_bytes),
                     stderr=self._output.read,
                     pass_fds=(theirs.fileno(),),
