@@ -103,16 +103,21 @@ class TextPositions:
         self._offset = 0
         self._characters = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def begun(self, first: bytes, tokens: Sequence[TokenLogprobs], text: str) -> CompletionLogprobsJson:
+    def begun(
+        self, first: bytes, prompt: Sequence[TokenLogprobs], tokens: Sequence[TokenLogprobs], text: str
+    ) -> CompletionLogprobsJson:
         """The tokens that an answer with its prompt begins with.
 
         Args:
             first: the text of the prompt's first token, which has no probability.
-            tokens: those behind it.
-            text: where the first token takes no place if it is a special one, such as one that begins every prompt.
+            prompt: its tokens behind that one.
+            tokens: of the answer.
+            text: of both; where a token of the prompt is a special one that it does not show, that takes no place.
         """
         found = _nothing()
-        self._add(found, first, None, None, shown=_begin(text.encode(), first))
+        self._add(found, first, None, None, shown=self._shown(_begin(text.encode(), first), text))
+        for each in prompt:
+            self._add(found, each.chosen.text, each.chosen.logprob, _best(each), self._shown(each.chosen.text, text))
         return self._added(found, tokens)
 
     def told(self, tokens: Sequence[TokenLogprobs]) -> CompletionLogprobsJson:
@@ -121,9 +126,7 @@ class TextPositions:
 
     def _added(self, found: CompletionLogprobsJson, tokens: Sequence[TokenLogprobs]) -> CompletionLogprobsJson:
         for each in tokens:
-            best = {} if not each.top else {text_of(top.text): top.logprob for top in reversed(each.top)}
-            best.setdefault(text_of(each.chosen.text), each.chosen.logprob)
-            self._add(found, each.chosen.text, each.chosen.logprob, best, shown=each.chosen.text)
+            self._add(found, each.chosen.text, each.chosen.logprob, _best(each), shown=each.chosen.text)
         return found
 
     def _add(
@@ -132,16 +135,33 @@ class TextPositions:
         data: bytes,
         logprob: float | None,
         best: dict[str, float] | None,
-        *,
         shown: bytes,
     ) -> None:
-        if shown and not 0x80 <= shown[0] < 0xC0:  # it begins a character: a part of one before it stays a part
-            self._offset += len(self._characters.decode(b"", final=True))
+        self._offset += len(self._ended(shown))
         found["text_offset"].append(self._offset)
         found["tokens"].append(text_of(data))
         found["token_logprobs"].append(logprob)
         found["top_logprobs"].append(best)
         self._offset += len(self._characters.decode(shown))
+
+    def _shown(self, data: bytes, text: str) -> bytes:
+        """What of a token a text has at the place where it stands: all of it, or nothing."""
+        state = self._characters.getstate()
+        characters = self._ended(data) + self._characters.decode(data)
+        self._characters.setstate(state)
+        return data if text.startswith(characters, self._offset) else b""
+
+    def _ended(self, shown: bytes) -> str:
+        """What stands for the part of a character before a token that begins another: it stays a part."""
+        is_part = not shown or 0x80 <= shown[0] < 0xC0
+        return "" if is_part else self._characters.decode(b"", final=True)
+
+
+def _best(told: TokenLogprobs) -> dict[str, float]:
+    """The likeliest at a position by their texts, the token that stands there among them."""
+    best = {text_of(top.text): top.logprob for top in reversed(told.top)}
+    best.setdefault(text_of(told.chosen.text), told.chosen.logprob)
+    return best
 
 
 def _nothing() -> CompletionLogprobsJson:

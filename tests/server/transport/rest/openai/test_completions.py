@@ -100,6 +100,33 @@ def test_a_special_token_before_the_prompt_takes_no_place_in_the_text(edge):
     assert (told["tokens"], told["text_offset"]) == (["<s>", "ay"], [0, 0])
 
 
+def test_special_tokens_amid_a_prompt_take_no_place_where_its_text_leaves_them_out(edge):
+    """As in that of a prompt of ids; in one that was written with them they do."""
+    pieces = ["<s>", "ay", "<sep>", "\N{SNOWMAN}", "</s>"]
+    data = [part for piece in pieces for part in ([piece.encode()] if piece.isascii() else _bytes_of(piece))]
+    logprobs = [TokenLogprobs(Logprob(1, each, -1.0), []) for each in data[1:]]
+    answer = [TokenLogprobs(Logprob(1, b"Hi", -1.0), [])]
+    for text, places in (
+        ("ay\N{SNOWMAN}Hi", [0, 0, 2, 2, 2, 2, 3, 3]),
+        ("".join(pieces) + "Hi", [0, 3, 5, 10, 10, 10, 11, 15]),
+    ):
+        edge.instances.script.deltas = [
+            GenerateDelta(
+                text=text,
+                prompt_logprobs=logprobs,
+                first_prompt_token=b"<s>",
+                logprobs=answer,
+                finish_reason="length",
+            )
+        ]
+        told = edge.post(PATH, {**BODY, "logprobs": 0, "echo": True}).json["choices"][0]
+        assert (told["text"], told["logprobs"]["text_offset"]) == (text, places)
+
+
+def _bytes_of(text):
+    return [bytes([each]) for each in text.encode()]
+
+
 def test_the_places_of_tokens_count_parts_of_characters_as_the_text_shows_them(edge):
     snowman = "\N{SNOWMAN}".encode()
     pieces = [snowman[:2], b"is", snowman[:2], snowman[2:], b"x"]

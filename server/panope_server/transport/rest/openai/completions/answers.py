@@ -119,5 +119,4 @@ class CompletionAnswer:
         # Those of the prompt come with the first answer to it, and stand before each.
         self._prompts[index] = delta
         of_prompt = delta if delta.prompt_logprobs else self._prompts[index - delta.index]
-        tokens = [*of_prompt.prompt_logprobs, *delta.logprobs]
-        return positions.begun(of_prompt.first_prompt_token, tokens, delta.text)
+        return positions.begun(of_prompt.first_prompt_token, of_prompt.prompt_logprobs, delta.logprobs, delta.text)
