@@ -76,6 +76,20 @@ def test_an_answer_that_was_cut_is_incomplete(edge):
     assert (last["type"], last["response"]["status"]) == ("response.incomplete", "incomplete")
 
 
+def test_a_call_that_the_model_itself_broke_off_is_incomplete_and_not_to_be_run(edge):
+    whole = GenerateDelta(tool_calls=[ToolCallDelta(0, "call_1", "weather", "{}")])
+    half = GenerateDelta(tool_calls=[ToolCallDelta(1, "call_2", "weather", '{"zone":')], finish_reason="stop")
+    edge.instances.script.deltas = [whole, half]
+    told = edge.post(PATH, {**BODY, "tools": [TOOL]}).json
+    assert (told["status"], told["incomplete_details"]) == ("incomplete", {"reason": None})
+    assert [item["status"] for item in told["output"]] == ["completed", "incomplete"]
+    Response.model_validate(told, strict=True)
+    *_, last = events(edge.post(PATH, {**BODY, "tools": [TOOL], "stream": True}))
+    kinds = pydantic.TypeAdapter(ResponseStreamEvent)
+    kinds.validate_python(last, strict=True)
+    assert (last["type"], last["response"]["incomplete_details"]) == ("response.incomplete", {"reason": None})
+
+
 def test_what_was_thought_said_and_called_are_items_in_this_order(edge):
     edge.instances.script.deltas = CALLS
     told = edge.post(PATH, {**BODY, "tools": [TOOL]}).json
@@ -249,6 +263,7 @@ def test_what_the_model_refuses_is_named_as_the_body_has_it(edge, inside, told):
     [
         ({"role": "user", "content": None}, "content"),
         ({"role": "user", "content": []}, "content"),
+        ({"role": "assistant", "content": None}, "content"),
         ({"type": "function_call_output", "call_id": "c1"}, "output"),
         ({"type": "function_call_output", "call_id": "c2", "output": "rain"}, "call_id"),
     ],

@@ -34,9 +34,13 @@ class ResponseUsageJson(TypedDict):
 
 
 class IncompleteJson(TypedDict):
-    """Why an answer is not complete."""
+    """Why an answer is not complete.
 
-    reason: Literal["max_output_tokens"]
+    Attributes:
+        reason: null where the model itself, or a stop text, ended it amid a call of a function.
+    """
+
+    reason: Literal["max_output_tokens"] | None
 
 
 class ResponseJson(EchoedJson):
@@ -73,7 +77,7 @@ class ResponseAnswer:
         self._items: list[OutputItem] = []
         self._calls: dict[int, FunctionCallItem] = {}
         self._number = 0
-        self._is_cut = False
+        self._is_cut = self._has_open_call = False
 
     def whole(self, output: GenerateOutput) -> bytes:
         """The JSON of the whole answer."""
@@ -107,7 +111,7 @@ class ResponseAnswer:
 
     @property
     def _status(self) -> Literal["completed", "incomplete"]:
-        return "incomplete" if self._is_cut else "completed"
+        return "incomplete" if self._is_cut or self._has_open_call else "completed"
 
     def _add(self, delta: GenerateDelta) -> list[Event]:
         """Takes a delta over; the events that tell it."""
@@ -127,6 +131,9 @@ class ResponseAnswer:
                 self._items.append(opened)
                 told += opened.begin()
             told += self._calls[call.index].add(call.arguments, [])
+        # After whole calls the reason is another: whoever runs what is complete must not run half a call.
+        is_call = bool(self._items) and isinstance(self._items[-1], FunctionCallItem)
+        self._has_open_call = self._has_open_call or (delta.finish_reason == "stop" and is_call)
         return told
 
     def _begin_item(self, kind: type[ReasoningItem | MessageItem]) -> list[Event]:
@@ -149,12 +156,15 @@ class ResponseAnswer:
             "created_at": self._identity.created,
             "status": status,
             "error": None,
-            "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+            "incomplete_details": self._incomplete() if status == "incomplete" else None,
             "model": self._identity.model,
             "output": [item.told() for item in self._items],
             "usage": None if usage is None else _usage(usage),
             **self._echoed,
         }
+
+    def _incomplete(self) -> IncompleteJson:
+        return {"reason": "max_output_tokens" if self._is_cut else None}
 
     def _event(self, told: Event) -> bytes:
         data = orjson.dumps({**told, "sequence_number": self._number})

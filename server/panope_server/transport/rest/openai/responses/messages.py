@@ -77,6 +77,8 @@ class Messages:
                 output = content_of(pieces, self.images, required=f"{field}.output")
                 self._append(MessageJson(role="tool", content=output, tool_call_id=call_id), field, "output")
             case _ if item.role == "assistant":
+                if item.content is None:
+                    raise _missing(f"{field}.content")
                 assistant = self._assistant()
                 assert isinstance(assistant.content, str)  # the assistant's items have no images
                 assistant.content = _joined(assistant.content, text_of(item.content, f"{field}.content"))
