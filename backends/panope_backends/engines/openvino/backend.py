@@ -334,8 +334,11 @@ def _load_generator(
 
 
 def _requested() -> list[str]:
-    """What `OV_DEVICE` names, each once; empty where it is not set."""
-    named = (part.strip().upper() for part in os.environ.get(OV_DEVICE, "").split(","))
+    """What `OV_DEVICE` names, each once and in letters that can be shown; empty where it is not set."""
+    shown = "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in os.environ.get(OV_DEVICE, "")
+    )
+    named = (part.strip().upper() for part in shown.split(","))
     return list(dict.fromkeys(name for name in named if name))
 
 

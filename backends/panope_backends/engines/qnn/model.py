@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ Array = np.ndarray[Any, Any]
 
 #: What the description's precisions are computed in.
 COMPUTED = {"w8a16": "int16", "w8a8": "int8"}
+
+#: What nobody has written to for so long is written no more: compiling takes minutes.
+_ABANDONED_SECONDS = 86400
 
 
 class QnnModel(TensorModel):
@@ -94,6 +99,7 @@ def _kept(runtime: Any, graph: Path, cache_folder: Path, threads: int) -> Path |
     kept = find_sealed(cache_folder, key, graph.suffix)
     if kept is None:
         (cache_folder / f"{key}{graph.suffix}").unlink(missing_ok=True)  # from before names told contents
+        _sweep(cache_folder, graph.suffix)
         written = cache_folder / f"{key}.{os.getpid()}{graph.suffix}"
         compiler = runtime.ModelCompiler(session_options(runtime, threads), graph, embed_compiled_data_into_model=True)
         try:
@@ -102,6 +108,14 @@ def _kept(runtime: Any, graph: Path, cache_folder: Path, threads: int) -> Path |
         finally:
             written.unlink(missing_ok=True)
     return kept
+
+
+def _sweep(cache_folder: Path, suffix: str) -> None:
+    """Removes what compilers were writing that were killed; those that run have written lately."""
+    for path in cache_folder.glob(f"qnn-*.*{suffix}"):
+        with suppress(OSError):  # another worker has removed it, or it is being given its name
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink()
 
 
 def _key(graph: Path) -> str:

@@ -121,6 +121,13 @@ def test_a_device_that_ov_device_names_and_openvino_lacks_is_said_to_be_missing(
     assert device.reason == "the variable OV_DEVICE names it, and OpenVINO has: CPU, GPU.0, GPU.1"
 
 
+def test_a_name_shows_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OV_DEVICE", "CPU,N\x1b[2JPU\u202e")
+    names = [device.name for device in backend_with(**ALL).devices()]
+    assert "N\N{REPLACEMENT CHARACTER}[2JPU\N{REPLACEMENT CHARACTER}" in names
+    assert all(name.isprintable() for name in names)
+
+
 def test_devices_carry_the_makers_name_and_their_memory() -> None:
     cpu, gpu, npu = backend_with(CPU=["FP32"], GPU=["FP32", "FP16"], NPU=["FP16"]).devices()
     assert (cpu.description, gpu.description) == ("Maker's CPU", "Maker's GPU")

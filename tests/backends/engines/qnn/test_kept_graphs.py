@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +31,21 @@ def test_a_graph_that_was_kept_before_names_told_contents_is_not_left_behind(
     runtime = SimpleNamespace(ModelCompiler=Compiler)
     kept = model._compiled(runtime, Path("graph.onnx"), tmp_path, 1)
     assert (list(tmp_path.iterdir()), kept.read_bytes()) == ([kept], b"compiled")
+
+
+def test_what_a_compiler_left_that_was_killed_goes_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "_key", lambda _: "qnn-0")
+    monkeypatch.setattr(model, "session_options", lambda *_: None)
+    left, written, other = (tmp_path / name for name in ("qnn-1.123.onnx", "qnn-2.124.onnx", "qnn-3-abc.onnx"))
+    for path in (left, written, other):
+        path.write_bytes(b"half")
+    old = time.time() - 2 * model._ABANDONED_SECONDS
+    for path in (left, other):
+        os.utime(path, (old, old))
+    kept = model._compiled(SimpleNamespace(ModelCompiler=Compiler), Path("graph.onnx"), tmp_path, 1)
+    assert set(tmp_path.iterdir()) == {kept, written, other}
 
 
 def test_a_graph_is_compiled_at_each_load_where_none_can_be_kept(

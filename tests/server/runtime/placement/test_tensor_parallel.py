@@ -129,6 +129,13 @@ def test_what_cannot_be_divided_so_is_refused_with_the_reason(
         here.choose([SMALL], LoadConstraints(tensor_parallel=number))
 
 
+def test_a_refusal_says_that_a_model_may_be_run_undivided() -> None:
+    here = Dividing(free_on=free_on(24, 24, 24, 24))
+    with pytest.raises(PreconditionError, match=r"`tensor_parallel` is 8; 1, as by `--tensor-parallel 1`, runs"):
+        here.choose([SMALL], LoadConstraints(tensor_parallel=8))
+    assert here.choose([SMALL], LoadConstraints(tensor_parallel=1)).candidates
+
+
 def test_settings_say_it_of_models_and_vendors() -> None:
     settings = ModelsSettings(tensor_parallel_by_model=("acme/large=4", "acme/*=2"))
     names = ("acme/large", "acme/other", "others/m")

@@ -81,4 +81,16 @@ def no_candidate(entry: ModelEntry, constraints: LoadConstraints, rejected: Sequ
             field="precision",
         )
     no_backend = f"there is no backend `{constraints.backend}` on this machine"
-    return PreconditionError(f"no device can run this model: {why or no_backend}", reason="no_backend")
+    return PreconditionError(
+        f"no device can run this model: {why or no_backend}{_undivided(constraints)}", reason="no_backend"
+    )
+
+
+def _undivided(constraints: LoadConstraints) -> str:
+    """What else there is where somebody, or the settings, asked for a model to be divided."""
+    if constraints.tensor_parallel < 2:
+        return ""
+    number = constraints.tensor_parallel
+    return (
+        f" (`tensor_parallel` is {number}; 1, as by `--tensor-parallel 1`, runs the model on one device where it can)"
+    )
