@@ -1607,7 +1607,7 @@ type Instance struct {
 	VariantDigest string `protobuf:"bytes,2,opt,name=variant_digest,json=variantDigest,proto3" json:"variant_digest,omitempty"`
 	// The backend that runs it, such as `openvino`.
 	Backend string `protobuf:"bytes,3,opt,name=backend,proto3" json:"backend,omitempty"`
-	// The device it runs on, such as `CPU`.
+	// The device it runs on, such as `CPU`; the first of `devices`.
 	Device string `protobuf:"bytes,4,opt,name=device,proto3" json:"device,omitempty"`
 	// The precision it computes in, such as `bf16`.
 	Precision string `protobuf:"bytes,5,opt,name=precision,proto3" json:"precision,omitempty"`
@@ -1638,8 +1638,10 @@ type Instance struct {
 	// What it holds of its device's own memory, or of those that its model is divided over, as the devices tell; 0 where it
 	// uses the machine's, or nobody tells.
 	DeviceMemoryBytes uint64 `protobuf:"varint,18,opt,name=device_memory_bytes,json=deviceMemoryBytes,proto3" json:"device_memory_bytes,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// All devices that it runs on: several where its model is divided over them. A processor that is divided counts once.
+	Devices       []string `protobuf:"bytes,19,rep,name=devices,proto3" json:"devices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Instance) Reset() {
@@ -1796,6 +1798,13 @@ func (x *Instance) GetDeviceMemoryBytes() uint64 {
 		return x.DeviceMemoryBytes
 	}
 	return 0
+}
+
+func (x *Instance) GetDevices() []string {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
 }
 
 // What an instance that generates does now, and what it has done since it was loaded. The cache, steps and guesses are 0
@@ -2108,7 +2117,7 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xa2\a\n" +
+	"createTime\"\xbc\a\n" +
 	"\bInstance\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0evariant_digest\x18\x02 \x01(\tR\rvariantDigest\x12\x18\n" +
@@ -2131,7 +2140,8 @@ const file_panope_v1_model_proto_rawDesc = "" +
 	"\abreaker\x18\x0f \x01(\v2\x12.panope.v1.BreakerR\abreaker\x12&\n" +
 	"\x0fin_flight_items\x18\x10 \x01(\rR\rinFlightItems\x12,\n" +
 	"\x04role\x18\x11 \x01(\x0e2\x18.panope.v1.Instance.RoleR\x04role\x12.\n" +
-	"\x13device_memory_bytes\x18\x12 \x01(\x04R\x11deviceMemoryBytes\"\x86\x01\n" +
+	"\x13device_memory_bytes\x18\x12 \x01(\x04R\x11deviceMemoryBytes\x12\x18\n" +
+	"\adevices\x18\x13 \x03(\tR\adevices\"\x86\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +

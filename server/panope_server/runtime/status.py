@@ -138,6 +138,7 @@ class InstanceView:
         token_intervals: as above.
         in_flight_items: that it has.
         role: which calls it runs, as of `instances.role.Role`.
+        devices: that it runs on, each once, `device` first; empty for that one alone.
         device_memory: what it holds of the own memory of each device that it runs on, as it told last; 0 where it uses
             the machine's, or nobody tells.
     """
@@ -162,6 +163,12 @@ class InstanceView:
     in_flight_items: int = 0
     role: str = "any"
     device_memory: tuple[tuple[str, int], ...] = ()
+    devices: tuple[str, ...] = ()
+
+    @property
+    def all_devices(self) -> tuple[str, ...]:
+        """Every device that it runs on, the first of them first."""
+        return self.devices or (self.device,)
 
     @property
     def device_memory_bytes(self) -> int:

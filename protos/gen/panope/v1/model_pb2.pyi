@@ -834,6 +834,7 @@ class Instance(google.protobuf.message.Message):
     IN_FLIGHT_ITEMS_FIELD_NUMBER: builtins.int
     ROLE_FIELD_NUMBER: builtins.int
     DEVICE_MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    DEVICES_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Unique in this server."""
     variant_digest: builtins.str
@@ -841,7 +842,7 @@ class Instance(google.protobuf.message.Message):
     backend: builtins.str
     """The backend that runs it, such as `openvino`."""
     device: builtins.str
-    """The device it runs on, such as `CPU`."""
+    """The device it runs on, such as `CPU`; the first of `devices`."""
     precision: builtins.str
     """The precision it computes in, such as `bf16`."""
     state: Global___Instance.State.ValueType
@@ -878,6 +879,10 @@ class Instance(google.protobuf.message.Message):
     def breaker(self) -> Global___Breaker:
         """Whether it is given requests, by how many of the last ones failed."""
 
+    @property
+    def devices(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """All devices that it runs on: several where its model is divided over them. A processor that is divided counts once."""
+
     def __init__(
         self,
         *,
@@ -899,9 +904,10 @@ class Instance(google.protobuf.message.Message):
         in_flight_items: builtins.int = ...,
         role: Global___Instance.Role.ValueType = ...,
         device_memory_bytes: builtins.int = ...,
+        devices: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["breaker", b"breaker", "generation", b"generation", "ready_time", b"ready_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "device_memory_bytes", b"device_memory_bytes", "format", b"format", "generation", b"generation", "id", b"id", "in_flight_items", b"in_flight_items", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "role", b"role", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["backend", b"backend", "breaker", b"breaker", "device", b"device", "device_memory_bytes", b"device_memory_bytes", "devices", b"devices", "format", b"format", "generation", b"generation", "id", b"id", "in_flight_items", b"in_flight_items", "pid", b"pid", "precision", b"precision", "ready_time", b"ready_time", "resident_bytes", b"resident_bytes", "restart_count", b"restart_count", "role", b"role", "selection_reason", b"selection_reason", "state", b"state", "variant_digest", b"variant_digest", "weights_precision", b"weights_precision"]) -> None: ...
 
 Global___Instance: typing_extensions.TypeAlias = Instance
 

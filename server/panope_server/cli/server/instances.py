@@ -19,6 +19,7 @@ def instance_value(model: str, instance: Any) -> dict[str, Any]:
         "format": instance.format,
         "weights_precision": instance.weights_precision,
         "device": instance.device,
+        "devices": list(instance.devices),
         "precision": instance.precision,
         "state": state_text(instance),
         "role": role_text(instance),
@@ -33,13 +34,18 @@ def instance_value(model: str, instance: Any) -> dict[str, Any]:
     }
 
 
+def where_text(instance: Any) -> str:
+    """What it runs on, for people."""
+    return f"{instance.backend} {' '.join(instance.devices) or instance.device} {instance.precision}"
+
+
 def value_without_instance(model: Any) -> dict[str, Any]:
     """A model that loads or failed; what only an instance has is empty."""
     empty = dict.fromkeys(
         ("id", "backend", "variant_digest", "format", "weights_precision", "device", "precision", "role"), ""
     )
     counts = dict.fromkeys(("pid", "resident_bytes", "device_memory_bytes", "restart_count"), 0)
-    told = {"state": state_text(model), "state_reason": model.state_reason}
+    told = {"state": state_text(model), "state_reason": model.state_reason, "devices": []}
     more = {"selection_reason": "", "generation": None, "breaker": _breaker(model), "in_flight_items": 0}
     return {**empty, "model": model.name, **told, **counts, **more, **activity_value(model)}
 

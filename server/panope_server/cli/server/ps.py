@@ -24,6 +24,7 @@ from panope_server.cli.server.instances import (
     state_text,
     until_text,
     value_without_instance,
+    where_text,
 )
 
 
@@ -60,7 +61,7 @@ def ps(
 #: What each column tells of an instance; those of `--wide` come after.
 _COLUMNS: Mapping[str, Callable[[Any, Any], str]] = {
     "INSTANCE": lambda _, instance: instance.id,
-    "RUNS ON": lambda _, instance: f"{instance.backend} {instance.device} {instance.precision}",
+    "RUNS ON": lambda _, instance: where_text(instance),
     "STATE": lambda _, instance: state_text(instance),
     "PID": lambda _, instance: str(instance.pid or "-"),
     "MEMORY": lambda _, instance: memory_text(instance),

@@ -266,7 +266,12 @@ class Instance(ModelInstance):
         """What people may see of it; what it generates is that of all models that it runs."""
         view = super().view(restart_count)
         told = self._generation
-        return replace(view, generation=statistics_of(told), token_intervals=intervals_of(told))
+        return replace(
+            view,
+            devices=tuple(dict.fromkeys(self._devices)),
+            generation=statistics_of(told),
+            token_intervals=intervals_of(told),
+        )
 
     async def _wait_until_loaded(self) -> None:
         timeout = self._workers.start_timeout_seconds

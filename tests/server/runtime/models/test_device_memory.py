@@ -12,9 +12,12 @@ import pytest
 from manager_doubles import MakeRig, Rig
 
 from panope_backends.api import Device, Level, Support
+from panope_server.cli.server.instances import instance_value, where_text
 from panope_server.observability.metrics import Metrics
 from panope_server.runtime.hardware.probe import Probe
 from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.transport.grpc.registry.model_messages import _instance_message
+from panope_server.transport.rest.panope.instance_schemas import instance_json
 
 HELD = {"gpu:0": 300 << 20, "gpu:1": 400 << 20}
 FIRST = Device("holding_backends:HoldingBackend", "gpu:0", memory_bytes=1 << 30)
@@ -87,6 +90,11 @@ async def test_a_model_that_is_divided_holds_what_each_of_its_parts_does(
     ((_, view),) = made.manager.runtimes.instances()
     assert view.device_memory_bytes == sum(HELD.values())
     assert view.resident_bytes > 1 << 40, "of both processes"
+    assert (view.device, view.all_devices) == ("gpu:0", ("gpu:0", "gpu:1"))
+    told = instance_value(A, _instance_message(view))
+    assert (told["device"], told["devices"]) == ("gpu:0", ["gpu:0", "gpu:1"])
+    assert where_text(_instance_message(view)).split()[1:3] == ["gpu:0", "gpu:1"]
+    assert instance_json(view).devices == ("gpu:0", "gpu:1")
     assert [made.manager.device_usage(each).models_memory_bytes for each in (FIRST, SECOND)] == list(HELD.values())
 
 

@@ -186,6 +186,7 @@ def _instance_message(view: InstanceView) -> pb.Instance:
         in_flight_items=view.in_flight_items,
         role=_INSTANCE_ROLES[Role(view.role)],
         device_memory_bytes=view.device_memory_bytes,
+        devices=view.all_devices,
     )
 
 

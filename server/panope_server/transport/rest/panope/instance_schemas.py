@@ -92,6 +92,7 @@ class InstanceJson(Struct):
         generation: null for models that do not generate.
         in_flight_items: that it has; the next goes to the instance with the fewest.
         device_memory_bytes: that it holds of its device's own; 0 where it uses the machine's, or nobody tells.
+        devices: all that it runs on, each once: several where its model is divided; `device` is the first.
         role: which calls it runs: all, and as `background` it makes way for instances for `high_priority` alone.
     """
 
@@ -114,6 +115,7 @@ class InstanceJson(Struct):
     in_flight_items: int = 0
     role: InstanceRoleJson = "any"
     device_memory_bytes: int = 0
+    devices: tuple[str, ...] = ()
 
 
 def instance_json(view: InstanceView) -> InstanceJson:
@@ -138,6 +140,7 @@ def instance_json(view: InstanceView) -> InstanceJson:
         in_flight_items=view.in_flight_items,
         role=_INSTANCE_ROLES[Role(view.role)],
         device_memory_bytes=view.device_memory_bytes,
+        devices=view.all_devices,
     )
 
 
