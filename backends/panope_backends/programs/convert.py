@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -30,13 +30,13 @@ from panope_backends.lora import FOLDER
 from panope_backends.model_facts.audio_models import classifies_audio
 from panope_backends.model_facts.image_models import classifies_images
 from panope_backends.plugins import load_backend
-from panope_backends.programs.prepare_tokenizer import TEXTS, text_files, tokenizer_to_add
+from panope_backends.programs.prepare_tokenizer import TEXTS, tokenizer_places, tokenizers_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.embed.files.modules_file import PROJECTION
 from panope_backends.tasks.embed.files.multi_vector_files import is_colbert
 from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, keep_projection, read_step_weights
-from panope_backends.tasks.embed.tokenizers.prepared import FILE, sources_digest
+from panope_backends.tasks.embed.tokenizers.prepared import sources_digest
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.kept_files import keep
 
@@ -97,20 +97,21 @@ def convert(job: Job) -> Converted:
     task = job.model.task
     other = classifies_images(job.model.config) or classifies_audio(job.model.config)
     reads_texts = task in TEXTS and not (task == "classify" and other)
-    tokenizer = tokenizer_to_add(task, folder) if reads_texts else None
-    place, head = _transformer_of(folder) if task == "embed" else (Path(), "")
-    (out / place).mkdir(parents=True, exist_ok=True)
-    backend.convert(dataclasses.replace(job.model, head=head), conversion, folder / place, out / place)
-    _complete(folder, out, place)
+    tokenizers = tokenizers_to_add(task, folder) if reads_texts else {}
+    encoders = _encoders_of(folder, job.model) if task == "embed" else {Path(): job.model}
+    for place, model in encoders.items():
+        (out / place).mkdir(parents=True, exist_ok=True)
+        backend.convert(model, conversion, folder / place, out / place)
+    _complete(folder, out, encoders)
     if task == "embed":
         granted = "pickles" in job.model.grants
         if is_colbert(read_json(folder / "config.json", missing_ok=True)):
             keep_projection(folder, out, pickles=granted)
         _unpickle(out, is_granted=granted)
-    if tokenizer is not None:
-        # The converter may have written files of its own.
-        made_of = sources_digest(text_files(task, out))
-        keep(msgspec.structs.replace(tokenizer, made_of=made_of), out / FILE)
+    # The converter may have written files of its own.
+    made_of = {file: sources_digest(files) for file, files in tokenizer_places(task, out)} if tokenizers else {}
+    for file, tokenizer in tokenizers.items():
+        keep(msgspec.structs.replace(tokenizer, made_of=made_of[file]), out / file)
     return Converted(conversion.format, conversion.precision, conversion.engine_version)
 
 
@@ -130,24 +131,35 @@ def _conversion(job: Job, offered: Sequence[Conversion]) -> Conversion:
     )
 
 
-def _transformer_of(folder: Path) -> tuple[Path, str]:
-    """Where the weights to convert lie, within the model's folder, and the head that they are run with.
+def _encoders_of(folder: Path, model: ModelFacts) -> dict[Path, ModelFacts]:
+    """What to convert, by where its weights lie within the model's folder.
 
-    Older models keep them in `0_Transformer`.
+    Older models keep them in `0_Transformer`; those with a Router may have several.
+
+    Raises:
+        PreconditionError: routes run one encoder with different heads.
     """
     try:
         files = read_embed_files(folder)
     except PreconditionError:  # the load tells it; a conversion of the bare transformer may be right all the same
-        return Path(), ""
-    return files.transformer_folder.relative_to(folder), files.model_head
+        return {Path(): model}
+    found: dict[Path, ModelFacts] = {}
+    for way in files.ways:
+        place, made = way.transformer_folder.relative_to(folder), dataclasses.replace(model, head=way.model_head)
+        if files.routes:
+            architecture = next(iter(way.config.get("architectures") or ()), "")
+            made = dataclasses.replace(made, architecture=architecture, config=way.config)
+        if found.setdefault(place, made) != made:
+            raise PreconditionError("the routes of a Router run one encoder with two heads; a conversion has one")
+    return found
 
 
-def _complete(folder: Path, out: Path, place: Path) -> None:
+def _complete(folder: Path, out: Path, places: Collection[Path]) -> None:
     """Brings over what the converter did not write: configuration, tokenizer, the weights of later modules."""
     for source in sorted(folder.rglob("*")):
         relative = source.relative_to(folder)
-        is_there = relative.parent == place
-        if relative.parent == place / FOLDER:  # an adapter, which is merged
+        is_there = relative.parent in places
+        if relative.parent in {place / FOLDER for place in places}:  # an adapter, which is merged
             continue
         replaced = relative.suffix == ".gguf" or (is_there and any(relative.match(pattern) for pattern in _WEIGHTS))
         target = out / relative
@@ -159,7 +171,7 @@ def _complete(folder: Path, out: Path, place: Path) -> None:
 def _unpickle(out: Path, *, is_granted: bool) -> None:
     """Turns pickled weights of later modules into safetensors, so that workers open no pickle."""
     files = read_embed_files(out)
-    for step in (*files.token_steps, *files.head):
+    for step in [step for way in files.ways for step in (*way.token_steps, *way.head)]:
         if step.kind == PROJECTION:
             continue
         pickled = step.folder / PICKLED

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from panope_backends.programs import process_setup
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.classify.files import read_classify_files
 from panope_backends.tasks.embed.files.config_files import EmbedFiles, read_embed_files
-from panope_backends.tasks.embed.tokenizers.prepared import PreparedTokenizer
+from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer
 from panope_backends.tasks.kept_files import keep
 from panope_backends.tasks.text_files import READS, read_text_files
 from panope_backends.tasks.tokenizer_program import NOT_WRITTEN, Job, Outcome
@@ -49,25 +50,35 @@ def text_files(task: str, folder: Path) -> EmbedFiles:
     return read_classify_files(folder).text if task in CLASSIFIES else read_embed_files(folder)
 
 
-def tokenizer_to_add(task: str, folder: Path) -> PreparedTokenizer | None:
-    """The tokenizer that a conversion of the model in `folder` brings, so that workers need no transformers.
+def tokenizer_places(task: str, folder: Path) -> Iterator[tuple[Path, EmbedFiles]]:
+    """Where a conversion keeps the tokenizers of a model, within its folder, and what each is made of."""
+    files = text_files(task, folder)
+    for way in files.ways:
+        yield (way.transformer_folder.relative_to(folder) if files.routes else Path()) / FILE, way
+
+
+def tokenizers_to_add(task: str, folder: Path) -> dict[Path, PreparedTokenizer]:
+    """The tokenizers that a conversion of the model in `folder` brings, so that workers need no transformers.
 
     Args:
         task: of the model.
         folder: of the model.
 
     Returns:
-        None where there is nothing to make it of, or no transformers to make it with.
+        By their places within the folder; none where there is nothing to make them of, or no transformers to make them
+        with.
 
     Raises:
         PreconditionError: the model's files ask for what Panope cannot do.
     """
     if find_spec("transformers") is None:
-        return None
+        return {}
     from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
     from panope_backends.tasks.tokenizer_making import has_vocabulary
 
-    return prepare_tokenizer(text_files(task, folder)) if has_vocabulary(folder, below=True) else None
+    if not has_vocabulary(folder, below=True):
+        return {}
+    return {file: prepare_tokenizer(files) for file, files in tokenizer_places(task, folder)}
 
 
 def _prepared(job: Job) -> msgspec.Struct:
@@ -78,7 +89,8 @@ def _prepared(job: Job) -> msgspec.Struct:
         return prepare_chat_tokenizer(folder)
     from panope_backends.tasks.embed.tokenizers.preparing import prepare_tokenizer
 
-    return prepare_tokenizer(text_files(job.task, folder))
+    files = text_files(job.task, folder)
+    return prepare_tokenizer(next(way for way in files.ways if way.transformer_folder == folder / job.encoder))
 
 
 def _prepare(job: Job) -> Outcome:

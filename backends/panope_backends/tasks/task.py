@@ -42,12 +42,14 @@ class TokenRow:
         prompt_tokens: how many leading ids are the prompt and the special tokens before it; 0 without a prompt.
         type_ids: which of two texts each id is of, as the tokenizer tells it; empty where all are 0.
         unseen: how many ids at its end the others do not attend to, though they have vectors of their own.
+        route: of a model with several, the one that it is run by; empty for other models.
     """
 
     ids: Sequence[int]
     prompt_tokens: int = 0
     type_ids: Sequence[int] = ()
     unseen: int = 0
+    route: str = ""
 
 
 class SequenceJob(ABC):
@@ -196,6 +198,11 @@ class SequenceTask(ABC):
     @abstractmethod
     def row_width(self) -> int:
         """The number of values that `run` gives for each sequence, 0 for as many as it likes; known after `trial`."""
+
+    @property
+    def parts(self) -> Sequence[SequenceTask]:
+        """The tasks that it runs texts by, each of which may take padding in its own way. Default: itself."""
+        return (self,)
 
     @abstractmethod
     def run(self, sequences: Sequence[TokenRow]) -> Rows:

@@ -28,11 +28,13 @@ class Job(msgspec.Struct, forbid_unknown_fields=True):
         task: that the tokenizer is for.
         folder: of the model.
         file: to write.
+        encoder: the folder within the model's that the tokenizer lies in; empty for the model's own.
     """
 
     task: str
     folder: str
     file: str
+    encoder: str = ""
 
 
 class Outcome(msgspec.Struct):

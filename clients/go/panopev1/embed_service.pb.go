@@ -136,12 +136,14 @@ func (ImagePooling) EnumDescriptor() ([]byte, []int) {
 	return file_panope_v1_embed_service_proto_rawDescGZIP(), []int{1}
 }
 
-// What texts are for. A model with a vector for each token (ColBERT) treats queries and documents differently; of other
-// models, the prompt of that name goes before each text, if there is one.
+// What texts are for. A model with a vector for each token (ColBERT) treats queries and documents differently, and one
+// with a Router has a route for each; of every model with one vector for each text, the prompt of that name goes before
+// each text, if there is one.
 type EmbedPurpose int32
 
 const (
-	// As a model with a vector for each token: documents, unless `prompt_name` is `query`. Of others: nothing is added.
+	// As a model with a vector for each token: documents, unless `prompt_name` is `query`. One with a Router: its default
+	// route, unless `prompt_name` is `query` or `document`; refused where it has none. Of others: nothing is added.
 	EmbedPurpose_EMBED_PURPOSE_UNSPECIFIED EmbedPurpose = 0
 	// To look for something.
 	EmbedPurpose_EMBED_PURPOSE_QUERY EmbedPurpose = 1

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from panope_backends.model_facts.routers import ROUTER
 from panope_backends.model_facts.word_tables import WORD_TABLES
 from panope_registry.inspect.file_bytes import Header
 
@@ -44,12 +45,12 @@ def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) ->
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(file.absolute())
         found = read_embed_files(root)
-        if found.words is not None:
-            listed = files.get(str(found.words.path.relative_to(root)))
+        for words in [way.words for way in found.ways if way.words is not None]:
+            listed = files.get(str(words.path.relative_to(root)))
             # A list that is elsewhere, or longer than is read here, the load checks.
-            if listed is None or (isinstance(listed, Path) and _is_asked_for(found.words.path.name, listed)):
-                found.words.read()
-        steps = (*found.token_steps, *found.head)
+            if listed is None or (isinstance(listed, Path) and _is_asked_for(words.path.name, listed)):
+                words.read()
+        steps = [step for way in found.ways for step in (*way.token_steps, *way.head)]
         places = [PurePosixPath(step.folder.relative_to(root)) for step in steps]
         weights = [next((files[path] for path in _weights(place) if path in files), None) for place in places]
         # Of weights that are elsewhere nothing but their names is known.
@@ -57,18 +58,32 @@ def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) ->
             check_head(steps, pickles=pickles)
 
 
+def encoder_folders(modules: Any) -> list[str]:
+    """Returns the folders of transformers, and of tables in their place, the transformers first; empty for the root."""
+    found = [(kind in _OWN, folder) for kind, folder in map(_placed, modules) if kind in _ENCODERS]
+    return list(dict.fromkeys(folder for _, folder in sorted(found, key=lambda each: each[0])))
+
+
 def transformer_folder(modules: Any) -> str:
     """Returns the folder that the transformer, or the table in its place, is loaded from; empty for the root."""
-    kinds = ((str(module.get("type", "")), module.get("path", "")) for module in modules)
-    found = next((str(path) for kind, path in kinds if kind.rpartition(".")[2] in _ENCODERS), "")
-    return "" if found == "." else found.strip("/")
+    return next(iter(encoder_folders(modules)), "")
 
 
 def own_class(modules: Any) -> str:
-    """Returns the module that is a model's encoder by itself, which modules.json names; empty where transformers is."""
-    first: Any = next(iter(modules), {})
-    kind = str(first.get("type", "")).rpartition(".")[2]
+    """Returns what a model's encoder is called where that is no class of transformers; empty where it is one.
+
+    It is the module of modules.json that is an encoder by itself, or a Router whose routes have several encoders.
+    """
+    if len(encoder_folders(modules)) > 1:
+        return ROUTER
+    kind, _ = _placed(next(iter(modules), {}))
     return kind if kind in _OWN else ""
+
+
+def _placed(module: Any) -> tuple[str, str]:
+    """Returns the class and the folder of a module."""
+    folder = str(module.get("path", ""))
+    return str(module.get("type", "")).rpartition(".")[2], "" if folder == "." else folder.strip("/")
 
 
 def step_folders(modules: Any) -> frozenset[str]:

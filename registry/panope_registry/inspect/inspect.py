@@ -23,7 +23,7 @@ from panope_registry.inspect.custom_code import (
     refuse_impossible_code,
 )
 from panope_registry.inspect.documents import read_object
-from panope_registry.inspect.embed_files import refuse_undescribed
+from panope_registry.inspect.embed_files import encoder_folders, refuse_undescribed
 from panope_registry.inspect.embeddable import RUN_BY_TRANSFORMERS, embedding_sets, refuse_beside_adapter
 from panope_registry.inspect.file_bytes import Header
 from panope_registry.inspect.file_kinds import FileKind, is_pickled, kinds_of
@@ -170,7 +170,7 @@ def _runnable(
     """
     told: dict[str, str] = {}
     config = documents.config
-    asked = code_asked_for(_asking(files, documents.folder), task, is_known=_is_known(config))
+    asked = code_asked_for(_asking(files, documents), task, is_known=_is_known(config))
     if asked and REMOTE_CODE in evidence.grants:
         refuse_impossible_code(asked, files)
         kinds |= {path: kind for path, kind in kinds_of(files, [REMOTE_CODE]).items() if kind is FileKind.GRANTED_CODE}
@@ -223,8 +223,9 @@ def _base(named: str) -> str:
         return ""
 
 
-def _asking(files: Mapping[str, Header], folder: str) -> Mapping[str, Mapping[str, Any]]:
-    paths = [str(PurePosixPath(folder) / name) for name in ASKING_FILES]
+def _asking(files: Mapping[str, Header], documents: ModelDocuments) -> Mapping[str, Mapping[str, Any]]:
+    folders = encoder_folders(documents.modules) or [documents.folder]
+    paths = [str(PurePosixPath(folder) / name) for folder in folders for name in ASKING_FILES]
     return {path: read_object(files[path], path) for path in paths if path in files}
 
 

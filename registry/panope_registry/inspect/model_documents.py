@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,6 +14,7 @@ from panope_backends.graphs.terms import DescriptionError
 from panope_backends.graphs.voice_description import VoiceDescription
 from panope_backends.model_facts.audio_models import SPEAKERS, SPEECHT5, VOCODER
 from panope_backends.model_facts.image_models import with_type
+from panope_backends.model_facts.routers import with_routes
 from panope_backends.model_facts.word_tables import BAG_OF_WORDS
 from panope_registry.inspect.documents import broken, read_json, read_object
 from panope_registry.inspect.embed_files import own_class, step_folders, transformer_folder
@@ -38,6 +39,7 @@ class ModelDocuments:
         markers: those of `MARKERS` that there are, by their names.
         description: what panope.json says; None without one.
         config: the parsed config.json, or of a pipeline model_index.json; {} without any.
+        modules: of modules.json, a Router's own among them.
         folder: that the transformer is in; empty for the root.
         parts: of the model, by which its weights are found.
         pipeline_class: that a pipeline's model_index.json names; None where it is not what describes the model.
@@ -46,6 +48,7 @@ class ModelDocuments:
     markers: Mapping[str, Any]
     description: AnyDescription | None
     config: Mapping[str, Any]
+    modules: Sequence[Mapping[str, Any]]
     folder: str
     parts: Parts
     pipeline_class: str | None
@@ -56,7 +59,7 @@ class ModelDocuments:
         Args:
             in_weights: what a weight file says of it; empty for nothing.
         """
-        if own := own_class(self.markers.get("modules.json", [])):
+        if own := own_class(self.modules):
             return Conclusion(own, f"modules.json lists {own}")
         if self.description is not None:
             return Conclusion(self.description.architecture, f"{DESCRIPTION} names its decoder")
@@ -78,7 +81,7 @@ def read_documents(files: Mapping[str, Header]) -> ModelDocuments:
     """
     markers = {name: _marker(files[name], name) for name in MARKERS if name in files}
     description = _description(markers[DESCRIPTION]) if DESCRIPTION in markers else None
-    modules = markers.get("modules.json", [])
+    modules = with_routes(markers.get("modules.json", []), lambda path: _object(files, path))
     folder = transformer_folder(modules)
     config_file = str(PurePosixPath(folder) / "config.json")
     # A list of words is weights, and tells of no run.
@@ -93,7 +96,11 @@ def read_documents(files: Mapping[str, Header]) -> ModelDocuments:
     beside = _beside(description, files) | _speakers(config, files)
     parts = Parts(folder, step_folders(modules), pipeline, graphs, beside, _spoken_parts(config), words)
     named = str(index.get("_class_name", "")) if is_pipeline else None
-    return ModelDocuments(markers, description, config, folder, parts, named)
+    return ModelDocuments(markers, description, config, modules, folder, parts, named)
+
+
+def _object(files: Mapping[str, Header], path: str) -> Mapping[str, Any]:
+    return read_object(files[path], path) if path in files else {}
 
 
 def _marker(file: Header, name: str) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from zoo_models.architectures import ARCHITECTURES
 from zoo_models.case import Case
 from zoo_models.layouts import LAYOUTS
+from zoo_models.routers import ROUTERS
 from zoo_models.serving import ENGINES, outcome_on, quiet, reference_of
 from zoo_models.sparse import SPARSE_ENCODERS
 from zoo_models.static import STATIC_TABLES
@@ -18,7 +19,7 @@ from zoo_models.words import WORD_MODELS
 # Two libraries, a conversion and two engines, on whatever machine this is.
 pytestmark = pytest.mark.timeout(600)
 
-CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS, *STATIC_TABLES, *WORD_MODELS, *SPARSE_ENCODERS)
+CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS, *STATIC_TABLES, *WORD_MODELS, *SPARSE_ENCODERS, *ROUTERS)
 
 #: In the quick run: some for kinds of faults that were answered wrongly once. Each costs two conversions.
 SAMPLE = frozenset(
@@ -29,6 +30,7 @@ SAMPLE = frozenset(
         "static: model2vec",
         "words: weighed, convolved, recurrent",
         "sparse: bert",
+        "router: table for queries",
     }
 )
 
@@ -43,7 +45,9 @@ def test_a_model_is_served_like_the_library_or_refused_by_name(case: Case, tmp_p
     folder.mkdir()
     with quiet():
         case.write(folder)
-    expected = np.ones((1, 1), np.float32) if case.refused else reference_of(folder, remembers=case.remembers)
+    expected = {"": np.ones((1, 1), np.float32)}
+    if not case.refused:
+        expected = reference_of(folder, remembers=case.remembers, purposes=case.purposes)
     outcomes = {
         engine: outcome_on(engine, folder, tmp_path / engine, expected, case.truncation, case.grants)
         for engine in ENGINES

@@ -78,6 +78,7 @@ def test_a_module_that_is_not_run_is_refused_at_import_by_its_name(make_model: M
         ({"1_Pooling/config.json": '{"pooling_mode": "attention"}'}, "pooling mode `attention`"),
         ({"config_sentence_transformers.json": '{"default_prompt_name": "query"}'}, "default prompt"),
         ({"modules.json": modules("Transformer", "Pooling", "Dense")}, "config.json"),
+        ({"modules.json": modules("Transformer", "Pooling", "Asym")}, r"has no router_config\.json"),
         (
             {"modules.json": modules("Transformer", "Pooling", "Dense"), "2_Dense/config.json": "{}"},
             r"no model\.safetensors",
@@ -238,6 +239,54 @@ def test_a_sparse_encoder_is_a_model_that_embeds(make_model: MakeModel) -> None:
     )
     found = _understand(folder)
     assert (found.task, found.architecture) == ("embed", "BertForMaskedLM")
+
+
+def _routed(make_model: MakeModel, safetensors: Safetensors, **structure: list[str]) -> Path:
+    """A Router at the root: a transformer with pooling for documents, and what is given for queries."""
+    structure = {"document": ["d_Transformer", "d_Pooling"], **structure}
+    kinds = {"q_Table": "StaticEmbedding", "d_Transformer": "Transformer", "d_Pooling": "Pooling"}
+    used = [name for name in kinds if any(name in route for route in structure.values())]
+    types = {name: f"sentence_transformers.models.{kinds[name]}" for name in used}
+    router = {"types": types, "structure": structure, "parameters": {"default_route": "document"}}
+    folder = make_model(
+        files={"modules.json": modules("Router", "Normalize"), "router_config.json": json.dumps(router)}
+    )
+    for name in used:
+        (folder / name).mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).rename(folder / "d_Transformer" / name)
+    (folder / "1_Pooling/config.json").rename(folder / "d_Pooling/config.json")
+    if "q_Table" in used:
+        (folder / "q_Table/model.safetensors").write_bytes(safetensors({"embeddings": ("F32", [64, 16])}))
+    return folder
+
+
+def test_a_router_of_several_encoders_is_a_model_of_all_their_weights(
+    registry: Registry, make_model: MakeModel, safetensors: Safetensors
+) -> None:
+    entry = registry.import_folder(_routed(make_model, safetensors, query=["q_Table"]), "v/m")
+    (variant,) = entry.variants
+    assert (entry.task, entry.architecture, entry.config["model_type"]) == ("embed", "Router", "bert")
+    wanted = {"d_Transformer/model.safetensors", "q_Table/model.safetensors", "router_config.json"}
+    assert wanted <= {file.path for file in variant.files}
+
+
+def test_a_router_of_one_encoder_is_a_model_of_its_class(make_model: MakeModel, safetensors: Safetensors) -> None:
+    found = _understand(_routed(make_model, safetensors, query=["d_Transformer", "d_Pooling"]))
+    assert (found.task, found.architecture) == ("embed", "BertModel")
+
+
+def test_code_of_a_routes_encoder_is_asked_for_there(make_model: MakeModel, safetensors: Safetensors) -> None:
+    folder = _routed(make_model, safetensors, query=["q_Table"])
+    (folder / "q_Table/config.json").write_text(json.dumps({"auto_map": {"AutoModel": "own.X"}}))
+    with pytest.raises(PreconditionError, match=r"`q_Table/config\.json` asks .*`q_Table/own\.py`"):
+        _understand(folder)
+
+
+def test_a_router_whose_file_is_broken_is_refused_at_import(make_model: MakeModel, safetensors: Safetensors) -> None:
+    folder = _routed(make_model, safetensors, query=["table"])
+    with pytest.raises(PreconditionError, match=r"route `query` in router_config\.json names `table`"):
+        _understand(folder)
 
 
 def _pickled_step(make_model: MakeModel) -> Path:

@@ -24,6 +24,7 @@ from panope_backends.engines.torch.pretrained import files_refusal, load_pretrai
 from panope_backends.engines.torch.splade import PREFIX, with_splade
 from panope_backends.engines.torch.static_embedding import is_static, load_static, static_support
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.routers import ROUTER
 from panope_backends.model_facts.text_graphs import SPARSE_OUTPUT
 from panope_backends.model_facts.weights_support import decoder_of
 from panope_backends.model_facts.word_tables import ON_CPU_ALONE, is_word_table
@@ -75,6 +76,8 @@ def transformer_support(model: ModelFacts) -> Support:
         return Support(Level.NONE, f"safetensors run for the tasks {known}, not for `{model.task}`")
     if is_static(model) and head is _BASE:
         return static_support(model)
+    if model.architecture == ROUTER:
+        return _routed_support(model)
     if refusal := files_refusal(model, head.auto_class):
         return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
     if head is not _BASE:
@@ -84,6 +87,14 @@ def transformer_support(model: ModelFacts) -> Support:
     if decoder := decoder_of(model.config):
         return Support(Level.NONE, decoder)
     return Support(Level.FULL, "transformers runs the base model")
+
+
+def _routed_support(model: ModelFacts) -> Support:
+    """Of a model whose routes have encoders of their own, each of which is loaded as what it is."""
+    if model.format != "safetensors":
+        refusal = f"a {ROUTER} of several encoders is run from safetensors, not from `{model.format}`"
+        return Support(Level.NONE, refusal, is_final=True)
+    return Support(Level.FULL, "transformers runs the encoders of its routes")
 
 
 def _head_of(model: ModelFacts) -> Head | None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from panope_backends.api import EmbeddingModel, TensorModel
+from panope_backends.api import EmbeddingModel
 from panope_backends.model_facts.image_models import embeds_images, with_type
-from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
 from panope_backends.python_models.layout import FORMAT as PYTHON
 from panope_backends.tasks.embed.by_engine import engine_task
-from panope_backends.tasks.embed.embed import EmbedSequenceTask
-from panope_backends.tasks.embed.files.config_files import EmbedFiles, read_embed_files
+from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.embed.images.requests import TASK, refuse_images
+from panope_backends.tasks.embed.loading import load_encoder, make_task
 from panope_backends.tasks.embed.multi_vectors import MultiVectorTask, refuse_rerank
-from panope_backends.tasks.embed.tokenizers.kinds import SequenceTokenizer
-from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer
-from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
-from panope_backends.tasks.embed.tokenizers.word_tokenizer import WordTokenizer
+from panope_backends.tasks.embed.routed import load_routed
 from panope_backends.tasks.json_files import read_json
 from panope_backends.tasks.task import LoadedTask, ModelSource, Prepare, TaskModule
 from panope_backends.tasks.tokenize.requests import tokenizer_requests
@@ -39,32 +35,16 @@ class EmbedModule(TaskModule):
                 return _of_engine(found)
             found.close()
         files = read_embed_files(source.folder)
-        model = source.load(files.config, files.transformer_folder, head=files.model_head)
-        task, tokenizer = _task(source, files, model)
-        task.trial()
+        if files.routes:
+            return load_routed(source, files)
+        model = load_encoder(source, files)
+        task, tokenizer = make_task(source, files, model)
         facts = task.facts
         requests: dict[str, Prepare] = {"embed": task.prepare, TASK: refuse_images, "rerank": refuse_rerank}
         if isinstance(task, MultiVectorTask):
             requests["rerank"] = task.rerank
         requests |= tokenizer_requests(tokenizer, facts.max_tokens)
         return LoadedTask(model, files.config, requests, task, facts.SerializeToString())
-
-
-def _task(source: ModelSource, files: EmbedFiles, model: TensorModel) -> tuple[EmbedSequenceTask, SequenceTokenizer]:
-    """What embeds with a loaded model, and its tokenizer."""
-    pickles = "pickles" in source.grants
-    if files.words is not None:
-        words = WordTokenizer(files.words.read())
-        most = min(files.words.max_tokens or source.max_batch_tokens, source.max_batch_tokens)
-        return EmbedSequenceTask(files, words, model, max_tokens=most, pickles=pickles), words
-    # After the model: an engine that has imported transformers by now saves a process.
-    prepared = prepared_tokenizer(source.folder, files, source.cache_folder)
-    tokenizer = TextTokenizer(prepared)
-    most = prepared.max_tokens or source.max_batch_tokens
-    if files.table == WORD_EMBEDDINGS:  # the library's own limit is a million, whose vectors would not fit
-        most = min(most, source.max_batch_tokens)
-    kind = EmbedSequenceTask if files.multi is None else MultiVectorTask
-    return kind(files, tokenizer, model, max_tokens=most, pickles=pickles), tokenizer
 
 
 def _of_engine(model: EmbeddingModel) -> LoadedTask:

@@ -22,12 +22,11 @@ from panope_backends.tasks.embed.embed import TRIAL_TOKENS, TRUNCATIONS, EmbedSe
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.files.multi_vector_files import MultiVectors
 from panope_backends.tasks.embed.head import normalize
+from panope_backends.tasks.embed.purposes import DOCUMENT, QUERY, purpose_of
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.embed.word_steps import Words
 from panope_backends.tasks.ragged import ragged
 from panope_backends.tasks.task import Rows, SequenceJob, TokenRow
-
-QUERY, DOCUMENT = "query", "document"
 
 Flags = NDArray[np.bool_]
 
@@ -186,7 +185,7 @@ class MultiVectorTask(EmbedSequenceTask):
         message = embed_pb2.EmbedInput.FromString(data)
         if message.HasField("dimensions"):
             raise InvalidInputError.at("dimensions", "{field} is not for the vectors of tokens that the model gives")
-        purpose = _purpose_of(message)
+        purpose = purpose_of(message) or DOCUMENT
         sequences, told, truncated = self._read(message, purpose)
         scaled = message.normalize if message.HasField("normalize") else self._files.normalize
         return MultiVectorJob(sequences, told, truncated, scaled)
@@ -311,13 +310,6 @@ class MultiVectorTask(EmbedSequenceTask):
         """The id of a token; -1 where the vocabulary has none."""
         found = self._tokenizer.id_of(word)
         return -1 if found is None else found
-
-
-def _purpose_of(message: embed_pb2.EmbedInput) -> str:
-    """What texts are for: as the request says, or the name of its prompt; documents where neither says."""
-    if message.purpose:
-        return str(message.purpose)
-    return message.prompt_name if message.prompt_name in (QUERY, DOCUMENT) else DOCUMENT
 
 
 def refuse_rerank(data: bytes) -> Any:

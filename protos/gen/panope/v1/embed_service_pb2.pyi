@@ -88,19 +88,24 @@ class _EmbedPurpose:
 class _EmbedPurposeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_EmbedPurpose.ValueType], builtins.type):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     EMBED_PURPOSE_UNSPECIFIED: _EmbedPurpose.ValueType  # 0
-    """As a model with a vector for each token: documents, unless `prompt_name` is `query`. Of others: nothing is added."""
+    """As a model with a vector for each token: documents, unless `prompt_name` is `query`. One with a Router: its default
+    route, unless `prompt_name` is `query` or `document`; refused where it has none. Of others: nothing is added.
+    """
     EMBED_PURPOSE_QUERY: _EmbedPurpose.ValueType  # 1
     """To look for something."""
     EMBED_PURPOSE_DOCUMENT: _EmbedPurpose.ValueType  # 2
     """To be found."""
 
 class EmbedPurpose(_EmbedPurpose, metaclass=_EmbedPurposeEnumTypeWrapper):
-    """What texts are for. A model with a vector for each token (ColBERT) treats queries and documents differently; of other
-    models, the prompt of that name goes before each text, if there is one.
+    """What texts are for. A model with a vector for each token (ColBERT) treats queries and documents differently, and one
+    with a Router has a route for each; of every model with one vector for each text, the prompt of that name goes before
+    each text, if there is one.
     """
 
 EMBED_PURPOSE_UNSPECIFIED: EmbedPurpose.ValueType  # 0
-"""As a model with a vector for each token: documents, unless `prompt_name` is `query`. Of others: nothing is added."""
+"""As a model with a vector for each token: documents, unless `prompt_name` is `query`. One with a Router: its default
+route, unless `prompt_name` is `query` or `document`; refused where it has none. Of others: nothing is added.
+"""
 EMBED_PURPOSE_QUERY: EmbedPurpose.ValueType  # 1
 """To look for something."""
 EMBED_PURPOSE_DOCUMENT: EmbedPurpose.ValueType  # 2

@@ -31,8 +31,8 @@ DENSE = module("sentence_transformers.models.Dense", "2_Dense")
     [
         ([TRANSFORMER, POOLING, module("my_code.Magic")], "the module `my_code.Magic`"),
         (
-            [TRANSFORMER, POOLING, module("sentence_transformers.models.Asym")],
-            "the module `sentence_transformers.models.Asym`; Panope runs Transformer, StaticEmbedding, BoW",
+            [TRANSFORMER, POOLING, module("sentence_transformers.models.Magic")],
+            "the module `sentence_transformers.models.Magic`; Panope runs Transformer, StaticEmbedding, BoW",
         ),
         ([module("transformers.models.Transformer"), POOLING], "the module `transformers.models.Transformer`"),
         (

@@ -54,6 +54,7 @@ class Case:
         grants: that an admin gives the model.
         splade: the SpladePooling module's config.json.
         remembers: whether the library's model answers by what it answered before, so that each text needs a fresh one.
+        purposes: what texts are said to be for, each of which is compared; empty for nothing in particular.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Case:
     grants: tuple[str, ...] = ()
     splade: Mapping[str, Any] = field(default_factory=dict)
     remembers: bool = False
+    purposes: tuple[str, ...] = ("",)
 
     def write(self, folder: Path) -> None:
         """Makes the folder: seeded weights, tokenizer, sentence-transformers' files."""

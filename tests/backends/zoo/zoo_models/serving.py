@@ -52,12 +52,16 @@ class Outcome:
     detail: str
 
 
-def reference_of(folder: Path, *, remembers: bool = False) -> Vectors:
+def reference_of(folder: Path, *, remembers: bool = False, purposes: Sequence[str] = ("",)) -> dict[str, Vectors]:
     """sentence-transformers itself on the folder, each text alone, so that nothing is padded.
 
     Args:
         folder: of the model.
         remembers: as of the case.
+        purposes: what texts are for.
+
+    Returns:
+        The vectors by their purpose.
     """
     with quiet():
         from sentence_transformers import SentenceTransformer, SparseEncoder
@@ -69,29 +73,44 @@ def reference_of(folder: Path, *, remembers: bool = False) -> Vectors:
         )
         model.eval()
         if remembers:
-            found = np.concatenate([copy.deepcopy(model).encode([text]) for text in TEXTS])
-        else:
-            found = model.encode(list(TEXTS), batch_size=1)
-    vectors: Vectors = found.to_dense().numpy() if is_sparse else found
+            return {"": np.concatenate([copy.deepcopy(model).encode([text]) for text in TEXTS])}
+        found = {purpose: _encode(model, purpose) for purpose in purposes}
     # Of a table of 16 bits they have 16 bits, in which NumPy would compute their lengths to three digits.
-    return vectors.astype(np.float32)
+    return {
+        purpose: (vectors.to_dense().numpy() if is_sparse else vectors).astype(np.float32)
+        for purpose, vectors in found.items()
+    }
+
+
+def _encode(model: Any, purpose: str) -> Any:
+    encode = {"": model.encode, "query": model.encode_query, "document": model.encode_document}[purpose]
+    return encode(list(TEXTS), batch_size=1)
 
 
 def outcome_on(
-    engine: str, folder: Path, scratch: Path, expected: Vectors, truncation: str, grants: Sequence[str] = ()
+    engine: str,
+    folder: Path,
+    scratch: Path,
+    expected: dict[str, Vectors],
+    truncation: str,
+    grants: Sequence[str] = (),
 ) -> Outcome:
     """Serves the folder on an engine and compares the texts alone, together and in reversed order."""
     try:
         with quiet():
             loaded = _load(engine, folder, scratch, grants)
-            found = {
-                "alone": np.concatenate([_embed(loaded, [text], truncation) for text in TEXTS]),
-                "together": _embed(loaded, TEXTS, truncation),
-                "reversed": _embed(loaded, TEXTS[::-1], truncation)[::-1],
-            }
+            outcomes = [_judge(_found(loaded, truncation, purpose), vectors) for purpose, vectors in expected.items()]
     except PanopeError as error:
         return Outcome("refused", error.message)
-    return _judge(found, expected)
+    return next((outcome for outcome in outcomes if outcome.word != "same"), outcomes[0])
+
+
+def _found(loaded: ServedModel, truncation: str, purpose: str) -> dict[str, Vectors]:
+    return {
+        "alone": np.concatenate([_embed(loaded, [text], truncation, purpose) for text in TEXTS]),
+        "together": _embed(loaded, TEXTS, truncation, purpose),
+        "reversed": _embed(loaded, TEXTS[::-1], truncation, purpose)[::-1],
+    }
 
 
 def _judge(found: dict[str, Vectors], expected: Vectors) -> Outcome:
@@ -132,10 +151,10 @@ def _load(engine: str, folder: Path, scratch: Path, grants: Sequence[str]) -> Se
     )
 
 
-def _embed(loaded: ServedModel, texts: Sequence[str], truncation: str) -> Vectors:
+def _embed(loaded: ServedModel, texts: Sequence[str], truncation: str, purpose: str) -> Vectors:
     """One request, cut into batches as the worker cuts it."""
     assert loaded.sequences is not None
-    work = embed_pb2.EmbedInput(texts=texts, truncation=truncation)
+    work = embed_pb2.EmbedInput(texts=texts, truncation=truncation, purpose=purpose)
     job = loaded.requests["embed"](work.SerializeToString())
     assert isinstance(job, SequenceJob)
     batcher = Batcher[int](512, 1 if loaded.runs_alone else 16, max_padding=loaded.max_padding)

@@ -30,6 +30,7 @@ from panope_backends.tasks.embed.files.modules_file import (
     STATIC,
     HeadStep,
     Modules,
+    Routes,
     read_modules,
 )
 from panope_backends.tasks.embed.files.multi_vector_files import (
@@ -124,6 +125,9 @@ class EmbedFiles:
         model_head: of a sparse encoder, as of `ModelFacts`.
         max_active_dims: the most values that are not 0, of a sparse vector; None for any.
         multi: how a model gives a vector for each token; None for other models.
+        routes: what is said of each route, where what a text is for decides how it is run; all else is then that of
+            the route whose encoder stands for the model. {} for other models.
+        of_purpose: as of `Routes`; {} for other models.
     """
 
     transformer_folder: Path
@@ -144,6 +148,8 @@ class EmbedFiles:
     model_head: str = ""
     max_active_dims: int | None = None
     multi: MultiVectors | None = None
+    routes: Mapping[str, EmbedFiles] = field(default_factory=dict)
+    of_purpose: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_static(self) -> bool:
@@ -171,6 +177,11 @@ class EmbedFiles:
         """Whether vectors are sparse."""
         return bool(self.model_head)
 
+    @property
+    def ways(self) -> tuple[EmbedFiles, ...]:
+        """What is said of each way that texts may be run, which are several where there are routes."""
+        return tuple(self.routes.values()) or (self,)
+
 
 def read_embed_files(folder: Path) -> EmbedFiles:
     """Reads a model's folder.
@@ -181,6 +192,18 @@ def read_embed_files(folder: Path) -> EmbedFiles:
     if not (folder / "modules.json").is_file():
         return _plain_model(folder)
     modules = read_modules(folder)
+    return _routed_model(folder, modules) if isinstance(modules, Routes) else _described_model(folder, modules)
+
+
+def _routed_model(folder: Path, found: Routes) -> EmbedFiles:
+    routes = {route: _described_model(folder, modules) for route, modules in found.modules.items()}
+    if len({files.is_sparse for files in routes.values()}) > 1:
+        raise PreconditionError("the routes of a Router give sparse vectors and others; Panope runs those of one kind")
+    main = next((files for files in routes.values() if not files.table), next(iter(routes.values())))
+    return replace(main, routes=routes, of_purpose=found.of_purpose)
+
+
+def _described_model(folder: Path, modules: Modules) -> EmbedFiles:
     if modules.is_multi:
         return _multi_vector_model(folder, modules)
     encoder = modules.encoder

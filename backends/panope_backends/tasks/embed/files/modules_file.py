@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.routers import NAMES, ROUTER, is_router
 from panope_backends.model_facts.word_tables import BAG_OF_WORDS, SPARSE_STATIC, WORD_EMBEDDINGS, WORD_TABLES
+from panope_backends.tasks.embed.files.router_file import Router, read_router
 from panope_backends.tasks.embed.files.sentence_files import DropoutFile, LayerPoolingFile, ModuleEntry, NormalizeFile
 from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
 
@@ -19,7 +21,7 @@ TABLES = WORD_TABLES | {STATIC}
 MODULES = (
     *("Transformer", STATIC, BAG_OF_WORDS, WORD_EMBEDDINGS, "WordWeights", "CNN", "LSTM", SPARSE_STATIC),
     *("WeightedLayerPooling", "Pooling"),
-    *("Dense", "LayerNorm", "Normalize", "Dropout", "MLMTransformer", "SpladePooling", "MultiVectorMask"),
+    *("Dense", "LayerNorm", "Normalize", "Dropout", "MLMTransformer", "SpladePooling", "MultiVectorMask", *NAMES),
 )
 
 #: A module of PyLate's that sentence-transformers has under another name.
@@ -37,6 +39,9 @@ _MOST_MODULES = 64
 
 #: Vectors by sentence-transformers' names.
 OF_TEXTS, OF_TOKENS = "sentence_embedding", "token_embeddings"
+
+#: What requests say that texts are for; empty where they say nothing.
+PURPOSES = ("", "query", "document")
 
 PROJECTION = "Projection"
 """The step that ColBERT's own code has for a Dense, whose weights lie among the model's."""
@@ -118,7 +123,21 @@ class Modules:
     mask: Path | None = None
 
 
-def read_modules(folder: Path) -> Modules:
+@dataclass(frozen=True)
+class Routes:
+    """The modules that texts pass, where that depends on what they are for.
+
+    Attributes:
+        modules: of each route that texts can have.
+        of_purpose: the route of texts for nothing in particular (empty), of a `query` and of a `document`; a purpose
+            is left out whose texts have none.
+    """
+
+    modules: Mapping[str, Modules]
+    of_purpose: Mapping[str, str]
+
+
+def read_modules(folder: Path) -> Modules | Routes:
     """Reads modules.json and the files of the modules without weights.
 
     Raises:
@@ -126,6 +145,42 @@ def read_modules(folder: Path) -> Modules:
             message names it.
     """
     steps = _steps(folder)
+    routers = [place for place, step in enumerate(steps) if step.kind == ROUTER]
+    if not routers:
+        return _modules(steps, folder)
+    if len(routers) > 1:
+        raise PreconditionError(f"modules.json lists {len(routers)} Routers; Panope runs one")
+    return _routes(steps, routers[0], folder)
+
+
+def _routes(steps: Sequence[HeadStep], place: int, folder: Path) -> Routes:
+    router = read_router(steps[place].folder)
+    # A table does not tell what comes after it that it was given texts; the library's other modules do.
+    is_text = not place or steps[0].kind not in TABLES
+    found = {purpose: router.route_of(purpose, is_text=is_text) for purpose in PURPOSES}
+    of_purpose = {purpose: route for purpose, route in found.items() if route is not None}
+    if not of_purpose:
+        raise PreconditionError(f"the Router's routes {_listed(router)} are none for texts, queries or documents")
+    modules = {
+        route: _modules([*steps[:place], *_within(router, route, steps[place].folder), *steps[place + 1 :]], folder)
+        for route in dict.fromkeys(of_purpose.values())
+    }
+    if any(each.is_multi for each in modules.values()):
+        raise PreconditionError("modules.json lists a Router and no Pooling in its routes; Panope runs those that pool")
+    return Routes(modules, of_purpose)
+
+
+def _within(router: Router, route: str, place: Path) -> list[HeadStep]:
+    """The modules of a route."""
+    return [_module(place, ModuleEntry(router.types[name], name)) for name in router.structure[route]]
+
+
+def _listed(router: Router) -> str:
+    return ", ".join(f"`{shown(route)}`" for route in router.structure)
+
+
+def _modules(steps: Sequence[HeadStep], folder: Path) -> Modules:
+    """The modules that one text passes, one after the other."""
     kinds = [step.kind for step in steps]
     if kinds in (["Transformer", _SPLADE], [_MASKED, _SPLADE]):
         splade = steps[1].folder
@@ -183,7 +238,7 @@ def _other_order(kinds: Sequence[str]) -> PreconditionError:
 
 def _module(folder: Path, module: ModuleEntry) -> HeadStep:
     kind = _ALIASES.get(module.type, module.type)
-    name = kind.rpartition(".")[2]
+    name = ROUTER if is_router(kind) else kind.rpartition(".")[2]
     # Releases have moved these classes between submodules; their own names stay.
     if not kind.startswith("sentence_transformers.") or name not in MODULES:
         raise PreconditionError(

@@ -24,8 +24,9 @@ def prepared_tokenizer(folder: Path, files: EmbedFiles, cache: Path | None) -> P
         PreconditionError: transformers is needed and not installed, or the files ask for what Panope cannot do.
     """
     made_of = sources_digest(files)
-    if (found := find_prepared(folder / FILE, made_of)) is not None:
-        return found
+    for place in dict.fromkeys((folder, files.transformer_folder)):  # a route has its own in its encoder's folder
+        if (found := find_prepared(place / FILE, made_of)) is not None:
+            return found
     return tokenizer_in(
         cache, made_of, lambda file: _make(folder, files, file), lambda file: find_prepared(file, made_of)
     )
@@ -39,7 +40,7 @@ def _make(folder: Path, files: EmbedFiles, file: Path) -> None:
 
         keep(prepare_tokenizer(files), file)
     else:
-        run_program(Job(_task(files), str(folder), str(file)))
+        run_program(Job(_task(files), str(folder), str(file), str(files.transformer_folder.relative_to(folder))))
 
 
 def _task(files: EmbedFiles) -> str:

@@ -62,6 +62,10 @@ class TextTokenizer:
         around = _around(sample.ids, sample.special_tokens_mask)
         self._before, self._after = ([], []) if prepared.cuts_plainly else around
 
+    def is_like(self, other: TextTokenizer) -> bool:
+        """Whether another gives every text the same tokens."""
+        return self._special_ids == other._special_ids and self._tokenizer.to_str() == other._tokenizer.to_str()
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, special tokens included."""
         # encode_batch_fast: without offsets, and, unlike `encode`, without holding the interpreter lock.

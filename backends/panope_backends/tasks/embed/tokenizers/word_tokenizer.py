@@ -40,12 +40,17 @@ class WordTokenizer:
     type_ids_vary = False
 
     def __init__(self, file: WordTokenizerFile) -> None:
+        self._file = file
         self._words = file.vocab
         self._ids = {word: index for index, word in enumerate(file.vocab)}
         self._stops = frozenset(file.stop_words or ())
         self._lowers = file.do_lower_case
         self.vocabulary_size = len(file.vocab)
         self.highest_id = self.vocabulary_size - 1
+
+    def is_like(self, other: WordTokenizer) -> bool:
+        """Whether another gives every text the same tokens."""
+        return self._file == other._file
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text; none where it has no word of the list."""
