@@ -72,13 +72,10 @@ def tiny_m2m(folder: Path, model_type: str = "bpe", **changes: Any) -> ModelFact
     """
     from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
 
-    pieces = _trained((*ENGLISH, *GERMAN), model_type)
-    names = ["<s>", "<pad>", "</s>", "<unk>", *_names(pieces)]
+    names = write_pieces(folder, model_type)
     codes = FAIRSEQ_LANGUAGE_CODES["m2m100"]
     ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2}
     facts = tiny_encoder_decoder(folder, "m2m100", vocab_size=len(names) + len(codes) + 8, **ids, **changes)
-    (folder / "sentencepiece.bpe.model").write_bytes(pieces)
-    _write(folder / "vocab.json", {name: number for number, name in enumerate(names)})
     special = [f"__{code}__" for code in codes]
     _write(
         folder / "tokenizer_config.json",
@@ -86,6 +83,20 @@ def tiny_m2m(folder: Path, model_type: str = "bpe", **changes: Any) -> ModelFact
     )
     _write(folder / "generation_config.json", {**ids, "max_length": 40})
     return facts
+
+
+def write_pieces(folder: Path, model_type: str = "bpe") -> list[str]:
+    """Writes a SentencePiece file and a vocabulary as fairseq's models have them; gives the tokens by their ids.
+
+    Args:
+        folder: where to.
+        model_type: of the SentencePiece file.
+    """
+    pieces = _trained((*ENGLISH, *GERMAN), model_type)
+    names = ["<s>", "<pad>", "</s>", "<unk>", *_names(pieces)]
+    (folder / "sentencepiece.bpe.model").write_bytes(pieces)
+    _write(folder / "vocab.json", {name: number for number, name in enumerate(names)})
+    return names
 
 
 def _trained(texts: Sequence[str], model_type: str) -> bytes:

@@ -34,7 +34,8 @@ def transcribe(model: ServedModel, library: Library) -> str:
     """The text letter for letter, or the tokens of its words."""
     file = _wav(sound())
     samples = np.frombuffer(file[44:], "<i2").astype(np.float32) / 32768
-    language = "en" if transcribe_pb2.TranscribeFacts.FromString(model.ready.facts).languages else ""
+    languages = transcribe_pb2.TranscribeFacts.FromString(model.ready.facts).languages
+    language = next((code for code in ("en", "eng") if code in languages), "")
     message = transcribe_pb2.TranscribeInput(audio=file, vad=False, language=language)
     found = transcribe_pb2.TranscribeOutput.FromString(answer(model, "transcribe", message))
     if library.config.is_encoder_decoder:
@@ -55,10 +56,11 @@ def _tokens(library: Library, samples: np.ndarray, language: str, most: int) -> 
     """By the library's own way to generate."""
     extractor = transformers.AutoFeatureExtractor.from_pretrained(library.folder)
     with torch.inference_mode():
-        if not language:
+        if language != "en":
+            told = {"tgt_lang": language} if language else {}
             inputs = extractor(samples, sampling_rate=RATE, return_tensors="pt")
-            made = library.model.generate(**inputs, do_sample=False, max_new_tokens=most)
-            return [int(token) for token in made[0][1:]]
+            made = library.model.generate(**inputs, **told, do_sample=False, max_new_tokens=most)
+            return [int(token) for token in made[0][1 + len(told) :]]
         inputs = extractor(samples, sampling_rate=RATE, return_tensors="pt", return_attention_mask=True)
         options = {"language": language, "task": "transcribe", "return_segments": True, "do_sample": False}
         made = library.model.generate(inputs.input_features, attention_mask=inputs.attention_mask, **options)

@@ -9,9 +9,10 @@ from typing import Any
 import openai
 import pytest
 from tests.conftest import LiveServer
-from tests.e2e.speech.models import EARS, ENGLISH, FOX, LETTERS, TWO_LANGUAGES, VOICE
+from tests.e2e.speech.models import EARS, ENGLISH, FOX, LETTERS, TOLD, TWO_LANGUAGES, VOICE
 from tests.whisper_tiny import clip, write_whisper_tiny
 
+from panope_backends.testing.audio.fairseq import tiny_seamless
 from panope_backends.testing.audio.labels import tiny_audio_classifier
 from panope_backends.testing.audio.speaking import tiny_vits
 from panope_backends.testing.audio.speech import tiny_ctc, tiny_whisper
@@ -22,6 +23,7 @@ _WRITERS: dict[str, Callable[[Path], object]] = {
     ENGLISH: write_whisper_tiny,
     TWO_LANGUAGES: tiny_whisper,
     LETTERS: tiny_ctc,
+    TOLD: tiny_seamless,
     EARS: lambda folder: tiny_audio_classifier(folder, "wav2vec2"),
     VOICE: tiny_vits,
 }

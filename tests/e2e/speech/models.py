@@ -2,6 +2,8 @@
 
 ENGLISH, TWO_LANGUAGES, VOICE = "acme/whisper-tiny.en", "acme/whisper-seeded", "acme/voice"
 LETTERS, EARS = "acme/wav2vec2-seeded", "acme/ears"
+TOLD = "acme/seamless-seeded"
+"""A model that is told the language of its answer."""
 
 FOX, HELLO = "quick_brown_fox.wav", "hello_world.wav"
 

@@ -11,7 +11,7 @@ import openai
 import pytest
 from huggingface_hub import InferenceClient
 from tests.conftest import LiveServer
-from tests.e2e.speech.models import EARS, FOX, LETTERS
+from tests.e2e.speech.models import EARS, FOX, LETTERS, TOLD
 from tests.sounds import RATE, samples_of, wav
 
 from command_line import panope
@@ -61,6 +61,49 @@ def test_a_ctc_model_is_heard_every_way_in(
     path.write_bytes(fox)
     printed = panope("transcribe", LETTERS, path, "--no-vad", "--address", server.grpc_address).out
     assert printed.strip() == told.text
+
+
+def test_a_model_that_is_told_its_language_is_heard_every_way_in(
+    client: Client,
+    openai_client: openai.OpenAI,
+    server: LiveServer,
+    model_folders: dict[str, Path],
+    fox: bytes,
+    tmp_path: Path,
+) -> None:
+    import torch
+    import transformers
+
+    model = transformers.AutoModelForSpeechSeq2Seq.from_pretrained(model_folders[TOLD]).eval()
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(model_folders[TOLD])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_folders[TOLD])
+    samples = samples_of(fox)
+    frames = 1 + (samples.size - 400) // 160
+    features = extractor(samples[: samples.size - 160 * (frames % 2)], sampling_rate=RATE, return_tensors="pt")
+
+    def right(language: str) -> str:
+        with torch.inference_mode():
+            made = model.generate(**features, tgt_lang=language, do_sample=False)
+        text: str = tokenizer.decode(made[0], skip_special_tokens=True)
+        return text.strip()
+
+    create = openai_client.audio.transcriptions.create
+    file, as_told = (FOX, fox, "audio/wav"), {"vad": False}
+    german, english = right("deu"), right("eng")
+    assert german != english
+    assert client.transcribe(fox, TOLD, language="deu", vad=False).text.strip() == german
+    assert create(model=TOLD, file=file, language="deu", extra_body=as_told).text.strip() == german
+    translated = openai_client.audio.translations.create(model=TOLD, file=file, extra_body=as_told)
+    assert translated.text.strip() == english
+    path = tmp_path / FOX
+    path.write_bytes(fox)
+    asked = ("transcribe", TOLD, path, "--no-vad", "--address", server.grpc_address)
+    assert panope(*asked, "--language", "deu").out.strip() == german
+    assert panope(*asked, "--translate").out.strip() == english
+    for language in (openai.NOT_GIVEN, "klingon"):
+        with pytest.raises(openai.BadRequestError, match="deu, eng, fra") as caught:
+            create(model=TOLD, file=file, language=language)
+        assert caught.value.param == "language"
 
 
 def test_audio_is_classified_every_way_in(

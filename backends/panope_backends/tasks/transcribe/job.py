@@ -159,7 +159,7 @@ class TranscribeJob(TokenJob):
 
     def _context(self) -> tuple[int, ...]:
         no_timestamps = None if self._asked.has_timestamps else self._tokens.no_timestamps
-        told = (self._tokens.start, self._language, self._asked.task, no_timestamps)
+        told = (self._tokens.start, self._tokens.forced, self._language, self._asked.task, no_timestamps)
         return (*self._asked.context, *(token for token in told if token is not None))
 
     def _rules(self) -> TokenRules:
@@ -173,6 +173,10 @@ class TranscribeJob(TokenJob):
     def _most_tokens(self) -> int | None:
         if self._tokens.no_timestamps is not None:
             return None
+        if not self._features.is_waveform:
+            tokens = self._tokens
+            rest = max(1, tokens.max_length - len(self._context())) if tokens.max_length else None
+            return tokens.max_new_tokens or rest
         return max(_LEAST_TOKENS, round(self._seconds * _TOKENS_A_SECOND))
 
     def _end_window(self, drawn: list[int], logprobs: Sequence[float]) -> None:

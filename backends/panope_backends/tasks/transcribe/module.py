@@ -68,8 +68,8 @@ def _complete(
     words = _tells_words(loaded, tokens)
     requests = TranscribeRequests(reader, encoder, tokens, model.max_positions, source.media_limits, words)
     facts = messages.TranscribeFacts(
-        languages=sorted(tokens.languages),
-        translates="translate" in tokens.tasks,
+        languages=sorted(tokens.languages or tokens.written),
+        translates=requests.translates,
         has_timestamps=tokens.no_timestamps is not None,
         has_prompt=tokens.previous is not None,
         slots=slots,

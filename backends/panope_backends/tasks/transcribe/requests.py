@@ -15,6 +15,9 @@ from panope_backends.tasks.transcribe.features import FeatureReader
 from panope_backends.tasks.transcribe.job import Asked, TranscribeJob
 from panope_backends.tasks.transcribe.speech_files import SpeechTokens
 
+#: How models that are told the language of the answer name it where that is English.
+_ENGLISH = ("eng", "en")
+
 
 @dataclass(frozen=True)
 class TranscribeRequests:
@@ -35,6 +38,16 @@ class TranscribeRequests:
     max_positions: int
     limits: MediaLimits
     has_words: bool = False
+
+    @property
+    def translates(self) -> bool:
+        """Whether the model translates into English."""
+        return "translate" in self.tokens.tasks or bool(self._english)
+
+    @property
+    def _english(self) -> str:
+        """Its own word for English, where it is told the language of the answer and knows that one."""
+        return next((each for each in _ENGLISH if each in self.tokens.written), "")
 
     def prepare(self, data: bytes) -> Job:
         """The job of a message: decodes the audio, leaves silence out and makes features.
@@ -75,6 +88,8 @@ class TranscribeRequests:
         raise InvalidInputError.at("words", "{field}: " + why, reason=UNSUPPORTED)
 
     def _language(self, message: TranscribeInput) -> int | None:
+        if self.tokens.written:
+            return self.tokens.written[self._written(message)]
         code = message.language.lower()
         known = self.tokens.languages
         if not code or (not known and code == "en" and self.tokens.previous is not None):  # Whisper's `.en`
@@ -88,7 +103,26 @@ class TranscribeRequests:
             )
         return known[code]
 
+    def _written(self, message: TranscribeInput) -> str:
+        """The language of the answer, for a model that must be told."""
+        known, code, english = self.tokens.written, message.language.lower(), self._english
+        if message.translate and english:
+            if code not in ("", english):
+                raise InvalidInputError.at(
+                    "language", "{field} is the language of the answer, and a translation's is `{code}`", code=english
+                )
+            return english
+        if code not in known:
+            raise InvalidInputError.at(
+                "language",
+                "{field} must tell the model in which language it answers, one of: {known}",
+                known=", ".join(sorted(known)),
+            )
+        return code
+
     def _task(self, message: TranscribeInput) -> int | None:
+        if message.translate and self._english:
+            return None  # it is told by the language of the answer
         wanted = "translate" if message.translate else "transcribe"
         if message.translate and wanted not in self.tokens.tasks:
             raise InvalidInputError.at("translate", "{field}: the model does not translate", reason=UNSUPPORTED)

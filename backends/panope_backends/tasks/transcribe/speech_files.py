@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from panope_backends.api import Head
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.json_files import read_json
+
+_LANGUAGE_TOKEN = re.compile(r"<lang:(\w+)>")
 
 #: That a median is taken of; models have 7.
 _MOST_MOMENTS = 100
@@ -23,6 +26,7 @@ class SpeechTokens:
         start: what the decoder starts with.
         eos: the token that ends an answer.
         languages: tokens by language, such as `en`; empty for a model of one language.
+        written: tokens by the language of the answer, which must be told: of models that translate what they hear.
         tasks: tokens of `transcribe` and `translate`; empty for a model that has no choice.
         no_timestamps: says that no times are told; None for a model that knows none.
         previous: stands before a prompt; None for a model that takes none.
@@ -30,12 +34,16 @@ class SpeechTokens:
         suppressed_first: never drawn first.
         max_initial_timestamp: of the first timestamp, in steps of it; None for any.
         alignment_heads: of the decoder, whose attention follows the audio; empty for a model that tells none.
+        forced: what every answer begins with, such as its language; None for nothing.
+        max_length: of an answer in tokens, with all that it begins with; 0 for what the decoder reaches.
+        max_new_tokens: the same without that; it counts where both are told.
         median_filter_width: by which their attention is smoothed, in moments; an odd number.
     """
 
     start: int
     eos: int
     languages: Mapping[str, int] = field(default_factory=dict)
+    written: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, int] = field(default_factory=dict)
     no_timestamps: int | None = None
     previous: int | None = None
@@ -43,6 +51,9 @@ class SpeechTokens:
     suppressed_first: tuple[int, ...] = ()
     max_initial_timestamp: int | None = None
     alignment_heads: tuple[Head, ...] = ()
+    forced: int | None = None
+    max_length: int = 0
+    max_new_tokens: int = 0
     median_filter_width: int = 7
 
     @property
@@ -75,6 +86,7 @@ def read_speech_tokens(folder: Path, config: Mapping[str, Any], token_id: Mappin
         start,
         eos,
         languages,
+        {} if languages else _written(found, token_id),
         _ids(found.get("task_to_id")) if languages else {},
         token_id.get("<|notimestamps|>") if no_timestamps is None else no_timestamps,
         _id(found.get("prev_sot_token_id")) or token_id.get("<|startofprev|>"),
@@ -82,8 +94,17 @@ def read_speech_tokens(folder: Path, config: Mapping[str, Any], token_id: Mappin
         _list(found.get("begin_suppress_tokens")),
         _id(found.get("max_initial_timestamp_index")),
         _heads(found.get("alignment_heads")),
+        _id(found.get("forced_bos_token_id")),
+        _id(found.get("max_length")) or 0,
+        _id(found.get("max_new_tokens")) or 0,
         _odd(found.get("median_filter_width")) or 7,  # the default of WhisperConfig
     )
+
+
+def _written(found: Mapping[str, Any], token_id: Mapping[str, int]) -> dict[str, int]:
+    """SeamlessM4T's files have a table, of Speech2Text's the tokens have such names."""
+    named = {match[1]: number for text, number in token_id.items() if (match := _LANGUAGE_TOKEN.fullmatch(text))}
+    return _ids(found.get("text_decoder_lang_to_code_id")) or named
 
 
 def _id(value: object) -> int | None:

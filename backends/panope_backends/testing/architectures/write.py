@@ -11,6 +11,7 @@ from typing import Any
 from panope_backends.api import ModelFacts
 from panope_backends.testing.architectures.files import SIGNS, write_files
 from panope_backends.testing.architectures.shrink import tiny_config
+from panope_backends.testing.audio.fairseq import tiny_seamless, tiny_speech_to_text
 from panope_backends.testing.audio.labels import KINDS, tiny_audio_classifier
 from panope_backends.testing.audio.speaking import tiny_speecht5, tiny_vits
 from panope_backends.testing.audio.speech import tiny_moonshine, tiny_whisper
@@ -27,6 +28,9 @@ LABELS = ("cat", "dog", "fox")
 WHOLE: Mapping[tuple[str, str], Callable[[Path], Any]] = {
     ("whisper", "transcribe"): tiny_whisper,
     ("moonshine", "transcribe"): tiny_moonshine,
+    ("speech_to_text", "transcribe"): tiny_speech_to_text,
+    ("seamless_m4t", "transcribe"): tiny_seamless,
+    ("seamless_m4t_v2", "transcribe"): partial(tiny_seamless, version="v2"),
     ("vits", "speak"): tiny_vits,
     ("speecht5", "speak"): tiny_speecht5,
     **{(kind, "classify"): partial(tiny_audio_classifier, kind=kind) for kind in KINDS},

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import transformers
-from tests.backends.tasks.transcribe.test_transcribe import Source
+from tests.backends.tasks.transcribe.speech_models import Source
 
 from panope.worker.v1 import classify_pb2 as messages
 from panope_backends.api import LoadOptions, ModelFacts

@@ -23,17 +23,20 @@ from panope_backends.tasks.generate.module import GenerateModule
 from panope_backends.tasks.generate.tokenizer.preparing import prepare_chat_tokenizer
 from panope_backends.tasks.generate.tokenizer.source_encoder import SourceEncoder
 from panope_backends.tasks.generate.tokenizer.text_encoder import TextEncoder
+from panope_backends.testing.audio.fairseq import LANGUAGES as SEAMLESS
+from panope_backends.testing.audio.fairseq import tiny_seamless
 from panope_backends.testing.translators import ENGLISH, GERMAN, tiny_m2m, tiny_marian
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 
 CODES = ("fra", "deu")
-Written = Callable[[Path], ModelFacts]
+Written = Callable[[Path], object]
 KINDS: Mapping[str, Written] = {
     "marian": tiny_marian,
     "marian-codes": lambda folder: tiny_marian(folder, CODES),
     "m2m100": tiny_m2m,
     "m2m100-unigram": lambda folder: tiny_m2m(folder, "unigram"),
+    "seamless": lambda folder: tiny_seamless(folder, kind="TextToText"),
 }
 #: What summarisers and translators of the hub have in their files.
 SETTINGS = {"no_repeat_ngram_size": 2, "min_length": 6}
@@ -179,6 +182,25 @@ def test_m2m100_is_told_both_languages(translator: Translator) -> None:
     with pytest.raises(InvalidInputError) as refusal:
         translator.translate(ENGLISH[1], "en")
     assert refusal.value.field == "target_language"
+
+
+@pytest.mark.parametrize("kind", ["seamless"])
+def test_seamless_is_told_both_languages(translator: Translator) -> None:
+    assert list(translator.facts.languages) == sorted(SEAMLESS)
+    answers = set()
+    for source, target in (("eng", "deu"), ("fra", "eng"), ("eng", "fra")):
+        translator.tokenizer.src_lang = source
+        ids = translator.tokenizer("the inner one", return_tensors="pt")
+        with torch.inference_mode():
+            made = translator.module.generate(**ids, tgt_lang=target, num_beams=1, do_sample=False, **SETTINGS)
+        right = translator.tokenizer.decode(made[0], skip_special_tokens=True).strip()
+        assert translator.translate("the inner one", source, target).strip() == right
+        answers.add(right)
+    assert len(answers) > 1
+    for wrong, field in (("eng", ""), "target_language"), (("xyz", "eng"), "source_language"):
+        with pytest.raises(InvalidInputError) as refusal:
+            translator.translate("the", *wrong)
+        assert refusal.value.field == field
 
 
 def test_what_would_read_otherwise_is_refused(folders: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:

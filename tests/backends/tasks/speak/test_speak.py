@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.backends.tasks.transcribe.test_transcribe import Source
+from tests.backends.tasks.transcribe.speech_models import Source
 from transformers import VitsTokenizer
 
 from panope.worker.v1 import speak_pb2 as messages

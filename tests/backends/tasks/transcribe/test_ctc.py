@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import transformers
-from tests.backends.tasks.transcribe.test_transcribe import RATE, Source, noise, wav
+from tests.backends.tasks.transcribe.speech_models import RATE, Source, noise, wav
 
 from panope.worker.v1 import transcribe_pb2 as messages
 from panope_backends.api import Level, ModelFacts

@@ -76,7 +76,7 @@ class _Original:
 
     def __init__(self, module: Any) -> None:
         self._module = module
-        self._reader = reader_of(module.config)
+        self._reader = reader_of(module)
         self.padding: int | None = decoder_config(module.config).pad_token_id
 
     def sample(self, number: int, length: int, usable: Array) -> Any:

@@ -54,7 +54,7 @@ def export(module: Any) -> tuple[Any, Any, EncoderDecoderFacts]:
         PreconditionError: the model cannot be traced.
     """
     layers, length = decoder_layers(module), max_length(module.config)
-    reader = reader_of(module.config)
+    reader = reader_of(module)
     own, cross = (tuple(map(_facts, part)) for part in (layers.own, layers.cross))
     facts = EncoderDecoderFacts(VERSION, vocab_size_of(module), length, own, cross, _sound(reader))
     positions = PositionTable(module, length)

@@ -12,4 +12,6 @@ def encoder_decoder_refusal(model: ModelFacts) -> str:
         return refusal
     if model.config.get("model_type") == "nllb-moe":
         return "models of the type `nllb-moe` choose experts in a way that no graph has"
+    if model.task == facts.TRANSCRIBE and facts.reads_both(model.config):
+        return "its encoder places each moment by how far it is from the others, and a graph has one length's distances"
     return ""

@@ -20,7 +20,7 @@ _REWRITTEN = {"TrOCRAttention": ("transformers.models.bart.modeling_bart", "Bart
 
 def load_module(model: ModelFacts, folder: Path, precision: str, attention: str | None = None) -> Any:
     """An encoder-decoder of transformers, with all of its tables; raises as `load_pretrained`."""
-    module = load_pretrained(model, folder, precision, auto_class(model.config), attention)
+    module = load_pretrained(model, folder, precision, auto_class(model), attention)
     for part in module.modules():
         if hasattr(part, "get_embedding") and getattr(getattr(part, "weights", None), "is_meta", False):
             part.weights = None  # it is made at the first run

@@ -17,10 +17,16 @@ from panope_backends.model_facts.image_models import (
 )
 
 #: Types whose encoder reads features of audio.
-_SPEECH = frozenset({"whisper", "moonshine"})
+_SPEECH = frozenset({"whisper", "moonshine", "speech_to_text", "seamless_m4t", "seamless_m4t_v2"})
+
+#: Those of them whose files have an encoder of texts too; which of both is run is said by the task.
+_READS_BOTH = frozenset({"seamless_m4t", "seamless_m4t_v2"})
 
 SOUND_SECONDS = 64
-"""Of one source at most, for encoders of waveforms, which have no table of positions."""
+"""Of one source at most, for encoders that read as much as comes: of waveforms, and of spectra without a window."""
+
+FRAMES_A_SECOND = 100
+"""Of spectra: one each 10 ms, as Kaldi and Whisper make them."""
 
 #: States that such an encoder makes of a second.
 _STATES_A_SECOND = 42
@@ -57,7 +63,7 @@ def encoder_decoder_refusal(model: ModelFacts) -> str:
 def loading_refusal(model: ModelFacts) -> str:
     """Why a model is not loaded as an encoder-decoder at all; empty when it may be."""
     kind = model.config.get("model_type")
-    if refusal := files_refusal(model, auto_class(model.config)):
+    if refusal := files_refusal(model, auto_class(model)):
         return refusal
     if model.task == GENERATE and writes_of_images(model.config):
         if model.config.get("use_decoder_only_language_model") is False:
@@ -178,8 +184,22 @@ def is_transcriber(model: ModelFacts) -> bool:
 
 def source_length(config: Any) -> int:
     """The most states that an encoder of speech makes of a source."""
+    if bands_of(config):
+        states = SOUND_SECONDS * FRAMES_A_SECOND
+        stride = int(getattr(config, "adaptor_stride", 2))
+        for _ in range(int(getattr(config, "num_adapter_layers", 0) or config.num_conv_layers)):
+            states = states // stride + 1  # each makes one of so many, and reads beyond the ends
+        return states
     states = getattr(config, "max_source_positions", 0)
     return states if type(states) is int and states > 0 else SOUND_SECONDS * _STATES_A_SECOND
+
+
+def bands_of(config: Any) -> int:
+    """Of each frame of a spectrum that is read as long as it is, as Speech2Text does; 0 where it is not."""
+    if stacked := _first_of(config, ("feature_projection_input_dim",)):
+        return stacked
+    bands = _first_of(config, ("input_feat_per_channel",))
+    return bands * int(config.input_channels) if bands else 0
 
 
 def is_speech(kind: object) -> bool:
@@ -187,14 +207,20 @@ def is_speech(kind: object) -> bool:
     return kind in _SPEECH
 
 
-def auto_class(config: Mapping[str, Any]) -> str:
+def reads_both(config: Mapping[str, Any]) -> bool:
+    """Whether a model has an encoder of audio and one of texts."""
+    return config.get("model_type") in _READS_BOTH
+
+
+def auto_class(model: ModelFacts) -> str:
     """The one of transformers' auto classes that loads a model."""
-    kind = config.get("model_type")
-    if reads_questions(config):
+    kind = model.config.get("model_type")
+    if reads_questions(model.config):
         return "AutoModelForVisualQuestionAnswering"
-    if kind == _VISION or writes_of_images(config):
+    if kind == _VISION or writes_of_images(model.config):
         return "AutoModelForImageTextToText"
-    return "AutoModelForSpeechSeq2Seq" if is_speech(kind) else "AutoModelForSeq2SeqLM"
+    hears = model.task == TRANSCRIBE if reads_both(model.config) else is_speech(kind)
+    return "AutoModelForSpeechSeq2Seq" if hears else "AutoModelForSeq2SeqLM"
 
 
 def is_encoder_decoder(config: Mapping[str, Any]) -> bool:

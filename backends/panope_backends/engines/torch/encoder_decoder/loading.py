@@ -59,7 +59,7 @@ def load_encoder_decoder(
 
 def _paged(model: ModelFacts, folder: Path, precision: str, device: TorchDevice) -> EncoderDecoderModel:
     module = device.place(load_module(model, folder, precision, ATTENTION))
-    reader = reader_of(module.config)
+    reader = reader_of(module)
     expected = expected_logits(module, reader, device)
     layers, length = decoder_layers(module), max_length(module.config)
     made = TorchEncoderDecoder(module, layers, precision, length, reader, device)

@@ -10,14 +10,17 @@ import torch
 
 from panope_backends.api import FeatureSpec
 from panope_backends.engines.torch.encoder_decoder.facts import (
+    FRAMES_A_SECOND,
     SOUND_SECONDS,
+    bands_of,
     image_shape,
-    is_speech,
     reads_images,
     source_length,
     text_length,
 )
 from panope_backends.model_facts.image_models import image_states
+
+_SPECTRUM, _WAVEFORM = "input_features", "input_values"
 
 _SAMPLE_RATE = 16_000
 """Of the audio that models of waveforms read."""
@@ -53,22 +56,22 @@ class Reader:
         random = np.random.default_rng(number)
         if self.features is None:
             return random.choice(usable, length).tolist()
-        shape = [length * _SAMPLE_RATE // 10 if size < 0 else size for size in self.features.shape]
+        rate = _SAMPLE_RATE if len(self.features.shape) == 1 else FRAMES_A_SECOND
+        shape = [length * rate // 10 if size < 0 else size for size in self.features.shape]
         return random.standard_normal(shape).astype(np.float32)
 
 
-def reader_of(config: Any) -> Reader:
-    """How the encoder of a configuration reads.
-
-    Args:
-        config: as transformers has it.
-    """
+def reader_of(module: Any) -> Reader:
+    """How the encoder of a model of transformers reads."""
+    config, keyword = module.config, str(module.main_input_name)
     if reads_images(config):
         return Reader("pixel_values", image_states(config.encoder.to_dict()), FeatureSpec(image_shape(config)))
-    if not is_speech(config.model_type):
+    if keyword not in (_SPECTRUM, _WAVEFORM):
         return Reader("input_ids", text_length(config))
     states = source_length(config)
-    if bands := int(getattr(config, "num_mel_bins", 0) or 0):
-        # Two convolutions, the second of every other frame: whoever builds it otherwise fails its trial.
-        return Reader("input_features", states, FeatureSpec((bands, 2 * states)))
-    return Reader("input_values", states, FeatureSpec((-1,), SOUND_SECONDS * _SAMPLE_RATE))
+    if keyword == _WAVEFORM:
+        return Reader(keyword, states, FeatureSpec((-1,), SOUND_SECONDS * _SAMPLE_RATE))
+    if bands := bands_of(config):
+        return Reader(keyword, states, FeatureSpec((-1, bands), SOUND_SECONDS * FRAMES_A_SECOND))
+    # Two convolutions, the second of every other frame: whoever builds it otherwise fails its trial.
+    return Reader(keyword, states, FeatureSpec((int(config.num_mel_bins), 2 * states)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ from panope_backends.errors import PreconditionError
 from panope_backends.tasks.generate.tokenizer.prepared import LanguageTokens
 
 _TEXT = "a"
+_MARKED = re.compile(r"__(\w+)__")
 
 
 def languages_of(made: Any) -> dict[str, LanguageTokens]:
@@ -22,7 +24,8 @@ def languages_of(made: Any) -> dict[str, LanguageTokens]:
     usual = made.src_lang
     body = made(_TEXT, add_special_tokens=False)["input_ids"]
     found: dict[str, LanguageTokens] = {}
-    own: Any = getattr(made, "lang_code_to_id", None)  # M2M-100's tokens are named otherwise than its languages
+    # M2M-100's tokens are named otherwise than its languages, and SeamlessM4T's.
+    own: Any = getattr(made, "lang_code_to_id", None) or _marked(made)
     for code in own or getattr(sys.modules[type(made).__module__], "FAIRSEQ_LANGUAGE_CODES", ()):
         token_id = own[code] if own else made.convert_tokens_to_ids(code)
         if token_id is None or token_id == made.unk_token_id:
@@ -32,6 +35,14 @@ def languages_of(made: Any) -> dict[str, LanguageTokens]:
         found[code] = LanguageTokens(prefix, suffix, int(token_id))
     made.src_lang = usual
     return found
+
+
+def _marked(made: Any) -> dict[str, int]:
+    """The languages whose tokens have two strokes on either side, as `__eng__`; empty where the source's has none."""
+    found = {token: _MARKED.fullmatch(token) for token in (made.src_lang, *made.all_special_tokens) if token}
+    if not found.get(made.src_lang):
+        return {}
+    return {match[1]: int(made.convert_tokens_to_ids(token)) for token, match in found.items() if match}
 
 
 def around(whole: list[int], body: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -39,6 +39,8 @@ def prepare_chat_tokenizer(folder: Path) -> PreparedChatTokenizer:
         raise PreconditionError("tokenizer_config.json asks for a tokenizer of the repo's own code (`auto_map`)")
     transformers = import_transformers()
     made = made_tokenizer(transformers, folder, {})
+    if hasattr(made, "set_src_lang_special_tokens"):
+        made.set_src_lang_special_tokens(made.src_lang)  # SeamlessM4T's is made to write answers
     pieces = PieceTokenizer.of(made)
     prepared = PreparedChatTokenizer(
         made_of=sources_digest(folder),
