@@ -151,6 +151,7 @@ def test_a_table_of_words_is_a_model_that_embeds(make_model: MakeModel, safetens
         ("wordembedding_config.json", {"pad": 1}, r"wordembedding_config\.json sets `pad`"),
         ("whitespacetokenizer_config.json", {"vocab": []}, "lists no words in `vocab`"),
         ("whitespacetokenizer_config.json", {"stop_words": None}, "has no `stop_words`"),
+        ("whitespacetokenizer_config.json", {"do_lower_case": None}, "of the wrong type for `do_lower_case`"),
         ("whitespacetokenizer_config.json", None, r"the model has no whitespacetokenizer_config\.json"),
     ],
 )

@@ -6,8 +6,10 @@ from panope_backends.api import TensorModel
 from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.word_files import PhraseTokenizerFile
 from panope_backends.tasks.embed.multi_vectors import MultiVectorTask
 from panope_backends.tasks.embed.tokenizers.kinds import SequenceTokenizer
+from panope_backends.tasks.embed.tokenizers.phrase_tokenizer import PhraseTokenizer
 from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.embed.tokenizers.word_tokenizer import WordTokenizer
@@ -45,7 +47,8 @@ def make_task(
 def _task(source: ModelSource, files: EmbedFiles, model: TensorModel) -> tuple[EmbedSequenceTask, SequenceTokenizer]:
     pickles = "pickles" in source.grants
     if files.words is not None:
-        words = WordTokenizer(files.words.read())
+        listed = files.words.read()
+        words = PhraseTokenizer(listed) if isinstance(listed, PhraseTokenizerFile) else WordTokenizer(listed)
         most = min(files.words.max_tokens or source.max_batch_tokens, source.max_batch_tokens)
         return EmbedSequenceTask(files, words, model, max_tokens=most, pickles=pickles), words
     prepared = prepared_tokenizer(source.folder, files, source.cache_folder)

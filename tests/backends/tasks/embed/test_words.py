@@ -20,7 +20,8 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import LoadOptions, ModelFacts
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.tasks.embed.files.word_files import WordTokenizerFile
+from panope_backends.tasks.embed.files.word_files import PhraseTokenizerFile, WordTokenizerFile
+from panope_backends.tasks.embed.tokenizers.phrase_tokenizer import PhraseTokenizer
 from panope_backends.tasks.embed.tokenizers.word_tokenizer import WordTokenizer
 from panope_backends.tasks.task import SequenceJob
 from panope_backends.worker.loading import ServedModel, load_model
@@ -46,6 +47,56 @@ def library(**settings: Any) -> Any:
 def test_ids_are_those_of_the_library(text: str, lower: bool) -> None:
     ours = WordTokenizer(WordTokenizerFile(WORDS, STOPS, lower))
     assert ours.encode([text]) == [library(do_lower_case=lower).tokenize(text)]
+
+
+PHRASES = [
+    "",
+    "New",
+    "York",
+    "New_York",
+    "new_york_city",
+    "City",
+    "a_b",
+    "b_a_b",
+    "x__y",
+    "don",
+    "n't",
+    "st.",
+    "``",
+    "_",
+    "fox",
+]
+
+marks = st.sampled_from(["New", "york", "York", "City", "a", "b", "x", '"', "``", "''", "'", "don't", "St.", ".", "…"])
+seams = st.sampled_from([" ", "", "  ", "\n", "\xa0", "(", "--", ","])
+lines = st.lists(st.tuples(marks, seams)).map(lambda pairs: "".join(a + b for a, b in pairs))
+
+
+@given(text=lines)
+def test_ids_of_phrases_are_those_of_the_library(text: str) -> None:
+    from sentence_transformers.sentence_transformer.modules.tokenizer import PhraseTokenizer as Library
+
+    ours = PhraseTokenizer(PhraseTokenizerFile(PHRASES, STOPS))
+    assert ours.encode([text]) == [Library(PHRASES, STOPS).tokenize(text)]
+    for word in ours.found(text):
+        told = PHRASES[word.id].replace("_", "")
+        stood = "".join(text[word.start : word.end].split())
+        assert told == "``" or told.lower() in stood.lower()
+
+
+def test_a_phrase_is_one_word_with_its_place() -> None:
+    tokenizer = PhraseTokenizer(PhraseTokenizerFile(PHRASES, STOPS))
+    text = '"New  York City" isn\'t a New York'
+    (told,) = tokenizer.tokenize(tokenize_pb2.TokenizeInput(texts=[text])).texts
+    assert list(told.tokens) == ["``", "new_york_city", "n't", "New_York"]
+    places = [text[start:end] for start, end in zip(told.starts, told.ends, strict=True)]
+    assert places == ['"', "New  York City", "n't", "New York"]
+
+
+def test_phrases_without_nltk_are_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nltk.tokenize.destructive", None)
+    with pytest.raises(PreconditionError, match=r"panope-serving\[phrases\]"):
+        PhraseTokenizer(PhraseTokenizerFile(PHRASES, STOPS))
 
 
 def test_a_word_is_told_with_its_place_and_without_the_punctuation_around_it() -> None:
@@ -186,6 +237,21 @@ def test_a_text_of_no_token_has_no_sparse_values(tmp_path: Path) -> None:
     assert list(answer.token_counts) == [3, 0, 2]
     with pytest.raises(InvalidInputError, match="at most 4"):
         embed(served(tmp_path), "dog fox dog fox dog")
+
+
+def test_a_text_of_no_token_has_zeros_by_a_table_of_tokens_too(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    made = Tokenizer(models.WordLevel({"fox": 0, "dog": 1, "?": 2}, unk_token="?"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    module = StaticEmbedding(made, embedding_weights=TABLE[:3])
+    SentenceTransformer(modules=[module], device="cpu").save(str(tmp_path), create_model_card=False)
+    given = ["dog fox", " ", "a fox"]
+    answer = embed(served(tmp_path), *given)
+    np.testing.assert_allclose(vectors(answer), of_library(tmp_path, given), atol=1e-6)
+    assert list(answer.token_counts) == [2, 0, 2]
 
 
 def test_a_longer_text_is_refused_with_the_limit_or_cut_as_asked(folder: Path) -> None:

@@ -33,13 +33,13 @@ def words(**settings: Any) -> Make:
     """A module WordEmbeddings; `vocab`, `stop_words` and `do_lower_case` are the tokenizer's."""
 
     def make(_: int) -> Any:
-        from sentence_transformers.sentence_transformer.modules import WordEmbeddings
-        from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
+        from sentence_transformers.sentence_transformer.modules import WordEmbeddings, tokenizer
 
         given = {"vocab": WORDS, "stop_words": ("is", "that"), **settings}
+        kind = getattr(tokenizer, given.pop("tokenizer", "WhitespaceTokenizer"))
         table = given.pop("table", _TABLE)
         limit = given.pop("max_seq_length", 1_000_000)
-        return WordEmbeddings(WhitespaceTokenizer(**given), table, max_seq_length=limit)
+        return WordEmbeddings(kind(**given), table, max_seq_length=limit)
 
     return make
 
@@ -175,6 +175,8 @@ def _shorter_table(folder: Path) -> None:
 
 
 _TOKENIZER, _CONFIG = "whitespacetokenizer_config.json", "wordembedding_config.json"
+#: In the place of some words.
+_PHRASED = ["quick_brown_fox", "one~sentence", "takes_,", *WORDS[3:]]
 _TOO_FEW = {"vocab": ["a", "b"], "word_weights": {}}
 
 WORD_MODELS = (
@@ -219,6 +221,11 @@ WORD_MODELS = (
     _case("a table of fewer words", change=_shorter_table, refused=True),
     _case("weights of fewer words", words(), weights(), *MEAN, files={"1_WordWeights/config.json": _TOO_FEW},
           refused=True),
+    _case("with phrases", words(tokenizer="PhraseTokenizer", vocab=_PHRASED), weights(), *MEAN),
+    _case("with phrases of another form", words(tokenizer="PhraseTokenizer", vocab=_PHRASED, ngram_separator="~",
+          max_ngram_length=2), *MEAN),
+    _case("with phrases without a separator", words(tokenizer="PhraseTokenizer", vocab=_PHRASED),
+          files={"phrasetokenizer_config.json": {"ngram_separator": None}}, refused=True),
     _case("a bag of them", bag()),
     _case("a bag of them, each once", bag(cumulative_term_frequency=False), files={_MODEL: {"truncate_dim": 36}}),
     _case("a bag of them, after it", bag(), step("Dense", out_features=8), step("LayerNorm"), step("Normalize"),

@@ -2,6 +2,7 @@
 
     wordembedding_config.json        `WordEmbeddingsFile`: the tokenizer's class, the longest text
     whitespacetokenizer_config.json  `WordTokenizerFile`: its words and stop words
+    phrasetokenizer_config.json      `PhraseTokenizerFile`: its phrases too
     N_WordWeights/config.json        `WordWeightsFile`
     N_BoW/config.json                `BagOfWordsFile`
     config.json                      `SparseStaticFile`, of a SparseStaticEmbedding
@@ -15,16 +16,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import fields
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.files.sentence_files import Positive
 from panope_backends.tasks.json_files import read_json, shown, typed
 
+T = TypeVar("T", bound=Struct)
+
 #: The classes of tokenizers that are run, by their own names, and the file of each.
-_TOKENIZERS = {"WhitespaceTokenizer": "whitespacetokenizer_config.json"}
+_PHRASES = "phrasetokenizer_config.json"
+_TOKENIZERS = {"WhitespaceTokenizer": "whitespacetokenizer_config.json", "PhraseTokenizer": _PHRASES}
 
 #: The class that wraps a tokenizer of transformers, whose own files are beside it.
 _OF_TRANSFORMERS = "TransformersTokenizerWrapper"
@@ -51,6 +56,13 @@ class WordTokenizerFile(Struct):
     vocab: list[str] = []
     stop_words: list[str] | None = None
     do_lower_case: bool = False
+
+
+class PhraseTokenizerFile(WordTokenizerFile):
+    """Which of the words are phrases: those in which a separator joins several."""
+
+    ngram_separator: Annotated[str, Meta(min_length=1)] = "_"
+    max_ngram_length: Positive = 5
 
 
 class WordWeightsFile(Struct):
@@ -116,7 +128,8 @@ class WordsFile:
         """
         if self.path.name not in _TOKENIZERS.values():
             return WordTokenizerFile(read_bag_of_words(self.path.parent).vocab, [])
-        file = typed(read_json(self.path), WordTokenizerFile, self.path.name)
+        kind = PhraseTokenizerFile if self.path.name == _PHRASES else WordTokenizerFile
+        file = _read(self.path, kind, self.path.name)
         if not file.vocab:
             raise PreconditionError(f"{self.path.name} lists no words in `vocab`")
         if file.stop_words is None:  # then sentence-transformers takes its own English list
@@ -131,7 +144,7 @@ def read_word_embeddings(folder: Path) -> WordsFile | int:
         PreconditionError: a file is missing, or asks for what Panope cannot do; the message names it.
     """
     name = "wordembedding_config.json"
-    file = typed(read_json(folder / name), WordEmbeddingsFile, name)
+    file = _read(folder / name, WordEmbeddingsFile, name)
     package, _, kind = file.tokenizer_class.rpartition(".")
     # Releases have moved these classes between submodules; their own names stay.
     is_library = package.startswith("sentence_transformers.")
@@ -150,7 +163,7 @@ def read_word_weights(folder: Path) -> WordWeightsFile:
         PreconditionError: the file is broken, or lists no words.
     """
     name = f"{folder.name}/config.json"
-    file = typed(read_json(folder / "config.json"), WordWeightsFile, name)
+    file = _read(folder / "config.json", WordWeightsFile, name)
     if not file.vocab:
         raise PreconditionError(f"{name} lists no words in `vocab`")
     return file
@@ -163,7 +176,7 @@ def read_bag_of_words(folder: Path) -> BagOfWordsFile:
         PreconditionError: the file is broken, or lists no words.
     """
     name = f"{folder.name}/config.json"
-    file = typed(read_json(folder / "config.json"), BagOfWordsFile, name)
+    file = _read(folder / "config.json", BagOfWordsFile, name)
     if not file.vocab:
         raise PreconditionError(f"{name} lists no words in `vocab`")
     file.vocab = list(dict.fromkeys(file.vocab))
@@ -178,7 +191,7 @@ def read_cnn(folder: Path) -> CnnFile:
             texts beside it.
     """
     name = f"{folder.name}/cnn_config.json"
-    file = typed(_renamed(read_json(folder / "cnn_config.json"), "in_"), CnnFile, name)
+    file = _read(folder / "cnn_config.json", CnnFile, name, older="in_word_embedding_dimension")
     if file.in_embedding_dimension is None:
         raise PreconditionError(f"{name} has no `in_embedding_dimension`")
     strides = file.stride_sizes or [1] * len(file.kernel_sizes)
@@ -196,16 +209,30 @@ def read_lstm(folder: Path) -> LstmFile:
         PreconditionError: the file is broken, or does not say how large it is.
     """
     name = f"{folder.name}/lstm_config.json"
-    file = typed(_renamed(read_json(folder / "lstm_config.json")), LstmFile, name)
+    file = _read(folder / "lstm_config.json", LstmFile, name, older="word_embedding_dimension")
     for key in ("embedding_dimension", "hidden_dim"):
         if getattr(file, key) is None:
             raise PreconditionError(f"{name} has no `{key}`")
     return file
 
 
-def _renamed(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The width of words under its newer name; as in sentence-transformers, the newer counts where both are there."""
-    old, new = f"{prefix}word_embedding_dimension", f"{prefix}embedding_dimension"
-    if old in content and new not in content:
-        content[new] = content.pop(old)
-    return content
+def _read(path: Path, kind: type[T], name: str, *, older: str = "") -> T:
+    """A module's file.
+
+    Args:
+        path: of the file.
+        kind: its keys.
+        name: of the file, for messages.
+        older: the name that the width of words had; as in the library, the newer counts where both are there.
+
+    Raises:
+        PreconditionError: a key is unknown, or has a value of another type; null is one, but where it is the default.
+    """
+    content = read_json(path)
+    newer = older.replace("word_", "")
+    if older in content and newer not in content:
+        content[newer] = content.pop(older)
+    usual = {each.encode_name: each.default for each in fields(kind)}
+    if wrong := next((key for key in content if content[key] is None and usual.get(key) is not None), None):
+        raise PreconditionError(f"{name} has a value of the wrong type for `{shown(wrong)}`")
+    return typed(content, kind, name)

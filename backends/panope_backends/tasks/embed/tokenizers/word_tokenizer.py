@@ -33,6 +33,10 @@ class WordTokenizer:
 
     Args:
         file: the words.
+
+    Attributes:
+        ids: of the words.
+        stops: words that are left out.
     """
 
     pad_id = 0
@@ -42,8 +46,8 @@ class WordTokenizer:
     def __init__(self, file: WordTokenizerFile) -> None:
         self._file = file
         self._words = file.vocab
-        self._ids = {word: index for index, word in enumerate(file.vocab)}
-        self._stops = frozenset(file.stop_words or ())
+        self.ids = {word: index for index, word in enumerate(file.vocab)}
+        self.stops = frozenset(file.stop_words or ())
         self._lowers = file.do_lower_case
         self.vocabulary_size = len(file.vocab)
         self.highest_id = self.vocabulary_size - 1
@@ -54,7 +58,7 @@ class WordTokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text; none where it has no word of the list."""
-        return [[word.id for word in self._found(text)] for text in texts]
+        return [[word.id for word in self.found(text)] for text in texts]
 
     def truncate(self, ids: Sequence[int], limit: int, side: str, keep_leading: int = 0) -> list[int]:
         """Cuts `ids` to `limit`.
@@ -76,7 +80,7 @@ class WordTokenizer:
         """Splits texts into the words that have ids; there are no special tokens to add."""
         result = messages.TokenizeOutput()
         for text in message.texts:
-            words = list(self._found(text))
+            words = list(self.found(text))
             result.texts.add(
                 ids=[word.id for word in words],
                 tokens=[self._words[word.id] for word in words],
@@ -97,7 +101,8 @@ class WordTokenizer:
             check_ids(ids, self.vocabulary_size, f"token_sequences[{index}]")
         return messages.DetokenizeOutput(texts=[" ".join(self._words[each] for each in ids) for ids in sequences])
 
-    def _found(self, text: str) -> Iterator[Word]:
+    def found(self, text: str) -> Iterator[Word]:
+        """The words of a text that have ids."""
         for match in _WORD.finditer(text):  # the same places as `str.split`'s
             # In lower case by words: what blanks part does not change each other's case.
             word = match[0].lower() if self._lowers else match[0]
@@ -105,8 +110,8 @@ class WordTokenizer:
             before = len(word) - len(word.lstrip(string.punctuation)) if bare else 0
             inside = (match.start() + before, match.end() - (len(word) - before - len(bare)))
             for form, place in ((word, match.span()), (bare, inside), (bare.lower(), inside)):
-                if form in self._stops:
+                if form in self.stops:
                     break
-                if form in self._ids:
-                    yield Word(self._ids[form], *place)
+                if form in self.ids:
+                    yield Word(self.ids[form], *place)
                     break
