@@ -97,7 +97,7 @@ def reads_text(config: Mapping[str, Any]) -> bool:
 
 
 #: Types that write of one image, which is no part of their text: what they see stands beside it or before it.
-_WRITE_OF_IMAGES = frozenset({"blip", "git", "blip-2"})
+_WRITE_OF_IMAGES = frozenset({"blip", "git", "blip-2", "paligemma"})
 
 
 def writes_of_images(config: Mapping[str, Any]) -> bool:
@@ -112,23 +112,40 @@ def reads_questions(config: Mapping[str, Any]) -> bool:
     return config.get("model_type") == "blip" and architecture_of(config).endswith("ForQuestionAnswering")
 
 
-_PLACED = "blip-2"
+_QUERIES, _PREFIX = "blip-2", "paligemma"
 
 MOST_PLACES = 10_000
-"""Of an image in a text; models have 32."""
+"""Of an image in a text; models have 32 of queries, 256 to 4,096 of patches."""
 
 
 def puts_images_in_places(config: Mapping[str, Any]) -> bool:
     """Whether such a model's texts begin with tokens in whose places the image stands, as BLIP-2's do."""
-    return config.get("model_type") == _PLACED
+    return config.get("model_type") in (_QUERIES, _PREFIX)
+
+
+def reads_whole_prompts(config: Mapping[str, Any]) -> bool:
+    """Whether it reads image and words in both directions before it answers: by T5 behind BLIP-2, as PaliGemma does."""
+    if config.get("model_type") == _PREFIX:
+        return True
+    return config.get("model_type") == _QUERIES and config.get("use_decoder_only_language_model") is False
+
+
+def ends_prompts_with_a_line(config: Mapping[str, Any]) -> bool:
+    """Whether a prompt's words are behind its first token and before the end of a line, as PaliGemma's are."""
+    return config.get("model_type") == _PREFIX
 
 
 def image_places(config: Mapping[str, Any]) -> tuple[int, ...]:
     """Those tokens; none of other models, and where the files tell none that can be."""
-    count, token = config.get("num_query_tokens"), config.get("image_token_index")
+    count, token = config.get("num_query_tokens"), config.get("image_token_index", config.get("image_token_id"))
+    if config.get("model_type") == _PREFIX:
+        vision = part_of(config, "vision_config")
+        sides = zip(sides_of(vision.get("image_size")), sides_of(vision.get("patch_size")), strict=True)
+        down, across = (side // patch for side, patch in sides)
+        count = down * across
     if not puts_images_in_places(config) or type(count) is not int or type(token) is not int:
         return ()
-    if count > MOST_PLACES or token < 0:
+    if not 0 < count <= MOST_PLACES or token < 0:
         return ()
     return (token,) * count
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from panope.worker.v1 import generate_pb2, media_pb2
+from panope_backends.model_facts.image_models import image_places
 from panope_backends.worker.loading import ServedModel
 from sweeping.images import FILES
 from sweeping.library import Library, first, same
@@ -40,9 +41,12 @@ def _compared(model: ServedModel, library: Library, file: bytes) -> str:
 
 def _logprobs(library: Library, file: bytes, tokens: list[int]) -> np.ndarray:
     """Of the whole vocabulary, `[tokens, vocabulary]`, from one run over the image and the caption."""
-    ids = torch.tensor([[*_start(library), *tokens[:-1]]])
-    name = "decoder_input_ids" if library.config.is_encoder_decoder else "input_ids"
-    logits = library(pixel_values=library.pixels(file)["pixel_values"], **{name: ids}).logits[0, -TOKENS:]
+    start = _start(library)
+    ids = torch.tensor([[*start, *tokens[:-1]]])
+    given = {"decoder_input_ids" if library.config.is_encoder_decoder else "input_ids": ids}
+    if library.config.model_type == "paligemma":  # which reads what comes before the answer in both directions
+        given["token_type_ids"] = torch.tensor([[0] * len(start) + [1] * (TOKENS - 1)])
+    logits = library(pixel_values=library.pixels(file)["pixel_values"], **given).logits[0, -TOKENS:]
     made: np.ndarray = logits.float().log_softmax(-1).numpy()
     return made
 
@@ -53,5 +57,6 @@ def _start(library: Library) -> list[int]:
     if config.is_encoder_decoder:
         return [config.decoder_start_token_id]
     text = getattr(config, "text_config", config)
-    places = [config.image_token_index] * config.num_query_tokens if config.model_type == "blip-2" else []
-    return [*places, text.bos_token_id]
+    places = list(image_places(config.to_dict()))
+    line = library.tokens("\n", add_special_tokens=False)["input_ids"][0] if config.model_type == "paligemma" else []
+    return [*places, text.bos_token_id, *map(int, line)]

@@ -63,6 +63,7 @@ def test_a_ctc_model_is_heard_every_way_in(
     assert printed.strip() == told.text
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI's client says so of translations
 def test_a_model_that_is_told_its_language_is_heard_every_way_in(
     client: Client,
     openai_client: openai.OpenAI,

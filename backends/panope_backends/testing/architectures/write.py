@@ -16,7 +16,7 @@ from panope_backends.testing.audio.labels import KINDS, tiny_audio_classifier
 from panope_backends.testing.audio.speaking import tiny_speecht5, tiny_vits
 from panope_backends.testing.audio.speech import tiny_moonshine, tiny_whisper
 from panope_backends.testing.tables import tiny_table_reader
-from panope_backends.testing.vision.captioners import tiny_blip, tiny_blip_2, tiny_git, tiny_vit_gpt2
+from panope_backends.testing.vision.captioners import tiny_blip, tiny_blip_2, tiny_git, tiny_paligemma, tiny_vit_gpt2
 from panope_backends.testing.vision.models import tiny_vision_model
 from panope_backends.testing.vision.video_classifiers import VIDEO_CLASSIFIERS, tiny_video_classifier
 
@@ -38,6 +38,7 @@ WHOLE: Mapping[tuple[str, str], Callable[[Path], Any]] = {
     ("blip", "generate"): tiny_blip,
     ("blip-2", "generate"): tiny_blip_2,
     ("git", "generate"): tiny_git,
+    ("paligemma", "generate"): tiny_paligemma,
     ("vision-encoder-decoder", "generate"): tiny_vit_gpt2,
     ("tapas", "table-question-answer"): tiny_table_reader,
     ("owlvit", "detect"): partial(tiny_vision_model, kind="owlvit"),

@@ -1,8 +1,9 @@
-"""Tiny seeded models that write of images, BLIP, BLIP-2, GIT and a ViT with GPT-2, in transformers' layout."""
+"""Tiny seeded models that write of images, in transformers' layout: BLIP, BLIP-2, PaliGemma, GIT, a ViT with GPT-2."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def tiny_vit_gpt2(folder: Path, seed: int = 0) -> Any:
 
 def tiny_blip_2(folder: Path, seed: int = 0) -> Any:
     """Writes a BLIP-2 with OPT's decoder, and gives transformers' model of it."""
-    from transformers import Blip2Config, Blip2ForConditionalGeneration, BlipImageProcessorPil, OPTConfig
+    from transformers import OPTConfig
 
     ids = {"bos_token_id": START, "eos_token_id": END, "pad_token_id": PAD}
     text = OPTConfig(
@@ -98,6 +99,79 @@ def tiny_blip_2(folder: Path, seed: int = 0) -> Any:
         init_std=0.5,
         **ids,
     )
+    return _written_blip_2(folder, seed, text)
+
+
+def tiny_blip_2_t5(folder: Path, seed: int = 0) -> Any:
+    """Writes a BLIP-2 with T5, and gives transformers' model of it."""
+    from transformers import T5Config
+
+    text = T5Config(
+        vocab_size=_WORDS,
+        d_model=32,
+        d_kv=8,
+        d_ff=64,
+        num_layers=2,
+        num_heads=4,
+        initializer_factor=8.0,
+        decoder_start_token_id=PAD,
+        bos_token_id=START,
+        eos_token_id=END,
+        pad_token_id=PAD,
+    )
+    return _written_blip_2(folder, seed, text)
+
+
+def tiny_paligemma(folder: Path, seed: int = 1, words: str = "gemma") -> Any:
+    """Writes a PaliGemma, and gives transformers' model of it.
+
+    Args:
+        folder: to write to.
+        seed: of its weights.
+        words: the type of its language model; of PaliGemma 2 it is `gemma2`.
+    """
+    from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration, SiglipImageProcessorPil
+
+    ids = {"bos_token_id": START, "eos_token_id": END, "pad_token_id": PAD}
+    text = {**_TEXT, **ids, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 64}
+    config = PaliGemmaConfig(
+        vision_config={**_VISION, "vision_use_head": False, "projection_dim": 32, "model_type": "siglip_vision_model"},
+        text_config={**text, "model_type": words},
+        image_token_index=IMAGE,
+        projection_dim=32,
+        hidden_size=32,
+        **ids,
+    )
+
+    def model() -> Any:
+        import torch
+
+        made = PaliGemmaForConditionalGeneration(config)
+        with torch.no_grad():
+            made.get_input_embeddings().weight *= 0.2  # else it repeats what it read last
+        return made
+
+    made = _written(folder, seed, model)
+    SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
+    return made
+
+
+CAPTIONERS: Mapping[str, Callable[[Path], Any]] = {
+    "blip": tiny_blip,
+    "git": tiny_git,
+    "blip-2": tiny_blip_2,
+    "blip-2-t5": tiny_blip_2_t5,
+    "paligemma": tiny_paligemma,
+    "paligemma-2": partial(tiny_paligemma, words="gemma2"),
+    "vit-gpt2": tiny_vit_gpt2,
+}
+"""Those that write what is on an image."""
+
+
+def _written_blip_2(folder: Path, seed: int, text: Any) -> Any:
+    """A BLIP-2 with a language model of a configuration."""
+    from transformers import Blip2Config, Blip2ForConditionalGeneration, BlipImageProcessorPil
+
     queries = {**_SIZES, "vocab_size": _WORDS, "encoder_hidden_size": 32, "initializer_range": 0.5}
     config = Blip2Config(
         vision_config=_VISION,
@@ -118,15 +192,6 @@ def tiny_blip_2(folder: Path, seed: int = 0) -> Any:
     made = _written(folder, seed, model)
     BlipImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
     return made
-
-
-CAPTIONERS: Mapping[str, Callable[[Path], Any]] = {
-    "blip": tiny_blip,
-    "git": tiny_git,
-    "blip-2": tiny_blip_2,
-    "vit-gpt2": tiny_vit_gpt2,
-}
-"""Those that write what is on an image."""
 
 
 def _written(folder: Path, seed: int, model: Callable[[], Any]) -> Any:

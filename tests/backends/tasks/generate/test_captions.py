@@ -28,7 +28,17 @@ from panope_backends.media.processors import trial_image
 from panope_backends.model_facts.image_models import reads_questions, writes_of_images
 from panope_backends.tasks.generate.module import GenerateModule
 from panope_backends.tasks.task import LoadedTask
-from panope_backends.testing.vision.captioners import CAPTIONERS, END, IMAGE, PAD, SIDE, tiny_blip, tiny_git
+from panope_backends.testing.vision.captioners import (
+    CAPTIONERS,
+    END,
+    IMAGE,
+    PAD,
+    SIDE,
+    tiny_blip,
+    tiny_blip_2_t5,
+    tiny_git,
+    tiny_paligemma,
+)
 
 IMAGES = [trial_image(seed, size).resize((70, size)) for seed, size in enumerate((40, 64, 90))]
 QUESTION, TOKENS = "w7 w8 w9", 8
@@ -124,6 +134,12 @@ def by_transformers(captioner: Captioner, image: Image.Image, text: str = "") ->
     elif kind == "BlipForConditionalGeneration":
         # Its `generate` cuts the last token, which a tokenizer of BERT's ends texts with.
         options["input_ids"], prompt = torch.tensor([[start, *ids, END]]), 1 + len(ids)
+    elif kind == "PaliGemmaForConditionalGeneration":
+        line = AutoTokenizer.from_pretrained(captioner.folder)(f"{text}\n", add_special_tokens=False)["input_ids"]
+        options["input_ids"] = torch.tensor([[*[IMAGE] * 16, start, *line]])
+        options["token_type_ids"], prompt = torch.zeros_like(options["input_ids"]), 17 + len(line)
+    elif kind == "Blip2ForConditionalGeneration" and captioner.model.language_model.config.is_encoder_decoder:
+        options["input_ids"], prompt = torch.tensor([[*[IMAGE] * 4, *(ids or [start])]]), 1
     elif kind == "Blip2ForConditionalGeneration":
         options["input_ids"], prompt = torch.tensor([[*[IMAGE] * 4, start, *ids]]), 5 + len(ids)
     else:
@@ -149,6 +165,21 @@ def test_captions_are_those_of_the_library_whatever_runs_beside(captioner: Capti
 def test_a_caption_goes_on_from_the_words_of_the_caller(captioner: Captioner) -> None:
     (found,) = write(captioner.task, message_of(QUESTION))
     assert words(found) == by_transformers(captioner, IMAGES[0], QUESTION)
+
+
+@pytest.mark.parametrize("tiny", [tiny_paligemma, tiny_blip_2_t5])
+def test_a_prompt_that_says_where_its_answer_begins_is_refused(tmp_path: Path, tiny: Any) -> None:
+    tiny(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    task = GenerateModule().load(Source(tmp_path))  # type: ignore[arg-type]  # a part of it
+    tokens = AutoTokenizer.from_pretrained(tmp_path)
+    image = tokens.convert_ids_to_tokens(config["image_token_index"])
+    assert image
+    with pytest.raises(InvalidInputError, match=r"`messages\[0\]` has the special token that the model's answers"):
+        write(task, message_of(f"w1 {image} w2"))
+    with pytest.raises(InvalidInputError, match=r"`messages\[0\]`: its text has [\d,]+ tokens; the limit is [\d,]+"):
+        write(task, message_of(" ".join(["w1"] * 1100)))
+    task.close()
 
 
 def test_answers_to_questions_are_those_of_the_library(answerer: Captioner) -> None:
@@ -237,11 +268,11 @@ def test_a_blip_2_that_cannot_be_run_is_refused_by_what_is_missing() -> None:
         return loading_refusal(ModelFacts("acme/blip-2", "safetensors", "generate", "", {**config, **more}))
 
     assert refusal(image_token_index=7) == ""
-    unplaced = "tells no `image_token_index` and `num_query_tokens`"
+    unplaced = "tells no `image_token_index`, or not how many of it stand for an image"
     assert unplaced in refusal()
     assert unplaced in refusal(image_token_index=-1)
     assert unplaced in refusal(image_token_index=7, num_query_tokens=10**15), "more than memory holds"
-    assert "this one's texts pass an encoder first" in refusal(**text)
+    assert refusal(**text) == "", "T5 reads its texts before it writes"
 
 
 def test_which_models_write_of_images_is_told_by_their_type() -> None:

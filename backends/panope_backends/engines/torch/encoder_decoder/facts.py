@@ -66,12 +66,10 @@ def loading_refusal(model: ModelFacts) -> str:
     if refusal := files_refusal(model, auto_class(model)):
         return refusal
     if model.task == GENERATE and writes_of_images(model.config):
-        if model.config.get("use_decoder_only_language_model") is False:
-            return f"models of the type `{kind}` run where a decoder writes, and this one's texts pass an encoder first"
         if puts_images_in_places(model.config) and not image_places(model.config):
             return (
-                "config.json tells no `image_token_index` and `num_query_tokens` "
-                f"(1 to {MOST_PLACES:,}): where an image stands in a text"
+                "config.json tells no `image_token_index`, or not how many of it stand for an image, "
+                f"1 to {MOST_PLACES:,}: `num_query_tokens`, or the patches of `vision_config`"
             )
         return ""
     if model.task == TRANSCRIBE and not is_speech(kind):

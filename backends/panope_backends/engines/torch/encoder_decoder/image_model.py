@@ -14,7 +14,7 @@ from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
 from panope_backends.engines.torch.encoder_decoder.image_writers import ImageWriter, writer_of
 from panope_backends.engines.torch.encoder_decoder.rerun_sources import USUAL_IDS, RerunningWithSources
 from panope_backends.errors import PreconditionError
-from panope_backends.model_facts.image_models import image_places
+from panope_backends.model_facts.image_models import image_places, reads_whole_prompts
 
 Array = np.ndarray[Any, Any]
 
@@ -50,10 +50,14 @@ class TorchImageWriter(RerunningWithSources):
     ) -> None:
         super().__init__(module, precision, max_length, device)
         pixels = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-        expected = None if reads_questions else self._whole(pixels)
+        whole = reads_questions or reads_whole_prompts(module.config.to_dict())
+        expected = None if whole else self._whole(pixels)
         self._writer: ImageWriter = writer_of(module, reads_questions=reads_questions)
         any_source = self._encoded(pixels)
-        tried = self._run(any_source, np.array([*self._writer.prompt, *self._tokens()]))
+        text = np.array([*self._writer.prompt, *self._tokens()])
+        if expected is None:
+            expected = self._of_writer(pixels, text)
+        tried = self._run(any_source, text)
         self.vocab_size = int(tried.shape[-1])
         _, states, width = any_source.last_hidden_state.shape
         self.source = SourceSpec(int(states), int(width) * module.dtype.itemsize, FeatureSpec(shape))
@@ -87,6 +91,12 @@ class TorchImageWriter(RerunningWithSources):
 
     def _pixels(self, given: Array) -> Any:
         return self._device.put(torch.from_numpy(np.ascontiguousarray(given))[None]).to(self._module.dtype)
+
+    def _of_writer(self, pixels: Array, text: Array) -> Array | None:
+        """As `_whole`, where the writer knows how the module takes image and text at once."""
+        with torch.inference_mode():
+            made = self._writer.whole(self._pixels(pixels), self._device.tensor(text))
+        return None if made is None else self._device.array(made[-_TRIED:])
 
     def _whole(self, pixels: Array) -> Array:
         """What the module says as it is, of a text behind the places of an image."""

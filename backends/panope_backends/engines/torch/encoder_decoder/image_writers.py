@@ -10,7 +10,7 @@ import torch
 
 from panope_backends.engines.torch.encoder_decoder.facts import reads_images
 from panope_backends.errors import PreconditionError
-from panope_backends.model_facts.image_models import image_places
+from panope_backends.model_facts.image_models import image_places, reads_whole_prompts
 
 _PIXELS = "pixel_values"
 
@@ -20,6 +20,10 @@ class ImageWriter(ABC):
 
     prompt: tuple[int, ...] = ()
     """What stands before every answer, to try the module with."""
+
+    def whole(self, pixels: Any, tokens: Any) -> Any:
+        """The same of an image that the module is given itself, `[tokens, vocabulary]`; None where it takes none so."""
+        del pixels, tokens
 
     @abstractmethod
     def see(self, pixels: Any) -> Any:
@@ -100,6 +104,66 @@ class PlacesWriter(ImageWriter):
         return self._module.language_model(inputs_embeds=embeds, use_cache=False).logits[0]
 
 
+class PromptWriter(ImageWriter):
+    """Classes that read image and words of a prompt in both directions: BLIP-2 with T5, and PaliGemma.
+
+    A text is the places of the image, the words, one place more, which is not run and says that the answer begins, and
+    the answer. What stands at that place is said of the first token of the answer.
+
+    Args:
+        module: loaded.
+    """
+
+    def __init__(self, module: Any) -> None:
+        config = module.config.to_dict()
+        self._module, self._places = module, image_places(config)
+        text = module.config.text_config
+        self._start = int(text.decoder_start_token_id) if text.is_encoder_decoder else None
+        self.prompt = (*self._places, 1, 2, 3, self._places[0])
+
+    def see(self, pixels: Any) -> Any:
+        """Runs all that comes before the language model."""
+        made = self._module.get_image_features(pixels, return_dict=True)
+        return SimpleNamespace(last_hidden_state=made.pooler_output)
+
+    def logits(self, seen: Any, tokens: Any) -> Any:
+        """Zeros for the prompt's tokens, of which nothing is asked."""
+        prompt, answer = self._parts(tokens)
+        embed, places = self._module.get_input_embeddings(), len(self._places)
+        words = embed(prompt[places:])
+        states = torch.cat([seen.last_hidden_state[0].to(words.dtype), words])
+        if self._start is None:
+            states = torch.cat([states, embed(answer)])[None]
+            told = {"token_type_ids": _types(prompt, answer)}
+            said = self._module(inputs_embeds=states, **told, use_cache=False).logits[0, len(prompt) - 1 :]
+        else:
+            model, started = self._module.language_model, self._started(answer)
+            said = model(inputs_embeds=states[None], decoder_input_ids=started, use_cache=False).logits[0]
+        return torch.cat([said.new_zeros(len(prompt), said.shape[-1]), said])
+
+    def whole(self, pixels: Any, tokens: Any) -> Any:
+        """The image and the text at once; no place of an image may stand in the answer."""
+        prompt, answer = self._parts(tokens)
+        if self._start is not None:
+            given = {"input_ids": prompt[None], "decoder_input_ids": self._started(answer)}
+        else:
+            given = {"input_ids": torch.cat([prompt, answer])[None], "token_type_ids": _types(prompt, answer)}
+        return self._module(pixel_values=pixels, **given, use_cache=False).logits[0]
+
+    def _parts(self, tokens: Any) -> tuple[Any, Any]:
+        places = len(self._places)
+        begins = places + int((tokens[places:] == self._places[0]).nonzero()[0, 0])
+        return tokens[:begins], tokens[begins + 1 :]
+
+    def _started(self, answer: Any) -> Any:
+        return torch.cat([answer.new_tensor([self._start]), answer])[None]
+
+
+def _types(prompt: Any, answer: Any) -> Any:
+    """What is read in both directions, and what is not."""
+    return torch.cat([torch.zeros_like(prompt), torch.ones_like(answer)])[None]
+
+
 class AnswerWriter(ImageWriter):
     """BLIP's class for questions: an encoder reads the question beside the image, and a decoder sees that alone.
 
@@ -134,7 +198,10 @@ def writer_of(module: Any, *, reads_questions: bool) -> ImageWriter:
     """How a module is asked; errors as of the writers."""
     if reads_questions:
         return AnswerWriter(module)
-    return PlacesWriter(module) if image_places(module.config.to_dict()) else CaptionWriter(module)
+    config = module.config.to_dict()
+    if reads_whole_prompts(config):
+        return PromptWriter(module)
+    return PlacesWriter(module) if image_places(config) else CaptionWriter(module)
 
 
 def _tower_of(module: Any) -> str:

@@ -11,8 +11,14 @@ from panope.worker.v1.generate_pb2 import GenerateSettings
 from panope_backends.api import EncoderDecoderModel
 from panope_backends.errors import PreconditionError
 from panope_backends.media.processors import import_transformers, load_image_processor
-from panope_backends.model_facts.image_models import image_places, puts_images_in_places, reads_questions
-from panope_backends.tasks.generate.captions.prompts import CaptionPrompts
+from panope_backends.model_facts.image_models import (
+    ends_prompts_with_a_line,
+    image_places,
+    puts_images_in_places,
+    reads_questions,
+    reads_whole_prompts,
+)
+from panope_backends.tasks.generate.captions.prompts import CaptionPrompts, PromptForm
 from panope_backends.tasks.generate.captions.requests import CaptionRequests
 from panope_backends.tasks.generate.defaults import GenerationDefaults, read_defaults
 from panope_backends.tasks.generate.loading.engine import token_model
@@ -49,7 +55,12 @@ def load_captions(
     honoured = defaults.honoured_by(model.honoured, model.vocab_size)
     asks = reads_questions(config)
     start = defaults.decoder_token_ids if puts_images_in_places(config) else defaults.decoder_token_ids[:1]
-    prompts = CaptionPrompts(encoder, start, asks, model.max_positions - 1)
+    form = None
+    if reads_whole_prompts(config):
+        places, line = len(image_places(config)), ends_prompts_with_a_line(config)
+        form = PromptForm(start[0], line, start[places:])
+        start = start if line else start[:places]
+    prompts = CaptionPrompts(encoder, start, asks, model.max_positions - 1, form)
     requests = CaptionRequests(
         *(processor, features, prompts, honoured, check, source.media_limits),
         stream_interval=settings.stream_interval or 1,
@@ -87,7 +98,9 @@ def caption_defaults(folder: Path) -> GenerationDefaults:
         # Its class begins and ends answers by these, whatever the files say beside: its words are BERT's.
         defaults = replace(defaults, decoder_token_ids=(text.bos_token_id,), eos_token_ids=(text.sep_token_id,))
     if places := image_places(config.to_dict()):
-        defaults = replace(defaults, decoder_token_ids=(*places, text.bos_token_id))
+        # T5 has none, and BLIP-2's own way to write without words then gives it the end of a text.
+        first = text.eos_token_id if text.bos_token_id is None else text.bos_token_id
+        defaults = replace(defaults, decoder_token_ids=(*places, first))
     if not defaults.decoder_token_ids or not defaults.eos_token_ids:
         raise PreconditionError(
             "neither generation_config.json nor config.json says what answers begin and end with",
