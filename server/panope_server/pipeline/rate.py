@@ -94,8 +94,7 @@ def estimate(call: Call) -> int:
     task = task_of(call.input)
     if TOKENS not in (task.input_unit, task.output_unit):
         return 0
-    items, size_bytes = task.cost(call.input, b"")
-    return task.work(call.input, items, size_bytes)
+    return task.tokens(call.input)
 
 
 def _under(subject: str, limits: Sequence[Limit]) -> Iterator[tuple[str, Limit]]:

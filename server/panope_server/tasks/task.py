@@ -233,6 +233,14 @@ class Task(ABC, Generic[I, O]):
         del task_input
         return items + size_bytes // BYTES_OF_UNIT
 
+    def tokens(self, task_input: I) -> int:
+        """The tokens that a whole input will use, by estimate: they are held back of its caller's limits while it runs.
+
+        Default: its work, as far as that tells before there is a message to the worker.
+        """
+        items, size_bytes = self.cost(task_input, b"")
+        return self.work(task_input, items, size_bytes)
+
     def priority(self, task_input: I) -> int:
         """What an input says itself of how urgent it is, -100 to 100: above 0 high, below 0 low. Default: 0."""
         del task_input

@@ -15,7 +15,7 @@ from panope_server.tasks.generate.limits import check_conversation
 from panope_server.tasks.generate.messages import conversation_message
 from panope_server.tasks.generate.types import Conversation
 from panope_server.tasks.json_values import names_in_value
-from panope_server.tasks.task import Input, JsonForm, Output, Task, Usage
+from panope_server.tasks.task import BYTES_OF_UNIT, Input, JsonForm, Output, Task, Usage
 from panope_server.tasks.texts import sequence_messages, text_cost
 from panope_server.tasks.validation import check_texts, check_token_sequences
 
@@ -148,6 +148,12 @@ class TokenizeTask(Task[TokenizeInput, TokenizeOutput]):
     def cost(self, task_input: TokenizeInput, data: bytes) -> tuple[int, int]:
         """Texts, and their characters; a conversation's bytes."""
         return text_cost(task_input.texts, []) if task_input.conversation is None else (1, len(data))
+
+    def tokens(self, task_input: TokenizeInput) -> int:
+        """By the characters of the texts, or the bytes of the conversation."""
+        if (conversation := task_input.conversation) is None:
+            return super().tokens(task_input)
+        return (len(conversation.messages) + len(conversation.tools)) // BYTES_OF_UNIT
 
     def validate(self, task_input: TokenizeInput, limits: Limits) -> None:
         """Checks the texts, or the conversation."""

@@ -29,12 +29,19 @@ def canonical_form(task_input: GenerateInput, facts: object) -> Canonical | None
     sampling = replace(options.sampling, logit_bias=dict(sorted(options.sampling.logit_bias.items())))
     asked = replace(task_input, stream=False, first_index=0, options=replace(options, sampling=sampling, priority=0))
     conversation = task_input.conversation
-    size = len(task_input.suffix) + sum(map(len, task_input.prompts))
-    size += _TOKEN_BYTES * sum(map(len, task_input.prompt_token_ids))
+    size = asked_bytes(task_input)
     if conversation is not None:
-        size += len(conversation.messages) + len(conversation.tools)
         size += sum(image.size_bytes for image in conversation.images)
     return Canonical((), [asked], size)
+
+
+def asked_bytes(task_input: GenerateInput) -> int:
+    """How much is asked beside images, in bytes, about: a token has four."""
+    size = len(task_input.suffix) + sum(map(len, task_input.prompts))
+    size += _TOKEN_BYTES * sum(map(len, task_input.prompt_token_ids))
+    if (conversation := task_input.conversation) is not None:
+        size += len(conversation.messages) + len(conversation.tools)
+    return size
 
 
 def _temperature(sampling: Sampling, facts: object) -> float | None:

@@ -14,14 +14,14 @@ from panope_server.config import Limits, Settings
 from panope_server.observability.metrics import Metrics
 from panope_server.tasks import agreement
 from panope_server.tasks.generate.cache_estimate import useful_cache_bytes
-from panope_server.tasks.generate.canonical import canonical_form
+from panope_server.tasks.generate.canonical import asked_bytes, canonical_form
 from panope_server.tasks.generate.joining import join_parts
 from panope_server.tasks.generate.json_form import GenerateJsonForm
 from panope_server.tasks.generate.limits import check_input, image_path
 from panope_server.tasks.generate.messages import input_message, output_of, spec_of
 from panope_server.tasks.generate.types import GenerateInput, GenerateOutput, GenerateSpec, GenerationOptions, Sampling
 from panope_server.tasks.links import Link
-from panope_server.tasks.task import Canonical, MeasuredModel, Task, Usage, Workload
+from panope_server.tasks.task import BYTES_OF_UNIT, Canonical, MeasuredModel, Task, Usage, Workload
 from panope_server.tasks.vision.images import image_links, image_work
 from panope_server.tasks.workload import SingleWorkload, text_of
 
@@ -80,6 +80,10 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
         images = [] if task_input.conversation is None else task_input.conversation.images
         of_texts = max(0, size_bytes - sum(image.size_bytes for image in images)) // _BYTES_READ_OF_UNIT
         return items * (_TOKENS_OF_ANSWER if most is None else most) + of_texts + image_work(images)
+
+    def tokens(self, task_input: GenerateInput) -> int:
+        """Those of all answers at their longest, and of all that is read, which limits count like them."""
+        return self.work(task_input, task_input.sequences, 0) + asked_bytes(task_input) // BYTES_OF_UNIT
 
     def priority(self, task_input: GenerateInput) -> int:
         """As the caller says."""

@@ -47,6 +47,10 @@ class AudioTask(Task[InputT, OutputT]):
         del task_input, items
         return size_bytes * self.work_of_second // _BYTES_OF_SECOND
 
+    def tokens(self, task_input: InputT) -> int:
+        """By the bytes of the file."""
+        return self.work(task_input, 1, len(task_input.audio))
+
     def validate(self, task_input: InputT, limits: Limits) -> None:
         """Refuses a file that no worker would decode; what it holds, the worker sees."""
         size, most = len(task_input.audio), limits.media.max_audio_bytes
