@@ -25,7 +25,7 @@ SPARSE_STATIC = "SparseStaticEmbedding"
 WORD_TABLES = frozenset({WORD_EMBEDDINGS, BAG_OF_WORDS, SPARSE_STATIC})
 """The modules, which are such models' classes too."""
 
-ON_CPU_ALONE = "words are looked up in a table by the backend `cpu`, which there is nothing to gain on other engines"
+ON_CPU_ALONE = "words are looked up in a table by the backend `cpu` alone"
 
 
 def is_word_table(model: ModelFacts) -> bool:

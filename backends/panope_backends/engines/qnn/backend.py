@@ -22,6 +22,7 @@ from panope_backends.engines.qnn.library import Here, provider_devices, register
 from panope_backends.errors import PreconditionError
 from panope_backends.host.memory import memory_bytes
 from panope_backends.host.processor_model import processor_name
+from panope_backends.model_facts.word_tables import ON_CPU_ALONE, is_word_table
 
 FORMAT = "qnn"
 HTP = "HTP"
@@ -83,6 +84,8 @@ class QnnBackend(Backend):
             return Support(Level.NONE, device.reason)
         if model.format == FORMAT:
             return Support(Level.FULL, "QNN runs models of its own format")
+        if is_word_table(model):
+            return Support(Level.NONE, ON_CPU_ALONE, is_final=True)
         if model.task == GENERATE:
             return Support(Level.NONE, "QNN runs models of fixed lengths, and decoders grow", is_final=True)
         return Support(Level.NONE, "QNN runs its own format; `panope build --precision w8a16` makes it")

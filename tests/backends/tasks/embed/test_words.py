@@ -17,7 +17,9 @@ from safetensors.numpy import save_file
 
 from panope.worker.v1 import embed_pb2, tokenize_pb2
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import LoadOptions, ModelFacts
+from panope_backends.api import Backend, Device, LoadOptions, ModelFacts
+from panope_backends.engines.openvino.backend import OpenVinoBackend
+from panope_backends.engines.qnn.backend import QnnBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.files.word_files import PhraseTokenizerFile, WordTokenizerFile
@@ -302,7 +304,16 @@ def test_a_table_that_does_not_fit_is_refused_by_name(tmp_path: Path, table: Any
         served(write(tmp_path, table))
 
 
-def test_an_engine_that_only_computes_tells_who_looks_words_up(folder: Path) -> None:
+@pytest.mark.parametrize("kind", ["WordEmbeddings", "BoW", "SparseStaticEmbedding"])
+@pytest.mark.parametrize("backend", [OpenVinoBackend(), QnnBackend()])
+def test_other_engines_make_no_format_of_a_table(kind: str, backend: Backend) -> None:
+    here = Device(backend.name, "CPU", available=True)
+    support = backend.supports(ModelFacts("v/words", "safetensors", "embed", kind), here)
+    assert (support.level.name, support.is_final) == ("NONE", True)
+    assert "by the backend `cpu` alone" in support.reason
+
+
+def test_the_backend_cpu_tells_what_tables_it_looks_up_and_checks_ids(folder: Path) -> None:
     facts = ModelFacts("v/words", "safetensors", "embed", "WordEmbeddings", grants=())
     backend = CpuBackend()
     (device,) = backend.devices()
