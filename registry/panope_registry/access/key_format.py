@@ -19,6 +19,8 @@ CHECKSUM_LENGTH = 6
 LENGTH = len(PREFIX) + ID_LENGTH + 1 + SECRET_LENGTH + 1 + CHECKSUM_LENGTH
 
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+#: Two digits at a time, for each call has a key.
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _ALLOWED = frozenset(_DIGITS)
 
 
@@ -62,7 +64,7 @@ def _random(length: int) -> str:
 def _checksum(head: str) -> str:
     number = zlib.crc32(head.encode())
     digits = ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(_DIGITS))
-        digits = _DIGITS[digit] + digits
+    for _ in range(CHECKSUM_LENGTH // 2):
+        number, pair = divmod(number, len(_PAIRS))
+        digits = _PAIRS[pair] + digits
     return digits

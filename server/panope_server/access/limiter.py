@@ -24,6 +24,12 @@ IDLE_SECONDS = 5.0
 #: How often what should be told is told.
 FLUSH_SECONDS = 1.0
 
+#: Of requests and of tokens; made once, for each answer has them.
+_HEADERS = [
+    tuple(f"x-ratelimit-{what}-{counted}" for what in ("limit", "remaining", "reset"))
+    for counted in (Counted.REQUESTS, Counted.TOKENS)
+]
+
 Take = Callable[[Sequence[Demand]], Awaitable[Sequence[Grant]]]
 
 
@@ -36,7 +42,7 @@ class Reservation:
     def settle(self, tokens: int, moment: float) -> None:
         """Counts what the call used in place of what was estimated; less than that goes back."""
         for held, share in self.shares:
-            if held.limit.counted is Counted.TOKENS:
+            if held.counts_tokens:
                 held.settle(share, tokens, moment)
 
 
@@ -78,7 +84,7 @@ class Limiter:
         shares = [(held, held.share(tokens)) for held in slices]
         for held, share in shares:
             held.give_out(share, moment)
-            held.open_calls += held.limit.counted is Counted.TOKENS
+            held.open_calls += held.counts_tokens
         headers |= headers_of(slices, moment)
         return Reservation(shares)
 
@@ -146,7 +152,7 @@ class Limiter:
         A quota of which nothing is known yet is taken for whole.
         """
         lent = demand.wanted
-        if held.limit.is_quota:
+        if held.is_quota:
             rest = held.rest if held.whole_at else float(held.limit.amount)
             lent = float(int(max(0.0, min(lent, rest - held.spent))))
         else:
@@ -164,14 +170,18 @@ class Limiter:
 
 def headers_of(slices: Sequence[Slice], moment: float) -> dict[str, str]:
     """The headers that OpenAI's clients read: `x-ratelimit-limit-requests` and its kin."""
+    nearest: dict[bool, tuple[float, float, Slice]] = {}
+    for held in slices:
+        remaining = held.remaining()
+        part, found = remaining / held.limit.amount, nearest.get(held.counts_tokens)
+        if found is None or part < found[0]:
+            nearest[held.counts_tokens] = part, remaining, held
     headers: dict[str, str] = {}
-    for counted in Counted:
-        of_kind = [held for held in slices if held.limit.counted is counted]
-        if of_kind:
-            nearest = min(of_kind, key=lambda held: held.remaining() / held.limit.amount)
-            headers[f"x-ratelimit-limit-{counted}"] = str(nearest.limit.amount)
-            headers[f"x-ratelimit-remaining-{counted}"] = str(int(nearest.remaining()))
-            headers[f"x-ratelimit-reset-{counted}"] = duration_text(nearest.whole_at - moment)
+    for counts_tokens, (_, remaining, held) in nearest.items():
+        limit_name, remaining_name, reset_name = _HEADERS[counts_tokens]
+        headers[limit_name] = str(held.limit.amount)
+        headers[remaining_name] = str(int(remaining))
+        headers[reset_name] = duration_text(held.whole_at - moment)
     return headers
 
 

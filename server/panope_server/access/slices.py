@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from panope_registry.access.budgets import Grant
-from panope_registry.access.limits import Limit
+from panope_registry.access.limits import Counted, Limit
 
 #: A slice is what this time would bring of a rate, but never more than a part of the limit, for others want some too.
 SLICE_SECONDS = 5.0
@@ -34,6 +34,8 @@ class Slice:
         used_at: when something was given out last.
         open_calls: which took something by estimate and have not ended yet.
         asking: held by who asks the registry, so that the others wait for the answer.
+        is_quota: as the limit says, here because each call asks for it several times.
+        counts_tokens: likewise.
     """
 
     subject: str
@@ -46,29 +48,35 @@ class Slice:
     used_at: float = 0.0
     open_calls: int = 0
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_quota: bool = field(init=False)
+    counts_tokens: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_quota = self.limit.is_quota
+        self.counts_tokens = self.limit.counted is Counted.TOKENS
 
     def need(self, tokens: int) -> float:
         """What a call needs of it at once: of a quota of tokens any, for the last of it is there to be used."""
-        if self.limit.counted == "requests" or self.limit.is_quota:
+        if not self.counts_tokens or self.is_quota:
             return 1.0
         return float(max(1, min(tokens, self.limit.amount)))
 
     def share(self, tokens: int) -> float:
         """What a call takes of it until it has ended."""
-        if self.limit.counted == "requests":
+        if not self.counts_tokens:
             return 1.0
-        return min(float(tokens), self.held) if self.limit.is_quota else self.need(tokens)
+        return min(float(tokens), self.held) if self.is_quota else self.need(tokens)
 
     def wanted(self, tokens: int) -> float:
         """What to ask the registry for."""
-        least = (1 if self.limit.counted == "requests" else tokens) if self.limit.is_quota else int(self.need(tokens))
+        least = (tokens if self.counts_tokens else 1) if self.is_quota else int(self.need(tokens))
         return float(max(1, least, int(self._part)))
 
     @property
     def _part(self) -> float:
         """What one server may have of it for a while."""
         limit = self.limit
-        if limit.is_quota:
+        if self.is_quota:
             return min(limit.amount / PART_OF_QUOTA, (self.rest or limit.amount) / PART_OF_REST)
         return min(limit.per_second * SLICE_SECONDS, limit.amount / PART_OF_RATE)
 
@@ -82,7 +90,7 @@ class Slice:
 
     def missing_seconds(self, tokens: int) -> float:
         """How long a rate takes to bring what a call needs."""
-        if self.limit.is_quota:
+        if self.is_quota:
             return MAX_PAUSE_SECONDS
         return (self.need(tokens) - self.held) / self.limit.per_second
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from panope_registry.access.limits import Counted, Limit
@@ -43,8 +43,12 @@ class Rate:
         if not (principal.limits or of_model):
             await forward(call)
             return
-        limits = [*_under(f"key:{principal.key_id}", principal.limits), *_under(f"model:{call.model_name}", of_model)]
-        counts_tokens = any(limit.counted is Counted.TOKENS for _, limit in limits)
+        limits: list[tuple[str, Limit]] = []
+        counts_tokens = False
+        for subject, given in ((f"key:{principal.key_id}", principal.limits), (f"model:{call.model_name}", of_model)):
+            for limit in given:
+                limits.append((subject, limit))
+                counts_tokens = counts_tokens or limit.counted is Counted.TOKENS
         reservation = await self._limiter.admit(limits, estimate(call) if counts_tokens else 0, call.headers)
         if not counts_tokens:
             await forward(call)
@@ -95,7 +99,3 @@ def estimate(call: Call) -> int:
     if TOKENS not in (task.input_unit, task.output_unit):
         return 0
     return task.tokens(call.input)
-
-
-def _under(subject: str, limits: Sequence[Limit]) -> Iterator[tuple[str, Limit]]:
-    return ((subject, limit) for limit in limits)
