@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -21,6 +23,12 @@ from typing import Any
 from panope_backends.errors import InternalError, PreconditionError
 
 _EVENT = b"data: "
+
+_PREFIX, _SOCKET = "panope-llama-", "server.sock"
+
+#: A server listens long before its socket is so old, and answers at once.
+_LEAST_AGE_SECONDS = 60.0
+_ANSWER_SECONDS = 0.2
 
 
 class LocalServer:
@@ -36,8 +44,9 @@ class LocalServer:
     def __init__(self, parameters: Any) -> None:
         import xllamacpp
 
-        self._folder = tempfile.TemporaryDirectory(prefix="panope-llama-")  # only this user may enter it
-        self._path = str(Path(self._folder.name) / "server.sock")
+        remove_abandoned()
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX)  # only this user may enter it
+        self._path = str(Path(self._folder.name) / _SOCKET)
         self._key = secrets.token_urlsafe(32)
         parameters.hostnames = [self._path]
         parameters.api_keys = [self._key]
@@ -77,6 +86,20 @@ class LocalServer:
         """Ends the server and frees its memory; what runs is dropped."""
         self._server = None
         self._folder.cleanup()
+
+
+def remove_abandoned() -> None:
+    """Removes the folders of servers that were killed: nobody listens there."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_SOCKET}"):
+        with suppress(OSError):  # another user's, or one whose server ends now, or is busy
+            if time.time() - path.stat().st_mtime < _LEAST_AGE_SECONDS:
+                continue
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(_ANSWER_SECONDS)
+                try:
+                    probe.connect(str(path))
+                except ConnectionRefusedError:
+                    shutil.rmtree(path.parent)
 
 
 class Exchange:
