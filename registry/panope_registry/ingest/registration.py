@@ -12,6 +12,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.upstreams.description import Upstream
 from panope_registry.events import EventSink
 from panope_registry.ingest.adapters import with_base
+from panope_registry.ingest.code_repos import with_code
 from panope_registry.ingest.describe.describe import describe
 from panope_registry.ingest.folder import FolderFile, has_model_file, list_folder
 from panope_registry.ingest.importer import Progress, ingest_files
@@ -112,6 +113,7 @@ class Registration:
             imported = ingest_files(self._store, files, staging, self._space, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 whole = with_base(connection, self._store, parsed, imported, base_model)
+                whole = with_code(connection, self._store, whole)
                 writes.record_import(connection, parsed, replace(whole, preferences=preferences), self._store.id)
         self._emit_grants(name, imported)
 
@@ -154,6 +156,7 @@ class Registration:
             )
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 whole = with_base(connection, self._store, parsed, synced, base_model)
+                whole = with_code(connection, self._store, whole)
                 writes.record_import(connection, parsed, whole, self._store.id)
         self._emit_grants(name, synced)
 

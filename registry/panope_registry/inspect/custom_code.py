@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.code_repos import SEPARATOR
 from panope_registry.inspect.grants import REMOTE_CODE
 from panope_registry.names import shown
 
@@ -40,12 +41,23 @@ class CodeRequest:
     target: str
 
     @property
+    def repo(self) -> str:
+        """The other repo that has the code; empty for the model's own."""
+        return self.target.rpartition(SEPARATOR)[0]
+
+    @property
+    def module_file(self) -> str:
+        """The file of the code, within its repo or beside the file that asks."""
+        place = self.target.rpartition(SEPARATOR)[2]
+        module = place.rpartition(".")[0] or place
+        return f"{module.replace('.', '/')}.py"
+
+    @property
     def code_file(self) -> str:
         """Where the code lies, beside the file that asks; of another repo, with its name."""
-        repo, _, place = self.target.rpartition("--")
-        module = place.rpartition(".")[0] or place
-        code = f"{module.replace('.', '/')}.py"
-        return f"{repo}--{code}" if repo else str(PurePosixPath(self.file).parent / code)
+        if self.repo:
+            return f"{self.repo}{SEPARATOR}{self.module_file}"
+        return str(PurePosixPath(self.file).parent / self.module_file)
 
     @property
     def is_for_reading(self) -> bool:
@@ -60,25 +72,17 @@ def code_asked_for(documents: Mapping[str, Mapping[str, Any]], task: str, *, is_
         documents: the parsed files of `ASKING_FILES` that there are.
         task: of the model; empty for any.
         is_known: whether transformers has the class and the type that config.json names.
-
-    Raises:
-        PreconditionError: the code is in another repo, which is never run.
     """
     asked = [request for file, document in documents.items() for request in _requests(file, document)]
     if task == "embed" and is_known:
         asked = [request for request in asked if request.auto_class in _EMBEDS_WITH or not request.auto_class]
-    for request in asked:
-        if "--" in request.target:
-            raise PreconditionError(
-                f"`{request.file}` asks for code from another repo (`auto_map`: `{shown(request.target)}`), which is "
-                "never run; put its Python files into the model's folder and name them without the repo",
-                reason=REMOTE_CODE,
-            )
     return tuple(asked)
 
 
 def refuse_impossible_code(asked: Collection[CodeRequest], files: Collection[str]) -> None:
     """Refuses code that no grant can let run: it is not in the folder, or is a tokenizer's.
+
+    What other repos have is looked for when the model is recorded.
 
     Raises:
         PreconditionError: naming the file that asks.
@@ -91,7 +95,7 @@ def refuse_impossible_code(asked: Collection[CodeRequest], files: Collection[str
                 "itself, and take the entry out",
                 reason=REMOTE_CODE,
             )
-        if request.code_file not in files:
+        if not request.repo and request.code_file not in files:
             raise PreconditionError(
                 f"`{request.file}` asks for code in `{shown(request.code_file)}` (`auto_map`), which is not in the "
                 "folder",
@@ -101,9 +105,10 @@ def refuse_impossible_code(asked: Collection[CodeRequest], files: Collection[str
 
 def refusal(request: CodeRequest) -> PreconditionError:
     """Returns the error for a model that may not run its code."""
+    whose = f"from the repo `{shown(request.repo)}`" if request.repo else "from the model's own files"
     return PreconditionError(
-        f"`{request.file}` asks for code from the model's own files (`auto_map`: `{shown(request.code_file)}`), which "
-        "Panope does not run unless the setting `grants.remote_code` lists the model",
+        f"`{request.file}` asks for code {whose} (`auto_map`: `{shown(request.code_file)}`), which Panope does not run "
+        "unless the setting `grants.remote_code` lists the model" + (" and that repo" if request.repo else ""),
         reason=REMOTE_CODE,
     )
 

@@ -30,7 +30,7 @@ from panope_registry.inspect.file_kinds import FileKind, is_pickled, kinds_of
 from panope_registry.inspect.grants import PICKLES, REMOTE_CODE
 from panope_registry.inspect.headers.facts import WeightFacts
 from panope_registry.inspect.model_documents import ModelDocuments, read_documents
-from panope_registry.inspect.own_code import OwnCode, find_own_code, own_code_kinds, own_code_set
+from panope_registry.inspect.own_code import OwnCode, code_alone, find_own_code, own_code_kinds, own_code_set
 from panope_registry.inspect.reasons import (
     listed,
     packing,
@@ -59,6 +59,7 @@ class Inspection:
         weight_sets: one for each way to run it, at least one.
         base: the model that an adapter changes, as it names it; empty for what is none, or names none.
         adapter: what an adapter's files say; None for what is none.
+        code_elsewhere: what it asks for of other repos' code, which it may run; empty for others.
     """
 
     task: str
@@ -71,6 +72,7 @@ class Inspection:
     adapter: AdapterFacts | None = None
     candidates: tuple[str, ...] = ()
     used_grants: tuple[str, ...] = ()
+    code_elsewhere: tuple[CodeRequest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,20 +116,24 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     if not weight_sets:
         if (code := find_own_code(files, has_weights=False)) is not None:
             return _run_by_code(code, files, evidence)
+        if REMOTE_CODE in evidence.grants and (code_set := code_alone(files)) is not None:
+            return _for_others(code_set, files, evidence)
         raise _no_weights(kinds)
     refuse_beside_adapter(weight_sets, files, documents.folder)
     adapter = read_adapter(files, documents.folder, weight_sets)
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
     said = task_of(documents.markers, config, named.architecture, named.metadata.get("pooling_type", ""))
     task = resolve_task(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
-    weight_sets, left_out = _runnable(files, kinds, documents, weight_sets, evidence, task.task, adapter)
+    asked = code_asked_for(_asking(files, documents), task.task, is_known=_is_known(config))
+    weight_sets, left_out = _runnable(files, kinds, documents, weight_sets, evidence, task.task, adapter, asked)
+    elsewhere = tuple(request for request in asked if request.repo and REMOTE_CODE in evidence.grants)
     if code is not None and REMOTE_CODE in evidence.grants:
         with_code = own_code_kinds(files)
         kinds |= {path: kind for path, kind in with_code.items() if kind is FileKind.GRANTED_CODE}
         weight_sets = (*weight_sets, own_code_set(code, with_code))
     _settle_weights(kinds, weight_sets)
     architecture = documents.architecture(named.architecture)
-    used = _used_grants(kinds, weight_sets)
+    used = _used_grants(kinds, weight_sets, elsewhere)
     reasons = {
         "task": task.reason,
         "architecture": architecture.reason,
@@ -151,6 +157,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
         adapter,
         task.candidates,
         tuple(used),
+        elsewhere,
     )
 
 
@@ -162,6 +169,7 @@ def _runnable(
     evidence: Evidence,
     task: str,
     adapter: AdapterFacts | None,
+    asked: Sequence[CodeRequest],
 ) -> tuple[tuple[WeightSet, ...], dict[str, str]]:
     """Returns those that can run for a task, and why others cannot; puts code that is granted among the kinds.
 
@@ -170,10 +178,11 @@ def _runnable(
     """
     told: dict[str, str] = {}
     config = documents.config
-    asked = code_asked_for(_asking(files, documents), task, is_known=_is_known(config))
     if asked and REMOTE_CODE in evidence.grants:
         refuse_impossible_code(asked, files)
-        kinds |= {path: kind for path, kind in kinds_of(files, [REMOTE_CODE]).items() if kind is FileKind.GRANTED_CODE}
+        if not all(request.repo for request in asked):
+            own = kinds_of(files, [REMOTE_CODE])
+            kinds |= {path: kind for path, kind in own.items() if kind is FileKind.GRANTED_CODE}
     elif asked:
         weight_sets, told["own code"] = _without_code(weight_sets, asked)
     if task == "embed" and adapter is None:  # whose base was judged
@@ -215,6 +224,18 @@ def _run_by_code(code: OwnCode, files: Mapping[str, Header], evidence: Evidence)
     return Inspection(code.task, "", {}, {**reasons, **evidence.reasons}, kinds, (weight_set,), used_grants=used)
 
 
+def _for_others(code: WeightSet, files: Mapping[str, Header], evidence: Evidence) -> Inspection:
+    """Returns what is known of a repo that holds code and no weights, for models that ask for it."""
+    kinds = kinds_of(files, [REMOTE_CODE])
+    reasons = {
+        "task": "it holds code for other models, and no weights",
+        "format": f"{code.format}: {listed(code.main_files)}",
+        "grants": "it is let in by the setting grants.remote_code",
+    }
+    told = {**reasons, **evidence.reasons, **reasons_of_kinds(kinds)}
+    return Inspection("", "", {}, told, kinds, (code,), used_grants=("grants.remote_code",))
+
+
 def _base(named: str) -> str:
     """Returns the model that an adapter names; a folder of its author's machine is none."""
     try:
@@ -251,12 +272,14 @@ def _is_known(config: Mapping[str, Any]) -> bool:
     return bool(known.head_of(architecture) and known.likeliest_class(str(config.get("model_type", ""))))
 
 
-def _used_grants(kinds: Mapping[str, FileKind], weight_sets: tuple[WeightSet, ...]) -> list[str]:
+def _used_grants(
+    kinds: Mapping[str, FileKind], weight_sets: tuple[WeightSet, ...], elsewhere: Sequence[CodeRequest]
+) -> list[str]:
     used = {
         "grants.pickles": any(
             is_pickled(path) for found in weight_sets if found.format != OWN_CODE for path in found.files
         ),
-        "grants.remote_code": FileKind.GRANTED_CODE in kinds.values(),
+        "grants.remote_code": FileKind.GRANTED_CODE in kinds.values() or bool(elsewhere),
     }
     return [name for name, is_used in used.items() if is_used]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.model_facts.code_repos import FORMAT as CODE
 from panope_backends.python_models.config_text import ConfigError
 from panope_backends.python_models.layout import CONFIG_FILE, FORMAT, MODEL_FILE, skill_files, version_of
 from panope_backends.python_models.triton import BACKEND, read_model
@@ -115,3 +116,9 @@ def own_code_set(code: OwnCode, kinds: Mapping[str, FileKind]) -> WeightSet:
     """Returns the way to run the model by its code; `kinds` are those of `own_code_kinds`."""
     data = {path: path for path, kind in kinds.items() if kind is FileKind.WEIGHTS}
     return WeightSet(FORMAT, "", 0, data, (code.file,), WeightFacts({}))
+
+
+def code_alone(files: Mapping[str, Header]) -> WeightSet | None:
+    """Returns the Python files of a repo without weights, which other models may ask for; None where there are none."""
+    code = tuple(sorted(path for path in files if path.endswith(".py")))
+    return WeightSet(CODE, "", 0, {path: path for path in code}, code, WeightFacts({})) if code else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import NotFoundError, PreconditionError
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.file_kinds import FileKind
 from panope_registry.inspect.grants import Grants
@@ -170,10 +170,100 @@ def test_a_graph_needs_no_code_and_is_taken_without_the_weights_that_do(make_mod
     assert "so model.safetensors cannot be run" in found.reasons["own code"]
 
 
-def test_code_of_another_repo_is_refused_whatever_the_grant(make_model: MakeModel) -> None:
-    config = json.dumps({"auto_map": {"AutoModel": "evil/code--modeling.X"}})
-    with pytest.raises(PreconditionError, match="another repo"):
-        _understood(make_model(files=CODE | {"config.json": config}), "remote_code")
+ASKED, ASKS = "acme/code", "other/asks"
+ELSEWHERE = {
+    "config.json": json.dumps({**BERT, "auto_map": {"AutoModel": f"{ASKED}--sub.own.X"}}),
+    "modules.json": None,
+}
+WITH_CODE = Grants(remote_code=("acme/*", "other/asks"))
+
+
+@pytest.fixture
+def running(database_url: str, home: Path) -> Iterator[Registry]:
+    session = RegistrySession.open(database_url, home, grants=WITH_CODE)
+    yield session.registry
+    session.close()
+
+
+def _code(folder: Path, text: str = "x = 1") -> Path:
+    """A repo of code alone."""
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub/own.py").write_text(text)
+    (folder / "README.md").write_text("code")
+    return folder
+
+
+def test_code_of_another_repo_comes_with_the_model_that_asks_for_it(
+    running: Registry, make_model: MakeModel, tmp_path: Path
+) -> None:
+    (code,) = running.import_folder(_code(tmp_path / "code"), ASKED).variants
+    assert (code.format, [file.path for file in code.files]) == ("code", ["sub/own.py"])
+    entry = running.import_folder(make_model(files=ELSEWHERE), ASKS)
+    (variant,) = entry.variants
+    assert (running.materialize(variant.digest) / "panope_code/acme/code/sub/own.py").read_text() == "x = 1"
+    assert entry.reasons["code"] == f"it is that of {ASKED} as it is registered here"
+    assert "grants.remote_code" in entry.reasons["grants"]
+
+
+def test_the_code_that_a_model_asks_for_stays_as_it_was_when_the_model_was_registered(
+    running: Registry, make_model: MakeModel, tmp_path: Path
+) -> None:
+    running.import_folder(_code(tmp_path / "code"), ASKED)
+    (variant,) = running.import_folder(make_model(files=ELSEWHERE), ASKS).variants
+    running.import_folder(_code(tmp_path / "later", "x = 2"), ASKED)
+    assert (running.materialize(variant.digest) / "panope_code/acme/code/sub/own.py").read_text() == "x = 1"
+    (again,) = running.import_folder(make_model(files=ELSEWHERE), ASKS).variants
+    assert again.digest != variant.digest
+
+
+def test_code_of_another_repo_comes_to_a_hubs_model_too(
+    running: Registry, make_model: MakeModel, tmp_path: Path, hub: HubStandIn, source: HubSource
+) -> None:
+    hub.add(ASKED, _code(tmp_path / "code"))
+    hub.add(ASKS, make_model(files=ELSEWHERE))
+    running.register(ASKED, source=source)
+    (variant,) = running.register(ASKS, source=source).variants
+    assert "panope_code/acme/code/sub/own.py" in {file.path for file in variant.files}
+    assert {file.path for file in running.missing_files(variant.digest)} == {"model.safetensors"}
+
+
+def test_code_of_a_repo_that_is_not_registered_is_refused_with_the_way_out(
+    running: Registry, make_model: MakeModel
+) -> None:
+    with pytest.raises(
+        NotFoundError, match=r"`acme/code` .*not registered.*`grants\.remote_code` list `acme/code`"
+    ) as told:
+        running.import_folder(make_model(files=ELSEWHERE), ASKS)
+    assert told.value.reason == "code_repo_not_found"
+
+
+def test_a_repo_without_the_code_that_is_asked_for_is_refused_by_the_files_name(
+    running: Registry, make_model: MakeModel, tmp_path: Path
+) -> None:
+    folder = _code(tmp_path / "code")
+    (folder / "sub/own.py").rename(folder / "sub/other.py")
+    running.import_folder(folder, ASKED)
+    with pytest.raises(PreconditionError, match=r"registered here without `sub/own\.py`"):
+        running.import_folder(make_model(files=ELSEWHERE), ASKS)
+
+
+def test_code_of_another_repo_needs_a_grant_for_the_model_that_asks(
+    running: Registry, make_model: MakeModel, tmp_path: Path
+) -> None:
+    running.import_folder(_code(tmp_path / "code"), ASKED)
+    with pytest.raises(PreconditionError, match=r"code from the repo `acme/code` .*lists the model and that repo"):
+        running.import_folder(make_model(files=ELSEWHERE), "other/another")
+
+
+def test_a_repo_of_code_alone_is_no_model_without_a_grant(running: Registry, tmp_path: Path) -> None:
+    with pytest.raises(PreconditionError, match="no safetensors"):
+        running.import_folder(_code(tmp_path / "code"), "other/code")
+
+
+def test_a_name_that_is_no_repos_is_refused(running: Registry, make_model: MakeModel) -> None:
+    config = json.dumps({**BERT, "auto_map": {"AutoModel": "../../etc--own.X"}})
+    with pytest.raises(PreconditionError, match="no model's name"):
+        running.import_folder(make_model(files=ELSEWHERE | {"config.json": config}), ASKS)
 
 
 @pytest.mark.parametrize(("files", "setting"), [(PICKLED, "grants.pickles"), (CODE, "grants.remote_code")])

@@ -20,6 +20,7 @@ from typing import Any
 from panope_backends.api import ModelFacts
 from panope_backends.engines.config_checks import check_layers
 from panope_backends.engines.packages import missing_reason
+from panope_backends.engines.torch.code_repos import beside_code
 from panope_backends.engines.torch.static_embedding import is_static
 from panope_backends.errors import PreconditionError
 from panope_backends.isolation.memory_limit import is_out_of_memory
@@ -131,9 +132,10 @@ def load_partly(
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     divided = {} if parts == 1 else {"distributed_config": transformers.distributed.DistributedConfig(tp_size=parts)}
     with _quiet(transformers), _own_code(model, auto_class) as code:
+        place = beside_code(folder, Path(code)) if code else folder
         try:
             module, report = getattr(transformers, auto_class).from_pretrained(
-                folder,
+                place,
                 dtype=dtype,
                 attn_implementation=attention,
                 use_safetensors=model.format != "pytorch",

@@ -46,7 +46,8 @@ def record_import(connection: Connection, name: ModelName, imported: ImportedRev
         link = {"model_id": model_id, "revision_id": revision_id, "variant_id": variant_id}
         if not connection.execute(select(model_variant).filter_by(**link)).first():
             connection.execute(insert(model_variant).values(link))
-    if base:  # the same adapter, of the base as it was before
+    # The same adapter of the base as it was before, or the same model with the code of another repo as it was.
+    if base or imported.inspection.code_elsewhere:
         of_revision = {"model_id": model_id, "revision_id": revision_id}
         offered = model_variant.c.variant_id.in_(variant_ids)
         connection.execute(delete(model_variant).filter_by(**of_revision).where(~offered))
