@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.media.limits import MediaLimits
+from panope_backends.media.matroska_headers import refuse_large_headers
 from panope_backends.media.mp4_tables import refuse_endless_tables
 
 Samples = NDArray[np.float32]
@@ -107,6 +108,8 @@ def decode_audio(data: bytes, rate: int, limits: MediaLimits, field: str = "audi
         )
     if kind == "m4a":
         refuse_endless_tables(data, field)
+    if kind == "webm":
+        refuse_large_headers(data, field)
     av = import_av()
     try:
         with av.open(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from panope_backends.errors import InvalidInputError
 from panope_backends.media.audio import import_av
 from panope_backends.media.limits import MediaLimits
+from panope_backends.media.matroska_headers import refuse_large_headers
 from panope_backends.media.mp4_tables import refuse_endless_tables
 
 Pixels = NDArray[np.uint8]
@@ -123,6 +124,8 @@ class VideoReader:
             )
         if self._kind == "mp4":
             refuse_endless_tables(data, field)
+        elif self._kind == "webm":
+            refuse_large_headers(data, field)
         self._av = import_av()
         self._shape: tuple[int, ...] = ()
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from panope.worker.v1.frame_interpolation_pb2 import FrameInterpolationFacts
 from panope_backends.errors import (
     InstanceLostError,
     InvalidInputError,
@@ -138,6 +139,24 @@ async def test_a_video_of_a_url_is_named_until_its_job_runs(server: Any) -> None
     job = await server.jobs.submit(call_of(wanted, "frame-interpolation"), "grpc")
     await server.ended(job)
     assert server.calls[0][0].input == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"), [({"factor": 3}, "factor"), ({"frames_per_second": 50}, "frames_per_second")]
+)
+async def test_frames_that_the_loaded_graph_cannot_make_are_no_job(
+    server: Any, asked: dict[str, int], field: str
+) -> None:
+    facts = FrameInterpolationFacts(takes_timestep=False)
+    server.jobs._facts_of = lambda _model: facts  # what the worker told when it was loaded
+    server.answer, server.directory.task = film, "frame-interpolation"
+    set_principal(ANONYMOUS)
+    with pytest.raises(InvalidInputError, match="the frame in the middle of two alone") as refused:
+        await server.jobs.submit(call_of(FrameInterpolationInput(b"an mp4", **asked), "frame-interpolation"), "grpc")
+    assert refused.value.field == field
+    facts.takes_timestep = True
+    job = await server.jobs.submit(call_of(FrameInterpolationInput(b"an mp4", **asked), "frame-interpolation"), "grpc")
+    await server.ended(job)
 
 
 async def test_cancelling_a_job_cancels_its_call_in_mid_step(server: Any) -> None:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from panope.worker.v1 import frame_interpolation_pb2 as messages
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.graphs.frame_description import FrameDescription
+from panope_backends.graphs.frame_times import check_frame_times
 from panope_backends.graphs.terms import FILE
 from panope_backends.media.audio import import_av
 from panope_backends.media.limits import MediaLimits
@@ -43,7 +44,8 @@ class FrameInterpolationModule(TaskModule):
             model.close()
             raise
         requests = {self.name: VideoRequests(between, source.media_limits).prepare}
-        return LoadedTask(model, {}, requests, prepares_long=True)
+        facts = messages.FrameInterpolationFacts(takes_timestep=between.takes_timestep).SerializeToString()
+        return LoadedTask(model, {}, requests, facts=facts, prepares_long=True)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class VideoRequests:
             InvalidInputError: a field of the request is wrong for this model, or the video is none.
         """
         message = messages.FrameInterpolationInput.FromString(data)
-        self._check_times(message)
+        takes_timestep = self.model.takes_timestep
+        check_frame_times(message.factor, message.frames_per_second, takes_timestep=takes_timestep)
         reader = VideoReader(message.video, self.limits)
         most = self.limits.max_video_frames
         try:
@@ -82,22 +85,6 @@ class VideoRequests:
             reader.close()
             raise
         return InterpolationJob(self.model, reader, timeline, message.output_format, most)
-
-    def _check_times(self, message: messages.FrameInterpolationInput) -> None:
-        if self.model.takes_timestep:
-            return
-        if message.frames_per_second:
-            raise InvalidInputError.at(
-                "frames_per_second",
-                "{field}: the model makes the frame in the middle of two alone, which fits no rate; give a factor",
-                reason="unsupported_field",
-            )
-        if message.factor & (message.factor - 1):
-            raise InvalidInputError.at(
-                "factor",
-                "{field} is {factor}; the model makes the frame in the middle of two alone: give 2, 4, 8 or 16",
-                factor=message.factor,
-            )
 
 
 def _timeline(message: messages.FrameInterpolationInput, reader: VideoReader) -> Timeline:

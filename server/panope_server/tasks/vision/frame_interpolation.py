@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar, get_args
 
 from panope.worker.v1 import frame_interpolation_pb2 as messages
+from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import Field, InvalidInputError
+from panope_backends.graphs.frame_times import check_frame_times
 from panope_server.config import Limits
 from panope_server.tasks import samples
 from panope_server.tasks.links import Link
@@ -135,6 +137,15 @@ class FrameInterpolationTask(Task[FrameInterpolationInput, FrameInterpolationOut
                 "frames_per_second", "{field} must be at least 1 and at most {most}", most=MAX_FRAMES_PER_SECOND
             )
         check_word(task_input.output_format, "output_format", get_args(VideoFormat))
+
+    def facts_of(self, ready: wire.Ready) -> messages.FrameInterpolationFacts:
+        """Which frames the model can make."""
+        return messages.FrameInterpolationFacts.FromString(ready.facts)
+
+    def check(self, task_input: FrameInterpolationInput, facts: object) -> None:
+        """Refuses frames that a graph which is loaded does not make, so that no job is accepted for them."""
+        if isinstance(facts, messages.FrameInterpolationFacts):
+            check_frame_times(task_input.factor, task_input.frames_per_second, takes_timestep=facts.takes_timestep)
 
     def input_units(self, task_input: FrameInterpolationInput) -> int:
         """The bytes of the file."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from panope.worker.v1 import video_generation_pb2 as panope_dot_worker_dot_v1_dot_video__generation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*panope/worker/v1/frame_interpolation.proto\x12\x10panope.worker.v1\x1a\'panope/worker/v1/video_generation.proto\"j\n\x17\x46rameInterpolationInput\x12\r\n\x05video\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x03 \x01(\x01\x12\x15\n\routput_format\x18\x04 \x01(\t\"\x87\x01\n\x18\x46rameInterpolationOutput\x12>\n\x08progress\x18\x01 \x01(\x0b\x32,.panope.worker.v1.FrameInterpolationProgress\x12+\n\x05piece\x18\x02 \x01(\x0b\x32\x1c.panope.worker.v1.VideoPiece\"B\n\x1a\x46rameInterpolationProgress\x12\x0e\n\x06\x66rames\x18\x01 \x01(\r\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*panope/worker/v1/frame_interpolation.proto\x12\x10panope.worker.v1\x1a\'panope/worker/v1/video_generation.proto\"j\n\x17\x46rameInterpolationInput\x12\r\n\x05video\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66\x61\x63tor\x18\x02 \x01(\r\x12\x19\n\x11\x66rames_per_second\x18\x03 \x01(\x01\x12\x15\n\routput_format\x18\x04 \x01(\t\"\x87\x01\n\x18\x46rameInterpolationOutput\x12>\n\x08progress\x18\x01 \x01(\x0b\x32,.panope.worker.v1.FrameInterpolationProgress\x12+\n\x05piece\x18\x02 \x01(\x0b\x32\x1c.panope.worker.v1.VideoPiece\"B\n\x1a\x46rameInterpolationProgress\x12\x0e\n\x06\x66rames\x18\x01 \x01(\r\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\r\"1\n\x17\x46rameInterpolationFacts\x12\x16\n\x0etakes_timestep\x18\x01 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,4 +38,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FRAMEINTERPOLATIONOUTPUT']._serialized_end=349
   _globals['_FRAMEINTERPOLATIONPROGRESS']._serialized_start=351
   _globals['_FRAMEINTERPOLATIONPROGRESS']._serialized_end=417
+  _globals['_FRAMEINTERPOLATIONFACTS']._serialized_start=419
+  _globals['_FRAMEINTERPOLATIONFACTS']._serialized_end=468
 # @@protoc_insertion_point(module_scope)

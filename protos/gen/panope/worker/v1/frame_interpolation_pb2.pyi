@@ -98,3 +98,21 @@ class FrameInterpolationProgress(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["frames", b"frames", "total_frames", b"total_frames"]) -> None: ...
 
 Global___FrameInterpolationProgress: typing_extensions.TypeAlias = FrameInterpolationProgress
+
+@typing.final
+class FrameInterpolationFacts(google.protobuf.message.Message):
+    """What a loaded model is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TAKES_TIMESTEP_FIELD_NUMBER: builtins.int
+    takes_timestep: builtins.bool
+    """Whether it makes any frame between two; else that in the middle alone."""
+    def __init__(
+        self,
+        *,
+        takes_timestep: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["takes_timestep", b"takes_timestep"]) -> None: ...
+
+Global___FrameInterpolationFacts: typing_extensions.TypeAlias = FrameInterpolationFacts
