@@ -49,6 +49,10 @@ class Machine:
         """One device."""
         return Probe((ECHO,), {})
 
+    def known_devices(self) -> Sequence[Device]:
+        """The same."""
+        return (ECHO,)
+
     async def supports(self, facts: ModelFacts) -> Mapping[tuple[str, str], Support]:
         """It echoes everything."""
         return {(ECHO.backend, ECHO.name): Support(Level.FULL, f"it echoes {facts.format}")}
