@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ Floats = NDArray[np.float32]
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
 
 
-def read_module_weights(folder: Path, kind: str, *, pickles: bool = False, most_bytes: int = 0) -> dict[str, Floats]:
+def read_module_weights(
+    folder: Path, kind: str, *, pickles: bool = False, most_bytes: int = 0, unread: Collection[str] = ()
+) -> dict[str, Floats]:
     """The tensors of a module by their names.
 
     Args:
@@ -22,6 +25,7 @@ def read_module_weights(folder: Path, kind: str, *, pickles: bool = False, most_
         kind: of the module, for messages.
         pickles: whether an admin lets pickled weights be opened, where there are no others.
         most_bytes: of the file; 0 for any size.
+        unread: names of tensors that are of training alone.
 
     Raises:
         PreconditionError: the file is missing, broken or too large, or holds what is no finite number; the message
@@ -38,35 +42,41 @@ def read_module_weights(folder: Path, kind: str, *, pickles: bool = False, most_
         path = folder / PICKLED
     if most_bytes and path.stat().st_size > most_bytes:
         raise PreconditionError(f"{path.name} of a {kind} module has more than {most_bytes:,} bytes")
-    tensors = _safe(path, kind) if path.name == SAFE else _pickled(path, kind)
+    tensors = _safe(path, kind, unread) if path.name == SAFE else _pickled(path, kind)
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in unread}
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise PreconditionError(f"`{name}` of a {kind} module holds values that are not finite")
     return tensors
 
 
-def _safe(path: Path, kind: str) -> dict[str, Floats]:
+def _safe(path: Path, kind: str, unread: Collection[str]) -> dict[str, Floats]:
     from safetensors import SafetensorError, safe_open  # few models need it, every start would pay
 
     try:
         with safe_open(path, "numpy") as file:
-            types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - no mapping
+            names = [name for name in file.keys() if name not in unread]  # noqa: SIM118 - no mapping
+            types = {name: file.get_slice(name).get_dtype() for name in names}
             for name, dtype in types.items():
                 if dtype not in ("F64", "F32", "F16", "BF16"):
                     raise PreconditionError(f"`{name}` of a {kind} module has the type {dtype}")
             if "BF16" not in types.values():
                 return {name: file.get_tensor(name).astype(np.float32, copy=False) for name in types}
-        return _read_whole(path)
+        return _read_whole(path, types)
     except SafetensorError:
         raise PreconditionError(f"the {SAFE} of a {kind} module is broken") from None
 
 
-def _read_whole(path: Path) -> dict[str, Floats]:
+def _read_whole(path: Path, names: Collection[str]) -> dict[str, Floats]:
     """Of a file with tensors that NumPy has no type for."""
     from safetensors import deserialize
 
     tensors = deserialize(path.read_bytes())  # type: ignore[no-untyped-call] # it ships without types
-    return {name: _as_float32(tensor["dtype"], tensor["data"]).reshape(tensor["shape"]) for name, tensor in tensors}
+    return {
+        name: _as_float32(tensor["dtype"], tensor["data"]).reshape(tensor["shape"])
+        for name, tensor in tensors
+        if name in names
+    }
 
 
 def _as_float32(dtype: str, data: bytes) -> Floats:

@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.activations import activation_of
-from panope_backends.tasks.embed.files.modules_file import PROJECTION, HeadStep
-from panope_backends.tasks.embed.files.sentence_files import DenseFile, LayerNormFile
+from panope_backends.tasks.embed.auto_encoder import OF_TRAINING, auto_encoder
+from panope_backends.tasks.embed.files.modules_file import AUTO_ENCODER, PROJECTION, HeadStep
+from panope_backends.tasks.embed.files.sentence_files import (
+    AutoEncoderFile,
+    DenseFile,
+    LayerNormFile,
+    read_auto_encoder,
+)
 from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_projection, read_step_weights, require_width
 from panope_backends.tasks.embed.word_steps import WORD_STEPS, Words, WordStep, check_word_step, load_word_step
 from panope_backends.tasks.json_files import read_json, shown, typed
@@ -101,7 +107,9 @@ def _load(step: HeadStep, pickles: bool) -> Step:
         weights = {"linear.weight": read_projection(step.folder, pickles=pickles)}
         return _dense(DenseFile(bias=False, activation_function="torch.nn.modules.linear.Identity"), weights, "ColBERT")
     file = _FILES[step.kind](step)
-    return _STEPS[step.kind](file, read_step_weights(step.folder, step.kind, pickles=pickles), step.folder.name)
+    unread = OF_TRAINING if step.kind == AUTO_ENCODER else ()
+    weights = read_step_weights(step.folder, step.kind, pickles=pickles, unread=unread)
+    return _STEPS[step.kind](file, weights, step.folder.name)
 
 
 def _dense_file(step: HeadStep) -> DenseFile:
@@ -114,6 +122,10 @@ def _dense_file(step: HeadStep) -> DenseFile:
             )
     activation_of(file.activation_function)
     return file
+
+
+def _auto_encoder_file(step: HeadStep) -> AutoEncoderFile:
+    return read_auto_encoder(step.folder)
 
 
 def _layer_norm_file(step: HeadStep) -> LayerNormFile:
@@ -178,6 +190,14 @@ def _layer_norm(file: LayerNormFile, weights: Weights, folder: str) -> Step:
     return step
 
 
-_FILES: dict[str, Callable[[HeadStep], Any]] = {"Dense": _dense_file, "LayerNorm": _layer_norm_file}
+_FILES: dict[str, Callable[[HeadStep], Any]] = {
+    "Dense": _dense_file,
+    "LayerNorm": _layer_norm_file,
+    AUTO_ENCODER: _auto_encoder_file,
+}
 
-_STEPS: dict[str, Callable[[Any, Weights, str], Step]] = {"Dense": _dense, "LayerNorm": _layer_norm}
+_STEPS: dict[str, Callable[[Any, Weights, str], Step]] = {
+    "Dense": _dense,
+    "LayerNorm": _layer_norm,
+    AUTO_ENCODER: auto_encoder,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,15 @@ _COLBERT, _WEIGHT = "ColBERT model", "linear.weight"
 _MOST_BYTES = 1 << 30
 
 
-def read_step_weights(folder: Path, kind: str, *, pickles: bool = False) -> dict[str, Floats]:
+def read_step_weights(
+    folder: Path, kind: str, *, pickles: bool = False, unread: Collection[str] = ()
+) -> dict[str, Floats]:
     """The tensors of a module by their names; see `read_module_weights`.
 
     Raises:
         PreconditionError: as there, also for a file of more than 1 GiB.
     """
-    return read_module_weights(folder, kind, pickles=pickles, most_bytes=_MOST_BYTES)
+    return read_module_weights(folder, kind, pickles=pickles, most_bytes=_MOST_BYTES, unread=unread)
 
 
 def require_width(vectors: Floats, width: int, folder: str) -> None:

@@ -51,9 +51,14 @@ class TextVectors:
         self._model = model
         self._outputs = (
             TextOutputs("", sparse_output(model.outputs))
-            if files.is_sparse
+            if files.model_head
             else text_outputs(model.outputs, files.config)
         )
+        if files.is_auto_encoded and not (self._outputs.tokens or files.table):
+            raise PreconditionError(
+                "the graph gives no vectors of tokens, and which of the model's modules it holds is not told; a "
+                "SparseAutoEncoder is run after those of tokens are pooled"
+            )
         self._batch = text_shape(model.inputs).batch
         self._token_steps = load_token_steps(files.token_steps, pickles=pickles)
         weighing = (step for step in self._token_steps if isinstance(step, WordWeightsStep))

@@ -54,6 +54,7 @@ class Case:
         grants: that an admin gives the model.
         splade: the SpladePooling module's config.json.
         remembers: whether the library's model answers by what it answered before, so that each text needs a fresh one.
+        auto_encoder: what a SparseAutoEncoder module is made with besides its sizes.
         purposes: what texts are said to be for, each of which is compared; empty for nothing in particular.
     """
 
@@ -73,6 +74,7 @@ class Case:
     splade: Mapping[str, Any] = field(default_factory=dict)
     remembers: bool = False
     purposes: tuple[str, ...] = ("",)
+    auto_encoder: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Makes the folder: seeded weights, tokenizer, sentence-transformers' files."""
@@ -107,7 +109,7 @@ def _write_modules(folder: Path, case: Case) -> None:
     entries: list[dict[str, Any]] = [{"idx": 0, "name": "0", "path": "", "type": f"{_TYPE}Transformer"}]
     for index, kind in enumerate(case.modules or (), start=1):
         path = f"{index}_{kind}"
-        place = _SPARSE_TYPE if kind == "SpladePooling" else _TYPE
+        place = _SPARSE_TYPE if kind in ("SpladePooling", "SparseAutoEncoder") else _TYPE
         entries.append({"idx": index, "name": str(index), "path": path, "type": f"{place}{kind}"})
         (folder / path).mkdir(parents=True, exist_ok=True)
         _MODULES[kind](folder / path, case)
@@ -144,6 +146,19 @@ def _layer_pooling(folder: Path, case: Case) -> None:
     save_file({"layer_weights": np.array([1, 3], np.float32)}, folder / "model.safetensors")
 
 
+def _auto_encoder(folder: Path, case: Case) -> None:
+    import torch
+    from sentence_transformers.sparse_encoder.modules import SparseAutoEncoder
+
+    width = 12 if case.modules and "Dense" in case.modules else WIDTH
+    torch.manual_seed(7)
+    module = SparseAutoEncoder(width, 64, k=10, k_aux=4, **case.auto_encoder)
+    with torch.no_grad():
+        module.pre_bias.normal_()
+        module.latent_bias.normal_()
+    module.save(str(folder))
+
+
 def _nothing(folder: Path, case: Case) -> None:
     del folder, case
 
@@ -154,6 +169,7 @@ _MODULES: dict[str, Callable[[Path, Case], None]] = {
     "LayerNorm": _layer_norm,
     "Normalize": _nothing,
     "WeightedLayerPooling": _layer_pooling,
+    "SparseAutoEncoder": _auto_encoder,
     "SpladePooling": lambda folder, case: _merge(folder / "config.json", dict(case.splade)),
     "Dropout": lambda folder, case: _merge(folder / "config.json", {"dropout": 0.1}),
 }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import load_file, save_file
 from zoo_models.architectures import ARCHITECTURES
 from zoo_models.case import Case
 
@@ -29,7 +32,40 @@ def _sparse(name: str, kind: str = "bert", **settings: Any) -> Case:
     )
 
 
+def _not_finite(folder: Path) -> None:
+    place = folder / "2_SparseAutoEncoder/model.safetensors"
+    weights = load_file(place)
+    weights["latent_bias"][3] = np.inf
+    save_file(weights, place)
+
+
+def _encoded(name: str, *kinds: str, **settings: Any) -> Case:
+    """A dense model whose vectors a SparseAutoEncoder makes sparse."""
+    kinds = kinds or ("Pooling", "SparseAutoEncoder")
+    files = {_MODEL: {**_SPARSE, **settings.pop("model", {})}, **settings.pop("files", {})}
+    return Case(f"auto-encoder: {name}", modules=kinds, files=files, **settings)
+
+
+_FILE = "2_SparseAutoEncoder/config.json"
+
+AUTO_ENCODERS = (
+    _encoded("bert"),
+    _encoded("standardized", auto_encoder={"normalize": True}),
+    _encoded("after a dense layer", "Pooling", "Dense", "Normalize", "SparseAutoEncoder"),
+    _encoded("more values than usual", model={"max_active_dims": 20}),
+    _encoded("fewer values than usual", model={"max_active_dims": 3}),
+    _encoded("prompt", model={"prompts": {"query": "the word: "}, "default_prompt_name": "query"}),
+    _encoded("before a step", "Pooling", "SparseAutoEncoder", "Normalize", refused=True),
+    _encoded("an unknown key", files={_FILE: {"temperature": 2}}, refused=True),
+    _encoded("of another size", files={_FILE: {"hidden_dim": 63}}, refused=True),
+    _encoded("of other vectors", files={_FILE: {"input_dim": 16}}, refused=True),
+    _encoded("more values than there are", files={_FILE: {"k": 65}}, refused=True),
+    _encoded("not finite", refused=True, change=_not_finite),
+    _encoded("as a dense model", model={"model_type": "SentenceTransformer"}, refused=True),
+)
+
 SPARSE_ENCODERS = (
+    *AUTO_ENCODERS,
     *(
         _sparse(kind, kind)
         for kind in ("bert", "distilbert", "roberta", "xlm-roberta", "modernbert", "albert", "mpnet")

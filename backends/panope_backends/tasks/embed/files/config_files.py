@@ -25,6 +25,7 @@ from panope_backends.model_facts import word_tables
 from panope_backends.model_facts.image_models import has_towers
 from panope_backends.model_facts.word_tables import SPARSE_STATIC, WORD_EMBEDDINGS
 from panope_backends.tasks.embed.files.modules_file import (
+    AUTO_ENCODER,
     OF_TOKENS,
     PROJECTION,
     STATIC,
@@ -53,6 +54,7 @@ from panope_backends.tasks.embed.files.sentence_files import (
     SpladeFile,
     TransformerUse,
     call_max_tokens,
+    read_auto_encoder,
     read_transformer_file,
     tokenizer_arguments,
 )
@@ -175,7 +177,12 @@ class EmbedFiles:
     @property
     def is_sparse(self) -> bool:
         """Whether vectors are sparse."""
-        return bool(self.model_head)
+        return bool(self.model_head) or self.is_auto_encoded
+
+    @property
+    def is_auto_encoded(self) -> bool:
+        """Whether dense vectors are made sparse by the last of the steps."""
+        return any(step.kind == AUTO_ENCODER for step in self.head)
 
     @property
     def ways(self) -> tuple[EmbedFiles, ...]:
@@ -221,7 +228,11 @@ def _described_model(folder: Path, modules: Modules) -> EmbedFiles:
     while rest and rest[-1].kind == "Normalize":
         normalize = True
         rest.pop()
-    model_file = _model_file(folder, _SPARSE if head else _DENSE)
+    encoded = [step.folder for step in rest if step.kind == AUTO_ENCODER]
+    model_file = _model_file(folder, _SPARSE if head or encoded else _DENSE)
+    most = model_file.max_active_dims
+    if encoded and most is None:
+        most = read_auto_encoder(encoded[0]).k
     return EmbedFiles(
         transformer_folder=encoder,
         config=config,
@@ -237,7 +248,7 @@ def _described_model(folder: Path, modules: Modules) -> EmbedFiles:
         table=modules.table,
         words=words,
         model_head=head,
-        max_active_dims=model_file.max_active_dims,
+        max_active_dims=most,
     )
 
 

@@ -21,7 +21,17 @@ TABLES = WORD_TABLES | {STATIC}
 MODULES = (
     *("Transformer", STATIC, BAG_OF_WORDS, WORD_EMBEDDINGS, "WordWeights", "CNN", "LSTM", SPARSE_STATIC),
     *("WeightedLayerPooling", "Pooling"),
-    *("Dense", "LayerNorm", "Normalize", "Dropout", "MLMTransformer", "SpladePooling", "MultiVectorMask", *NAMES),
+    *(
+        "Dense",
+        "LayerNorm",
+        "Normalize",
+        "Dropout",
+        "MLMTransformer",
+        "SpladePooling",
+        "SparseAutoEncoder",
+        "MultiVectorMask",
+        *NAMES,
+    ),
 )
 
 #: A module of PyLate's that sentence-transformers has under another name.
@@ -43,6 +53,9 @@ OF_TEXTS, OF_TOKENS = "sentence_embedding", "token_embeddings"
 #: What requests say that texts are for; empty where they say nothing.
 PURPOSES = ("", "query", "document")
 
+AUTO_ENCODER = "SparseAutoEncoder"
+"""The step at the end that makes dense vectors sparse."""
+
 PROJECTION = "Projection"
 """The step that ColBERT's own code has for a Dense, whose weights lie among the model's."""
 
@@ -50,7 +63,7 @@ PROJECTION = "Projection"
 _OF_LAYERS = "WeightedLayerPooling"
 
 #: Steps after the vectors of texts are made.
-_OF_TEXTS = frozenset({"Dense", "LayerNorm", "Normalize", "Dropout"})
+_OF_TEXTS = frozenset({"Dense", "LayerNorm", "Normalize", "Dropout", AUTO_ENCODER})
 
 
 @dataclass(frozen=True)
@@ -193,6 +206,8 @@ def _modules(steps: Sequence[HeadStep], folder: Path) -> Modules:
     place = kinds.index("Pooling") if layout.pools else 0
     before, after = steps[1:place], steps[place + 1 :]
     if set(kinds[1:place]) - layout.of_tokens or set(kinds[place + 1 :]) - layout.of_texts:
+        raise _other_order(kinds)
+    if AUTO_ENCODER in kinds[:-1]:  # what came after it would take the sparse for dense
         raise _other_order(kinds)
     for step in before:
         if step.kind == _OF_LAYERS:

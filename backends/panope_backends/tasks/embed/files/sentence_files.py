@@ -9,6 +9,7 @@
     N_Dense/config.json                 `DenseFile`
     N_LayerNorm, N_Dropout              `LayerNormFile`, `DropoutFile`
     N_WeightedLayerPooling              `LayerPoolingFile`
+    N_SparseAutoEncoder                 `AutoEncoderFile`
 
 A key that is missing here is refused: an embedding that is silently a little wrong is worse than none.
 """
@@ -155,6 +156,18 @@ class LayerPoolingFile(Struct):
     layer_start: int = 4
 
 
+class AutoEncoderFile(Struct):
+    """How vectors become sparse: the `k` largest of `hidden_dim` latents."""
+
+    input_dim: Positive
+    hidden_dim: Positive = 512
+    k: Positive = 8
+    normalize: bool = False
+    # Without effect: of training.
+    k_aux: int | None = None
+    dead_threshold: int | None = None
+
+
 class DropoutFile(Struct):
     """Of training alone."""
 
@@ -181,6 +194,22 @@ class TransformerUse:
 ENCODES = TransformerUse()
 FILLS_MASKS = TransformerUse("fill-mask", "logits")
 ENCODES_TOKENS = TransformerUse(tells_purposes=True)
+
+
+def read_auto_encoder(folder: Path) -> AutoEncoderFile:
+    """config.json of a SparseAutoEncoder module.
+
+    Raises:
+        PreconditionError: it asks for what Panope cannot do, or for more values than there are.
+    """
+    name = f"{folder.name}/config.json"
+    content = read_json(folder / "config.json")
+    if "input_dim" not in content:
+        raise PreconditionError(f"{name} has no `input_dim`")
+    file = typed(content, AutoEncoderFile, name)
+    if file.k > file.hidden_dim:
+        raise PreconditionError(f"{name} has {file.k:,} as `k`, of {file.hidden_dim:,} values")
+    return file
 
 
 def read_transformer_file(folder: Path, use: TransformerUse = ENCODES) -> tuple[TransformerFile, str]:
