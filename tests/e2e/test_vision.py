@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -27,12 +28,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 VIT, CLIP, DETR = "acme/vit", "acme/clip", "acme/detr"
 TOWERS, OWL = "acme/towers", "acme/owl"
+#: The same weights as sentence-transformers lays them out.
+MODULES = "acme/modules"
 KINDS = {
     VIT: ("vit", "classify"),
     CLIP: ("clip", "classify"),
     DETR: ("detr", "detect"),
     TOWERS: ("clip", "embed"),
     OWL: ("owlvit", "detect"),
+    MODULES: ("clip", "embed"),
 }
 OWN_LABELS = ["a fox runs", "the dog sleeps", "London"]
 
@@ -48,7 +52,10 @@ def photograph(seed: int = 0) -> bytes:
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {name: tmp_path_factory.mktemp(kind) for name, (kind, _) in KINDS.items()}
     for name, folder in made.items():
-        tiny_vision_model(folder, KINDS[name][0])
+        tiny_vision_model(folder / "0_CLIPModel" if name == MODULES else folder, KINDS[name][0])
+    listed = [("0_CLIPModel", "CLIPModel"), ("1_Normalize", "Normalize")]
+    entries = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in listed]
+    (made[MODULES] / "modules.json").write_text(json.dumps(entries))
     return made
 
 
@@ -186,6 +193,11 @@ def test_images_and_texts_have_vectors_of_one_space(server: Any, client: Client,
         f"{server.http_url}/v1/embed/{TOWERS}", content=data[0], headers={"content-type": "image/png"}, timeout=60
     )
     assert reply.json() == [pytest.approx(images[0].tolist(), abs=1e-4)]
+    by_modules = client.embed_images(data, MODULES).vectors
+    assert by_modules == pytest.approx(images / np.linalg.norm(images, axis=1, keepdims=True), abs=1e-4)
+    assert client.embed_images(data, MODULES, normalize=False).vectors == pytest.approx(images, abs=1e-4)
+    found = client.embed(OWN_LABELS, MODULES).vectors
+    assert found == pytest.approx(texts / np.linalg.norm(texts, axis=1, keepdims=True), abs=1e-4)
 
 
 def test_frames_are_searched_for_what_texts_say(client: Client, folders: dict[str, Path]) -> None:

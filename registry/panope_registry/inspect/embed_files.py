@@ -19,7 +19,7 @@ _MOST_BYTES = 16 << 20
 
 #: Modules that are a model's encoder by themselves, and those that load a class of transformers'.
 _OWN = WORD_TABLES | {"StaticEmbedding"}
-_ENCODERS = _OWN | {"Transformer", "MLMTransformer"}
+_ENCODERS = _OWN | {"Transformer", "MLMTransformer", "CLIPModel"}
 
 
 def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) -> None:

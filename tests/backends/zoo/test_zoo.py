@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from zoo_models.architectures import ARCHITECTURES
 from zoo_models.case import Case
+from zoo_models.clip import CLIP_MODELS
 from zoo_models.layouts import LAYOUTS
 from zoo_models.routers import ROUTERS
 from zoo_models.serving import ENGINES, outcome_on, quiet, reference_of
@@ -19,7 +20,16 @@ from zoo_models.words import WORD_MODELS
 # Two libraries, a conversion and two engines, on whatever machine this is.
 pytestmark = pytest.mark.timeout(600)
 
-CASES = (*ARCHITECTURES, *TOKENIZER_SETTINGS, *LAYOUTS, *STATIC_TABLES, *WORD_MODELS, *SPARSE_ENCODERS, *ROUTERS)
+CASES = (
+    *ARCHITECTURES,
+    *TOKENIZER_SETTINGS,
+    *LAYOUTS,
+    *STATIC_TABLES,
+    *WORD_MODELS,
+    *SPARSE_ENCODERS,
+    *ROUTERS,
+    *CLIP_MODELS,
+)
 
 #: In the quick run: some for kinds of faults that were answered wrongly once. Each costs two conversions.
 SAMPLE = frozenset(
@@ -31,6 +41,7 @@ SAMPLE = frozenset(
         "words: weighed, convolved, recurrent",
         "sparse: bert",
         "router: table for queries",
+        "clip: dense, normalised",
     }
 )
 

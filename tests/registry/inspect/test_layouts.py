@@ -110,6 +110,30 @@ def test_what_a_worker_would_refuse_is_refused_at_import(
     assert registry.models() == []
 
 
+CLIP = {"architectures": ["CLIPModel"], "model_type": "clip", "text_config": {}, "vision_config": {}}
+
+
+def _clip(make_model: MakeModel, config: Mapping[str, Any] = CLIP) -> Path:
+    """A model of images and texts with its own module, in a folder of its own, and a step behind it."""
+    folder = make_model(files={"modules.json": modules("CLIPModel", "Normalize", first="0_CLIPModel")})
+    (folder / "0_CLIPModel").mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).rename(folder / "0_CLIPModel" / name)
+    (folder / "0_CLIPModel/config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_model_of_images_and_texts_is_found_in_the_folder_of_its_module(make_model: MakeModel) -> None:
+    found = _understand(_clip(make_model))
+    assert (found.task, found.architecture, found.config["model_type"]) == ("embed", "CLIPModel", "clip")
+    assert [each.main_files for each in found.weight_sets] == [("0_CLIPModel/model.safetensors",)]
+
+
+def test_models_of_images_and_texts_of_another_type_are_refused_at_import(make_model: MakeModel) -> None:
+    with pytest.raises(PreconditionError, match=r"CLIPModel and no Pooling, and config\.json has the type `siglip`"):
+        _understand(_clip(make_model, {**CLIP, "model_type": "siglip"}))
+
+
 def _subfolder(make_model: MakeModel, **more: bytes | str | None) -> Path:
     """The layout of older models: the transformer in a folder of its own."""
     folder = make_model(files={"modules.json": modules("Transformer", "Pooling", first="0_Transformer"), **more})

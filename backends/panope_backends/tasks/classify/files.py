@@ -18,6 +18,7 @@ from panope_backends.tasks.classify.functions import Function, usual_function
 from panope_backends.tasks.classify.label_scoring import LabelScoring
 from panope_backends.tasks.embed.files.config_files import EmbedFiles, TokenizerSettings
 from panope_backends.tasks.embed.files.sentence_files import (
+    ENCODES,
     ModuleEntry,
     TransformerFile,
     call_max_tokens,
@@ -128,7 +129,7 @@ def _tokenizer_settings(folder: Path) -> TokenizerSettings:
     file = typed(content, TransformerFile, _TRANSFORMER)
     for key, value, allowed in (
         ("transformer_task", file.transformer_task or "feature-extraction", ("sequence-classification",)),
-        ("module_output_name", file.module_output_name, ("scores",)),
+        ("module_output_name", file.module_output_name or ENCODES.vectors, ("scores",)),
         ("query_length", file.query_length, (None,)),
         ("document_length", file.document_length, (None,)),
         ("query_expansion", file.query_expansion, (None,)),

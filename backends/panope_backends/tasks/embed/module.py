@@ -35,6 +35,10 @@ class EmbedModule(TaskModule):
                 return _of_engine(found)
             found.close()
         files = read_embed_files(source.folder)
+        if files.towers and source.format != PYTHON:
+            from panope_backends.tasks.embed.images.loading import load_image_embedder
+
+            return load_image_embedder(source, files.towers)
         if files.routes:
             return load_routed(source, files)
         model = load_encoder(source, files)

@@ -79,7 +79,7 @@ class TextVectors:
         if self._pools:
             return self._pooled(arrays, attended, sequences)
         rows = self._finished(arrays)
-        return self._after(rows) if self._files.table else rows
+        return self._after(rows) if self._files.table or self._files.towers else rows
 
     @property
     def gives_tokens(self) -> bool:
@@ -118,7 +118,9 @@ class TextVectors:
                 "`include_prompt` of the Pooling module asks"
             )
         lengths = np.linalg.norm(finished, axis=1)
-        self.unit_length = bool(np.abs(lengths - 1).max() < _LENGTH_TOLERANCE)
+        self.unit_length = not (self._files.towers and self._head) and bool(
+            np.abs(lengths - 1).max() < _LENGTH_TOLERANCE
+        )
 
     def _pooled(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
         words = Words(arrays["input_ids"], attended)

@@ -72,10 +72,10 @@ class EmbedImagesTask(ImagesTask[EmbedImagesInput, EmbedImagesOutput]):
     least_agreement = 0.99
 
     def encode(self, task_input: EmbedImagesInput) -> bytes:
-        """Fields that are None are left to the model."""
+        """Fields that are None are left to the model's files."""
         message = messages.EmbedImagesInput(
             images=image_messages(task_input.images),
-            normalize=bool(task_input.normalize),
+            normalize=task_input.normalize,
             dimensions=task_input.dimensions,
             image_pooling=task_input.image_pooling,
             first_index=task_input.first_index,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,55 @@ def test_images_and_texts_share_a_space(tmp_path: Path, kind: str) -> None:
     found = np.frombuffer(answer.vectors, "<f4").reshape(len(TEXTS), -1)
     assert found == pytest.approx(texts.pooler_output.numpy(), abs=1e-4)
     assert list(answer.token_counts) == [5, 7]
+
+
+def _described(folder: Path, *, is_older: bool) -> None:
+    """sentence-transformers' folder of a CLIP with steps behind it, as an older and a newer version save it."""
+    from safetensors.numpy import save_file
+
+    module = "CLIPModel" if is_older else "Transformer"
+    place = folder / "0_CLIPModel" if is_older else folder
+    tiny_vision_model(place, "clip")
+    kinds = (module, "Dense", "Normalize")
+    paths = (place.relative_to(folder).as_posix() if is_older else "", "1_Dense", "2_Normalize")
+    entries = [
+        {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for at, (kind, path) in enumerate(zip(kinds, paths, strict=True))
+    ]
+    (folder / "modules.json").write_text(json.dumps(entries))
+    if not is_older:
+        methods = {
+            kind: {"method": f"get_{kind}_features", "method_output_name": "pooler_output"}
+            for kind in ("text", "image")
+        }
+        how = {"modality_config": methods, "module_output_name": "sentence_embedding"}
+        (folder / "sentence_bert_config.json").write_text(json.dumps(how))
+    (folder / "1_Dense").mkdir()
+    (folder / "1_Dense/config.json").write_text(json.dumps({"in_features": 24, "out_features": 10}))
+    random = np.random.default_rng(1)
+    weights = {"linear.weight": (10, 24), "linear.bias": (10,)}
+    made = {name: random.standard_normal(shape, dtype=np.float32) for name, shape in weights.items()}
+    save_file(made, folder / "1_Dense/model.safetensors")
+
+
+@pytest.mark.parametrize("is_older", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_the_steps_of_sentence_transformers_are_those_of_images_too(tmp_path: Path, is_older: bool) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    _described(tmp_path, is_older=is_older)
+    library = SentenceTransformer(str(tmp_path), device="cpu", processor_kwargs={"backend": "pil"})
+    model = served(tmp_path, "embed")
+    facts = pb.EmbedFacts.FromString(model.ready.facts)
+    assert (facts.dimensions, facts.normalize, list(facts.inputs)) == (10, True, ["images", "texts"])
+    expected = library.encode([Image.open(io.BytesIO(file)) for file in FILES])
+    assert vectors(model) == pytest.approx(expected, abs=1e-5)
+    texts = [*TEXTS, "the dog sleeps in London " * 20]
+    answer = pb.EmbedOutput.FromString(answer_of(model, "embed", pb.EmbedInput(texts=texts, truncation="end")))
+    found = np.frombuffer(answer.vectors, "<f4").reshape(len(texts), -1)
+    assert found == pytest.approx(library.encode(texts), abs=1e-5)
+    assert list(answer.truncated_indices) == [2]
+    assert np.linalg.norm(vectors(model, normalize=False), axis=1) != pytest.approx(1)
+    assert vectors(model, dimensions=4).shape == (len(FILES), 4)
 
 
 @pytest.mark.slow

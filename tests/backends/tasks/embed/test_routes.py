@@ -185,3 +185,12 @@ def test_tokens_of_routes_with_tokenizers_of_their_own_are_refused_by_name(sente
     model = served(two_encoders(sentence_model, do_lower_case=True, extra_special_tokens=["w9"]))
     with pytest.raises(PreconditionError, match="routes have tokenizers of their own"):
         model.requests["tokenize"](tokenize_pb2.TokenizeInput(texts=["w1"]).SerializeToString())
+
+
+def test_a_model_of_images_and_texts_is_no_route(sentence_model: Write) -> None:
+    structure = {"query": ["clip"], "document": ["clip"]}
+    router = {"types": {"clip": "sentence_transformers.models.CLIPModel"}, "structure": structure, "parameters": {}}
+    config = {"architectures": ["CLIPModel"], "model_type": "clip", "text_config": {}, "vision_config": {}}
+    files = {"2_Router/router_config.json": router, "2_Router/clip/config.json": config}
+    with pytest.raises(PreconditionError, match="lists a Router with a model of images and texts"):
+        served(sentence_model(files, (ROUTER,)))

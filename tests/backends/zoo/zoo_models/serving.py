@@ -129,7 +129,8 @@ def _judge(found: dict[str, Vectors], expected: Vectors) -> Outcome:
 def _load(engine: str, folder: Path, scratch: Path, grants: Sequence[str]) -> ServedModel:
     if engine == "openvino":
         made = scratch / "openvino"
-        config = read_embed_files(folder).config
+        files = read_embed_files(folder)
+        config = files.towers or files.config
         architecture = (config.get("architectures") or [""])[0]
         facts = ModelFacts("test/zoo", "safetensors", "embed", architecture, config, tuple(grants))
         convert(Job("openvino", "openvino", "fp32", facts, str(folder), str(made)))

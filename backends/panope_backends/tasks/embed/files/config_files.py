@@ -22,10 +22,11 @@ from msgspec import to_builtins
 
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts import word_tables
-from panope_backends.model_facts.image_models import has_towers
+from panope_backends.model_facts.image_models import has_towers, part_of
 from panope_backends.model_facts.word_tables import SPARSE_STATIC, WORD_EMBEDDINGS
 from panope_backends.tasks.embed.files.modules_file import (
     AUTO_ENCODER,
+    CLIP,
     OF_TOKENS,
     PROJECTION,
     STATIC,
@@ -46,6 +47,7 @@ from panope_backends.tasks.embed.files.multi_vector_files import (
     read_multi_vectors,
 )
 from panope_backends.tasks.embed.files.sentence_files import (
+    COMPARES,
     ENCODES,
     ENCODES_TOKENS,
     FILLS_MASKS,
@@ -130,6 +132,7 @@ class EmbedFiles:
         routes: what is said of each route, where what a text is for decides how it is run; all else is then that of
             the route whose encoder stands for the model. {} for other models.
         of_purpose: as of `Routes`; {} for other models.
+        towers: config.json of a model of images and texts; `config` is then its part of texts. {} for other models.
     """
 
     transformer_folder: Path
@@ -152,6 +155,7 @@ class EmbedFiles:
     multi: MultiVectors | None = None
     routes: Mapping[str, EmbedFiles] = field(default_factory=dict)
     of_purpose: Mapping[str, str] = field(default_factory=dict)
+    towers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_static(self) -> bool:
@@ -249,6 +253,7 @@ def _described_model(folder: Path, modules: Modules) -> EmbedFiles:
         words=words,
         model_head=head,
         max_active_dims=most,
+        towers=read_json(encoder / "config.json") if modules.towers else {},
     )
 
 
@@ -258,7 +263,9 @@ def _encoder(modules: Modules) -> tuple[Mapping[str, Any], TokenizerSettings, Wo
     config: dict[str, Any] = {"architectures": [modules.table]}
     match modules.table:
         case "":
-            return read_json(folder / "config.json"), _tokenizer_settings(folder, _use(modules)), None
+            read: Mapping[str, Any] = read_json(folder / "config.json")
+            read = part_of(read, "text_config") if modules.towers else read
+            return read, _tokenizer_settings(folder, _use(modules)), None
         case word_tables.BAG_OF_WORDS:
             listed = to_builtins(read_bag_of_words(folder))
             return config | listed, TokenizerSettings(), WordsFile(folder / "config.json")
@@ -324,8 +331,7 @@ def _plain_model(folder: Path) -> EmbedFiles:
     if is_colbert(config):
         return _colbert_model(folder, config)
     if has_towers(config):
-        text = config["text_config"]
-        return EmbedFiles(folder, text if isinstance(text, Mapping) else {}, TokenizerSettings(plain=True))
+        return EmbedFiles(folder, part_of(config, "text_config"), TokenizerSettings(plain=True), towers=config)
     named = config.get("architectures")
     architecture = str(named[0]) if isinstance(named, list) and named else ""
     causal = architecture.endswith("ForCausalLM") and config.get("is_causal", True)
@@ -339,6 +345,8 @@ def _plain_model(folder: Path) -> EmbedFiles:
 
 def _use(modules: Modules) -> TransformerUse:
     """What is run of the transformer."""
+    if modules.towers:
+        return replace(COMPARES, is_default=modules.towers == CLIP)
     if modules.splade is None:
         return ENCODES
     return replace(FILLS_MASKS, default_task=FILLS_MASKS.task) if modules.is_masked else FILLS_MASKS

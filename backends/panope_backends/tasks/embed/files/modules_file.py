@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.image_models import has_towers
 from panope_backends.model_facts.routers import NAMES, ROUTER, is_router
 from panope_backends.model_facts.word_tables import BAG_OF_WORDS, SPARSE_STATIC, WORD_EMBEDDINGS, WORD_TABLES
 from panope_backends.tasks.embed.files.router_file import Router, read_router
@@ -30,12 +31,19 @@ MODULES = (
         "SpladePooling",
         "SparseAutoEncoder",
         "MultiVectorMask",
+        "CLIPModel",
         *NAMES,
     ),
 )
 
 #: A module of PyLate's that sentence-transformers has under another name.
 _ALIASES: Mapping[str, str] = {"pylate.models.Dense.Dense": "sentence_transformers.models.Dense"}
+
+#: The module of a model of images and texts; newer ones have Transformer in its place.
+CLIP = "CLIPModel"
+
+#: transformers' type of such models.
+_CLIP_TYPE = "clip"
 
 #: The modules of sparse encoders; the first is older.
 _MASKED, _SPLADE = "MLMTransformer", "SpladePooling"
@@ -123,6 +131,8 @@ class Modules:
         is_masked: whether the transformer is one for masked words though its own file does not say so.
         is_multi: whether vectors of tokens are the answer; then `token_steps` are all steps.
         mask: the folder of the MultiVectorMask of such a model; None where it has none.
+        towers: the module of a model with a part for images and one for texts, each of which gives finished vectors;
+            empty for others. `text_steps` are then of both.
     """
 
     encoder: Path
@@ -134,6 +144,7 @@ class Modules:
     is_masked: bool = False
     is_multi: bool = False
     mask: Path | None = None
+    towers: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,6 +191,8 @@ def _routes(steps: Sequence[HeadStep], place: int, folder: Path) -> Routes:
     }
     if any(each.is_multi for each in modules.values()):
         raise PreconditionError("modules.json lists a Router and no Pooling in its routes; Panope runs those that pool")
+    if any(each.towers for each in modules.values()):
+        raise PreconditionError("modules.json lists a Router with a model of images and texts, which Panope runs alone")
     return Routes(modules, of_purpose)
 
 
@@ -198,6 +211,8 @@ def _modules(steps: Sequence[HeadStep], folder: Path) -> Modules:
     if kinds in (["Transformer", _SPLADE], [_MASKED, _SPLADE]):
         splade = steps[1].folder
         return Modules(steps[0].folder, "", (), None, (), splade=splade, is_masked=kinds[0] == _MASKED)
+    if _has_towers(steps):
+        return _towers(steps, folder)
     if kinds[:1] == ["Transformer"] and kinds[1:] and set(kinds[1:]) <= _OF_MULTI_VECTORS:
         return _multi(steps, folder)
     layout = next((each for each in _LAYOUTS if kinds[:1] == [each.first]), None)
@@ -216,6 +231,28 @@ def _modules(steps: Sequence[HeadStep], folder: Path) -> Modules:
     table = layout.first if layout.first in TABLES else ""
     pooling = steps[place].folder if layout.pools else None
     return Modules(steps[0].folder, table, token_steps, pooling, _run(after, folder))
+
+
+def _has_towers(steps: Sequence[HeadStep]) -> bool:
+    """Whether the modules are those of a model of images and texts, whose vectors no Pooling makes."""
+    kinds = [step.kind for step in steps]
+    if kinds[:1] != ["Transformer"] or "Pooling" in kinds:
+        return kinds[:1] == [CLIP]
+    return has_towers(read_json(steps[0].folder / "config.json", missing_ok=True))
+
+
+def _towers(steps: Sequence[HeadStep], folder: Path) -> Modules:
+    """Of a model of images and texts; what follows changes the vectors of both."""
+    kinds = [step.kind for step in steps]
+    if set(kinds[1:]) - (_OF_TEXTS - {AUTO_ENCODER}):
+        raise _other_order(kinds)
+    config = read_json(steps[0].folder / "config.json")
+    if not has_towers(config) or config.get("model_type") != _CLIP_TYPE:
+        raise PreconditionError(
+            f"modules.json lists {kinds[0]} and no Pooling, and config.json has the type "
+            f"`{shown(config.get('model_type'))}`; Panope runs models of images and texts of the type `{_CLIP_TYPE}`"
+        )
+    return Modules(steps[0].folder, "", (), None, _run(steps[1:], folder), towers=kinds[0])
 
 
 def _multi(steps: Sequence[HeadStep], folder: Path) -> Modules:
@@ -246,8 +283,9 @@ def _other_order(kinds: Sequence[str]) -> PreconditionError:
         f"modules.json lists {', '.join(kinds) or 'no module'}; Panope runs Transformer and Pooling, or {STATIC} or "
         f"{BAG_OF_WORDS} alone, followed by Dense, LayerNorm, Normalize, Dropout, with Dense and Normalize of tokens "
         f"before Pooling; of words {WORD_EMBEDDINGS} and Pooling, with WordWeights, CNN and LSTM too before it; of "
-        f"sparse encoders Transformer and {_SPLADE}, or {SPARSE_STATIC}; and of models with a vector for each token "
-        f"Transformer, Dense, {_MASK} and Normalize"
+        f"sparse encoders Transformer and {_SPLADE}, or {SPARSE_STATIC}; of models with a vector for each token "
+        f"Transformer, Dense, {_MASK} and Normalize; and of images and texts {CLIP}, followed by Dense, LayerNorm, "
+        "Normalize, Dropout"
     )
 
 

@@ -72,7 +72,7 @@ class TransformerFile(Struct):
     processing_kwargs: dict[str, dict[str, Any]] = {}
     transformer_task: str | None = None
     modality_config: dict[str, Any] | None = None
-    module_output_name: str = "token_embeddings"
+    module_output_name: str | None = None
     query_length: int | None = None
     document_length: int | None = None
     query_expansion: dict[str, Any] | None = None
@@ -183,17 +183,33 @@ class TransformerUse:
         output: that it gives.
         default_task: where the file says nothing.
         tells_purposes: whether the file may say how queries and documents differ.
+        vectors: what its output becomes.
+        methods: that are run, by the kinds of input that they are run on.
+        is_default: whether the library runs them where the file has no `modality_config`.
     """
 
     task: str = "feature-extraction"
     output: str = "last_hidden_state"
     default_task: str = "feature-extraction"
     tells_purposes: bool = False
+    vectors: str = "token_embeddings"
+    methods: tuple[tuple[str, str], ...] = (("text", "forward"),)
+    is_default: bool = True
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether images are run too."""
+        return "image" in dict(self.methods)
 
 
 ENCODES = TransformerUse()
 FILLS_MASKS = TransformerUse("fill-mask", "logits")
 ENCODES_TOKENS = TransformerUse(tells_purposes=True)
+COMPARES = TransformerUse(
+    output="pooler_output",
+    vectors="sentence_embedding",
+    methods=(("text", "get_text_features"), ("image", "get_image_features")),
+)
 
 
 def read_auto_encoder(folder: Path) -> AutoEncoderFile:
@@ -225,12 +241,16 @@ def read_transformer_file(folder: Path, use: TransformerUse = ENCODES) -> tuple[
     for name in TRANSFORMER_FILES:
         content = read_json(folder / name, missing_ok=True)
         if content:
-            file = typed(content, TransformerFile, name)
-            _refuse_other_ways(file, name, use)
-            _refuse_other_modalities(file, name, use.output)
-            return file, name
-    _refuse_other_ways(TransformerFile(), TRANSFORMER_FILES[0], use)
-    return TransformerFile(), TRANSFORMER_FILES[0]
+            return _checked(typed(content, TransformerFile, name), name, use), name
+    return _checked(TransformerFile(), TRANSFORMER_FILES[0], use), TRANSFORMER_FILES[0]
+
+
+def _checked(file: TransformerFile, name: str, use: TransformerUse) -> TransformerFile:
+    _refuse_other_ways(file, name, use)
+    _refuse_other_modalities(file, name, use)
+    if use.takes_images:
+        _refuse_other_images(file, name)
+    return file
 
 
 def call_max_tokens(file: TransformerFile, name: str) -> int | None:
@@ -272,7 +292,7 @@ def tokenizer_arguments(file: TransformerFile, name: str) -> dict[str, Any]:
 def _refuse_other_ways(file: TransformerFile, name: str, use: TransformerUse) -> None:
     only: Mapping[str, tuple[object, object]] = {
         "transformer_task": (file.transformer_task or use.default_task, use.task),
-        "module_output_name": (file.module_output_name, "token_embeddings"),
+        "module_output_name": (file.module_output_name or use.vectors, use.vectors),
         "query_length": (file.query_length, None),
         "document_length": (file.document_length, None),
         "query_expansion": (file.query_expansion, None),
@@ -292,18 +312,29 @@ def _refuse_other_ways(file: TransformerFile, name: str, use: TransformerUse) ->
         refuse_unknown(arguments, known_keys, name, inside)
 
 
-def _refuse_other_modalities(file: TransformerFile, name: str, wanted: str) -> None:
-    """Newer files say how each kind of input is run; only plain text through the encoder's last layer is."""
+def _refuse_other_modalities(file: TransformerFile, name: str, use: TransformerUse) -> None:
+    """Newer files say how each kind of input is run; only what `use` tells is, such as text by the last layer."""
     modalities = file.modality_config
     if modalities is None:
+        if not use.is_default:
+            raise PreconditionError(f"{name} has no `modality_config`; Panope runs `{dict(use.methods)['text']}` there")
         return
     if "message" in modalities:
         raise PreconditionError(f"{name} asks for texts to be rendered as chat messages")
-    text = modalities.get("text")
-    way = text if isinstance(text, dict) else {}
-    output = way.get("method_output_name", "none")
-    if output not in (wanted, [wanted]):
-        raise PreconditionError(f"{name} asks for the output `{shown(output)}`; Panope pools `{wanted}`")
-    if way.get("method", "forward") != "forward":
-        raise PreconditionError(f"{name} asks for the method `{shown(way['method'])}`; Panope runs `forward`")
-    refuse_unknown(way, {"method", "method_output_name", "format"}, name, "modality_config.text")
+    for modality, method in use.methods:
+        given = modalities.get(modality)
+        way = given if isinstance(given, dict) else {}
+        output = way.get("method_output_name", "none")
+        if output not in (use.output, [use.output]):
+            raise PreconditionError(f"{name} asks for the output `{shown(output)}`; Panope pools `{use.output}`")
+        if way.get("method", method) != method:
+            raise PreconditionError(f"{name} asks for the method `{shown(way['method'])}`; Panope runs `{method}`")
+        refuse_unknown(way, {"method", "method_output_name", "format"}, name, f"modality_config.{modality}")
+
+
+def _refuse_other_images(file: TransformerFile, name: str) -> None:
+    """Images are made into arrays as their processor's own file says."""
+    refuse_unknown(file.processing_kwargs.get("image", {}), frozenset(), name, "processing_kwargs.image")
+    inside = "processor_kwargs" if file.processor_kwargs else "tokenizer_args"
+    known = _WITHOUT_EFFECT | {"use_fast", "model_max_length"}
+    refuse_unknown(file.processor_kwargs or file.tokenizer_args, known, name, inside)

@@ -13,7 +13,8 @@ from panope_backends.errors import PreconditionError
 from panope_backends.media.processors import load_image_processor
 from panope_backends.model_facts.image_models import has_towers, sees_padding
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
-from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.files.config_files import EmbedFiles, read_embed_files
+from panope_backends.tasks.embed.head import load_head
 from panope_backends.tasks.embed.images.padded_texts import PaddedTexts
 from panope_backends.tasks.embed.images.pooling import OUTPUTS, PIXELS, ImagePooling
 from panope_backends.tasks.embed.images.requests import TASK, ImageRequests, refuse_texts
@@ -33,40 +34,52 @@ _SAME = 1e-3
 def load_image_embedder(source: ModelSource, config: Mapping[str, Any]) -> LoadedTask:
     """Loads the model and embeds an image, and a short text where it takes some.
 
+    Args:
+        source: of the model.
+        config: its config.json, wherever it lies.
+
     Raises:
         PreconditionError: why it cannot be served.
     """
-    if (source.folder / "modules.json").exists():
+    files = read_embed_files(source.folder) if has_towers(config) else EmbedFiles(source.folder, config)
+    if (source.folder / "modules.json").exists() and not files.towers:
         raise PreconditionError("modules.json lists steps of sentence-transformers, which are not run on images")
-    model = source.load(config)
+    model = source.load(config, files.transformer_folder)
     try:
-        return _loaded(source, config, model)
+        return _loaded(source, config, files, model)
     except BaseException:  # whatever it was, what the engine holds is free for the next candidate
         model.close()
         raise
 
 
-def _loaded(source: ModelSource, config: Mapping[str, Any], model: TensorModel) -> LoadedTask:
-    images = ImagePreparer(load_image_processor(source.folder), source.media_limits)
+def _loaded(source: ModelSource, config: Mapping[str, Any], files: EmbedFiles, model: TensorModel) -> LoadedTask:
+    images = ImagePreparer(load_image_processor(files.transformer_folder), source.media_limits)
     runs = StackedArrays(model, [spec.name for spec in model.outputs if spec.name in OUTPUTS], images.sample)
     runs.trial()
     sample = images.sample(0)
     (given,), (again,) = runs.run([sample]), runs.run([sample])
     if any(np.abs(given[name] - again[name]).max() > _SAME * np.abs(given[name]).max() for name in given):
         raise PreconditionError("the model gives another answer to the same image each time, as it hides parts of it")
-    pooling = ImagePooling(config, given, sample.arrays[PIXELS].shape)
+    steps = load_head(files.head, pickles="pickles" in source.grants)
+    pooling = ImagePooling(config, given, sample.arrays[PIXELS].shape, steps)
     dimensions = pooling.dimensions[pooling.modes[0]]
-    requests: dict[str, Prepare] = {TASK: ImageRequests(images, pooling).embed}
+    asked = ImageRequests(images, pooling, files.normalize, files.default_dimensions)
+    requests: dict[str, Prepare] = {TASK: asked.embed}
     facts = messages.EmbedFacts(
-        dimensions=dimensions, pooling=pooling.modes[0], image_poolings=pooling.choices, inputs=["images"]
+        dimensions=files.default_dimensions or dimensions,
+        pooling=pooling.modes[0],
+        image_poolings=pooling.choices,
+        inputs=["images"],
+        normalize=files.normalize,
     )
     if not has_towers(config):
         requests["embed"] = refuse_texts
         return LoadedTask(model, config, requests, facts=facts.SerializeToString(), arrays=runs)
-    texts = _TextTower(source, config)
-    if texts.facts.dimensions != dimensions:
+    texts = _TextTower(source, config, files)
+    if texts.task.row_width != dimensions:
         texts.model.close()
-        raise PreconditionError(f"the model gives images {dimensions} values and texts {texts.facts.dimensions}")
+        raise PreconditionError(f"the model gives images {dimensions} values and texts {texts.task.row_width}")
+    facts.prompt_names.extend(texts.facts.prompt_names)
     facts.max_tokens = texts.facts.max_tokens
     facts.inputs.append("texts")
     requests |= texts.requests
@@ -82,17 +95,17 @@ class _TextTower:
         PreconditionError: it cannot be served.
     """
 
-    def __init__(self, source: ModelSource, config: Mapping[str, Any]) -> None:
-        files = read_embed_files(source.folder)
+    def __init__(self, source: ModelSource, config: Mapping[str, Any], files: EmbedFiles) -> None:
         self.config = files.config
-        loaded = source.load(config, head=_TEXTS)
+        loaded = source.load(config, files.transformer_folder, head=_TEXTS)
         try:
             self.model = PaddedTexts(loaded, files.config) if sees_padding(config) else loaded
             # After the model: an engine that has imported transformers by now saves a process.
             prepared = prepared_tokenizer(source.folder, files, source.cache_folder)
             tokenizer = TextTokenizer(prepared)
             most = prepared.max_tokens or source.max_batch_tokens
-            self.task = EmbedSequenceTask(files, tokenizer, self.model, max_tokens=most)
+            pickles = "pickles" in source.grants
+            self.task = EmbedSequenceTask(files, tokenizer, self.model, max_tokens=most, pickles=pickles)
             self.task.trial()
         except BaseException:  # whatever it was, what the engine holds is free for the next candidate
             loaded.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class ImagePooling:
         config: the model's config.json.
         given: what it gives for a sample, without the batch's axis.
         pixels: the sample's: channels, height, width.
+        steps: what is done to the vectors that the model gives itself, several at a time.
 
     Attributes:
         modes: those that the model has; the first is the default.
@@ -44,8 +45,15 @@ class ImagePooling:
         PreconditionError: none of its outputs is known to hold vectors of images.
     """
 
-    def __init__(self, config: Mapping[str, Any], given: Arrays, pixels: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        given: Arrays,
+        pixels: tuple[int, ...],
+        steps: Sequence[Callable[[Vector], Vector]] = (),
+    ) -> None:
         self._before = 0
+        self._steps = steps
         self.modes = self._modes(config, given, pixels)
         self.dimensions = {mode: len(self.vector(given, mode)) for mode in self.modes}
 
@@ -85,14 +93,19 @@ class ImagePooling:
     def vector(self, given: Arrays, mode: str) -> Vector:
         """One image's."""
         if mode == PROJECTION:
-            vector = given[_PROJECTED]
-        elif mode == "pooler":
+            return self._projected(given[_PROJECTED].astype(np.float32, copy=False))
+        if mode == "pooler":
             vector = given[_POOLED].reshape(-1)
         elif mode == "cls":
             vector = given[_HIDDEN][0]
         else:
             vector = _tokens(given)[self._before :].mean(axis=0, dtype=np.float32)
         return vector.astype(np.float32, copy=False)
+
+    def _projected(self, vector: Vector) -> Vector:
+        for step in self._steps:
+            vector = step(vector[None])[0]
+        return vector
 
 
 def _tokens(given: Arrays) -> NDArray[Any]:

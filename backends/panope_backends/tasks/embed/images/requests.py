@@ -45,10 +45,14 @@ class ImageRequests:
     Attributes:
         images: decodes and scales.
         pooling: of the model.
+        normalize: whether vectors have length 1 where a request does not say.
+        default_dimensions: leading values to keep where a request does not say; None for all.
     """
 
     images: ImagePreparer
     pooling: ImagePooling
+    normalize: bool = False
+    default_dimensions: int | None = None
 
     def embed(self, data: bytes) -> EmbedImagesJob:
         """A job of task `embed-images`.
@@ -59,7 +63,7 @@ class ImageRequests:
         message = messages.EmbedImagesInput.FromString(data)
         mode = self.pooling.mode_of(message.image_pooling)
         limit = self.pooling.dimensions[mode]
-        dimensions = message.dimensions if message.HasField("dimensions") else limit
+        dimensions = message.dimensions if message.HasField("dimensions") else self.default_dimensions or limit
         if not 1 <= dimensions <= limit:
             raise InvalidInputError.at(
                 "dimensions",
@@ -72,7 +76,7 @@ class ImageRequests:
             [each.item for each in prepared],
             lambda row: self.pooling.vector(row, mode),
             dimensions,
-            message.normalize,
+            message.normalize if message.HasField("normalize") else self.normalize,
         )
 
 

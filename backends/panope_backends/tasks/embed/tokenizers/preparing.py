@@ -6,7 +6,6 @@ Needs transformers, and torch for nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,6 +36,9 @@ _POSITIONS_AFTER_PADDING = frozenset(
     | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
 
+#: A processor that leaves texts to its tokenizer, and images to what is made for them.
+_PLAIN_PROCESSOR = "CLIPProcessor"
+
 #: transformers and tokenizers write "no limit" as a number of thirty digits.
 _NO_LIMIT = 1 << 31
 
@@ -52,7 +54,7 @@ def prepare_tokenizer(files: EmbedFiles) -> PreparedTokenizer:
     folder = files.transformer_folder
     if not has_vocabulary(folder):
         raise PreconditionError("the model has no tokenizer.json, and no vocabulary to make a tokenizer of")
-    _refuse_settings(folder)
+    _refuse_settings(files)
     transformers = import_transformers()
     made = load_tokenizer(transformers, folder, _arguments(files.tokenizer))
     if files.tokenizer.plain and getattr(made, "chat_template", None) is not None:
@@ -105,13 +107,15 @@ def _keep_markers(made: Any, markers: Sequence[str]) -> None:
         made.add_special_tokens({"additional_special_tokens": found})
 
 
-def _refuse_settings(folder: Path) -> None:
-    """Settings by which texts are not tokenised by the tokenizer alone."""
+def _refuse_settings(files: EmbedFiles) -> None:
+    """Settings by which texts are not tokenised by the tokenizer alone; CLIP's processor does no more to them."""
+    folder = files.transformer_folder
     config = read_json(folder / "tokenizer_config.json", missing_ok=True)
     if config.get("auto_map"):
         raise PreconditionError("tokenizer_config.json asks for a tokenizer of the repo's own code (`auto_map`)")
-    processor = config.get("processor_class") or read_json(folder / "processor_config.json", missing_ok=True)
-    if processor:
+    described = read_json(folder / "processor_config.json", missing_ok=True)
+    named = {name for name in (config.get("processor_class"), described.get("processor_class")) if name}
+    if (named or described) and not (files.towers and named <= {_PLAIN_PROCESSOR}):
         raise PreconditionError("the model asks for a processor besides its tokenizer; Panope embeds texts alone")
 
 

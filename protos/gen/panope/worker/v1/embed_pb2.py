@@ -26,7 +26,7 @@ from panope.worker.v1 import media_pb2 as panope_dot_worker_dot_v1_dot_media__pb
 from panope.worker.v1 import tokenize_pb2 as panope_dot_worker_dot_v1_dot_tokenize__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpanope/worker/v1/embed.proto\x12\x10panope.worker.v1\x1a\x1cpanope/worker/v1/media.proto\x1a\x1fpanope/worker/v1/tokenize.proto\"\x87\x02\n\nEmbedInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x38\n\x0ftoken_sequences\x18\x02 \x03(\x0b\x32\x1f.panope.worker.v1.TokenSequence\x12\x12\n\ntruncation\x18\x03 \x01(\t\x12\x16\n\tnormalize\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0bprompt_name\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x08 \x01(\rB\x0c\n\n_normalizeB\r\n\x0b_dimensionsB\x0e\n\x0c_prompt_name\"\x96\x01\n\nEmbedFacts\x12\x12\n\ndimensions\x18\x01 \x01(\r\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\x12\x14\n\x0cprompt_names\x18\x03 \x03(\t\x12\x0f\n\x07pooling\x18\x04 \x01(\t\x12\x11\n\tnormalize\x18\x05 \x01(\x08\x12\x0e\n\x06inputs\x18\x06 \x03(\t\x12\x16\n\x0eimage_poolings\x18\x07 \x03(\t\"\xa2\x01\n\x10\x45mbedImagesInput\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Image\x12\x11\n\tnormalize\x18\x02 \x01(\x08\x12\x17\n\ndimensions\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x15\n\rimage_pooling\x18\x04 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x05 \x01(\rB\r\n\x0b_dimensions\"8\n\x11\x45mbedImagesOutput\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x12\n\ndimensions\x18\x02 \x01(\r\"\xc0\x01\n\x0b\x45mbedOutput\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r\x12\x15\n\rsparse_counts\x18\x05 \x03(\r\x12\x16\n\x0esparse_indices\x18\x06 \x03(\r\x12\x15\n\rsparse_values\x18\x07 \x03(\x02\x12\x15\n\rvector_counts\x18\x08 \x03(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpanope/worker/v1/embed.proto\x12\x10panope.worker.v1\x1a\x1cpanope/worker/v1/media.proto\x1a\x1fpanope/worker/v1/tokenize.proto\"\x87\x02\n\nEmbedInput\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x38\n\x0ftoken_sequences\x18\x02 \x03(\x0b\x32\x1f.panope.worker.v1.TokenSequence\x12\x12\n\ntruncation\x18\x03 \x01(\t\x12\x16\n\tnormalize\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0bprompt_name\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x08 \x01(\rB\x0c\n\n_normalizeB\r\n\x0b_dimensionsB\x0e\n\x0c_prompt_name\"\x96\x01\n\nEmbedFacts\x12\x12\n\ndimensions\x18\x01 \x01(\r\x12\x12\n\nmax_tokens\x18\x02 \x01(\r\x12\x14\n\x0cprompt_names\x18\x03 \x03(\t\x12\x0f\n\x07pooling\x18\x04 \x01(\t\x12\x11\n\tnormalize\x18\x05 \x01(\x08\x12\x0e\n\x06inputs\x18\x06 \x03(\t\x12\x16\n\x0eimage_poolings\x18\x07 \x03(\t\"\xb5\x01\n\x10\x45mbedImagesInput\x12\'\n\x06images\x18\x01 \x03(\x0b\x32\x17.panope.worker.v1.Image\x12\x16\n\tnormalize\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x15\n\rimage_pooling\x18\x04 \x01(\t\x12\x13\n\x0b\x66irst_index\x18\x05 \x01(\rB\x0c\n\n_normalizeB\r\n\x0b_dimensions\"8\n\x11\x45mbedImagesOutput\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x12\n\ndimensions\x18\x02 \x01(\r\"\xc0\x01\n\x0b\x45mbedOutput\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x14\n\x0ctoken_counts\x18\x03 \x03(\r\x12\x19\n\x11truncated_indices\x18\x04 \x03(\r\x12\x15\n\rsparse_counts\x18\x05 \x03(\r\x12\x16\n\x0esparse_indices\x18\x06 \x03(\r\x12\x15\n\rsparse_values\x18\x07 \x03(\x02\x12\x15\n\rvector_counts\x18\x08 \x03(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDFACTS']._serialized_start=380
   _globals['_EMBEDFACTS']._serialized_end=530
   _globals['_EMBEDIMAGESINPUT']._serialized_start=533
-  _globals['_EMBEDIMAGESINPUT']._serialized_end=695
-  _globals['_EMBEDIMAGESOUTPUT']._serialized_start=697
-  _globals['_EMBEDIMAGESOUTPUT']._serialized_end=753
-  _globals['_EMBEDOUTPUT']._serialized_start=756
-  _globals['_EMBEDOUTPUT']._serialized_end=948
+  _globals['_EMBEDIMAGESINPUT']._serialized_end=714
+  _globals['_EMBEDIMAGESOUTPUT']._serialized_start=716
+  _globals['_EMBEDIMAGESOUTPUT']._serialized_end=772
+  _globals['_EMBEDOUTPUT']._serialized_start=775
+  _globals['_EMBEDOUTPUT']._serialized_end=967
 # @@protoc_insertion_point(module_scope)

@@ -142,9 +142,9 @@ class EmbedImagesInput(google.protobuf.message.Message):
     IMAGE_POOLING_FIELD_NUMBER: builtins.int
     FIRST_INDEX_FIELD_NUMBER: builtins.int
     normalize: builtins.bool
-    """Whether vectors have length 1."""
+    """Whether vectors have length 1. Default: as the model's own files say."""
     dimensions: builtins.int
-    """How many leading values to keep. Default: all."""
+    """How many leading values to keep. Default: as the model's own files say."""
     image_pooling: builtins.str
     """How what the model gives becomes one vector: `pooler`, `cls` or `patch_mean`; empty for the model's default."""
     first_index: builtins.int
@@ -157,14 +157,17 @@ class EmbedImagesInput(google.protobuf.message.Message):
         self,
         *,
         images: collections.abc.Iterable[panope.worker.v1.media_pb2.Image] | None = ...,
-        normalize: builtins.bool = ...,
+        normalize: builtins.bool | None = ...,
         dimensions: builtins.int | None = ...,
         image_pooling: builtins.str = ...,
         first_index: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "first_index", b"first_index", "image_pooling", b"image_pooling", "images", b"images", "normalize", b"normalize"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "dimensions", b"dimensions", "normalize", b"normalize"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "dimensions", b"dimensions", "first_index", b"first_index", "image_pooling", b"image_pooling", "images", b"images", "normalize", b"normalize"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_normalize", b"_normalize"]) -> typing.Literal["normalize"] | None: ...
 
 Global___EmbedImagesInput: typing_extensions.TypeAlias = EmbedImagesInput
 
