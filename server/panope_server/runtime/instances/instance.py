@@ -264,14 +264,9 @@ class Instance(ModelInstance):
 
     def view(self, restart_count: int) -> InstanceView:
         """What people may see of it; what it generates is that of all models that it runs."""
-        view = super().view(restart_count)
-        told = self._generation
-        return replace(
-            view,
-            devices=tuple(dict.fromkeys(self._devices)),
-            generation=statistics_of(told),
-            token_intervals=intervals_of(told),
-        )
+        view, told = super().view(restart_count), self._generation
+        devices = tuple(dict.fromkeys(self._devices))
+        return replace(view, devices=devices, generation=statistics_of(told), token_intervals=intervals_of(told))
 
     async def _wait_until_loaded(self) -> None:
         timeout = self._workers.start_timeout_seconds
