@@ -21,7 +21,8 @@ from panope_backends.engines.precision import choose_precision
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.model_facts.module_weights import Floats, read_module_weights
 from panope_backends.model_facts.text_graphs import SENTENCE_OUTPUT, SPARSE_OUTPUT, TOKEN_OUTPUTS
-from panope_backends.model_facts.word_tables import BAG_OF_WORDS, SPARSE_STATIC, WORD_EMBEDDINGS, word_weights
+from panope_backends.model_facts.word_tables import BAG_OF_WORDS, SPARSE_STATIC, WORD_EMBEDDINGS
+from panope_backends.model_facts.word_weights import word_weights
 
 _TABLE = "emb_layer.weight"
 _OF_TOKENS = "weight"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panope_backends.errors import PreconditionError
-from panope_backends.model_facts.word_tables import word_weights
+from panope_backends.model_facts.word_weights import word_weights
 from panope_backends.tasks.embed.files.modules_file import HeadStep
 from panope_backends.tasks.embed.files.word_files import (
     CnnFile,

@@ -55,15 +55,13 @@ def sent(script: Script, path: str) -> list[dict[str, Any]]:
 
 
 def test_values_stand_in_the_order_of_the_labels_and_large_calls_go_in_parts(script: Script, classifier: Any) -> None:
-    script.reply("/predict", predicted(ONE, OTHER, tokens=5), predicted(ONE, tokens=2))
-    found = classifier.classify(ClassificationRequest(("a", "b", "c"), truncation="start")).result()
-    assert found.values.shape == (3, 3)
-    assert sorted(map(tuple, found.values.tolist())) == sorted([(-1, 3, 2), (0, -2, 4), (-1, 3, 2)])
+    script.reply("/predict", predicted(ONE, OTHER, tokens=5), predicted(ONE, OTHER, tokens=2))
+    found = classifier.classify(ClassificationRequest(("a", "b", "c", "d"), truncation="start")).result()
+    assert found.values.tolist() == [[-1, 3, 2], [0, -2, 4]] * 2
     assert found.tokens == 7
-    first = next(body for body in sent(script, "/predict") if len(body["inputs"]) == 2)
-    assert first == {
-        "inputs": [["a"], ["b"]], "raw_scores": True, "truncate": True, "truncation_direction": "Left"
-    }  # fmt: skip
+    asked = {"raw_scores": True, "truncate": True, "truncation_direction": "Left"}
+    bodies = sorted(sent(script, "/predict"), key=lambda body: body["inputs"])
+    assert bodies == [{"inputs": [["a"], ["b"]], **asked}, {"inputs": [["c"], ["d"]], **asked}]
 
 
 def test_a_reranker_is_asked_once_for_each_query(script: Script, reranker: Any) -> None:
