@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 
 from panope.worker.v1 import embed_pb2
-from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.code_repos import folder_of
-from panope_backends.tasks.task import SequenceJob
 from panope_backends.testing.models import tiny_classifier
-from panope_backends.worker.loading import load_model
+from panope_backends.testing.serving import answer_of, served
 
 REPO = "acme/code"
 CONFIGURATION = """
@@ -69,25 +67,9 @@ def asking(tmp_path: Path) -> Path:
 
 
 def embedded(folder: Path, *grants: str) -> np.ndarray:
-    model = load_model(
-        wire.Load(
-            model="acme/asking",
-            task="embed",
-            backend="cpu",
-            device="CPU",
-            precision="fp32",
-            format="safetensors",
-            folder=str(folder),
-            max_batch_tokens=512,
-            max_batch_size=16,
-            grants=[*grants, "network"],  # which the tests' own process must keep
-        )
-    )
+    model = served(folder, grants=[*grants, "network"])  # the latter the tests' own process must keep
     work = embed_pb2.EmbedInput(texts=TEXTS, truncation="end")
-    job = model.requests["embed"](work.SerializeToString())
-    assert isinstance(job, SequenceJob)
-    assert model.sequences is not None
-    answer = embed_pb2.EmbedOutput.FromString(job.answer(model.sequences.run(job.sequences)))
+    answer = embed_pb2.EmbedOutput.FromString(answer_of(model, "embed", work))
     return np.frombuffer(answer.vectors, "<f4").reshape(-1, answer.dimensions)
 
 

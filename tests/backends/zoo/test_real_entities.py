@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from panope.worker.v1 import classify_pb2 as messages
-from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.tasks.task import SequenceJob
-from panope_backends.worker.loading import load_model
+from panope_backends.testing.serving import answer_of, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -44,25 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_names_and_places_are_found_and_nothing_where_there_is_none(folder: Path, tmp_path: Path) -> None:
-    loaded = load_model(
-        wire.Load(
-            model="test/rampart",
-            task="token-classify",
-            backend="cpu",
-            device="CPU",
-            precision="fp32",
-            format="onnx",
-            folder=str(folder),
-            cache_folder=str(tmp_path),
-            max_batch_tokens=512,
-            max_batch_size=16,
-        )
-    )
+    loaded = served(folder, "token-classify", format="onnx", cache_folder=str(tmp_path))
     texts = [TEXT, "The quick brown fox jumps over the lazy dog."]
     request = messages.TokenClassifyInput(texts=texts, truncation="refuse", aggregation="first", ignore_labels=["O"])
-    job = loaded.requests["token-classify"](request.SerializeToString())
-    assert isinstance(job, SequenceJob)
-    assert loaded.sequences is not None
-    answer = messages.TokenClassifyOutput.FromString(job.answer(loaded.sequences.run(job.sequences)))
+    answer = messages.TokenClassifyOutput.FromString(answer_of(loaded, "token-classify", request))
     assert [(one.label, TEXT[one.start : one.end]) for one in answer.texts[0].entities] == KNOWN
     assert not answer.texts[1].entities

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from panope.worker.v1 import classify_pb2, embed_pb2
-from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.multi_vectors import max_sim
 from panope_backends.tasks.embed.step_weights import keep_projection, read_projection
 from panope_backends.tasks.task import SequenceJob
 from panope_backends.testing.models import tiny_classifier
-from panope_backends.worker.loading import ServedModel, load_model
+from panope_backends.testing.serving import served
+from panope_backends.worker.loading import ServedModel
 
 QUERIES = ["the quick fox", "a dog sleeps"]
 DOCUMENTS = ["the quick fox runs over the river bank", "a dog sleeps", "london", "the dog , the fox"]
@@ -96,20 +96,7 @@ def pylate(folder: Path, **settings: Any) -> Path:
 
 
 def load(folder: Path) -> ServedModel:
-    return load_model(
-        wire.Load(
-            model="test/colbert",
-            task="embed",
-            backend="cpu",
-            device="CPU",
-            precision="fp32",
-            format="safetensors",
-            folder=str(folder),
-            cache_folder=str(folder.parent / "cache"),
-            max_batch_tokens=512,
-            max_batch_size=16,
-        )
-    )
+    return served(folder, cache_folder=str(folder.parent / "cache"))
 
 
 def run(model: ServedModel, task: str, message: Any) -> bytes:

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from panope.worker.v1 import embed_pb2, tokenize_pb2
-from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.files.modules_file import PURPOSES
 from panope_backends.tasks.embed.files.router_file import read_router
 from panope_backends.tasks.task import SequenceJob
-from panope_backends.worker.loading import ServedModel, load_model
+from panope_backends.testing.serving import served
+from panope_backends.worker.loading import ServedModel
 
 Write = Callable[..., Path]
 
@@ -28,20 +28,8 @@ ROUTER = {"idx": 2, "name": "2", "path": "2_Router", "type": f"{_TYPE}router.Rou
 SCALED = {"scaled": "sentence_transformers.models.Normalize"}
 
 
-def served(folder: Path) -> ServedModel:
-    return load_model(
-        wire.Load(
-            model="test/routes",
-            task="embed",
-            backend="panope_backends.testing:EchoBackend",
-            device="CPU",
-            precision="fp32",
-            format="safetensors",
-            folder=str(folder),
-            max_batch_tokens=512,
-            max_batch_size=16,
-        )
-    )
+def routed(folder: Path) -> ServedModel:
+    return served(folder, backend="panope_backends.testing:EchoBackend")
 
 
 def after_pooling(sentence_model: Write, other: str = "document", **parameters: object) -> ServedModel:
@@ -49,7 +37,7 @@ def after_pooling(sentence_model: Write, other: str = "document", **parameters: 
     structure = {"query": ["scaled"], other: []}
     router = {"types": SCALED, "structure": structure, "parameters": parameters}
     files = {"2_Router/router_config.json": router, "config_sentence_transformers.json": {"prompts": {"query": ""}}}
-    return served(sentence_model(files, (ENCODER, POOLING, ROUTER)))
+    return routed(sentence_model(files, (ENCODER, POOLING, ROUTER)))
 
 
 def prepared(model: ServedModel, *texts: str, **fields: Any) -> SequenceJob:
@@ -176,13 +164,13 @@ def two_encoders(sentence_model: Write, **settings: object) -> Path:
 
 
 def test_routes_whose_tokenizer_is_the_same_answer_for_tokens(sentence_model: Write) -> None:
-    model = served(two_encoders(sentence_model))
+    model = routed(two_encoders(sentence_model))
     work = tokenize_pb2.TokenizeInput(texts=["w1"]).SerializeToString()
     assert model.requests["tokenize"](work)
 
 
 def test_tokens_of_routes_with_tokenizers_of_their_own_are_refused_by_name(sentence_model: Write) -> None:
-    model = served(two_encoders(sentence_model, do_lower_case=True, extra_special_tokens=["w9"]))
+    model = routed(two_encoders(sentence_model, do_lower_case=True, extra_special_tokens=["w9"]))
     with pytest.raises(PreconditionError, match="routes have tokenizers of their own"):
         model.requests["tokenize"](tokenize_pb2.TokenizeInput(texts=["w1"]).SerializeToString())
 
@@ -193,4 +181,4 @@ def test_a_model_of_images_and_texts_is_no_route(sentence_model: Write) -> None:
     config = {"architectures": ["CLIPModel"], "model_type": "clip", "text_config": {}, "vision_config": {}}
     files = {"2_Router/router_config.json": router, "2_Router/clip/config.json": config}
     with pytest.raises(PreconditionError, match="lists a Router with a model of images and texts"):
-        served(sentence_model(files, (ROUTER,)))
+        routed(sentence_model(files, (ROUTER,)))

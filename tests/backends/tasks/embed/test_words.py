@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from panope.worker.v1 import embed_pb2, tokenize_pb2
-from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.api import Backend, Device, LoadOptions, ModelFacts
+from panope_backends.api import Backend, Device, LoadOptions, ModelFacts, TensorModel
 from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.qnn.backend import QnnBackend
 from panope_backends.engines.torch import CpuBackend
@@ -25,8 +24,8 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.files.word_files import PhraseTokenizerFile, WordTokenizerFile
 from panope_backends.tasks.embed.tokenizers.phrase_tokenizer import PhraseTokenizer
 from panope_backends.tasks.embed.tokenizers.word_tokenizer import WordTokenizer
-from panope_backends.tasks.task import SequenceJob
-from panope_backends.worker.loading import ServedModel, load_model
+from panope_backends.testing.serving import answer_of, served
+from panope_backends.worker.loading import ServedModel
 
 WORDS = ["PADDING_TOKEN", "fox", "Fox", "quick", "don't", "st", "_", "ς", "i̇", "100", "the-fox"]
 STOPS = ["the", "a", "-"]
@@ -146,25 +145,13 @@ def write(folder: Path, table: Any = TABLE, limit: int = 8, modes: Sequence[str]
     return folder
 
 
-def served(folder: Path, **settings: Any) -> ServedModel:
-    return load_model(
-        wire.Load(
-            model="v/words",
-            task="embed",
-            backend="cpu",
-            device="CPU",
-            precision="fp32",
-            **{"format": "safetensors", "folder": str(folder), "max_batch_tokens": 64, "max_batch_size": 8, **settings},
-        )
-    )
+def loaded(folder: Path, **settings: Any) -> ServedModel:
+    return served(folder, **{"max_batch_tokens": 64, "max_batch_size": 8, **settings})
 
 
 def embed(model: ServedModel, *given: str, **fields: Any) -> embed_pb2.EmbedOutput:
     work = embed_pb2.EmbedInput(texts=given, **{"truncation": "refuse", **fields})
-    job = model.requests["embed"](work.SerializeToString())
-    assert model.sequences is not None
-    assert isinstance(job, SequenceJob)
-    return embed_pb2.EmbedOutput.FromString(job.answer(model.sequences.run(job.sequences)))
+    return embed_pb2.EmbedOutput.FromString(answer_of(model, "embed", work))
 
 
 def vectors(answer: embed_pb2.EmbedOutput) -> np.ndarray:
@@ -182,7 +169,7 @@ def of_library(folder: Path, given: Sequence[str]) -> np.ndarray:
 
 def test_a_text_of_no_known_word_has_the_librarys_zeros_and_no_tokens(folder: Path) -> None:
     given = ["fox quick", "", "the a", "unheard of", "fox"]
-    answer = embed(served(folder), *given)
+    answer = embed(loaded(folder), *given)
     assert list(answer.token_counts) == [2, 0, 0, 0, 1]
     np.testing.assert_allclose(vectors(answer), of_library(folder, given), atol=1e-6)
     assert not vectors(answer)[1:4].any()
@@ -191,11 +178,11 @@ def test_a_text_of_no_known_word_has_the_librarys_zeros_and_no_tokens(folder: Pa
 def test_the_last_of_no_words_is_zeros_too(tmp_path: Path) -> None:
     folder = write(tmp_path, modes=("lasttoken", "weightedmean", "mean_sqrt_len_tokens"))
     given = ["fox quick", "the"]
-    np.testing.assert_allclose(vectors(embed(served(folder), *given)), of_library(folder, given), atol=1e-6)
+    np.testing.assert_allclose(vectors(embed(loaded(folder), *given)), of_library(folder, given), atol=1e-6)
 
 
 def test_the_largest_values_of_no_word_are_refused_by_name(tmp_path: Path) -> None:
-    model = served(write(tmp_path, modes=("max",)))
+    model = loaded(write(tmp_path, modes=("max",)))
     with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has no tokens"):
         embed(model, "fox", "the")
 
@@ -207,7 +194,7 @@ def test_a_bag_of_words_counts_them_and_knows_no_stop_words(tmp_path: Path, adds
 
     bag = BoW(["the", "fox", "Fox", "dog"], {"fox": 0.3, "the": 2}, 0.7, adds)
     SentenceTransformer(modules=[bag], device="cpu").save(str(tmp_path), create_model_card=False)
-    model, given = served(tmp_path), ["the fox, the Fox the fox", "unheard of", "dog"]
+    model, given = loaded(tmp_path), ["the fox, the Fox the fox", "unheard of", "dog"]
     answer = embed(model, *given)
     np.testing.assert_allclose(vectors(answer), of_library(tmp_path, given), rtol=1e-6)
     assert list(answer.token_counts) == [6, 0, 1]
@@ -228,7 +215,7 @@ def test_a_text_of_no_token_has_no_sparse_values(tmp_path: Path) -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="?", unk_token="?", model_max_length=4)
     module = SparseStaticEmbedding(tokenizer, torch.tensor([0.5, -2, 0.25]))
     SparseEncoder(modules=[module], device="cpu").save(str(tmp_path), create_model_card=False)
-    answer = embed(served(tmp_path), "dog fox dog", " ", "a fox")
+    answer = embed(loaded(tmp_path), "dog fox dog", " ", "a fox")
     assert list(answer.sparse_counts) == [2, 0, 2]
     assert list(zip(answer.sparse_indices, answer.sparse_values, strict=True)) == [
         (0, 0.5),
@@ -238,7 +225,7 @@ def test_a_text_of_no_token_has_no_sparse_values(tmp_path: Path) -> None:
     ]
     assert list(answer.token_counts) == [3, 0, 2]
     with pytest.raises(InvalidInputError, match="at most 4"):
-        embed(served(tmp_path), "dog fox dog fox dog")
+        embed(loaded(tmp_path), "dog fox dog fox dog")
 
 
 def test_a_text_of_no_token_has_zeros_by_a_table_of_tokens_too(tmp_path: Path) -> None:
@@ -251,13 +238,13 @@ def test_a_text_of_no_token_has_zeros_by_a_table_of_tokens_too(tmp_path: Path) -
     module = StaticEmbedding(made, embedding_weights=TABLE[:3])
     SentenceTransformer(modules=[module], device="cpu").save(str(tmp_path), create_model_card=False)
     given = ["dog fox", " ", "a fox"]
-    answer = embed(served(tmp_path), *given)
+    answer = embed(loaded(tmp_path), *given)
     np.testing.assert_allclose(vectors(answer), of_library(tmp_path, given), atol=1e-6)
     assert list(answer.token_counts) == [2, 0, 2]
 
 
 def test_a_longer_text_is_refused_with_the_limit_or_cut_as_asked(folder: Path) -> None:
-    model = served(folder)
+    model = loaded(folder)
     long = "fox " * 5 + "quick " * 5
     with pytest.raises(InvalidInputError, match=r"`texts\[0\]` has 10 tokens; the model takes at most 8"):
         embed(model, long)
@@ -269,7 +256,7 @@ def test_a_longer_text_is_refused_with_the_limit_or_cut_as_asked(folder: Path) -
 
 
 def test_the_librarys_limit_of_a_million_words_is_a_batchs(tmp_path: Path) -> None:
-    model = served(write(tmp_path, limit=1_000_000))
+    model = loaded(write(tmp_path, limit=1_000_000))
     assert embed_pb2.EmbedFacts.FromString(model.ready.facts).max_tokens == 64
 
 
@@ -277,7 +264,7 @@ def test_token_ids_past_the_table_are_refused(folder: Path) -> None:
     job = embed_pb2.EmbedInput(truncation="refuse")
     job.token_sequences.add(ids=[1, len(WORDS)])
     with pytest.raises(InvalidInputError, match=f"the id {len(WORDS)}; the model's vocabulary ends at 10"):
-        served(folder).requests["embed"](job.SerializeToString())
+        loaded(folder).requests["embed"](job.SerializeToString())
 
 
 def test_padding_of_any_value_changes_no_text_beside_another(tmp_path: Path) -> None:
@@ -287,7 +274,7 @@ def test_padding_of_any_value_changes_no_text_beside_another(tmp_path: Path) -> 
     config = {"in_embedding_dimension": 6, "out_channels": 3, "kernel_sizes": [3]}
     folder = write(tmp_path, CNN=(config, made))
     given = ["fox", "quick fox quick fox fox", "Fox don't"]
-    np.testing.assert_allclose(vectors(embed(served(folder), *given)), of_library(folder, given), atol=1e-5)
+    np.testing.assert_allclose(vectors(embed(loaded(folder), *given)), of_library(folder, given), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +288,7 @@ def test_padding_of_any_value_changes_no_text_beside_another(tmp_path: Path) -> 
 )
 def test_a_table_that_does_not_fit_is_refused_by_name(tmp_path: Path, table: Any, told: str) -> None:
     with pytest.raises(PreconditionError, match=told):
-        served(write(tmp_path, table))
+        loaded(write(tmp_path, table))
 
 
 @pytest.mark.parametrize("kind", ["WordEmbeddings", "BoW", "SparseStaticEmbedding"])
@@ -322,14 +309,15 @@ def test_the_backend_cpu_tells_what_tables_it_looks_up_and_checks_ids(folder: Pa
     pickled = backend.supports(ModelFacts("v/w", "pytorch", "embed", "WordEmbeddings"), device)
     assert (pickled.level.name, "grants.pickles" in pickled.reason) == ("NONE", True)
     model = backend.load(facts, folder, "CPU", LoadOptions())
+    assert isinstance(model, TensorModel)
     with pytest.raises(InvalidInputError, match="out of range"):
-        model.run({"input_ids": np.array([[len(WORDS)]])})  # type: ignore[attr-defined]
+        model.run({"input_ids": np.array([[len(WORDS)]])})
 
 
 def test_no_tensor_library_is_imported(folder: Path) -> None:
     told = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); import test_words as t;"
-        "print(t.vectors(t.embed(t.served(Path(sys.argv[1])), 'fox')).shape, 'torch' in sys.modules,"
+        "print(t.vectors(t.embed(t.loaded(Path(sys.argv[1])), 'fox')).shape, 'torch' in sys.modules,"
         "'transformers' in sys.modules, 'openvino' in sys.modules)"
     )
     ended = subprocess.run(

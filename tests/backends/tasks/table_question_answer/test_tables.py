@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from panope.worker.v1 import text_pb2 as messages
-from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.table_question_answer.flattening import Table, TableTokens
 from panope_backends.tasks.table_question_answer.tokenizing import read_table_files
 from panope_backends.tasks.table_question_answer.values import Values
 from panope_backends.tasks.task import ArrayJob
+from panope_backends.testing.serving import served
 from panope_backends.testing.tables import tiny_table_reader
-from panope_backends.worker.loading import ServedModel, load_model
+from panope_backends.worker.loading import ServedModel
 
 PEOPLE = {
     "name": ["ada lovelace", "Alan Turing", "grace hopper", ""],
@@ -30,19 +30,7 @@ QUESTIONS = ["who was born in june 1912?", "which name has more than 77 letters?
 
 
 def load(folder: Path, task: str = "table-question-answer") -> ServedModel:
-    return load_model(
-        wire.Load(
-            model="test/tapas",
-            task=task,
-            backend="cpu",
-            device="CPU",
-            precision="fp32",
-            format="safetensors",
-            folder=str(folder),
-            max_batch_tokens=512,
-            max_batch_size=16,
-        )
-    )
+    return served(folder, task)
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from zoo_models.case import Case
 from zoo_models.serving import quiet
 
 from panope.worker.v1 import classify_pb2 as messages
-from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
 from panope_backends.programs.convert import Job, convert
 from panope_backends.tasks.task import SequenceJob
+from panope_backends.testing.serving import served
 from panope_backends.worker.batch.batching import Batcher
-from panope_backends.worker.loading import ServedModel, load_model
+from panope_backends.worker.loading import ServedModel
 
 TEXTS = (
     "The quick brown fox",
@@ -93,19 +93,12 @@ class Served:
                 convert(Job(maker, format_, "fp32", facts, str(folder), str(scratch / engine)))
             folder = scratch / engine
         with quiet():
-            self.model: ServedModel = load_model(
-                wire.Load(
-                    model="test/zoo",
-                    task=task,
-                    backend="cpu" if engine == "onnx" else engine,
-                    device="CPU",
-                    precision="fp32",
-                    format=format_,
-                    folder=str(folder),
-                    cache_folder=str(scratch / "cache"),
-                    max_batch_tokens=512,
-                    max_batch_size=16,
-                )
+            self.model: ServedModel = served(
+                folder,
+                task,
+                "cpu" if engine == "onnx" else engine,
+                format=format_,
+                cache_folder=str(scratch / "cache"),
             )
         self.facts = messages.ClassifyFacts.FromString(self.model.ready.facts)
 

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from panope.worker.v1 import embed_pb2
-from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
 from panope_backends.errors import PanopeError
 from panope_backends.programs.convert import Job, convert
 from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.task import SequenceJob
+from panope_backends.testing.serving import served
 from panope_backends.worker.batch.batching import Batcher
-from panope_backends.worker.loading import ServedModel, load_model
+from panope_backends.worker.loading import ServedModel
 
 Vectors = np.ndarray
 
@@ -135,21 +135,7 @@ def _load(engine: str, folder: Path, scratch: Path, grants: Sequence[str]) -> Se
         facts = ModelFacts("test/zoo", "safetensors", "embed", architecture, config, tuple(grants))
         convert(Job("openvino", "openvino", "fp32", facts, str(folder), str(made)))
         folder = made
-    return load_model(
-        wire.Load(
-            model="test/zoo",
-            task="embed",
-            backend=engine,
-            device="CPU",
-            precision="fp32",
-            format=ENGINES[engine],
-            folder=str(folder),
-            cache_folder=str(scratch / "cache"),
-            max_batch_tokens=512,
-            max_batch_size=16,
-            grants=grants,
-        )
-    )
+    return served(folder, backend=engine, format=ENGINES[engine], cache_folder=str(scratch / "cache"), grants=grants)
 
 
 def _embed(loaded: ServedModel, texts: Sequence[str], truncation: str, purpose: str) -> Vectors:
