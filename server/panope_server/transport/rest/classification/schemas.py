@@ -73,12 +73,14 @@ class PredictBody(Struct, forbid_unknown_fields=True):
         raw_scores: Whether scores are the model's own values.
         truncate: Whether to cut a text that is too long instead of refusing it.
         truncation_direction: The side that is cut, with `truncate`.
+        model: Absent for the default model.
     """
 
     inputs: Raw
     raw_scores: bool = False
     truncate: bool = False
     truncation_direction: Direction = "right"
+    model: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class DocumentJson(Struct, forbid_unknown_fields=True):
@@ -120,6 +122,7 @@ class RankBody(Struct, forbid_unknown_fields=True):
         return_text: Whether to tell the texts too.
         truncate: Whether to cut a text that is too long instead of refusing it.
         truncation_direction: The side that is cut, with `truncate`.
+        model: Absent for the default model.
     """
 
     query: Text
@@ -128,6 +131,7 @@ class RankBody(Struct, forbid_unknown_fields=True):
     return_text: bool = False
     truncate: bool = False
     truncation_direction: Direction = "right"
+    model: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class LabelJson(TypedDict):

@@ -9,7 +9,7 @@ from panope_server.transport.interceptors.context import Context, call_for
 from panope_server.transport.rest.hugging_face.schemas import CallOptions
 
 
-def model_of(model: str | None, path_model: str) -> str:
+def model_of(model: str | None, path_model: str = "") -> str:
     """The model of the path, or else of the body; empty where neither names one.
 
     Raises:

@@ -49,10 +49,12 @@ class TokenizeBody(Struct, forbid_unknown_fields=True):
     Attributes:
         inputs: A text, or texts.
         add_special_tokens: Whether to add the tokens that the model puts around a text.
+        model: Absent for the default model.
     """
 
     inputs: Texts
     add_special_tokens: bool = True
+    model: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class DecodeBody(Struct, forbid_unknown_fields=True):
@@ -61,10 +63,12 @@ class DecodeBody(Struct, forbid_unknown_fields=True):
     Attributes:
         ids: Token ids of a text, or lists of them.
         skip_special_tokens: Whether to leave out special tokens.
+        model: Absent for the default model.
     """
 
     ids: Raw
     skip_special_tokens: bool = True
+    model: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class EmbedAllBody(Struct, forbid_unknown_fields=True):
@@ -74,11 +78,13 @@ class EmbedAllBody(Struct, forbid_unknown_fields=True):
         inputs: A text, or texts.
         truncate: Only `false`: a text that is too long is refused.
         prompt_name: Of a model with a vector for each token, `query` or, by default, `document`.
+        model: Absent for the default model.
     """
 
     inputs: Texts
     truncate: bool = False
     prompt_name: str | None = None
+    model: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class EmbedSparseBody(Struct, forbid_unknown_fields=True):
@@ -89,12 +95,14 @@ class EmbedSparseBody(Struct, forbid_unknown_fields=True):
         truncate: Whether to cut a text that is too long instead of refusing it.
         truncation_direction: The side that is cut, with `truncate`.
         prompt_name: The name of one of the model's prompts, put before each text.
+        model: Absent for the default model.
     """
 
     inputs: Texts
     truncate: bool | None = None
     truncation_direction: Literal["left", "right", "Left", "Right"] | None = None
     prompt_name: str | None = None
+    model: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class SparseValueJson(TypedDict):

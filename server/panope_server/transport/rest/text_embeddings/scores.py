@@ -12,6 +12,7 @@ from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.classification.inputs import read_predict_inputs
 from panope_server.transport.rest.classification.schemas import PredictBody, RankBody, RankJson
 from panope_server.transport.rest.embedding.run import answered
+from panope_server.transport.rest.hugging_face.calls import model_of
 from panope_server.transport.rest.hugging_face.truncation import truncation_of
 from panope_server.transport.rest.json.requests import RequestBody, off_loop
 from panope_server.transport.rest.json.responses import json_response
@@ -35,7 +36,7 @@ async def predict(
         truncation=truncation_of(body.truncate, body.truncation_direction),
         function="none" if body.raw_scores else "",
     )
-    call = call_for(context, model="", task_input=task_input, task="classify", interface=interface)
+    call = call_for(context, model=model_of(body.model), task_input=task_input, task="classify", interface=interface)
     answer = await answered(pipeline, call, _PREDICT_NAMES, single=texts.single)
     assert isinstance(answer, ClassifyOutput)
     told = [labels_value(labels) for labels in answer.texts]
@@ -55,7 +56,7 @@ async def rank(
         # TEI's default, whatever the model's files say.
         function="none" if body.raw_scores else "sigmoid",
     )
-    call = call_for(context, model="", task_input=task_input, task="rerank", interface=interface)
+    call = call_for(context, model=model_of(body.model), task_input=task_input, task="rerank", interface=interface)
     answer = await answered(pipeline, call, _RANK_NAMES, single=False)
     assert isinstance(answer, RerankOutput)
     told: list[RankJson] = [{"index": index, "score": score} for index, score in answer.ranked()]

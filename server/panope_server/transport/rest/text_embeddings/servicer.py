@@ -133,7 +133,10 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
             return await answered(self._pipeline, call, _NAMES, single=single)
 
         printed = await token_vectors(
-            run, self._models, texts, context, _interface("EmbedAll"), single=single, prompt_name=body.prompt_name
+            *(run, self._models, texts, context, _interface("EmbedAll")),
+            model=model_of(body.model),
+            single=single,
+            prompt_name=body.prompt_name,
         )
         unknown.tell(context)
         return encoded_response(b"[" + b",".join(printed) + b"]")
@@ -145,7 +148,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         body = await off_loop(len(request.data), _TOKENIZE.read, request, unknown)
         single = isinstance(body.inputs, str)
         texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-        call = _call(context, "", TokenizeInput(texts, body.add_special_tokens), "Tokenize")
+        call = _call(context, model_of(body.model), TokenizeInput(texts, body.add_special_tokens), "Tokenize")
         answer = await answered(self._pipeline, call, _NAMES, single=single)
         assert isinstance(answer, TokenizeOutput)
         printed = await off_loop(len(request.data), tokens_json, texts, answer.texts)
@@ -160,7 +163,9 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         given = await off_loop(len(request.data), read_input, body.ids, "ids")
         if given.texts:
             raise InvalidInputError("`ids` must be token ids, or lists of them", field="ids")
-        call = _call(context, "", DetokenizeInput(given.token_sequences, body.skip_special_tokens), "Decode")
+        call = _call(
+            context, model_of(body.model), DetokenizeInput(given.token_sequences, body.skip_special_tokens), "Decode"
+        )
         answer = await answered(self._pipeline, call, {"token_sequences": "ids"}, single=given.single)
         assert isinstance(answer, DetokenizeOutput)
         unknown.tell(context)
@@ -188,7 +193,7 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         wanted = Wanted(options)
         texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
         task_input = wanted.embed_input(TextsOfBody(texts, [], single=single), direction_alone=True)
-        call = _call(context, "", task_input, "EmbedSparse")
+        call = _call(context, model_of(body.model), task_input, "EmbedSparse")
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=single)
         printed = await off_loop(len(answer.sparse_vectors) << 12, sparse_json, answer)
         unknown.tell(context)

@@ -36,6 +36,7 @@ async def token_vectors(
     context: Context,
     interface: str,
     *,
+    model: str,
     single: bool,
     prompt_name: str | None = None,
 ) -> list[bytes]:
@@ -47,6 +48,7 @@ async def token_vectors(
         texts: of the body's `inputs`.
         context: of the call.
         interface: as of `Call`.
+        model: that the body names; empty for the default one.
         single: whether the body gave one text by itself.
         prompt_name: `query` or `document`, of a model whose answer is a vector for each token; None for unsaid.
 
@@ -54,7 +56,7 @@ async def token_vectors(
         InvalidInputError: a text has more tokens than the model takes, or the model has no use for a prompt.
         PreconditionError: the model gives no vectors of tokens, or takes more than ids and masks.
     """
-    call = call_for(context, model="", task_input=TokenizeInput(texts), task=_TASK, interface=interface)
+    call = call_for(context, model=model, task_input=TokenizeInput(texts), task=_TASK, interface=interface)
     answer = await run(call)
     assert isinstance(answer, TokenizeOutput)
     view = await models.get(call.requested_model)

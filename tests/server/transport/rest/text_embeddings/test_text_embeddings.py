@@ -225,3 +225,20 @@ def test_hugging_faces_client_understands_the_errors(edge):
     edge.instances.failure = OverloadedError("the queue is full", retry_after_seconds=1)
     with pytest.raises(HfHubHTTPError, match="the queue is full"):
         InferenceClient(model=edge.url).feature_extraction("a")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/tokenize", {"inputs": "a"}),
+        ("/decode", {"ids": [1]}),
+        ("/embed_all", {"inputs": "a"}),
+        ("/embed_sparse", {"inputs": "a"}),
+        ("/predict", {"inputs": "a"}),
+        ("/rerank", {"query": "a", "texts": ["b"]}),
+    ],
+)
+def test_every_route_of_texts_runs_the_model_that_its_body_names(edge, path, body):
+    refused = edge.post(path, {**body, "model": "acme/none"})
+    assert refused.status == 404
+    assert "`acme/none`" in refused.json["error"]
