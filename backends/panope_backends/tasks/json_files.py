@@ -36,12 +36,16 @@ def read_any_json(path: Path, *, missing_ok: bool = False) -> Any:
         PreconditionError: there is no such file, or it holds no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         if missing_ok:
             return {}
         raise PreconditionError(f"the model has no {path.name}") from None
-    except (ValueError, OSError, RecursionError):
+    except (ValueError, OSError):  # a name that no file can have, a folder, a device that fails
+        raise PreconditionError(f"{path.name} cannot be read in the folder `{shown(path.parent.name)}`") from None
+    try:
+        return json.loads(content.decode())
+    except (ValueError, RecursionError):
         raise PreconditionError(f"{path.name} is not valid JSON") from None
 
 

@@ -182,3 +182,17 @@ def test_a_model_of_images_and_texts_is_no_route(sentence_model: Write) -> None:
     files = {"2_Router/router_config.json": router, "2_Router/clip/config.json": config}
     with pytest.raises(PreconditionError, match="lists a Router with a model of images and texts"):
         routed(sentence_model(files, (ROUTER,)))
+
+
+def test_a_route_of_more_modules_than_any_model_has_is_refused_by_their_number(sentence_model: Write) -> None:
+    structure = {"query": ["scaled"] * 5000, "document": []}
+    files = {"2_Router/router_config.json": {"types": SCALED, "structure": structure, "parameters": {}}}
+    with pytest.raises(PreconditionError, match=r"a text passes 5,002 modules; the most are 64$"):
+        routed(sentence_model(files, (ENCODER, POOLING, ROUTER)))
+
+
+@pytest.mark.parametrize("path", ["p" * 100_000, "1_Pooling\0"])
+def test_a_module_in_a_folder_that_cannot_be_is_refused_by_the_folder(sentence_model: Write, path: str) -> None:
+    with pytest.raises(PreconditionError, match=r"cannot be read in the folder `(p+…|1_Pooling)") as refused:
+        routed(sentence_model({}, (ENCODER, {**POOLING, "path": path})))
+    assert len(str(refused.value)) < 200

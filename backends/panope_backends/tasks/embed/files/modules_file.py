@@ -208,6 +208,8 @@ def _listed(router: Router) -> str:
 def _modules(steps: Sequence[HeadStep], folder: Path) -> Modules:
     """The modules that one text passes, one after the other."""
     kinds = [step.kind for step in steps]
+    if len(kinds) > _MOST_MODULES:  # a Router's too, of which modules.json lists none
+        raise PreconditionError(f"a text passes {len(kinds):,} modules; the most are {_MOST_MODULES}")
     if kinds in (["Transformer", _SPLADE], [_MASKED, _SPLADE]):
         splade = steps[1].folder
         return Modules(steps[0].folder, "", (), None, (), splade=splade, is_masked=kinds[0] == _MASKED)
