@@ -13,7 +13,7 @@ import pytest
 
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.engines.config_checks import check_layers
-from panope_backends.engines.torch.transformer import load_transformer
+from panope_backends.engines.torch.encoder.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 from panope_backends.isolation.memory_limit import LIMIT, OOM_SCORE, is_out_of_memory
 from panope_backends.testing.models import tiny_transformer

@@ -17,8 +17,8 @@ from transformers import Qwen2Model
 from panope.worker.v1 import tensors_pb2
 from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.api import ModelFacts
-from panope_backends.engines.torch.traceable import load_traceable
-from panope_backends.engines.torch.transformer import load_transformer
+from panope_backends.engines.torch.encoder.traceable import load_traceable
+from panope_backends.engines.torch.encoder.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import tiny_transformer
 

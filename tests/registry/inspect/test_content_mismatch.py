@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from panope_backends.api import Level, ModelFacts
-from panope_backends.engines.torch.transformer import transformer_support
+from panope_backends.engines.torch.encoder.transformer import transformer_support
 from panope_backends.errors import InvalidInputError, PanopeError, PreconditionError
 from panope_registry.ingest.folder import list_folder
 from panope_registry.inspect.inspect import Inspection, inspect_files

@@ -44,9 +44,9 @@ from panope_backends.engines.torch.audio.classifier import is_audio_classifier
 from panope_backends.engines.torch.audio.ctc import ctc_support, is_ctc
 from panope_backends.engines.torch.audio.speaking import SPEAK
 from panope_backends.engines.torch.decoder.facts import has_vision
+from panope_backends.engines.torch.encoder.table_reader import is_table_reader
 from panope_backends.engines.torch.encoder_decoder.facts import is_encoder_decoder
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS, unknown_type
-from panope_backends.engines.torch.table_reader import is_table_reader
 from panope_backends.engines.torch.torch_backend import is_step_model
 from panope_backends.engines.torch.vision.heads import vision_head
 from panope_backends.errors import PreconditionError

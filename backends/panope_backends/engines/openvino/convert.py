@@ -15,7 +15,7 @@ from panope_backends.engines.openvino.model import OpenVinoModel, port_name
 from panope_backends.engines.openvino.runtime import import_converter
 from panope_backends.engines.openvino.tables import read_tables
 from panope_backends.engines.refusals import refused_as
-from panope_backends.engines.torch.traceable import Traceable, load_traceable
+from panope_backends.engines.torch.encoder.traceable import Traceable, load_traceable
 from panope_backends.errors import PreconditionError
 
 

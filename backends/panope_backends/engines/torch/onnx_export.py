@@ -14,7 +14,7 @@ from panope_backends.engines.equivalence import prove_same
 from panope_backends.engines.onnx.files import MODEL_FILES
 from panope_backends.engines.onnx.model import load_onnx_model
 from panope_backends.engines.refusals import refused_as
-from panope_backends.engines.torch.traceable import Traceable, load_traceable
+from panope_backends.engines.torch.encoder.traceable import Traceable, load_traceable
 
 #: A file of protobuf ends at 2 GiB; larger weights go into a file beside it.
 ONE_FILE_BYTES = 1 << 30

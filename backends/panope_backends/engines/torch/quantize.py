@@ -19,8 +19,8 @@ from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import Arrays, prove_alike
 from panope_backends.engines.refusals import refused_as
 from panope_backends.engines.torch.decoder.loading import load_decoder
+from panope_backends.engines.torch.encoder.transformer import load_transformer
 from panope_backends.engines.torch.pretrained import TORCHAO
-from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 
 GENERATE = "generate"

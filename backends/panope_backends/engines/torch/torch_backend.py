@@ -31,6 +31,8 @@ from panope_backends.engines.torch.decoder.facts import decoder_support
 from panope_backends.engines.torch.devices.rule import DeviceRule
 from panope_backends.engines.torch.devices.torch_device import TorchDevice
 from panope_backends.engines.torch.diffusion.facts import diffusion_support, draws
+from panope_backends.engines.torch.encoder.table_reader import is_table_reader, load_table_reader, table_reader_support
+from panope_backends.engines.torch.encoder.transformer import transformer_support
 from panope_backends.engines.torch.encoder_decoder.facts import (
     encoder_decoder_support,
     is_encoder_decoder,
@@ -38,9 +40,7 @@ from panope_backends.engines.torch.encoder_decoder.facts import (
     reads_text,
 )
 from panope_backends.engines.torch.pretrained import TORCH_FORMATS
-from panope_backends.engines.torch.table_reader import is_table_reader, load_table_reader, table_reader_support
 from panope_backends.engines.torch.tensor_parallel.division import Division, division_of, refusal_of
-from panope_backends.engines.torch.transformer import transformer_support
 from panope_backends.engines.torch.vision.heads import vision_head, vision_support
 from panope_backends.errors import PreconditionError
 from panope_backends.host.processors import openmp_threads
@@ -144,7 +144,7 @@ class TorchBackend(Backend):
             from panope_backends.engines.torch.vision.model import load_vision_model  # it brings torch
 
             return load_vision_model(model, head, folder, precision, threads, opened)
-        from panope_backends.engines.torch.model import load_torch_model  # it brings torch
+        from panope_backends.engines.torch.encoder.model import load_torch_model  # it brings torch
 
         return load_torch_model(model, folder, precision, threads, opened)
 

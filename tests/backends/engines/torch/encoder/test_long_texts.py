@@ -10,7 +10,7 @@ import pytest
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.torch import CpuBackend
-from panope_backends.engines.torch.model import TorchModel, load_torch_model
+from panope_backends.engines.torch.encoder.model import TorchModel, load_torch_model
 from panope_backends.errors import PreconditionError
 from panope_backends.testing.models import tiny_transformer
 
@@ -120,7 +120,7 @@ def test_a_conversion_is_refused_with_the_length(tmp_path: Path, name: str) -> N
 
 
 def test_blocks_that_no_text_is_long_enough_for_change_nothing(tmp_path: Path) -> None:
-    from panope_backends.engines.torch.long_texts import changes_past
+    from panope_backends.engines.torch.encoder.long_texts import changes_past
 
     facts = tiny_transformer(tmp_path, "big_bird", block_size=64, num_random_blocks=3)
     model = load_torch_model(facts, tmp_path, "fp32", 0)

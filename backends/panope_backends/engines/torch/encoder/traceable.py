@@ -8,8 +8,8 @@ from typing import Any
 
 from panope_backends.api import ModelFacts
 from panope_backends.engines.equivalence import TRACED, Array, Arrays, example
-from panope_backends.engines.torch.long_texts import changes_past
-from panope_backends.engines.torch.transformer import load_transformer
+from panope_backends.engines.torch.encoder.long_texts import changes_past
+from panope_backends.engines.torch.encoder.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
+from panope_backends.engines.torch.encoder.splade import PREFIX, with_splade
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
-from panope_backends.engines.torch.splade import PREFIX, with_splade
 from panope_backends.engines.torch.static_embedding import is_static, load_static, static_support
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.routers import ROUTER
@@ -145,7 +145,7 @@ def load_transformer(
     if head is _SPARSE:
         return with_splade(module, model.head), names, head.output
     if head is _SPANS:
-        from panope_backends.engines.torch.spans import SpansInOne  # it brings torch
+        from panope_backends.engines.torch.encoder.spans import SpansInOne  # it brings torch
 
         module = SpansInOne(module).eval()
     return module, names, head.output

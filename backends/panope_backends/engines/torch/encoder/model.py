@@ -11,10 +11,10 @@ import torch
 
 from panope_backends.api import Arrays, ModelFacts, TensorModel, TensorSpec
 from panope_backends.engines.torch.devices.torch_device import HOST, TorchDevice
-from panope_backends.engines.torch.long_texts import FreshModule, changes_past, text_by_text
+from panope_backends.engines.torch.encoder.long_texts import FreshModule, changes_past, text_by_text
+from panope_backends.engines.torch.encoder.tables import read_tables
+from panope_backends.engines.torch.encoder.transformer import load_transformer
 from panope_backends.engines.torch.out_of_memory import run_within_memory
-from panope_backends.engines.torch.tables import read_tables
-from panope_backends.engines.torch.transformer import load_transformer
 from panope_backends.errors import InvalidInputError
 from panope_backends.isolation.memory_limit import is_out_of_memory
 from panope_backends.model_facts.text_graphs import SPARSE_OUTPUT
