@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import command_line
+from panope_backends.host.processors import usable_processors
 from panope_registry.session import RegistrySession
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -92,6 +93,7 @@ def _record_on_cpu(home: Path, digest: str, other: str, times: float, **more: An
     with RegistrySession.open(home / "registry.sqlite3", home) as session:
         profiles = session.profiles
         measured = next(p for p in profiles.of_variants([other]) if p.workload.endswith("batch-32"))
-        device, engine = f"{cpu['name']} {cpu['description']}", cpu["engine_version"]
+        device = f"{cpu['name']} {cpu['description']} ({usable_processors()} usable)"
+        engine = cpu["engine_version"]
         same = replace(measured, variant_digest=digest, backend="cpu", engine_version=engine, device=device)
         profiles.record([replace(same, items_per_second=times * measured.items_per_second, **more)])

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from panope_backends.host.memory import memory_bytes
 from panope_server.runtime.processes.environment import PASSED
 
 #: Raised when the probe answers in another form.
@@ -17,6 +18,9 @@ ANSWERS = 6
 
 #: Programs of others that converters look for.
 PROGRAMS = ("llama-quantize",)
+
+#: What a machine has of memory differs a little from start to start; a container's limit by more.
+MEMORY_STEP = 1 << 28
 
 #: Where drivers show what they drive, and their versions.
 _DRIVERS = ("dev/nvidia*", "dev/kfd", "dev/dri/render*", "dev/accel/accel*", "dev/fastrpc-*")
@@ -34,7 +38,8 @@ def machine_key(more: Sequence[str], root: Path = Path("/")) -> str:
     hiding = sorted(f"{name}={os.environ[name]}" for name in PASSED if name in os.environ and name.isupper())
     programs = [f"{name}={shutil.which(name)}" for name in PROGRAMS]
     machine = [str(ANSWERS), platform.node(), platform.machine(), _processor(root), str(os.cpu_count())]
-    parts = [*packages, *hiding, *programs, *machine, *_drivers(root), *more]
+    memory = f"{memory_bytes() // MEMORY_STEP}"
+    parts = [*packages, *hiding, *programs, *machine, memory, *_drivers(root), *more]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Which devices compute in the same memory."""
+"""Which devices compute in the same memory, and which are the machine's processor."""
 
 from __future__ import annotations
 
@@ -13,5 +13,10 @@ def place_of(device: Device) -> str:
 
     Who tells no PCI address is taken at its name.
     """
-    shares = device.is_emulated or device.name.partition(".")[0] == "CPU" or device.name == "mps"  # Apple's are one
+    shares = is_computed_by_processor(device) or device.name == "mps"  # Apple's are one
     return HOST if shares else device.pci_address or device.name
+
+
+def is_computed_by_processor(device: Device) -> bool:
+    """Whether the machine's processor computes what the device is given."""
+    return device.is_emulated or device.name.partition(".")[0] == "CPU"

@@ -100,6 +100,16 @@ def test_a_driver_that_comes_or_may_be_opened_has_them_asked_again(
     assert len(keys) == 4
 
 
+def test_a_container_with_another_limit_of_memory_has_them_asked_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prober = CountingProber()
+    for limit in (64 << 30, (64 << 30) + 4096, 4 << 30):
+        monkeypatch.setattr("panope_server.runtime.hardware.machine_key.memory_bytes", lambda limit=limit: limit)
+        ask(Hardware(file, prober))
+    assert len(prober.questions) == 2
+
+
 def test_what_a_backend_that_hangs_said_is_believed_for_a_while_and_it_is_not_asked_about_models(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +42,17 @@ def test_in_another_precision_a_device_may_be_right() -> None:
     ]
     first = Here().choose([SAFE, MADE], profiles=profiles).candidates[0]
     assert (first.device, first.precision) == (OPENVINO, "fp32")
+
+
+def test_what_was_wrong_with_other_cores_is_wrong_until_it_is_measured_with_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+        wrong = measured(MADE, OPENVINO, 9000.0, details=WRONG)
+    right = measured(MADE, OPENVINO, 900.0, details=RIGHT)
+    assert wrong.device != right.device
+    with pytest.raises(PreconditionError, match="answer otherwise"):
+        Here(devices=[OPENVINO]).choose([MADE], profiles=[wrong])
+    assert Here(devices=[OPENVINO]).choose([MADE], profiles=[wrong, right]).candidates
 
 
 def test_who_names_a_backend_gets_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -139,6 +140,19 @@ def test_of_two_cards_the_one_with_more_memory_left_is_taken() -> None:
     selection = here.choose([SAFE])
     assert selection.candidates[0].device == other
     assert "because its device has more memory left" in selection.reasons[0]
+
+
+def test_what_was_measured_with_two_cores_decides_nothing_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Here(devices=[CPU, OPENVINO, CUDA])
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4})
+        others = [measured(SAFE, CPU, 900.0), measured(MADE, OPENVINO, 300.0)]
+    assert others[0].device.endswith(" (5 usable)")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert "measured" not in here.choose([SAFE, MADE], profiles=others).reasons[0]
+    own = [measured(SAFE, CPU, 900.0), measured(MADE, OPENVINO, 300.0)]
+    assert here.choose([SAFE, MADE], profiles=[*others, *own]).candidates[1].device == CPU
+    assert "usable" not in measured(SAFE, CUDA, 1.0).device, "a card is the same beside any processor"
 
 
 def test_a_candidate_that_nobody_measured_keeps_its_place() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from panope_backends.api import Device, ModelFacts, Support
 from panope_backends.host.processors import usable_processors
-from panope_server.runtime.hardware.memory import HOST, place_of
+from panope_server.runtime.hardware.memory import HOST, is_computed_by_processor, place_of
 from panope_server.runtime.hardware.probe import Probe
 
 SupportsOf = Callable[[ModelFacts], Awaitable[Mapping[tuple[str, str], Support]]]
@@ -58,14 +58,24 @@ class Machine:
 
 
 def device_title(device: Device, tensor_parallel: int = 1) -> str:
-    """The device's full name, the same on like machines, and how many of its like share a model that is divided."""
+    """The device's full name, the same on like machines, under which measurements of it are filed.
+
+    Of a processor it says how many of its cores this process may use, for what two do decides nothing for 64; and of a
+    model that is divided, how many devices share it.
+    """
+    of = f"({usable_processors()} usable)" if is_computed_by_processor(device) else ""
     over = f"over {tensor_parallel} devices" if tensor_parallel > 1 else ""
-    return " ".join(part for part in (device.name, device.description, over) if part)
+    return " ".join(part for part in (device.name, device.description, of, over) if part)
 
 
 def undivided_title(title: str) -> str:
     """The name of the first of the devices that share a model, as `device_title` gives it."""
     return re.sub(r" over \d+ devices$", "", title)
+
+
+def uncounted_title(title: str) -> str:
+    """A name that `device_title` gave, without how many cores of the processor were usable."""
+    return re.sub(r" \(\d+ usable\)", "", title)
 
 
 def _are_alike(one: Device, other: Device) -> bool:
