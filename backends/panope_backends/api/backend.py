@@ -93,8 +93,9 @@ class ModelFacts:
             are to be run with.
         head: what the model's own files have computed from its outputs, for the task `embed` alone: empty for token
             vectors, or `splade-` with `max` or `sum` for how values of the vocabulary are pooled over tokens, and with
-            `-log` where the logarithm is taken twice. Of a model that gives images and texts vectors of one space it is
-            `texts` for the part that reads texts, which is a model of its own to engines.
+            `-log` where the logarithm is taken twice, or `layers-` and what the embeddings and each layer after them
+            count in the vectors of tokens, between commas. Of a model that gives images and texts vectors of one space
+            it is `texts` for the part that reads texts, which is a model of its own to engines.
     """
 
     name: str

@@ -30,6 +30,10 @@ IMAGE_TENSORS = ("pixel_values", "image_embeds", "pooler_output", "pred_boxes")
 #: The output of models with the head of a sparse encoder: a value for each word of the vocabulary and text.
 SPARSE_OUTPUT = "sparse_embedding"
 
+#: The output of models whose vectors of tokens are a weighted mean of their layers', and what `ModelFacts.head` starts
+#: with for them.
+LAYERS_OUTPUT, LAYERS_HEAD = "weighted_hidden_state", "layers-"
+
 #: The output that classifiers give their scores in, before any function of them.
 LOGITS = "logits"
 
@@ -73,8 +77,8 @@ def tensor_name(names: Collection[str], node: str) -> str:
         names: that the graph has for the tensor.
         node: the name of the node that gives it, or takes it.
     """
-    texts = (*TEXT_INPUTS, *TOKEN_OUTPUTS, SENTENCE_OUTPUT, TEXT_OUTPUT, SPARSE_OUTPUT, LOGITS, *SPAN_OUTPUTS)
-    known = (*texts, *IMAGE_TENSORS)
+    vectors = (*TOKEN_OUTPUTS, LAYERS_OUTPUT, SENTENCE_OUTPUT, TEXT_OUTPUT, SPARSE_OUTPUT)
+    known = (*TEXT_INPUTS, *vectors, LOGITS, *SPAN_OUTPUTS, *IMAGE_TENSORS)
     return min(names, key=lambda name: (name not in known, name != node, name.isdigit(), name), default=node)
 
 
@@ -133,11 +137,24 @@ def sparse_output(outputs: Sequence[TensorSpec]) -> str:
     Raises:
         PreconditionError: there is none; the message names those that there are.
     """
-    if any(spec.name == SPARSE_OUTPUT and len(spec.shape) == 2 for spec in outputs):
-        return SPARSE_OUTPUT
+    return _made_here(outputs, SPARSE_OUTPUT, axes=2, models="sparse encoders")
+
+
+def layers_output(outputs: Sequence[TensorSpec]) -> str:
+    """The output that holds a weighted mean of the layers' vectors of tokens.
+
+    Raises:
+        PreconditionError: there is none; the message names those that there are.
+    """
+    return _made_here(outputs, LAYERS_OUTPUT, axes=3, models="models with WeightedLayerPooling")
+
+
+def _made_here(outputs: Sequence[TensorSpec], name: str, *, axes: int, models: str) -> str:
+    if any(spec.name == name and len(spec.shape) == axes for spec in outputs):
+        return name
     raise PreconditionError(
-        f"none of the graph's outputs ({', '.join(_shown(spec) for spec in outputs)}) is `{SPARSE_OUTPUT}`; graphs of "
-        "sparse encoders are made here, from safetensors"
+        f"none of the graph's outputs ({', '.join(_shown(spec) for spec in outputs)}) is `{name}`; graphs of {models} "
+        "are made here, from safetensors"
     )
 
 

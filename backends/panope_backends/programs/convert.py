@@ -35,6 +35,7 @@ from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.embed.files.modules_file import PROJECTION
 from panope_backends.tasks.embed.files.multi_vector_files import is_colbert
+from panope_backends.tasks.embed.layer_pooling import model_head
 from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, keep_projection, read_step_weights
 from panope_backends.tasks.embed.tokenizers.prepared import sources_digest
 from panope_backends.tasks.json_files import read_json
@@ -144,8 +145,10 @@ def _encoders_of(folder: Path, model: ModelFacts) -> dict[Path, ModelFacts]:
     except PreconditionError:  # the load tells it; a conversion of the bare transformer may be right all the same
         return {Path(): model}
     found: dict[Path, ModelFacts] = {}
+    pickles = "pickles" in model.grants
     for way in files.ways:
-        place, made = way.transformer_folder.relative_to(folder), dataclasses.replace(model, head=way.model_head)
+        place = way.transformer_folder.relative_to(folder)
+        made = dataclasses.replace(model, head=model_head(way, pickles=pickles))
         if files.routes:
             architecture = next(iter(way.config.get("architectures") or ()), "")
             made = dataclasses.replace(made, architecture=architecture, config=way.config)
@@ -171,7 +174,7 @@ def _complete(folder: Path, out: Path, places: Collection[Path]) -> None:
 def _unpickle(out: Path, *, is_granted: bool) -> None:
     """Turns pickled weights of later modules into safetensors, so that workers open no pickle."""
     files = read_embed_files(out)
-    for step in [step for way in files.ways for step in (*way.token_steps, *way.head)]:
+    for step in [step for way in files.ways for step in way.steps]:
         if step.kind == PROJECTION:
             continue
         pickled = step.folder / PICKLED

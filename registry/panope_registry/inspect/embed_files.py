@@ -50,7 +50,7 @@ def refuse_undescribed(files: Mapping[str, Header], *, pickles: bool = False) ->
             # A list that is elsewhere, or longer than is read here, the load checks.
             if listed is None or (isinstance(listed, Path) and _is_asked_for(words.path.name, listed)):
                 words.read()
-        steps = [step for way in found.ways for step in (*way.token_steps, *way.head)]
+        steps = [step for way in found.ways for step in way.steps]
         places = [PurePosixPath(step.folder.relative_to(root)) for step in steps]
         weights = [next((files[path] for path in _weights(place) if path in files), None) for place in places]
         # Of weights that are elsewhere nothing but their names is known.

@@ -37,6 +37,7 @@ SAMPLE = frozenset(
         "convbert",  # padding reaches the text
         "bert: cased",  # tokenizer_config.json says other than tokenizer.json
         "key: fill-mask",
+        "layers: all",
         "static: model2vec",
         "words: weighed, convolved, recurrent",
         "sparse: bert",

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.activations import activation_of
 from panope_backends.tasks.embed.auto_encoder import OF_TRAINING, auto_encoder
-from panope_backends.tasks.embed.files.modules_file import AUTO_ENCODER, PROJECTION, HeadStep
+from panope_backends.tasks.embed.files.modules_file import AUTO_ENCODER, LAYER_POOLING, PROJECTION, HeadStep
 from panope_backends.tasks.embed.files.sentence_files import (
     AutoEncoderFile,
     DenseFile,
     LayerNormFile,
     read_auto_encoder,
 )
+from panope_backends.tasks.embed.layer_pooling import layer_weights, read_layer_pooling
 from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_projection, read_step_weights, require_width
 from panope_backends.tasks.embed.word_steps import WORD_STEPS, Words, WordStep, check_word_step, load_word_step
 from panope_backends.tasks.json_files import read_json, shown, typed
@@ -91,13 +92,21 @@ def check_head(steps: Sequence[HeadStep], *, pickles: bool = False) -> None:
     for step in steps:
         if step.kind == PROJECTION:
             continue  # among the model's own weights, which the load checks
-        if step.kind in WORD_STEPS:
-            check_word_step(step)
         is_pickled = (step.folder / PICKLED).is_file() and not (step.folder / SAFE).is_file()
-        if not (is_pickled and pickles):
-            load_word_step(step) if step.kind in WORD_STEPS else _load(step, pickles)
-        elif step.kind not in WORD_STEPS:
-            _FILES[step.kind](step)
+        _check(step, pickles, loads=not (is_pickled and pickles))
+
+
+def _check(step: HeadStep, pickles: bool, *, loads: bool) -> None:
+    if step.kind in WORD_STEPS:
+        check_word_step(step)
+        if loads:
+            load_word_step(step)
+    elif step.kind == LAYER_POOLING:
+        layer_weights(step, pickles=pickles) if loads else read_layer_pooling(step)
+    elif loads:
+        _load(step, pickles)
+    else:
+        _FILES[step.kind](step)
 
 
 def _load(step: HeadStep, pickles: bool) -> Step:

@@ -7,6 +7,7 @@ from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.files.word_files import PhraseTokenizerFile
+from panope_backends.tasks.embed.layer_pooling import model_head
 from panope_backends.tasks.embed.multi_vectors import MultiVectorTask
 from panope_backends.tasks.embed.tokenizers.kinds import SequenceTokenizer
 from panope_backends.tasks.embed.tokenizers.phrase_tokenizer import PhraseTokenizer
@@ -23,7 +24,8 @@ def load_encoder(source: ModelSource, files: EmbedFiles) -> TensorModel:
         source: of the model.
         files: what its folder says.
     """
-    return source.load(files.config, files.transformer_folder, head=files.model_head)
+    head = model_head(files, pickles="pickles" in source.grants)
+    return source.load(files.config, files.transformer_folder, head=head)
 
 
 def make_task(

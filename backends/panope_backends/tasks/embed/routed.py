@@ -18,6 +18,7 @@ from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.embed import TRIAL_TOKENS, EmbedJob, EmbedSequenceTask, SparseJob
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.images.requests import TASK, refuse_images
+from panope_backends.tasks.embed.layer_pooling import model_head
 from panope_backends.tasks.embed.loading import load_encoder, make_task
 from panope_backends.tasks.embed.multi_vectors import refuse_rerank
 from panope_backends.tasks.embed.purposes import purpose_of
@@ -125,7 +126,7 @@ def load_routed(source: ModelSource, files: EmbedFiles) -> LoadedTask:
         tasks, tokenizers = {}, []
         # The one that stands for the model is loaded first: the worker reports what it has.
         for route, of_route in sorted(files.routes.items(), key=lambda each: bool(each[1].table)):
-            key = of_route.transformer_folder, of_route.model_head
+            key = of_route.transformer_folder, model_head(of_route, pickles="pickles" in source.grants)
             if key not in encoders:
                 encoders[key] = load_encoder(source, of_route)
                 on_failure.callback(encoders[key].close)

@@ -13,7 +13,7 @@ import numpy as np
 
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import PreconditionError
-from panope_backends.model_facts.text_graphs import TextOutputs, sparse_output, text_outputs, text_shape
+from panope_backends.model_facts.text_graphs import TextOutputs, layers_output, sparse_output, text_outputs, text_shape
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import load_head, load_token_steps, normalize
 from panope_backends.tasks.embed.pooling import pool
@@ -49,11 +49,7 @@ class TextVectors:
     def __init__(self, files: EmbedFiles, model: TensorModel, *, pickles: bool = False) -> None:
         self._files = files
         self._model = model
-        self._outputs = (
-            TextOutputs("", sparse_output(model.outputs))
-            if files.model_head
-            else text_outputs(model.outputs, files.config)
-        )
+        self._outputs = _outputs(files, model)
         if files.is_auto_encoded and not (self._outputs.tokens or files.table):
             raise PreconditionError(
                 "the graph gives no vectors of tokens, and which of the model's modules it holds is not told; a "
@@ -150,6 +146,14 @@ class TextVectors:
     def _run(self, arrays: Arrays, output: str) -> Rows:
         (rows,) = run_whole(self._model, arrays, (output,), self._batch)
         return rows
+
+
+def _outputs(files: EmbedFiles, model: TensorModel) -> TextOutputs:
+    if files.model_head:
+        return TextOutputs("", sparse_output(model.outputs))
+    if files.layers is not None:
+        return TextOutputs(layers_output(model.outputs), "")
+    return text_outputs(model.outputs, files.config)
 
 
 def _alike(one: Rows, other: Rows) -> bool:

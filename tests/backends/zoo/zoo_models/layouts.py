@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from zoo_models.case import Case
+from zoo_models.case import WIDTH, Case
 
 _BERT, _MODEL = "sentence_bert_config.json", "config_sentence_transformers.json"
 _ROBERTA = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "type_vocab_size": 1}
 _RELATIVE = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_biased_input": False}
+_T5 = {"d_model": WIDTH, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
 _TEXT = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 
 
@@ -123,6 +125,8 @@ def _steps() -> list[Case]:
     """Modules between the transformer and pooling, and files that lie about themselves."""
     tokens = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
     dense, layers = ("Pooling", "Dense"), ("WeightedLayerPooling", "Pooling")
+    all_layers = {"config.json": {"output_hidden_states": True}}
+    pickled = partial(_pickled, module="1_WeightedLayerPooling")
     wrong: dict[str, Any] = {
         "absurd in_features": {"in_features": 10**9},
         "absurd out_features": {"out_features": 10**9},
@@ -138,7 +142,20 @@ def _steps() -> list[Case]:
              files={"3_Dense/config.json": {"in_features": 12}}, change=_narrow),
         Case("two dense that do not fit", modules=("Pooling", "Dense", "Dense"), refused=True),
         Case("layers: the last", modules=layers),
-        Case("layers: all", modules=layers, files={"config.json": {"output_hidden_states": True}}, refused=True),
+        Case("layers: all", modules=layers, files=all_layers),
+        Case("layers: all, of a decoder", "llama", {"num_key_value_heads": 2, "head_dim": 8}, "llama", modules=layers,
+             pooling={"pooling_mode": "lasttoken"}, files=all_layers),
+        Case("layers: all, of T5", "t5", {**_T5, "eos_token_id": 1, "bos_token_id": None}, "unigram",
+             {"template": "$A </s>", "kind": "T5Tokenizer"}, modules=layers, files=all_layers),
+        Case("layers: after dense, before dense", modules=("Dense", *layers, "Dense"),
+             files={**all_layers, "1_Dense/config.json": tokens}),
+        Case("layers: pickled, granted", modules=layers, files=all_layers, change=pickled, grants=("pickles",)),
+        Case("layers: pickled, not granted", modules=layers, files=all_layers, change=pickled, refused=True),
+        Case("layers: of another model", modules=layers, files=all_layers, change=partial(_weigh, [1, 2, 3, 4]),
+             refused=True),
+        Case("layers: behind the last", modules=layers,
+             files={**all_layers, "1_WeightedLayerPooling/config.json": {"layer_start": 3}}, refused=True),
+        Case("layers: of the sum 0", modules=layers, files=all_layers, change=partial(_weigh, [1, -1]), refused=True),
         *(Case(f"dense: {name}", modules=dense, files={"2_Dense/config.json": config}, refused=True)
           for name, config in wrong.items()),
         Case("dense: not finite", modules=dense, change=_not_finite, refused=True),
@@ -168,13 +185,21 @@ def _not_finite(folder: Path) -> None:
     save_file(weights, folder / "2_Dense/model.safetensors")
 
 
-def _pickled(folder: Path) -> None:
+def _pickled(folder: Path, module: str = "2_Dense") -> None:
     import torch
 
-    weights = load_file(folder / "2_Dense/model.safetensors")
+    weights = load_file(folder / module / "model.safetensors")
     torch.save({name: torch.from_numpy(tensor) for name, tensor in weights.items()},
-               folder / "2_Dense/pytorch_model.bin")  # fmt: skip
-    (folder / "2_Dense/model.safetensors").unlink()
+               folder / module / "pytorch_model.bin")  # fmt: skip
+    (folder / module / "model.safetensors").unlink()
+
+
+def _weigh(weights: list[float], folder: Path) -> None:
+    """Of the layers from the first on."""
+    module = folder / "1_WeightedLayerPooling"
+    config = json.loads((module / "config.json").read_text())
+    (module / "config.json").write_text(json.dumps({**config, "num_hidden_layers": len(weights)}))
+    save_file({"layer_weights": np.array(weights, np.float32)}, module / "model.safetensors")
 
 
 def _pickled_code(folder: Path) -> None:

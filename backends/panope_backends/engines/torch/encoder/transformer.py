@@ -5,6 +5,7 @@ Used by the cpu engine to run it and by the openvino engine to convert it, so th
 in float32
 
     embed                `last_hidden_state`  batch × tokens × hidden size
+                         `weighted_hidden_state`  the same, of all layers (`ModelFacts.head`)
                          `sparse_embedding`   batch × vocabulary, with a sparse encoder's head (`ModelFacts.head`)
     classify, rerank     `logits`             batch × labels
     token-classify       `logits`             batch × tokens × labels
@@ -20,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import Level, ModelFacts, Support
+from panope_backends.engines.torch.encoder.layer_mean import with_layer_mean
 from panope_backends.engines.torch.encoder.splade import PREFIX, with_splade
 from panope_backends.engines.torch.pretrained import files_refusal, load_pretrained, unknown_type
 from panope_backends.engines.torch.static_embedding import is_static, load_static, static_support
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.routers import ROUTER
-from panope_backends.model_facts.text_graphs import SPARSE_OUTPUT
+from panope_backends.model_facts.text_graphs import LAYERS_HEAD, LAYERS_OUTPUT, SPARSE_OUTPUT
 from panope_backends.model_facts.weights_support import decoder_of
 from panope_backends.model_facts.word_tables import ON_CPU_ALONE, is_word_table
 
@@ -47,12 +49,16 @@ class Head:
 
 #: Loads a base model; code for other auto classes, such as a head's, is not asked for.
 _BASE = Head("AutoModel", (), "last_hidden_state")
+_LAYERS = Head("AutoModel", (), LAYERS_OUTPUT)
 _SPARSE = Head("AutoModelForMaskedLM", ("ForMaskedLM",), SPARSE_OUTPUT)
 _TEXTS = Head("AutoModelForSequenceClassification", ("ForSequenceClassification",), "logits")
 _TOKENS = Head("AutoModelForTokenClassification", ("ForTokenClassification",), "logits")
 # The later ones are those of XLM and its kin.
 _SPANS = Head("AutoModelForQuestionAnswering", ("ForQuestionAnswering", "ForQuestionAnsweringSimple"), "logits")
 _WORDS = Head("AutoModelForMaskedLM", ("ForMaskedLM", "WithLMHeadModel"), "logits")
+
+#: What loads a base model.
+_ENCODERS = (_BASE, _LAYERS)
 
 #: Tasks that transformers' models run here.
 _HEADS = {
@@ -80,7 +86,7 @@ def transformer_support(model: ModelFacts) -> Support:
         return _routed_support(model)
     if refusal := files_refusal(model, head.auto_class):
         return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
-    if head is not _BASE:
+    if head not in _ENCODERS:
         return _head_support(model, head)
     if model.config.get("is_encoder_decoder") and model.task != "embed":
         return Support(Level.NONE, "encoder-decoder models need a decoder's inputs")
@@ -98,7 +104,9 @@ def _routed_support(model: ModelFacts) -> Support:
 
 
 def _head_of(model: ModelFacts) -> Head | None:
-    return _SPARSE if model.task == "embed" and model.head.startswith(PREFIX) else _HEADS.get(model.task)
+    if model.task == "embed" and model.head.startswith(PREFIX):
+        return _SPARSE
+    return _LAYERS if model.task == "embed" and model.head.startswith(LAYERS_HEAD) else _HEADS.get(model.task)
 
 
 def _head_support(model: ModelFacts, head: Head) -> Support:
@@ -135,13 +143,15 @@ def load_transformer(
     head = _head_of(model) or _BASE
     if is_static(model) and head is _BASE:
         return load_static(folder, precision), ("input_ids",), head.output
-    if head is _BASE:
+    if head in _ENCODERS:
         auto_class = "AutoModelForTextEncoding" if model.config.get("is_encoder_decoder") else head.auto_class
         # The pooler is no part of what is run.
         module = load_pretrained(model, folder, precision, auto_class, attention, may_lack="pooler")
     else:
         module = load_pretrained(model, folder, precision, head.auto_class, attention)
     names = _input_names(module)
+    if head is _LAYERS:
+        return with_layer_mean(module, model.head), names, head.output
     if head is _SPARSE:
         return with_splade(module, model.head), names, head.output
     if head is _SPANS:

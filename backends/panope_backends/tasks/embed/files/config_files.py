@@ -132,6 +132,7 @@ class EmbedFiles:
         routes: what is said of each route, where what a text is for decides how it is run; all else is then that of
             the route whose encoder stands for the model. {} for other models.
         of_purpose: as of `Routes`; {} for other models.
+        layers: as of `Modules`.
         towers: config.json of a model of images and texts; `config` is then its part of texts. {} for other models.
     """
 
@@ -156,6 +157,12 @@ class EmbedFiles:
     routes: Mapping[str, EmbedFiles] = field(default_factory=dict)
     of_purpose: Mapping[str, str] = field(default_factory=dict)
     towers: Mapping[str, Any] = field(default_factory=dict)
+    layers: HeadStep | None = None
+
+    @property
+    def steps(self) -> tuple[HeadStep, ...]:
+        """All that is done to what the transformer gives, with folders of their own."""
+        return (*((self.layers,) if self.layers else ()), *self.token_steps, *self.head)
 
     @property
     def is_static(self) -> bool:
@@ -254,6 +261,7 @@ def _described_model(folder: Path, modules: Modules) -> EmbedFiles:
         model_head=head,
         max_active_dims=most,
         towers=read_json(encoder / "config.json") if modules.towers else {},
+        layers=modules.layers,
     )
 
 

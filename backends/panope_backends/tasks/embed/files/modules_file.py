@@ -11,7 +11,7 @@ from panope_backends.model_facts.image_models import has_towers
 from panope_backends.model_facts.routers import NAMES, ROUTER, is_router
 from panope_backends.model_facts.word_tables import BAG_OF_WORDS, SPARSE_STATIC, WORD_EMBEDDINGS, WORD_TABLES
 from panope_backends.tasks.embed.files.router_file import Router, read_router
-from panope_backends.tasks.embed.files.sentence_files import DropoutFile, LayerPoolingFile, ModuleEntry, NormalizeFile
+from panope_backends.tasks.embed.files.sentence_files import DropoutFile, ModuleEntry, NormalizeFile
 from panope_backends.tasks.json_files import read_any_json, read_json, shown, typed
 
 #: The module that stands in for a transformer and its pooling.
@@ -67,8 +67,8 @@ AUTO_ENCODER = "SparseAutoEncoder"
 PROJECTION = "Projection"
 """The step that ColBERT's own code has for a Dense, whose weights lie among the model's."""
 
-#: A step that changes the vectors of tokens when the transformer gives those of every layer.
-_OF_LAYERS = "WeightedLayerPooling"
+LAYER_POOLING = "WeightedLayerPooling"
+"""The step that makes vectors of tokens of those that each layer gives, where the transformer is asked for them."""
 
 #: Steps after the vectors of texts are made.
 _OF_TEXTS = frozenset({"Dense", "LayerNorm", "Normalize", "Dropout", AUTO_ENCODER})
@@ -92,7 +92,7 @@ class Layout:
 
 
 _LAYOUTS = (
-    Layout("Transformer", frozenset({"Dense", "Normalize", "Dropout", _OF_LAYERS})),
+    Layout("Transformer", frozenset({"Dense", "Normalize", "Dropout", LAYER_POOLING})),
     Layout(WORD_EMBEDDINGS, frozenset({"WordWeights", "CNN", "LSTM", "Dense", "Normalize", "Dropout"})),
     Layout(STATIC, pools=False),
     Layout(BAG_OF_WORDS, pools=False),
@@ -131,6 +131,7 @@ class Modules:
         is_masked: whether the transformer is one for masked words though its own file does not say so.
         is_multi: whether vectors of tokens are the answer; then `token_steps` are all steps.
         mask: the folder of the MultiVectorMask of such a model; None where it has none.
+        layers: the WeightedLayerPooling that makes the vectors of tokens; None where the last layer's are they.
         towers: the module of a model with a part for images and one for texts, each of which gives finished vectors;
             empty for others. `text_steps` are then of both.
     """
@@ -145,6 +146,7 @@ class Modules:
     is_multi: bool = False
     mask: Path | None = None
     towers: str = ""
+    layers: HeadStep | None = None
 
 
 @dataclass(frozen=True)
@@ -226,13 +228,11 @@ def _modules(steps: Sequence[HeadStep], folder: Path) -> Modules:
         raise _other_order(kinds)
     if AUTO_ENCODER in kinds[:-1]:  # what came after it would take the sparse for dense
         raise _other_order(kinds)
-    for step in before:
-        if step.kind == _OF_LAYERS:
-            _check_layer_pooling(step, steps[0].folder)
-    token_steps = _run([replace(step, vectors=OF_TOKENS) for step in before if step.kind != _OF_LAYERS], folder)
+    layers, before = _layers(before, steps[0].folder)
+    token_steps = _run([replace(step, vectors=OF_TOKENS) for step in before], folder)
     table = layout.first if layout.first in TABLES else ""
     pooling = steps[place].folder if layout.pools else None
-    return Modules(steps[0].folder, table, token_steps, pooling, _run(after, folder))
+    return Modules(steps[0].folder, table, token_steps, pooling, _run(after, folder), layers=layers)
 
 
 def _has_towers(steps: Sequence[HeadStep]) -> bool:
@@ -326,11 +326,11 @@ def _computes(step: HeadStep, root: Path) -> bool:
     return True
 
 
-def _check_layer_pooling(step: HeadStep, encoder: Path) -> None:
-    """A mean of layers' vectors does nothing where the transformer is not asked for those of its layers."""
-    typed(read_json(step.folder / "config.json"), LayerPoolingFile, f"{step.folder.name}/config.json")
-    if read_json(encoder / "config.json").get("output_hidden_states"):
-        raise PreconditionError(
-            "modules.json asks for WeightedLayerPooling and config.json sets `output_hidden_states`; Panope pools the "
-            "last layer alone"
-        )
+def _layers(before: Sequence[HeadStep], encoder: Path) -> tuple[HeadStep | None, Sequence[HeadStep]]:
+    """The WeightedLayerPooling that counts, and the other steps of tokens that do."""
+    places = [place for place, step in enumerate(before) if step.kind == LAYER_POOLING]
+    if not places or not read_json(encoder / "config.json").get("output_hidden_states"):
+        # It does nothing where the transformer is not asked for the vectors of its layers.
+        return None, [step for step in before if step.kind != LAYER_POOLING]
+    # It looks at the layers' own vectors, whatever was made of the last before.
+    return before[places[-1]], before[places[-1] + 1 :]

@@ -153,7 +153,7 @@ class LayerPoolingFile(Struct):
     embedding_dimension: Positive | None = None
     word_embedding_dimension: Positive | None = None
     num_hidden_layers: int = 12
-    layer_start: int = 4
+    layer_start: Annotated[int, Meta(ge=0)] = 4
 
 
 class AutoEncoderFile(Struct):
