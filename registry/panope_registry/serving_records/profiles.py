@@ -21,7 +21,7 @@ class Profile:
         variant_digest: what was run.
         backend: the backend's name.
         engine_version: of the libraries that computed; what they do may change with it.
-        device: the device's full name, the same on like machines; of a processor with how many of its cores were usable.
+        device: the device's full name, the same on like machines; of a processor its usable cores too.
         precision: that was computed in.
         workload: what was run, such as `embed-22-words-batch-32`.
         items_per_second: texts, for `embed`.

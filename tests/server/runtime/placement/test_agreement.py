@@ -44,7 +44,7 @@ def test_in_another_precision_a_device_may_be_right() -> None:
     assert (first.device, first.precision) == (OPENVINO, "fp32")
 
 
-def test_what_was_wrong_with_other_cores_is_wrong_until_it_is_measured_with_these(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_wrong_with_other_cores_is_wrong_until_measured_with_these(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
         wrong = measured(MADE, OPENVINO, 9000.0, details=WRONG)

@@ -42,7 +42,7 @@ class Measurements:
     def disagreement(self, variant: VariantEntry, device: Device, tensor_parallel: int = 1) -> str:
         """Why the variant answers wrong there, whatever it computes in; empty where it does not.
 
-        What was measured with other numbers of usable cores tells it too, where nothing was with as many as there are now.
+        What was measured with other numbers of usable cores tells it too, where nothing was with as many as now.
         """
         title = device_title(device, tensor_parallel)
         found = [each for each in self._of(variant, device) if uncounted_title(each.device) == uncounted_title(title)]
