@@ -93,20 +93,20 @@ def user(data: bytes, *texts: str) -> Any:
 
 
 def test_openais_client_gets_captions_and_answers_and_streams_them(seeded: Seeded) -> None:
-    client = openai.OpenAI(base_url=f"{seeded.server.http_url}/v1", api_key="none", max_retries=0)
-    options: dict[str, Any] = {"max_tokens": TOKENS, "temperature": 0}
-    for name in (CAPTIONS, COMPOSED, ANSWERS):
-        texts = [QUESTION] if name == ANSWERS else []
-        for file, answer in zip(FILES, seeded.expected[name], strict=True):
-            told = client.chat.completions.create(model=name, messages=user(file, *texts), **options)
-            assert (told.choices[0].message.content or "").split() == answer.split(), name
-        pieces = client.chat.completions.create(model=name, messages=user(FILES[0], *texts), stream=True, **options)
-        streamed = "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
-        assert streamed.split() == seeded.expected[name][0].split()
-    with pytest.raises(openai.BadRequestError, match=r"the model answers questions about an image"):
-        client.chat.completions.create(model=ANSWERS, messages=user(FILES[0]), **options)
-    with pytest.raises(openai.BadRequestError, match=r"the message has 0"):
-        client.chat.completions.create(model=CAPTIONS, messages=[{"role": "user", "content": "hello"}], **options)
+    with openai.OpenAI(base_url=f"{seeded.server.http_url}/v1", api_key="none", max_retries=0) as client:
+        options: dict[str, Any] = {"max_tokens": TOKENS, "temperature": 0}
+        for name in (CAPTIONS, COMPOSED, ANSWERS):
+            texts = [QUESTION] if name == ANSWERS else []
+            for file, answer in zip(FILES, seeded.expected[name], strict=True):
+                told = client.chat.completions.create(model=name, messages=user(file, *texts), **options)
+                assert (told.choices[0].message.content or "").split() == answer.split(), name
+            pieces = client.chat.completions.create(model=name, messages=user(FILES[0], *texts), stream=True, **options)
+            streamed = "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
+            assert streamed.split() == seeded.expected[name][0].split()
+        with pytest.raises(openai.BadRequestError, match=r"the model answers questions about an image"):
+            client.chat.completions.create(model=ANSWERS, messages=user(FILES[0]), **options)
+        with pytest.raises(openai.BadRequestError, match=r"the message has 0"):
+            client.chat.completions.create(model=CAPTIONS, messages=[{"role": "user", "content": "hello"}], **options)
 
 
 def test_hugging_faces_client_gets_them_by_its_own_methods(seeded: Seeded) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -16,8 +17,9 @@ QUESTION = [{"role": "user", "content": "What is the capital of France? Answer i
 
 
 @pytest.fixture
-def client(chat_server: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{chat_server.http_port}/v1", api_key="none", max_retries=0)
+def client(chat_server: Any) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"http://127.0.0.1:{chat_server.http_port}/v1", api_key="none", max_retries=0) as made:
+        yield made
 
 
 def test_a_question_is_answered(client: openai.OpenAI) -> None:

@@ -160,39 +160,39 @@ def test_the_model_says_what_it_takes(server: Any, client: Client) -> None:
 
 
 def test_openais_client_draws(server: Any, client: Client) -> None:
-    api = openai.OpenAI(base_url=f"{server.http_url}/v1", api_key="none")
-    answer = api.images.generate(
-        prompt="a fox", model=MODEL, n=2, size="64x48", quality="auto", extra_body={"seed": 5, "steps": 2}
-    )
-    assert answer.data is not None
-    wanted = client.generate_images("a fox", MODEL, width=64, height=48, seed=5, steps=2, count=2)
-    assert [base64.b64decode(each.b64_json or "") for each in answer.data] == [each.content for each in wanted]
-    assert (answer.size, answer.output_format, answer.background) == ("64x48", "png", "opaque")
-    photo = photograph(0, (64, 64))
-    edited = api.images.edit(
-        image=("photo.png", photo), prompt="a fox", model=MODEL, extra_body={"seed": 5, "steps": 4, "strength": 0.5}
-    )
-    (same,) = client.generate_images("a fox", MODEL, image=photo, seed=5, steps=4, strength=0.5)
-    assert edited.data is not None
-    assert base64.b64decode(edited.data[0].b64_json or "") == same.content
+    with openai.OpenAI(base_url=f"{server.http_url}/v1", api_key="none") as api:
+        answer = api.images.generate(
+            prompt="a fox", model=MODEL, n=2, size="64x48", quality="auto", extra_body={"seed": 5, "steps": 2}
+        )
+        assert answer.data is not None
+        wanted = client.generate_images("a fox", MODEL, width=64, height=48, seed=5, steps=2, count=2)
+        assert [base64.b64decode(each.b64_json or "") for each in answer.data] == [each.content for each in wanted]
+        assert (answer.size, answer.output_format, answer.background) == ("64x48", "png", "opaque")
+        photo = photograph(0, (64, 64))
+        edited = api.images.edit(
+            image=("photo.png", photo), prompt="a fox", model=MODEL, extra_body={"seed": 5, "steps": 4, "strength": 0.5}
+        )
+        (same,) = client.generate_images("a fox", MODEL, image=photo, seed=5, steps=4, strength=0.5)
+        assert edited.data is not None
+        assert base64.b64decode(edited.data[0].b64_json or "") == same.content
 
 
 def test_openais_mask_is_what_is_transparent(server: Any, client: Client) -> None:
-    api = openai.OpenAI(base_url=f"{server.http_url}/v1", api_key="none")
-    photo, clear, white = photograph(0, (64, 64)), io.BytesIO(), io.BytesIO()
-    alpha = np.full((64, 64), 255, np.uint8)
-    alpha[:, 32:] = 0
-    Image.merge("RGBA", [*Image.new("RGB", (64, 64)).split(), Image.fromarray(alpha)]).save(clear, "PNG")
-    Image.fromarray(255 - alpha).save(white, "PNG")
-    options = {"seed": 5, "steps": 4, "strength": 0.9}
-    edited = api.images.edit(
-        image=photo, mask=clear.getvalue(), prompt="a fox", model=MODEL, extra_body=options, size="64x64"
-    )
-    (same,) = client.generate_images("a fox", MODEL, image=photo, mask=white.getvalue(), **options)  # type: ignore[arg-type]
-    assert edited.data is not None
-    assert base64.b64decode(edited.data[0].b64_json or "") == same.content
-    with pytest.raises(openai.BadRequestError, match="no transparency"):
-        api.images.edit(image=photo, mask=photo, prompt="a fox", model=MODEL)
+    with openai.OpenAI(base_url=f"{server.http_url}/v1", api_key="none") as api:
+        photo, clear, white = photograph(0, (64, 64)), io.BytesIO(), io.BytesIO()
+        alpha = np.full((64, 64), 255, np.uint8)
+        alpha[:, 32:] = 0
+        Image.merge("RGBA", [*Image.new("RGB", (64, 64)).split(), Image.fromarray(alpha)]).save(clear, "PNG")
+        Image.fromarray(255 - alpha).save(white, "PNG")
+        options = {"seed": 5, "steps": 4, "strength": 0.9}
+        edited = api.images.edit(
+            image=photo, mask=clear.getvalue(), prompt="a fox", model=MODEL, extra_body=options, size="64x64"
+        )
+        (same,) = client.generate_images("a fox", MODEL, image=photo, mask=white.getvalue(), **options)  # type: ignore[arg-type]
+        assert edited.data is not None
+        assert base64.b64decode(edited.data[0].b64_json or "") == same.content
+        with pytest.raises(openai.BadRequestError, match="no transparency"):
+            api.images.edit(image=photo, mask=photo, prompt="a fox", model=MODEL)
 
 
 def test_hugging_faces_client_draws(server: Any, client: Client) -> None:

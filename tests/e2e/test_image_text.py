@@ -7,6 +7,7 @@ import io
 import json
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,9 @@ def server(make_servers: Any, source: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def client(server: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.http_url}/v1", api_key="none", max_retries=0)
+def client(server: Any) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{server.http_url}/v1", api_key="none", max_retries=0) as made:
+        yield made
 
 
 def ask(client: openai.OpenAI, messages: Any, **more: Any) -> Any:

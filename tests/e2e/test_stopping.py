@@ -59,6 +59,7 @@ def rest_caller(server) -> Callable[[str], bool]:
             connection.request("POST", "/v1/embeddings", body, headers)
             answer = connection.getresponse()
         except OSError:  # refused, or a connection that ended before it took the request: the log tells
+            connection.close()
             return False
         assert (answer.status, len(json.loads(answer.read())["data"])) == (200, len(TEXTS))
         return True

@@ -71,5 +71,6 @@ def client(server: LiveServer) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="package")
-def openai_client(server: LiveServer) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.http_url}/v1", api_key="none", max_retries=0, timeout=120)
+def openai_client(server: LiveServer) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{server.http_url}/v1", api_key="none", max_retries=0, timeout=120) as made:
+        yield made
