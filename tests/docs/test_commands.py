@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,18 @@ def command_lines(document: Any) -> Iterator[list[str]]:
                     command.append(word)
 
 
+@cache
+def commands() -> dict[str, Any]:
+    """By name; made once, since that takes far longer than parsing a line."""
+    group: Any = typer.main.get_command(app)
+    return dict(group.commands)
+
+
 def parse(arguments: list[str]) -> None:
     """Parses a `panope` command as the program does, without running it."""
-    group: Any = typer.main.get_command(app)
     name, *rest = arguments
-    assert name in group.commands, f"`panope {name}` is no command"
-    group.commands[name].make_context(name, rest)
+    assert name in commands(), f"`panope {name}` is no command"
+    commands()[name].make_context(name, rest)
 
 
 def test_every_panope_command_parses(document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
