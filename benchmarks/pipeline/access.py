@@ -24,7 +24,7 @@ from panope_server.access.failures import Failures
 from panope_server.access.key_cache import KeyCache
 from panope_server.access.principal import set_principal
 from panope_server.pipeline.authorise import Authorise
-from panope_server.pipeline.call import Call
+from panope_server.pipeline.call import AnswerUsage, Call
 from panope_server.pipeline.rate import Rate
 from panope_server.runtime.async_registry.keys import AsyncKeys
 from panope_server.runtime.async_registry.limits import AsyncLimits
@@ -64,7 +64,9 @@ async def measure(session: RegistrySession, peppers: Peppers) -> None:
         """The rest of the way."""
 
     def call() -> Call:
-        return Call("acme/tiny", EmbedInput(["a text of some words"]), "embed", "EmbedService/Embed", "id")
+        made = Call("acme/tiny", EmbedInput(["a text of some words"]), "embed", "EmbedService/Embed", "id")
+        made.usage = AnswerUsage()
+        return made
 
     async def authenticate() -> None:
         set_principal(await admitted(access, caller, EMBED))

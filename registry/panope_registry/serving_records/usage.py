@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,8 +21,7 @@ PRUNED_AT_ONCE = 5_000
 """Rows that one transaction deletes, so that none holds up other writers for long."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsageKey:
+class UsageKey(NamedTuple):
     """Whose use it is, of what, and when.
 
     Attributes:
@@ -64,8 +63,14 @@ class UsageCounts:
 
     def add(self, other: UsageCounts) -> None:
         """Adds what else was used."""
-        for name in COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.requests += other.requests
+        self.failed_requests += other.failed_requests
+        self.input_tokens += other.input_tokens
+        self.cached_tokens += other.cached_tokens
+        self.output_tokens += other.output_tokens
+        self.input_bytes += other.input_bytes
+        self.output_bytes += other.output_bytes
+        self.device_microseconds += other.device_microseconds
 
 
 COUNTS = tuple(field.name for field in fields(UsageCounts))
@@ -150,7 +155,7 @@ class UsageLedger:
             if not _claim(connection, writer, sequence, moment):
                 return False
             if ordered:
-                connection.execute(_adding(connection), [asdict(key) | asdict(counts) for key, counts in ordered])
+                connection.execute(_adding(connection), [key._asdict() | asdict(counts) for key, counts in ordered])
         return True
 
     def sums(

@@ -7,8 +7,9 @@ for itself, and what is given out is counted when it is back: a limit must not e
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from panope_backends.errors import AvailabilityError, PanopeError, QuotaError, RateLimitError
@@ -35,15 +36,14 @@ Take = Callable[[Sequence[Demand]], Awaitable[Sequence[Grant]]]
 
 @dataclass(slots=True)
 class Reservation:
-    """What one call has of its limits until it ends."""
+    """What one call has of its limits on tokens until it ends."""
 
     shares: Sequence[tuple[Slice, float]]
 
     def settle(self, tokens: int, moment: float) -> None:
         """Counts what the call used in place of what was estimated; less than that goes back."""
         for held, share in self.shares:
-            if held.counts_tokens:
-                held.settle(share, tokens, moment)
+            held.settle(share, tokens, moment)
 
 
 class Limiter:
@@ -58,13 +58,26 @@ class Limiter:
         self._take = take
         self._clock = clock
         self._slices: dict[tuple[str, Limit], Slice] = {}
+        self._by_subject: dict[str, tuple[Sequence[Limit], Sequence[Slice]]] = {}
         self._away_until = 0.0
 
-    async def admit(self, limits: Iterable[tuple[str, Limit]], tokens: int, headers: dict[str, str]) -> Reservation:
+    def slices(self, subject: str, limits: Sequence[Limit]) -> Sequence[Slice]:
+        """What is here of somebody's limits, which are looked up one by one only when they have changed.
+
+        Args:
+            subject: whose limits they are: `key:ID` or `model:NAME`.
+            limits: the same object for as long as they are the same.
+        """
+        known = self._by_subject.get(subject)
+        if known is None or known[0] is not limits:
+            known = self._by_subject[subject] = limits, [self._slice(subject, limit) for limit in limits]
+        return known[1]
+
+    async def admit(self, slices: Sequence[Slice], tokens: int, headers: dict[str, str]) -> Reservation:
         """Lets a call in.
 
         Args:
-            limits: that it is under, each with whose it is.
+            slices: of the limits that it is under.
             tokens: that it will use, by estimate.
             headers: of its answer, which are told what is left, whether it is let in or not.
 
@@ -72,20 +85,23 @@ class Limiter:
             RateLimitError: a rate is used up; it says when to come back.
             QuotaError: a quota is used up.
         """
-        slices = [self._slice(subject, limit) for subject, limit in limits]
-        for held in slices:
-            if held.held < held.need(tokens):
-                await self._ask(held, tokens)
+        if _lacking(slices, tokens):
+            for held in slices:
+                if held.held < held.need(tokens):
+                    await self._ask(held, tokens)
+            lacking = _lacking(slices, tokens)
+            if lacking:
+                tell(slices, self._clock(), headers)
+                raise _refusal(lacking, tokens)
         moment = self._clock()
-        for held in slices:  # nothing is awaited from here on
-            if held.held < held.need(tokens):
-                headers |= headers_of(slices, moment)
-                raise _refusal(held, tokens)
-        shares = [(held, held.share(tokens)) for held in slices]
-        for held, share in shares:
+        shares = []
+        for held in slices:  # nothing was awaited since they were looked at
+            share = held.share(tokens)
             held.give_out(share, moment)
-            held.open_calls += held.counts_tokens
-        headers |= headers_of(slices, moment)
+            if held.counts_tokens:
+                held.open_calls += 1
+                shares.append((held, share))
+        tell(slices, moment, headers)
         return Reservation(shares)
 
     def settle(self, reservation: Reservation, tokens: int) -> None:
@@ -166,23 +182,24 @@ class Limiter:
             is_used = held.open_calls or held.asking.locked() or held.spent
             if not is_used and moment - held.used_at > 10 * IDLE_SECONDS:
                 del self._slices[key]
+                self._by_subject.pop(held.subject, None)
 
 
-def headers_of(slices: Sequence[Slice], moment: float) -> dict[str, str]:
-    """The headers that OpenAI's clients read: `x-ratelimit-limit-requests` and its kin."""
-    nearest: dict[bool, tuple[float, float, Slice]] = {}
+def tell(slices: Sequence[Slice], moment: float, headers: dict[str, str]) -> None:
+    """Sets the headers that OpenAI's clients read: `x-ratelimit-limit-requests` and its kin.
+
+    Of several limits on the same the one that is nearest to its end is told.
+    """
+    nearest = [math.inf, math.inf]
     for held in slices:
         remaining = held.remaining()
-        part, found = remaining / held.limit.amount, nearest.get(held.counts_tokens)
-        if found is None or part < found[0]:
-            nearest[held.counts_tokens] = part, remaining, held
-    headers: dict[str, str] = {}
-    for counts_tokens, (_, remaining, held) in nearest.items():
-        limit_name, remaining_name, reset_name = _HEADERS[counts_tokens]
-        headers[limit_name] = str(held.limit.amount)
-        headers[remaining_name] = str(int(remaining))
-        headers[reset_name] = duration_text(held.whole_at - moment)
-    return headers
+        part = remaining / held.limit.amount
+        if part < nearest[held.counts_tokens]:
+            nearest[held.counts_tokens] = part
+            limit_name, remaining_name, reset_name = _HEADERS[held.counts_tokens]
+            headers[limit_name] = held.amount_text
+            headers[remaining_name] = str(int(remaining))
+            headers[reset_name] = duration_text(held.whole_at - moment)
 
 
 def duration_text(seconds: float) -> str:
@@ -194,6 +211,14 @@ def duration_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
+
+
+def _lacking(slices: Sequence[Slice], tokens: int) -> Slice | None:
+    """The first that has less than a call needs."""
+    for held in slices:
+        if held.held < held.need(tokens):
+            return held
+    return None
 
 
 def _refusal(held: Slice, tokens: int) -> PanopeError:

@@ -36,6 +36,7 @@ class Slice:
         asking: held by who asks the registry, so that the others wait for the answer.
         is_quota: as the limit says, here because each call asks for it several times.
         counts_tokens: likewise.
+        amount_text: of the limit, as headers have it.
     """
 
     subject: str
@@ -50,10 +51,12 @@ class Slice:
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_quota: bool = field(init=False)
     counts_tokens: bool = field(init=False)
+    amount_text: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.is_quota = self.limit.is_quota
         self.counts_tokens = self.limit.counted is Counted.TOKENS
+        self.amount_text = str(self.limit.amount)
 
     def need(self, tokens: int) -> float:
         """What a call needs of it at once: of a quota of tokens any, for the last of it is there to be used."""
@@ -110,8 +113,10 @@ class Slice:
         """
         self.open_calls -= 1
         self.give_out(used - share, moment)
+        if used >= share:
+            return
         surplus = self.held - max(1.0, self._part)
-        if used < share and surplus > 0:
+        if surplus > 0:
             self.held -= surplus
             self.spent -= surplus
 

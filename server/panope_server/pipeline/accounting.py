@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,13 +16,14 @@ from panope_registry.serving_records.usage import UsageCounts
 from panope_registry.tables.columns import now
 from panope_server.access.principal import current_principal
 from panope_server.observability.call_record import mark_counted
+from panope_server.observability.call_series import CallKind, CallSeries
 from panope_server.observability.metrics import OTHER, Metrics
-from panope_server.observability.series import Distribution
 from panope_server.observability.truncate import cut
 from panope_server.pipeline.call import Call
+from panope_server.pipeline.counted_parts import CountedParts
 from panope_server.pipeline.step import Next
 from panope_server.tasks.catalog import AnyTask, task_of
-from panope_server.tasks.task import Output, Usage
+from panope_server.tasks.task import Usage
 
 _log = structlog.get_logger("panope.calls")
 
@@ -55,72 +56,6 @@ CANCELLED = Outcome("CANCELLED", "cancelled", "cancelled")
 DEFECT = Outcome("INTERNAL", "error", "internal_error")
 
 
-class CountedParts:
-    """A sink that counts the parts of a call's answer on their way.
-
-    Attributes:
-        count: of the parts.
-        first: when the first of them came, on `time.monotonic`'s clock.
-        last: when the last of them came.
-    """
-
-    __slots__ = (
-        "_call",
-        "_interval",
-        "_metrics",
-        "_sink",
-        "_task",
-        "_usage",
-        "_usage_so_far",
-        "count",
-        "first",
-        "last",
-    )
-
-    def __init__(self, call: Call, metrics: Metrics) -> None:
-        self._call = call
-        self._metrics = metrics
-        self._sink = call.output
-        self._task: AnyTask | None = None
-        self._interval: Distribution | None = None
-        self._usage = Usage()
-        self._usage_so_far = Usage()
-        self.count = 0
-        self.first = self.last = 0.0
-
-    def put(self, part: Output) -> Awaitable[None]:
-        """Counts the part and passes it on."""
-        self.count += 1
-        now = time.monotonic()
-        if self._interval is not None:
-            self._interval.observe(now - self.last)
-        elif self.count > 1:
-            self._interval = self._metrics.part_interval.labels(self._call.interface, self._call.model)
-            self._interval.observe(now - self.last)
-        else:
-            self.first = now
-        self.last = now
-        task = self._task
-        if task is None:  # only now: steps before the first part may find out what the input is
-            task = self._task = task_of(self._call.input)
-        usage = task.usage(part)
-        self._usage.add(usage)
-        self._usage_so_far.add(task.usage_so_far(part))
-        task.observe(part, usage, self._metrics, self._call.model)
-        return self._sink.put(part)
-
-    def usage(self, outcome: Outcome) -> Usage:
-        """What was used; of an answer that failed, the last part, which may tell of the whole, has not come."""
-        if outcome.status == "ok":
-            return self._usage
-        whole, soon = self._usage, self._usage_so_far
-        return Usage(
-            max(whole.input_units, soon.input_units),
-            max(whole.output_units, soon.output_units),
-            max(whole.cached_units, soon.cached_units),
-        )
-
-
 class UsageSink(Protocol):
     """Takes what calls have used."""
 
@@ -151,6 +86,7 @@ class Accounting:
         log_prompts: bool = False,
     ) -> None:
         self._metrics = metrics
+        self._series = CallSeries(metrics)
         self._code_name = code_name
         self._log_requests = log_requests
         self._keep = keep
@@ -160,6 +96,7 @@ class Accounting:
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call and records its end, with what there was of its answer."""
         mark_counted()
+        output = call.output
         call.output = parts = CountedParts(call, self._metrics)
         try:
             await forward(call)
@@ -176,7 +113,10 @@ class Accounting:
         except Exception:
             self._record(call, DEFECT, parts)
             raise
-        self._record(call, OK, parts)
+        else:
+            self._record(call, OK, parts)
+        finally:
+            call.output = output
 
     def _record(self, call: Call, outcome: Outcome, parts: CountedParts) -> None:
         seconds = time.monotonic() - call.started
@@ -189,7 +129,7 @@ class Accounting:
             self._usage.add(current_principal().name, call.model_name, task.name, counts)
         if not self._log_requests and self._keep is None:
             return
-        usage = parts.usage(outcome)
+        usage = _usage(call, outcome)
         usage = Usage(usage.input_units + task_of(call.input).input_units(call.input), usage.output_units)
         if self._log_requests:
             _log_request(call, outcome, seconds, usage)
@@ -198,13 +138,16 @@ class Accounting:
             self._keep(_logged(call, outcome, seconds, usage, cut(text, MAX_PROMPT_BYTES)))
 
     def _count(self, call: Call, outcome: Outcome, seconds: float) -> None:
-        label, placement, metrics = _label(call), call.placement, self._metrics
-        metrics.requests.labels(call.interface, label, outcome.code).inc()
-        metrics.request_duration.labels(call.interface, label).observe(seconds)
         name = call.model_name if call.resolved else OTHER
         task = call.model_task or call.task
-        metrics.inference_requests.labels(name, placement.variant, task, outcome.status).inc()
-        metrics.inference_latency.labels(name, placement.variant, task).observe(seconds * 1000)
+        kind = CallKind(call.interface, _label(call), name, call.placement.variant, task, outcome.code, outcome.status)
+        self._series.count(kind, seconds)
+
+
+def _usage(call: Call, outcome: Outcome) -> Usage:
+    """What an answer used; of one that broke off, the last part, which may tell of the whole, has not come."""
+    assert call.usage is not None, "the parts were counted"
+    return call.usage.whole if outcome.status == "ok" else call.usage.most
 
 
 def _log_request(call: Call, outcome: Outcome, seconds: float, usage: Usage) -> None:
@@ -236,7 +179,7 @@ def _counts(call: Call, task: AnyTask, outcome: Outcome, parts: CountedParts) ->
     counts.failed_requests = int(outcome.status != "ok")
     if not parts.count:
         return counts
-    usage = parts.usage(outcome)
+    usage = _usage(call, outcome)
     if task.input_unit == "tokens":
         counts.input_tokens = usage.input_units + task.input_units(call.input)
         # Of a kept answer nothing was computed.

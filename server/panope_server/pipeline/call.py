@@ -10,7 +10,7 @@ from typing import Protocol
 from panope_registry.access.priority import Priority
 from panope_server.runtime.models.directory import ResolvedModel
 from panope_server.runtime.placement.placement import Placement
-from panope_server.tasks.task import Input, Output
+from panope_server.tasks.task import Input, Output, Usage
 
 #: The metadata of a call, and header of REST, that says on which backends it may run, the most wanted first.
 HARDWARE = "x-panope-hardware"
@@ -55,6 +55,31 @@ class CacheControl:
 NO_STORE = CacheControl(may_answer=False, may_keep=False)
 
 
+class AnswerUsage:
+    """What the parts of an answer have used, up to now.
+
+    Attributes:
+        whole: of an answer that comes to its end.
+        so_far: of one that breaks off before its last part, which may be the one that tells of the whole.
+    """
+
+    __slots__ = ("so_far", "whole")
+
+    def __init__(self) -> None:
+        self.whole = Usage()
+        self.so_far = Usage()
+
+    @property
+    def most(self) -> Usage:
+        """Of an answer of which nobody knows whether more comes."""
+        whole, so_far = self.whole, self.so_far
+        return Usage(
+            max(whole.input_units, so_far.input_units),
+            max(whole.output_units, so_far.output_units),
+            max(whole.cached_units, so_far.cached_units),
+        )
+
+
 @dataclass(slots=True)
 class Call:
     """One request on its way.
@@ -81,6 +106,7 @@ class Call:
         placement: where it was run last.
         input_bytes: of the messages to its worker.
         output_bytes: of the messages that came back, up to now.
+        usage: of the parts that have come; None until the step Accounting counts them.
         output: takes the parts of the answer; a step that wants to see or change them puts a sink of its own before it.
         cache_control: what the caller says of kept answers.
         is_shared: whether other calls may wait for this run of it too, and longer than its own caller.
@@ -110,6 +136,7 @@ class Call:
     placement: Placement = field(default_factory=Placement)
     input_bytes: int = 0
     output_bytes: int = 0
+    usage: AnswerUsage | None = None
     output: Sink = field(default_factory=Collected)
     cache_control: CacheControl = CacheControl()
     is_shared: bool = False

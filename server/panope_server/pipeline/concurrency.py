@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from panope_backends.errors import OverloadedError
 from panope_server.config import Limits
 from panope_server.pipeline.call import Call
@@ -24,8 +20,16 @@ class Concurrency:
 
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards a call for which there are permits, which it holds to its end."""
-        with self._of_callers.one(call.caller), self._of_models.one(call.resolved_model):
-            await forward(call)
+        caller, model = call.caller, call.resolved_model
+        self._of_callers.take(caller)
+        try:
+            self._of_models.take(model)
+            try:
+                await forward(call)
+            finally:
+                self._of_models.give_back(model)
+        finally:
+            self._of_callers.give_back(caller)
 
 
 class Permits:
@@ -41,28 +45,25 @@ class Permits:
         self._most = most
         self._noun = noun
         self._setting = setting
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
 
-    @contextmanager
-    def one(self, name: str) -> Iterator[None]:
-        """Holds one for the block.
+    def take(self, name: str) -> None:
+        """Takes one, which must be given back.
 
         Raises:
             OverloadedError: there is none left.
         """
-        if not self._most:
-            yield
-            return
-        if self._held[name] >= self._most:
+        held = self._held.get(name, 0)
+        if held >= self._most > 0:
             raise OverloadedError(
                 f"{self._most:,} {self._noun} run or wait already, which is the limit (`limits.{self._setting}`)",
                 reason="too_many_calls",
                 retry_after_seconds=RETRY_SECONDS,
             )
-        self._held[name] += 1
-        try:
-            yield
-        finally:
-            self._held[name] -= 1
-            if not self._held[name]:
-                del self._held[name]
+        self._held[name] = held + 1
+
+    def give_back(self, name: str) -> None:
+        """Gives one back; a name that holds none is forgotten."""
+        held = self._held.pop(name) - 1
+        if held:
+            self._held[name] = held

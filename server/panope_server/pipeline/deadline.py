@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from panope_backends.errors import DeadlineError
 from panope_server.config import Limits
+from panope_server.pipeline.alarms import Alarms
 from panope_server.pipeline.call import Call, Sink
 from panope_server.pipeline.step import Next
 from panope_server.tasks.catalog import task_of
@@ -23,15 +24,17 @@ class Deadline:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._alarms = Alarms()
 
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards the call and stops waiting at its deadline."""
+        output = call.output
         clock = _Clock(call, self._limits)
         if call.deadline is None:
             call.output = clock
         elif call.deadline <= time.monotonic():
             raise DeadlineError("the call's deadline had passed before it arrived")
-        alarm = _Alarm(clock.missing_seconds)
+        alarm = self._alarms.set(clock.missing_seconds)
         try:
             await forward(call)
         except asyncio.CancelledError:
@@ -40,6 +43,7 @@ class Deadline:
             raise
         finally:
             alarm.stop()
+            call.output = output
 
 
 class _Clock:
@@ -80,41 +84,3 @@ class _Clock:
 
     def _setting(self) -> str:
         return task_of(self._call.input).timeout_setting()
-
-
-class _Alarm:
-    """Cancels the task that made it, as `asyncio.timeout` does at three times the cost: every call has one.
-
-    Args:
-        missing_seconds: until it rings; asked again then, as it may be later.
-    """
-
-    __slots__ = ("_before", "_has_rung", "_missing_seconds", "_task", "_timer")
-
-    def __init__(self, missing_seconds: Callable[[], float]) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "a call runs in a task"
-        self._task = task
-        self._before = task.cancelling()
-        self._has_rung = False
-        self._missing_seconds = missing_seconds
-        self._timer = self._set(missing_seconds())
-
-    def stop(self) -> None:
-        """Lets it ring no more."""
-        self._timer.cancel()
-
-    def is_the_only_reason(self) -> bool:
-        """Whether nobody else has cancelled the task; then it goes on, with the error that is told instead."""
-        return self._has_rung and self._task.uncancel() <= self._before
-
-    def _set(self, seconds: float) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(max(0.0, seconds), self._ring)
-
-    def _ring(self) -> None:
-        missing = self._missing_seconds()
-        if missing > 0:
-            self._timer = self._set(missing)
-        else:
-            self._has_rung = True
-            self._task.cancel()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from panope_registry.access.limits import Counted, Limit
-from panope_server.access.limiter import Limiter, Reservation
+from panope_registry.access.limits import Limit
+from panope_server.access.limiter import Limiter
 from panope_server.access.principal import current_principal
+from panope_server.access.slices import Slice
 from panope_server.pipeline.call import Call
 from panope_server.pipeline.step import Next
 from panope_server.tasks.catalog import task_of
-from panope_server.tasks.task import Output, Usage
 
 TOKENS = "tokens"
 
@@ -38,59 +38,34 @@ class Rate:
 
     async def __call__(self, call: Call, forward: Next) -> None:
         """Forwards a call that is within its limits."""
-        principal = current_principal()
-        of_model = self._models.by_model.get(call.model_name, ()) if self._models.by_model else ()
-        if not (principal.limits or of_model):
+        slices = self._slices_of(call)
+        if not slices:
             await forward(call)
             return
-        limits: list[tuple[str, Limit]] = []
-        counts_tokens = False
-        for subject, given in ((f"key:{principal.key_id}", principal.limits), (f"model:{call.model_name}", of_model)):
-            for limit in given:
-                limits.append((subject, limit))
-                counts_tokens = counts_tokens or limit.counted is Counted.TOKENS
-        reservation = await self._limiter.admit(limits, estimate(call) if counts_tokens else 0, call.headers)
-        if not counts_tokens:
-            await forward(call)
-            return
-        await self._counting(call, forward, reservation)
-
-    async def _counting(self, call: Call, forward: Next, reservation: Reservation) -> None:
-        call.output = used = UsedTokens(call)
+        counts_tokens = any(held.counts_tokens for held in slices)
+        reservation = await self._limiter.admit(slices, estimate(call) if counts_tokens else 0, call.headers)
         try:
             await forward(call)
         finally:
-            self._limiter.settle(reservation, used.tokens)
+            if counts_tokens:
+                self._limiter.settle(reservation, _used_tokens(call))
+
+    def _slices_of(self, call: Call) -> Sequence[Slice]:
+        principal, of_models = current_principal(), self._models.by_model
+        slices: Sequence[Slice] = ()
+        if principal.limits:
+            slices = self._limiter.slices(f"key:{principal.key_id}", principal.limits)
+        if of_models and (limits := of_models.get(call.model_name)):
+            slices = [*slices, *self._limiter.slices(f"model:{call.model_name}", limits)]
+        return slices
 
 
-class UsedTokens:
-    """A sink that counts the tokens of an answer on their way."""
-
-    __slots__ = ("_call", "_sink", "_so_far", "_usage")
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._sink = call.output
-        self._usage = Usage()
-        self._so_far = Usage()
-
-    def put(self, part: Output) -> Awaitable[None]:
-        """Counts the part and passes it on."""
-        task = task_of(self._call.input)
-        self._usage.add(task.usage(part))
-        self._so_far.add(task.usage_so_far(part))
-        return self._sink.put(part)
-
-    @property
-    def tokens(self) -> int:
-        """Of the input and the answer, as far as it came; 0 for tasks whose units are others."""
-        task = task_of(self._call.input)
-        tokens = 0
-        if task.input_unit == TOKENS:
-            tokens += max(self._usage.input_units, self._so_far.input_units)
-        if task.output_unit == TOKENS:
-            tokens += max(self._usage.output_units, self._so_far.output_units)
-        return tokens
+def _used_tokens(call: Call) -> int:
+    """Of the input and the answer, as far as it came; 0 for tasks whose units are others."""
+    assert call.usage is not None, "the step Accounting comes before"
+    task, usage = task_of(call.input), call.usage.most
+    tokens = usage.input_units if task.input_unit == TOKENS else 0
+    return tokens + usage.output_units if task.output_unit == TOKENS else tokens
 
 
 def estimate(call: Call) -> int:

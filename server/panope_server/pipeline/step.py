@@ -2,7 +2,8 @@
 
 A step wraps the rest of the way as one awaited call, from before the first part of an answer to after its last: a
 deadline, a permit or an account around `await forward(call)` holds for streams and single answers alike. The parts
-themselves go to `call.output` as they come.
+themselves go to `call.output` as they come. A step that puts a sink of its own before that takes it away at its end: a
+call and a sink that know each other would stay, with all that was asked and answered, until garbage is looked for.
 """
 
 from __future__ import annotations

@@ -19,13 +19,14 @@ class AnswerStream:
     """The parts of one answer; the call runs in a task of its own, which ends with the block.
 
     Args:
-        call: to run; its `output` becomes this stream.
+        call: to run; its `output` is this stream until the end.
         run: takes it all the way.
     """
 
     def __init__(self, call: Call, run: Callable[[Call], Awaitable[None]]) -> None:
-        call.output = self
         self._call = call
+        self._output = call.output  # which comes back at the end, as `pipeline.step` says of sinks
+        call.output = self
         self._run = run
         self._parts: deque[Output] = deque()
         self._reader: asyncio.Future[None] | None = None
@@ -48,6 +49,7 @@ class AnswerStream:
             await asyncio.wait([task])
         if task is not None and not task.cancelled():
             task.exception()  # told to whoever iterates; a caller that has gone needs it no more
+        self._call.output = self._output
 
     def __aiter__(self) -> Self:
         """The stream is its own iterator."""

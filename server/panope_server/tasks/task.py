@@ -366,12 +366,17 @@ class Task(ABC, Generic[I, O]):
         del task_input
         return ""
 
-    def usage_so_far(self, output: O) -> Usage:
-        """The units that a part adds to an answer that ends before its last part. Default: as `usage`.
+    def usage_so_far(self, output: O, usage: Usage) -> Usage:
+        """The units that a part adds to an answer that ends before its last part. Default: `usage`.
 
         For tasks whose last part tells the units of the whole answer.
+
+        Args:
+            output: the part.
+            usage: what the method of that name says of it.
         """
-        return self.usage(output)
+        del output
+        return usage
 
     def observe(self, output: O, usage: Usage, metrics: Metrics, model: str) -> None:
         """Counts a part of an answer, and its usage, in metrics that only this task has. Default: nothing."""

@@ -72,7 +72,7 @@ async def test_servers_at_once_let_in_no_more_than_a_quota_and_give_back_what_th
         admitted = 0
         try:
             for _ in range(QUOTA.amount):
-                await server.limiter.admit([("key:a", QUOTA)], 0, {})
+                await server.limiter.admit(server.limiter.slices("key:a", [QUOTA]), 0, {})
                 admitted += 1
         except QuotaError:
             await server.stop()

@@ -38,6 +38,12 @@ def doubled(counts: UsageCounts) -> UsageCounts:
     return made
 
 
+def test_every_count_is_added_to() -> None:
+    counts = UsageCounts(*range(1, len(module.COUNTS) + 1))
+    counts.add(counts)
+    assert counts == UsageCounts(*range(2, 2 * len(module.COUNTS) + 2, 2))
+
+
 def test_use_of_the_same_hour_caller_model_and_task_is_added_up(ledger: UsageLedger) -> None:
     assert total(ledger) == UsageCounts()
     assert ledger.write("w1", 1, {KEY: COUNTS})
@@ -70,10 +76,10 @@ def test_sums_are_told_by_day_hour_caller_model_and_task_in_that_order(ledger: U
     one = UsageCounts(requests=1)
     keys = [
         KEY,
-        replace(KEY, hour=HOUR + timedelta(hours=1)),
-        replace(KEY, principal=""),
-        replace(KEY, model="acme/other"),
-        replace(KEY, task="tokenize"),
+        KEY._replace(hour=HOUR + timedelta(hours=1)),
+        KEY._replace(principal=""),
+        KEY._replace(model="acme/other"),
+        KEY._replace(task="tokenize"),
     ]
     ledger.write("w", 1, dict.fromkeys(keys, one))
 
@@ -105,7 +111,7 @@ def test_days_and_hours_together_and_words_of_no_database_are_refused_by_name(le
 
 def test_old_use_and_writers_that_are_gone_are_deleted(ledger: UsageLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PRUNED_AT_ONCE", 2)
-    keys = [replace(KEY, hour=HOUR + timedelta(hours=hour)) for hour in range(6)]
+    keys = [KEY._replace(hour=HOUR + timedelta(hours=hour)) for hour in range(6)]
     ledger.write("w", 1, dict.fromkeys(keys, UsageCounts(requests=1)))
     assert ledger.prune(HOUR + timedelta(hours=5)) == 5
     assert total(ledger) == UsageCounts(requests=1)
@@ -127,7 +133,7 @@ def test_whatever_is_tried_again_the_sum_is_that_of_the_batches(ledger: UsageLed
     numbers, expected, tried = {"w1": 0, "w2": 0}, 0, []
     for writer, requests in made:
         numbers[writer] += 1
-        rows = {replace(KEY, model=model): UsageCounts(requests=count) for model, count in requests.items()}
+        rows = {KEY._replace(model=model): UsageCounts(requests=count) for model, count in requests.items()}
         tried.append((writer, numbers[writer], rows))
         expected += sum(requests.values())
         ledger.write(*tried[-1])

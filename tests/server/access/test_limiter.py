@@ -60,7 +60,7 @@ def server(registry: Registry) -> Callable[[], Limiter]:
 
 async def admit(limiter: Limiter, *limits: Limit, tokens: int = 0) -> Reservation | None:
     try:
-        return await limiter.admit([("key:a", limit) for limit in limits], tokens, {})
+        return await limiter.admit(limiter.slices("key:a", limits), tokens, {})
     except (RateLimitError, QuotaError):
         return None
 
@@ -217,7 +217,7 @@ async def test_a_refusal_says_which_limit_it_is_and_whether_to_come_back(
         pass
     headers: dict[str, str] = {}
     with pytest.raises(kind) as caught:
-        await limiter.admit([("key:a", limit)], 0, headers)
+        await limiter.admit(limiter.slices("key:a", [limit]), 0, headers)
     assert f"{limit.amount} requests a {limit.period}" in caught.value.message
     assert headers["x-ratelimit-limit-requests"] == str(limit.amount)
     assert headers["x-ratelimit-remaining-requests"] == "0"
@@ -228,7 +228,9 @@ async def test_callers_are_told_of_the_limit_of_each_kind_that_is_nearest_to_its
     registry: Registry, server: Callable[[], Limiter]
 ) -> None:
     headers: dict[str, str] = {}
-    await server().admit([("key:a", REQUESTS), ("key:a", RATE), ("model:m", QUOTA)], 100, headers)
+    limiter = server()
+    slices = [*limiter.slices("key:a", [REQUESTS, RATE]), *limiter.slices("model:m", [QUOTA])]
+    await limiter.admit(slices, 100, headers)
     assert headers == {
         "x-ratelimit-limit-requests": "10",
         "x-ratelimit-remaining-requests": "9",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -15,13 +17,16 @@ from panope_backends.errors import (
     PreconditionError,
 )
 from panope_registry.serving_records.inference_log import LoggedCall
+from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.accounting import Accounting
 from panope_server.pipeline.call import Call
+from panope_server.pipeline.deadline import Deadline
 from panope_server.pipeline.download import Download
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline
 from panope_server.runtime.models.directory import ResolvedModel
+from panope_server.tasks.embed import EmbedOutput
 from panope_server.tasks.task import Output
 from panope_server.transport.errors import code_name
 
@@ -171,6 +176,40 @@ async def test_every_end_of_a_call_is_counted_once_under_its_code(call, resolved
     assert [line["code"] for line in lines] == ["OK", "RESOURCE_EXHAUSTED", "NOT_FOUND"]
     assert all(line["request_id"] == "r1" for line in lines)
     assert "hello" not in str(lines)
+
+
+class Watched(EmbedOutput):
+    """An answer of which is seen whether it is still there."""
+
+
+@pytest.mark.parametrize("seconds", [None, 60.0], ids=["without a deadline", "with a deadline"])
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+async def test_an_answer_goes_when_it_was_given(
+    call, resolved: Resolved, seconds: float | None, is_streamed: bool
+) -> None:
+    """A call and a sink that know each other would stay until Python looks for cycles."""
+    seen: list[weakref.ref[Output]] = []
+
+    async def last(made: Call) -> None:
+        made.resolved = resolved()
+        part = Watched(vectors=bytes(8), count=1, dimensions=2, token_counts=[3], truncated_indices=[])
+        seen.append(weakref.ref(part))
+        await made.output.put(part)
+
+    pipeline = Pipeline([Accounting(Metrics(), code_name, log_requests=False), Deadline(Limits())], last)
+    made = call()
+    made.deadline = None if seconds is None else made.started + seconds
+    gc.disable()
+    try:
+        if is_streamed:
+            async with pipeline.stream(made) as parts:
+                assert [type(part) async for part in parts] == [Watched]
+        else:
+            await pipeline.run(made)
+        del made
+        assert seen[0]() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_caller_that_goes_away_is_counted_as_cancelled(call, resolved: Resolved) -> None:

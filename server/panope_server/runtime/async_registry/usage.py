@@ -10,7 +10,7 @@ import contextlib
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -32,6 +32,7 @@ from panope_server.runtime.safe_callbacks import contained_turn
 
 _log = structlog.get_logger("panope.server")
 
+_HOUR = timedelta(hours=1)
 FLUSH_SECONDS = 1.0
 """What a process that is killed has counted since is lost; what it has counted before is in its journal."""
 PRUNE_SECONDS = 3600.0
@@ -75,6 +76,7 @@ class UsageWriter:
         self._clock = clock
         self._id = uuid.uuid4().hex
         self._sequence = 0
+        self._hour = self._hour_ends = datetime.min.replace(tzinfo=UTC)
         self._pending: dict[UsageKey, UsageCounts] = {}
         self._batches: deque[UsageBatch] = deque()  # sealed, the oldest first; nothing is added to them
         self._is_journaled = False
@@ -90,7 +92,11 @@ class UsageWriter:
 
     def add(self, principal: str, model: str, task: str, counts: UsageCounts) -> None:
         """Counts what one call has used, which ended now; never waits."""
-        key = UsageKey(hour_of(self._clock()), principal, model, task)
+        moment = self._clock()
+        if not self._hour <= moment < self._hour_ends:
+            self._hour = hour_of(moment)
+            self._hour_ends = self._hour + _HOUR
+        key = UsageKey(self._hour, principal, model, task)
         known = self._pending.get(key)
         if known is not None:
             known.add(counts)

@@ -149,8 +149,10 @@ class EmbedTask(TextsTask[EmbedInput, EmbedOutput]):
 
     def usage(self, output: EmbedOutput) -> Usage:
         """Tokens of the texts, and bytes of the vectors."""
-        sparse = sum(len(vector.indices) for vector in output.sparse_vectors)
-        return Usage(sum(output.token_counts), len(output.vectors) + sparse * _SPARSE_BYTES)
+        output_bytes = len(output.vectors)
+        if output.sparse_vectors:
+            output_bytes += _SPARSE_BYTES * sum(len(vector.indices) for vector in output.sparse_vectors)
+        return Usage(sum(output.token_counts), output_bytes)
 
 
 def _sparse_vectors(message: messages.EmbedOutput) -> list[SparseVector]:

@@ -187,8 +187,9 @@ class GenerateTask(Task[GenerateInput, GenerateOutput]):
             return task_input.conversation.messages.decode(errors="replace")
         return "\n".join(task_input.prompts)
 
-    def usage_so_far(self, output: GenerateOutput) -> Usage:
+    def usage_so_far(self, output: GenerateOutput, usage: Usage) -> Usage:
         """The tokens that came; a piece of text counts as one where an engine tells texts alone."""
+        del usage
         pieces = output.deltas
         tokens = sum(len(piece.token_ids) or bool(piece.text or piece.reasoning) for piece in pieces)
         return Usage(output.prompt_tokens, tokens)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from panope_registry.access.limits import Counted
 from panope_server.access.limiter import Limiter
 from panope_server.access.principal import current_principal
 from panope_server.transport.interceptors.answer_headers import headers_of
@@ -50,10 +49,12 @@ class RateInterceptor(HandlerInterceptor):
 
     async def _let_in(self, context: Context) -> None:
         principal = current_principal()
-        limits = [limit for limit in principal.limits if limit.counted is Counted.REQUESTS]
-        if limits:
-            subject = f"key:{principal.key_id}"
-            await self._limiter.admit([(subject, limit) for limit in limits], 0, headers_of(context))
+        if not principal.limits:
+            return
+        slices = self._limiter.slices(f"key:{principal.key_id}", principal.limits)
+        of_requests = [held for held in slices if not held.counts_tokens]
+        if of_requests:
+            await self._limiter.admit(of_requests, 0, headers_of(context))
 
 
 def _is_counted(method: str) -> bool:
