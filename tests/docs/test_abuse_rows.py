@@ -179,7 +179,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         "a prompt longer than the context",
         "INVALID_ARGUMENT, 400, with the numbers",
         [
-            "e2e/test_generation::test_a_prompt_that_is_too_long_is_refused_with_the_reason",
+            "e2e/generation/test_generation::test_a_prompt_that_is_too_long_is_refused_with_the_reason",
             (
                 "backends/tasks/generate/test_answers::"
                 "test_a_prompt_that_is_too_long_is_refused_with_the_numbers_or_cut_where_that_is_asked_for"
@@ -226,7 +226,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
                 "test_a_page_that_is_too_large_is_refused_whether_it_is_drawn_or_its_text_is_told"
             ),
             "backends/media/test_pdf::test_a_page_that_takes_too_much_is_refused_and_the_next_one_is_read",
-            "e2e/test_ocr::test_pages_that_take_too_much_fail_alone_while_others_are_read",
+            "e2e/vision/test_ocr::test_pages_that_take_too_much_fail_alone_while_others_are_read",
         ],
     ),
     30: (
@@ -288,7 +288,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         "a full queue",
         "RESOURCE_EXHAUSTED with RetryInfo, 429 with retry-after-ms, at once",
         [
-            "e2e/test_failures::test_a_full_queue_is_refused_at_once_with_the_time_to_come_back",
+            "e2e/operations/test_failures::test_a_full_queue_is_refused_at_once_with_the_time_to_come_back",
             "server/transport/rest/test_grpc_web::test_an_overload_tells_pages_when_to_come_back",
             (
                 "server/runtime/instances/queue/test_queue::"
@@ -328,7 +328,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         [
             "server/transport/grpc/test_streams::test_leaving_a_stream_cancels_what_runs",
             "e2e/generation/test_abuse::test_clients_that_leave_in_the_queue_in_prefill_and_in_decode_free_their_places",
-            "e2e/test_remote::test_grpc_streams_it_and_a_caller_who_goes_ends_it_there",
+            "e2e/models/test_remote::test_grpc_streams_it_and_a_caller_who_goes_ends_it_there",
         ],
     ),
     41: (
@@ -354,7 +354,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         "ten thousand idle connections",
         "they cost memory alone at the gRPC port, and make room at Envoy's and at the admin port",
         [
-            "e2e/test_idle_connections::test_ten_thousand_idle_connections_keep_nobody_out",
+            "e2e/operations/test_idle_connections::test_ten_thousand_idle_connections_keep_nobody_out",
             "envoy/test_limits::test_idle_connections_make_room_before_none_is_left",
         ],
     ),
@@ -369,7 +369,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
     45: (
         "a worker that is killed within a request",
         "UNAVAILABLE, 503, at once; it comes back",
-        ["e2e/test_failures::test_kill_9_of_a_worker_under_load_fails_its_calls_at_once_and_it_comes_back"],
+        ["e2e/operations/test_failures::test_kill_9_of_a_worker_under_load_fails_its_calls_at_once_and_it_comes_back"],
     ),
     46: (
         "a worker that hangs",
@@ -383,7 +383,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         "a model that is not loaded, is loading, or has failed",
         "UNAVAILABLE with RetryInfo, 503; FAILED_PRECONDITION, 400, with the reason for good",
         [
-            "e2e/test_registry::test_a_registered_model_is_fetched_by_the_first_call_and_served",
+            "e2e/models/test_registry::test_a_registered_model_is_fetched_by_the_first_call_and_served",
             "server/runtime/models/test_model::test_a_model_that_no_worker_can_load_fails_as_the_last_way_did",
         ],
     ),
@@ -437,7 +437,7 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
     54: (
         "made-up names of models and methods",
         "no series and no rows of their own",
-        ["e2e/test_admin::test_unknown_models_do_not_become_series"],
+        ["e2e/operations/test_admin::test_unknown_models_do_not_become_series"],
     ),
     55: (
         "line ends and terminal codes in names and ids",
@@ -468,8 +468,8 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
         "calls while the server ends",
         "accepted ones are answered; UNAVAILABLE, 503, for others",
         [
-            "e2e/test_stopping::test_no_accepted_call_is_lost_and_what_stays_open_holds_nothing_up",
-            "e2e/test_failures::test_sigterm_lets_a_running_call_end_and_leaves_nothing_behind",
+            "e2e/operations/test_stopping::test_no_accepted_call_is_lost_and_what_stays_open_holds_nothing_up",
+            "e2e/operations/test_failures::test_sigterm_lets_a_running_call_end_and_leaves_nothing_behind",
         ],
     ),
 }
