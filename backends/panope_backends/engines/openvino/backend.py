@@ -227,7 +227,9 @@ class OpenVinoBackend(Backend):
             *((wanted, lacking) for wanted in _requested() if not _of(wanted, found)),
             *((name, hiding) for name in found if name not in used),
         ]
-        absent = [Device(self.name, name, available=False, reason=reason) for name, reason in told]
+        absent = [
+            Device(self.name, name, available=False, reason=reason, advice=_advice(name)) for name, reason in told
+        ]
         named = {device.name for device in absent}
         return [*absent, *(each for each in missing_devices(self.name, found) if each.name not in named)]
 
@@ -331,6 +333,12 @@ def _load_generator(
     )
     configuration = _configuration(device, precision, options)
     return load_step_model(import_runtime(), path, configuration, precision=precision, cache_precision=cache)
+
+
+def _advice(name: str) -> str:
+    """What helps who names a plug-in of OpenVINO's that chooses among devices: Panope does that itself."""
+    chooses = name.partition(":")[0] in ("AUTO", "MULTI", "HETERO", "BATCH")
+    return f"name devices in {OV_DEVICE}, such as `GPU,CPU`, or unset it: Panope chooses" if chooses else ""
 
 
 def _requested() -> list[str]:

@@ -111,8 +111,17 @@ class TorchBackend(Backend):
         """Loads safetensors by transformers, decoders as step models.
 
         Raises:
-            PreconditionError: the format, the device, the precision, a package, a file or memory is not there.
+            PreconditionError: the format, the device, the precision, a package, a file or memory is not there, or the
+                device's driver refuses.
         """
+        try:
+            return self._load(model, folder, device, options)
+        except RuntimeError as error:  # of CUDA too, whose GPUs may be seen and refuse to be used
+            if lack := self.rule.known(error):
+                raise PreconditionError(f"{device}: {lack.reason}; {lack.advice}") from error
+            raise
+
+    def _load(self, model: ModelFacts, folder: Path, device: str, options: LoadOptions) -> LoadedModel:
         opened = self.rule.open(device)
         if model.format not in TORCH_FORMATS:
             raise PreconditionError(f"{self.name} cannot load the format `{model.format}`", reason="unsupported_format")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from panope_backends.api import Arrays, TensorModel
-from panope_backends.errors import PreconditionError
+from panope_backends.errors import InternalError, PreconditionError
 from panope_backends.model_facts.text_graphs import TextOutputs, layers_output, sparse_output, text_outputs, text_shape
 from panope_backends.tasks.embed.files.config_files import EmbedFiles
 from panope_backends.tasks.embed.head import load_head, load_token_steps, normalize
@@ -120,14 +120,25 @@ class TextVectors:
 
     def _pooled(self, arrays: Arrays, attended: Rows, sequences: Sequence[TokenRow]) -> Rows:
         words = Words(arrays["input_ids"], attended)
+        hidden = self.of_tokens(arrays, words)
+        self._refuse_other_tokens(hidden, attended)
         vectors = pool(
-            self.of_tokens(arrays, words),
+            hidden,
             attended,
             attended if self._files.pool_prompt else _without_prompts(attended, sequences),
             self._files.pooling_modes,
             words.weight_sums,
         )
         return self._after(vectors)
+
+    def _refuse_other_tokens(self, hidden: Rows, attended: Rows) -> None:
+        """Refuses vectors of other tokens than the texts have; for the first alone, some models have fewer."""
+        if hidden.shape[1] == attended.shape[1] or set(self._files.pooling_modes) == {"cls"}:
+            return
+        raise InternalError(
+            f"the model gives vectors of {hidden.shape[1]} tokens for texts of {attended.shape[1]}",
+            reason="wrong_answer",
+        )
 
     def _after(self, vectors: Rows) -> Rows:
         for step in self._head:

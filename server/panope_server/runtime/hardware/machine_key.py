@@ -23,7 +23,7 @@ PROGRAMS = ("llama-quantize",)
 MEMORY_STEP = 1 << 28
 
 #: Where drivers show what they drive, and their versions.
-_DRIVERS = ("dev/nvidia*", "dev/kfd", "dev/dri/render*", "dev/accel/accel*", "dev/fastrpc-*")
+_DRIVERS = ("dev/nvidia*", "dev/kfd", "dev/dri/render*", "dev/accel/accel*", "dev/fastrpc-*", "dev/dxg")
 _VERSIONS = ("proc/driver/nvidia/version", "sys/module/nvidia/version", "sys/module/amdgpu/version")
 
 

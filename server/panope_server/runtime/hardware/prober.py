@@ -23,7 +23,7 @@ from panope_backends.api import Device
 from panope_backends.errors import BY_REASON, InternalError
 from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 from panope_server.runtime.processes.environment import child_environment
-from panope_server.runtime.processes.programs import LOGGED_OUTPUT_BYTES
+from panope_server.runtime.processes.programs import LOGGED_OUTPUT_BYTES, collect_end
 
 _log = structlog.get_logger("panope.hardware")
 
@@ -200,7 +200,7 @@ class _ProbeRun:
             environment=child_environment(memory_bytes=MEMORY_BYTES),
             data=orjson.dumps(self._document),
             stdout=self._read_lines,
-            stderr=partial(_collect, self._errors),
+            stderr=partial(collect_end, self._errors, LOGGED_OUTPUT_BYTES),
         )
         while True:
             async with asyncio.timeout(timeout_seconds):
@@ -230,9 +230,3 @@ class _ProbeRun:
             for line in whole:
                 self._lines.put_nowait(line)
         self._lines.put_nowait(None)
-
-
-async def _collect(collected: bytearray, stream: asyncio.StreamReader) -> None:
-    while data := await stream.read(1 << 16):
-        collected += data
-        del collected[:-LOGGED_OUTPUT_BYTES]

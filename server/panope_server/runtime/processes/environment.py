@@ -33,6 +33,15 @@ PASSED = frozenset(
         "QNN_SDK_ROOT",
         "ROCR_VISIBLE_DEVICES",
         "ZE_AFFINITY_MASK",
+        # How drivers and PyTorch use them: MPS of CUDA, cards that ROCm does not list, memory, and looking for faults.
+        "CUDA_LAUNCH_BLOCKING",
+        "CUDA_MPS_LOG_DIRECTORY",
+        "CUDA_MPS_PIPE_DIRECTORY",
+        "HSA_OVERRIDE_GFX_VERSION",
+        "PYTORCH_ALLOC_CONF",
+        "PYTORCH_CUDA_ALLOC_CONF",
+        "PYTORCH_HIP_ALLOC_CONF",
+        "ROCM_PATH",
         # How many threads OpenMP has, and how they wait.
         "GOMP_SPINCOUNT",
         "OMP_NUM_THREADS",

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from panope_server.runtime.processes.launcher import launch_command
 _log = structlog.get_logger("panope.programs")
 
 LOGGED_OUTPUT_BYTES = 4000
+REPORT_BYTES = 64 << 20
 LOOK_SECONDS = 0.2
 
 
@@ -44,8 +46,8 @@ async def run_program(
         *arguments,
         environment=child_environment(memory_bytes=memory_bytes),
         data=orjson.dumps(document),
-        stdout=partial(_collect, output),
-        stderr=partial(_collect, errors),
+        stdout=partial(collect_end, output, REPORT_BYTES),
+        stderr=partial(collect_end, errors, LOGGED_OUTPUT_BYTES),
     )
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -59,9 +61,32 @@ async def run_program(
     return _report(module, code, bytes(output), bytes(errors))
 
 
-async def _collect(collected: bytearray, stream: asyncio.StreamReader) -> None:
+async def collect_end(collected: bytearray, most: int, stream: asyncio.StreamReader) -> None:
+    """Reads a stream to its end and keeps the last bytes, `most` of them: what programs write has no bound."""
     while data := await stream.read(1 << 16):
         collected += data
+        del collected[:-most]
+
+
+class _End(threading.Thread):
+    """What `collect_end` is, of a pipe, for those that wait in threads."""
+
+    def __init__(self, pipe: int) -> None:
+        super().__init__(daemon=True)
+        self.collected = bytearray()
+        self._pipe = pipe
+
+    def run(self) -> None:
+        """Reads to the end."""
+        with os.fdopen(self._pipe, "rb", buffering=0) as stream:
+            while data := stream.read(1 << 16):
+                self.collected += data
+                del self.collected[:-LOGGED_OUTPUT_BYTES]
+
+    def text(self) -> bytes:
+        """What was read, soon after whoever writes has ended; a process that it left behind is not waited for."""
+        self.join(LOOK_SECONDS)
+        return bytes(self.collected)
 
 
 def run_program_in_thread(
@@ -81,20 +106,26 @@ def run_program_in_thread(
     Raises:
         PanopeError: what the program reported, or InternalError when it did not report.
     """
-    # The kernel ends the program with the thread that started it, which waits here for it.
-    process = subprocess.Popen(
-        launch_command(python or sys.executable, "-m", module, *arguments),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=child_environment(memory_bytes=memory_bytes),
-        process_group=0,
-    )
+    reading, writing = os.pipe()
+    errors = _End(reading)
+    errors.start()
+    try:
+        # The kernel ends the program with the thread that started it, which waits here for it.
+        process = subprocess.Popen(
+            launch_command(python or sys.executable, "-m", module, *arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=writing,
+            env=child_environment(memory_bytes=memory_bytes),
+            process_group=0,
+        )
+    finally:
+        os.close(writing)
     given: bytes | None = orjson.dumps(document)
     try:
         while True:
             try:
-                output, errors = process.communicate(given, LOOK_SECONDS)
+                output, _ = process.communicate(given, LOOK_SECONDS)
                 break
             except subprocess.TimeoutExpired:
                 given = None  # it is on its way
@@ -103,7 +134,7 @@ def run_program_in_thread(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-    return _report(module, process.returncode, output, errors)
+    return _report(module, process.returncode, output, errors.text())
 
 
 def _report(module: str, code: int | None, output: bytes, errors: bytes) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_a_name_that_is_given_twice_is_missing_once(monkeypatch: pytest.MonkeyPa
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("variable", ["NPU", "AUTO", "MULTI:CPU", "MY CARD"])
+@pytest.mark.parametrize("variable", ["NPU", "AUTO", "MULTI:CPU", "HETERO:GPU.0", "MY CARD"])
 def test_a_device_that_ov_device_names_and_openvino_lacks_is_said_to_be_missing(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
@@ -119,6 +119,8 @@ def test_a_device_that_ov_device_names_and_openvino_lacks_is_said_to_be_missing(
     device = next(each for each in backend_with(**ALL).devices() if each.name == variable)
     assert not device.available
     assert device.reason == "the variable OV_DEVICE names it, and OpenVINO has: CPU, GPU.0, GPU.1"
+    chooses = variable.partition(":")[0] in ("AUTO", "MULTI", "HETERO")
+    assert ("Panope chooses" in device.advice) is chooses
 
 
 def test_a_name_shows_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:

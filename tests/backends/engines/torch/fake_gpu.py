@@ -265,7 +265,10 @@ class Machine(System):
         return True
 
     def has(self, path: str) -> bool:
-        return True
+        return path != "/dev/dxg"
+
+    def matching(self, folder: str, pattern: str) -> list[str]:
+        return [f"{folder}/{pattern.partition('*')[0].partition('[')[0]}0"]
 
     def may_use(self, path: str) -> bool:
         return True

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from fake_gpu import MODULE, Machine, gpu, install, rule_of
+from fake_gpu import MODULE, FakeCudaBackend, Machine, gpu, install, rule_of
 
-from panope_backends.api import Device
+from panope_backends.api import Device, LoadOptions, ModelFacts
 from panope_backends.engines.torch.devices.build import TorchBuild, installed_build, read_build
 from panope_backends.engines.torch.devices.cuda import CudaRule
 from panope_backends.engines.torch.devices.mps import MpsRule
@@ -37,6 +37,34 @@ class WithoutPermission(Machine):
         return False
 
 
+class Closed(Machine):
+    """All but one file may be opened."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        object.__setattr__(self, "file", file)
+
+    def may_use(self, path: str) -> bool:
+        return path != self.file  # type: ignore[attr-defined] # set past the frozen class
+
+
+class WithoutCards(Machine):
+    def matching(self, folder: str, pattern: str) -> list[str]:
+        return []
+
+
+class InWindows(Machine):
+    """Linux within Windows, which has no files of GPUs."""
+
+    def has(self, path: str) -> bool:
+        return path == "/dev/dxg"
+
+
+class InWindowsWithoutDriver(InWindows):
+    def has_library(self, name: str) -> bool:
+        return False
+
+
 @dataclass
 class Case:
     """A machine, and what a rule says of it."""
@@ -52,7 +80,49 @@ class Case:
 HIDDEN = Machine(CUDA_VISIBLE_DEVICES="")
 OLD = RuntimeError("The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver")
 
+NOT_MATCHING = RuntimeError("Error 803: system has unsupported display driver / cuda driver combination")
+FORWARD = RuntimeError("Error 804: forward compatibility was attempted on non supported HW")
+EXCLUSIVE = RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable")
+FABRIC = RuntimeError("Unexpected error from cudaGetDeviceCount(). Error 802: system not yet initialized")
+ASLEEP = RuntimeError("CUDA unknown error - this may be due to an incorrectly set up environment")
+NO_GPU = RuntimeError("No CUDA GPUs are available")
+NO_HIP = RuntimeError("No HIP GPUs are available")
+BOTH = Machine(HIP_VISIBLE_DEVICES="0", CUDA_VISIBLE_DEVICES="1")
+
 CASES = {
+    "a card that is closed": Case(CudaRule, "let it read and write `/dev/nvidia0`", system=Closed("/dev/nvidia0")),
+    "closed memory": Case(CudaRule, "let it read and write `/dev/nvidia-uvm`", system=Closed("/dev/nvidia-uvm")),
+    "Windows without a driver": Case(CudaRule, "NVIDIA's driver in Windows: this is", system=InWindowsWithoutDriver()),
+    "Windows without a GPU": Case(CudaRule, "driver finds no GPU", system=InWindows(), error=NO_GPU),
+    "a library of another driver": Case(CudaRule, "are of different versions", error=NOT_MATCHING),
+    "forward compatibility": Case(CudaRule, "take `cuda-compat` out of LD_LIBRARY_PATH", error=FORWARD),
+    "a GPU of another process": Case(CudaRule, "`nvidia-smi --compute-mode=DEFAULT`", error=EXCLUSIVE),
+    "no fabric manager": Case(CudaRule, "start NVIDIA's fabric manager", error=FABRIC),
+    "a driver that has slept": Case(CudaRule, "or start the machine anew", error=ASLEEP),
+    "MIG without instances": Case(CudaRule, "where MIG is on, make instances", error=NO_GPU),
+    "another machine's UUID": Case(
+        CudaRule, "`GPU-8f2c`, which leaves no", system=Machine(CUDA_VISIBLE_DEVICES="GPU-8f2c"), error=NO_GPU
+    ),
+    "a part of a card that is gone": Case(
+        CudaRule, "`MIG-8f2c`, which leaves no", system=Machine(CUDA_VISIBLE_DEVICES="MIG-8f2c"), error=NO_GPU
+    ),
+    "a variable that is a program": Case(
+        CudaRule, "is `\N{REPLACEMENT CHARACTER}[2J0`", system=Machine(CUDA_VISIBLE_DEVICES="\x1b[2J0"), error=NO_GPU
+    ),
+    "a variable without an end": Case(
+        CudaRule, f"is `{'0,' * 50}…`, which", system=Machine(CUDA_VISIBLE_DEVICES="0," * 9000), error=NO_GPU
+    ),
+    "HIP's and CUDA's variable": Case(
+        RocmRule, "HIP_VISIBLE_DEVICES is `0` and CUDA_VISIBLE_DEVICES is `1`, which", build=ROCM, system=BOTH
+    ),
+    "variables that HIP does not take": Case(
+        RocmRule, "(ValueError); HIP_VISIBLE_DEVICES is `0`; CUDA", build=ROCM, system=BOTH, error=ValueError("two")
+    ),
+    "a container without AMD's cards": Case(RocmRule, "pass `/dev/dri` into", build=ROCM, system=WithoutCards()),
+    "AMD's card that is closed": Case(
+        RocmRule, "(`/dev/dri/renderD0`): add it", build=ROCM, system=Closed("/dev/dri/renderD0"), error=NO_HIP
+    ),
+    "AMD's in Windows": Case(RocmRule, "the AMD driver finds no GPU", build=ROCM, system=InWindows(), error=NO_HIP),
     "no torch": Case(CudaRule, "PyTorch is not installed: pip install 'panope-serving[torch]'", build=None),
     "torch without CUDA": Case(CudaRule, "the installed PyTorch 2.15.0 has no CUDA: install one for CUDA", build=PLAIN),
     "torch for ROCm": Case(CudaRule, "the installed PyTorch 2.15.0+rocm7 is for ROCm: install one", build=ROCM),
@@ -124,6 +194,23 @@ def test_a_variable_that_cuda_does_not_take_is_told_with_what_it_says(shown: str
 
     (device,) = CudaRule(lambda: CUDA, Machine(CUDA_VISIBLE_DEVICES=shown), broken).devices()
     assert device.reason == f"PyTorch cannot use CUDA (AssertionError); CUDA_VISIBLE_DEVICES is `{shown}`"
+
+
+def test_a_gpu_that_is_seen_and_refuses_to_be_used_says_why_at_the_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EXCLUSIVE
+
+    backend = FakeCudaBackend()
+    monkeypatch.setattr(FakeCudaBackend, "_load", refuse)
+    with pytest.raises(PreconditionError, match="cuda:0: the GPU is another process's alone"):
+        backend.load(ModelFacts("a/b", "safetensors"), tmp_path, "cuda:0", LoadOptions())
+
+
+def test_a_driver_newer_than_the_library_is_no_reason(asked: Callable[[Case], Sequence[Device]]) -> None:
+    (device,) = asked(Case(CudaRule, "", system=Machine(CUDA_VISIBLE_DEVICES="GPU-1"), gpus=[gpu("H200", 9, 0)]))
+    assert (device.available, device.reason) == (True, "")
 
 
 def test_each_gpu_is_a_device_with_its_memory_and_precisions(asked: Callable[[Case], Sequence[Device]]) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from panope.worker.v1 import embed_pb2, tokenize_pb2
-from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
+from panope_backends.testing.doubles import EchoModel
 
 Answer = Callable[..., embed_pb2.EmbedOutput]
 
@@ -248,3 +249,13 @@ def test_more_default_dimensions_than_the_model_has_are_refused_when_it_loads(
     folder = sentence_model({"config_sentence_transformers.json": {"truncate_dim": 64}})
     with pytest.raises(PreconditionError, match="truncate_dim 64; the model has 32 dimensions"):
         task_of(folder, "panope_backends.testing:EchoBackend")
+
+
+def test_vectors_of_other_tokens_than_the_texts_have_are_a_wrong_answer_that_says_so(
+    sentence_model: Callable[..., Path], task_of: Callable[..., EmbedSequenceTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = EchoModel.run
+    monkeypatch.setattr(EchoModel, "run", lambda *given: {name: array[:, :1] for name, array in whole(*given).items()})
+    with pytest.raises(InternalError, match="gives vectors of 1 tokens for texts of") as refusal:
+        task_of(sentence_model(PROMPTS), "panope_backends.testing:EchoBackend")
+    assert refusal.value.reason == "wrong_answer"

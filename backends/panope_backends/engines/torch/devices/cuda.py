@@ -13,10 +13,39 @@ from panope_backends.engines.torch.devices.torch_device import GATHERED, PAGED, 
 
 #: The driver's library, by operating system.
 _DRIVERS = {"Linux": "libcuda.so.1", "Windows": "nvcuda.dll"}
-_CONTROL = "/dev/nvidiactl"
+_CONTROL, _MEMORY = "/dev/nvidiactl", "/dev/nvidia-uvm"
+_CARDS = ("/dev", "nvidia[0-9]*")
+
+_WINDOWS = "/dev/dxg"
+"""Where Linux within Windows (WSL) has its GPUs, by the driver of Windows."""
 
 #: The first compute capability whose tensor cores take bf16, and fp16.
 _BF16, _FP16 = (8, 0), (7, 0)
+
+#: What CUDA says of a machine that is in the way of itself, by words of its errors (cudaError_t, CUresult).
+_SAID = {
+    "no nvidia driver": Lack(
+        "the NVIDIA driver is installed and does not run",
+        "load its kernel module, or start the machine anew; pass the GPUs into a container",
+    ),
+    "busy or unavailable": Lack(
+        "the GPU is another process's alone, or does not answer",
+        "end that process, or let several use it: `nvidia-smi --compute-mode=DEFAULT`",
+    ),
+    "unsupported display driver": Lack(
+        "the NVIDIA driver's library and its kernel module are of different versions",
+        "start the machine anew after an update of the driver",
+    ),
+    "forward compatibility": Lack(
+        "a library of CUDA's forward compatibility is found, and the GPU does not take it",
+        "take `cuda-compat` out of LD_LIBRARY_PATH, and update the driver",
+    ),
+    "system not yet initialized": Lack("the GPUs are not connected yet", "start NVIDIA's fabric manager"),
+    "unknown error": Lack(
+        "the NVIDIA driver fails without a reason",
+        "load its kernel module `nvidia_uvm`, or start the machine anew, which sleep most often calls for",
+    ),
+}
 
 
 class CudaRule(GpuRule):
@@ -38,9 +67,11 @@ class CudaRule(GpuRule):
         if driver is None:
             return Lack(f"PyTorch has no CUDA on {system.name}")
         if not system.has_library(driver):
-            return Lack(f"no NVIDIA driver is installed (`{driver}` is not found)", "install NVIDIA's driver")
-        if system.has(_CONTROL) and not system.may_use(_CONTROL):
-            return Lack("this user may not open the GPU", f"let it read and write `{_CONTROL}`")
+            where = "in Windows: this is Linux within it" if system.has(_WINDOWS) else ""
+            advice = f"install NVIDIA's driver {where}".strip()
+            return Lack(f"no NVIDIA driver is installed (`{driver}` is not found)", advice)
+        if closed := _closed(system):
+            return Lack("this user may not open the GPU", f"let it read and write {closed}")
         return None
 
     def found(self, torch: Any, module: Any) -> Sequence[Device]:
@@ -57,22 +88,25 @@ class CudaRule(GpuRule):
                 f"the NVIDIA driver is too old for CUDA {build.cuda}, which PyTorch {build.version} needs",
                 "update the driver, or install a PyTorch for an older CUDA",
             )
-        if "no nvidia driver" in text:
-            return Lack(
-                "the NVIDIA driver is installed and does not run", "load its kernel module, or start the machine anew"
-            )
         if "no cuda gpus" in text or "no cuda-capable device" in text:
             return self.hidden(self._system)
-        shown = self._system.environment.get("CUDA_VISIBLE_DEVICES")
+        if lack := self.known(error):
+            return lack
+        shown = self._system.variable("CUDA_VISIBLE_DEVICES")
         of = "" if shown is None else f"; CUDA_VISIBLE_DEVICES is `{shown}`"
         return Lack(f"PyTorch cannot use CUDA ({type(error).__name__}){of}", "the log has the cause")
 
+    def known(self, error: Exception) -> Lack | None:
+        """By the words of CUDA's own errors."""
+        text = str(error).lower()
+        return next((lack for words, lack in _SAID.items() if words in text), None)
+
     def hidden(self, system: System) -> Lack:
         """Hidden by a variable, or not there."""
-        shown = system.environment.get("CUDA_VISIBLE_DEVICES")
+        shown = system.variable("CUDA_VISIBLE_DEVICES")
         if shown is not None:
             return Lack(f"CUDA_VISIBLE_DEVICES is `{shown}`, which leaves no GPU")
-        return Lack("the NVIDIA driver finds no GPU")
+        return Lack("the NVIDIA driver finds no GPU", "where MIG is on, make instances: `nvidia-smi mig -cgi …`")
 
     def opened(self, name: str, torch_name: str) -> TorchDevice:
         """Pages are attended to by the kernel that reads them where they lie, if the GPU has it."""
@@ -95,6 +129,15 @@ class CudaRule(GpuRule):
             advice="" if runs else "install a PyTorch that was built for it",
             pci_address=pci_address(properties),
         )
+
+
+def _closed(system: System) -> str:
+    """The files of devices that this user may not open and needs; of several GPUs one is enough."""
+    for file in (_CONTROL, _MEMORY):
+        if system.has(file) and not system.may_use(file):
+            return f"`{file}`"
+    cards = system.matching(*_CARDS)
+    return "" if not cards or any(map(system.may_use, cards)) else f"`{cards[0]}`"
 
 
 def precisions_of(capability: tuple[int, int]) -> tuple[str, ...]:

@@ -12,6 +12,10 @@ from panope_backends.engines.torch.devices.system import System
 from panope_backends.engines.torch.devices.torch_device import GATHERED, TorchDevice
 
 _KERNEL = "/dev/kfd"
+_CARDS = ("/dev/dri", "renderD*")
+
+_WINDOWS = "/dev/dxg"
+"""Where Linux within Windows (WSL) has its GPUs, by the driver of Windows."""
 
 #: Generations whose matrix units take bf16: CDNA from MI100 on, and RDNA from the third on.
 _BF16 = ("gfx908", "gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
@@ -32,6 +36,8 @@ class RocmRule(GpuRule):
         if not build.hip:
             advice = "install one for ROCm: `TORCH_BACKEND=auto make install`"
             return Lack(f"the installed PyTorch {build.version} has no ROCm", advice)
+        if system.name == "Linux" and system.has(_WINDOWS):
+            return None
         if system.name == "Linux" and not system.has(_KERNEL):
             return Lack(f"no AMD driver is loaded (`{_KERNEL}` is not there)", "install AMD's driver")
         if system.name == "Linux" and not system.may_use(_KERNEL):
@@ -49,15 +55,19 @@ class RocmRule(GpuRule):
         if "no hip gpus" in text or "no cuda gpus" in text or "no rocm-capable device" in text:
             return self.hidden(self._system)
         return Lack(
-            f"PyTorch for ROCm {build.hip} cannot use the GPU ({type(error).__name__})",
+            f"PyTorch for ROCm {build.hip} cannot use the GPU ({type(error).__name__}){_shown(self._system)}",
             "the driver may be of another version; the log has the cause",
         )
 
     def hidden(self, system: System) -> Lack:
         """Hidden by a variable, or not there."""
-        for name in _HIDING:
-            if (shown := system.environment.get(name)) is not None:
-                return Lack(f"{name} is `{shown}`, which leaves no GPU")
+        if told := _hiding(system):
+            return Lack(f"{' and '.join(told)}, which leaves no GPU")
+        cards = system.matching(*_CARDS)
+        if system.has(_KERNEL) and not cards:
+            return Lack(f"the AMD driver shows no GPU in `{_CARDS[0]}`", f"pass `{_CARDS[0]}` into the container")
+        if cards and not any(map(system.may_use, cards)):
+            return Lack(f"this user may not open the GPU (`{cards[0]}`)", "add it to the groups `render` and `video`")
         return Lack("the AMD driver finds no GPU")
 
     def opened(self, name: str, torch_name: str) -> TorchDevice:
@@ -77,3 +87,12 @@ class RocmRule(GpuRule):
             driver_version=self._system.module_version("amdgpu"),
             pci_address=pci_address(properties),
         )
+
+
+def _hiding(system: System) -> Sequence[str]:
+    """What the variables say that hide GPUs: each takes some of those that the former ones have left."""
+    return [f"{name} is `{shown}`" for name in _HIDING if (shown := system.variable(name)) is not None]
+
+
+def _shown(system: System) -> str:
+    return "".join(f"; {told}" for told in _hiding(system))

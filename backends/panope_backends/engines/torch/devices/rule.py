@@ -48,6 +48,11 @@ class DeviceRule(ABC):
             PreconditionError: there is none of this name (`unknown_device`).
         """
 
+    def known(self, error: Exception) -> Lack | None:
+        """What an error of the kind's driver means, where its words are known; it may come at a device's first use."""
+        del error
+        return None
+
     def precisions(self, name: str) -> Sequence[str]:
         """What a device of this name computes in natively, the one to compute in unasked first."""
         return next((device.precisions for device in self.devices() if device.name == name), ("fp32",))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+#: Letters of a variable that messages show.
+_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,18 @@ class System:
     def has(self, path: str) -> bool:
         """Whether there is such a file."""
         return Path(path).exists()
+
+    def matching(self, folder: str, pattern: str) -> Sequence[str]:
+        """The files of a folder whose names match a pattern of the shell's."""
+        return sorted(map(str, Path(folder).glob(pattern)))
+
+    def variable(self, name: str) -> str | None:
+        """What a variable says, in as many letters as a message holds and none that a terminal obeys; None if unset."""
+        told = self.environment.get(name)
+        if told is None:
+            return None
+        clean = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in told)
+        return clean if len(clean) <= _SHOWN else f"{clean[:_SHOWN]}…"
 
     def may_use(self, path: str) -> bool:
         """Whether this process may read and write a file of a device."""
