@@ -49,7 +49,17 @@ def load_backend(name: str) -> Backend:
     if not (isinstance(kind, type) and issubclass(kind, Backend)):
         raise PreconditionError(f"`{name}` is not a backend", reason="unknown_backend")
     _require_api_version(name, kind)
+    _require_members(name, kind)
     return kind()
+
+
+def _require_members(name: str, kind: type[Backend]) -> None:
+    lacking = [f"method `{each}`" for each in sorted(kind.__abstractmethods__)]
+    if not isinstance(getattr(kind, "name", None), str):
+        lacking.append("attribute `name`, a text")
+    if lacking:
+        told = f"`{name}` is not a backend: it lacks the {' and the '.join(lacking)}"
+        raise PreconditionError(told, reason="unknown_backend")
 
 
 def _require_api_version(name: str, kind: type[Backend]) -> None:

@@ -77,6 +77,16 @@ def test_what_is_no_backend_is_refused(name: str, message: str) -> None:
         load_backend(name)
 
 
+def test_a_class_that_lacks_what_a_backend_has_is_refused_with_what_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from panope_backends.api import Backend\nclass Begun(Backend):\n    api_version = 1\n"
+    (tmp_path / "begun_backend.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PreconditionError, match=r"it lacks the method `load` and the attribute `name`, a text$"):
+        load_backend("begun_backend:Begun")
+
+
 def test_a_module_that_lacks_what_it_needs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "needy_backend.py").write_text("import package_that_is_missing\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -89,7 +99,8 @@ def written_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
     """Writes a backend whose class has this body and gives its name."""
 
     def write(body: str) -> str:
-        text = f"from panope_backends.api import Backend\nclass Dated(Backend):\n    {body}\n    load = None\n"
+        head = "from panope_backends.api import Backend\nclass Dated(Backend):\n    name = 'dated'\n"
+        text = f"{head}    {body}\n    load = None\n"
         (tmp_path / "dated_backend.py").write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "dated_backend", raising=False)

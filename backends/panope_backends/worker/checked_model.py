@@ -51,6 +51,7 @@ class CheckedModel(TensorModel):
     def __init__(self, model: TensorModel, backend: str) -> None:
         self._model = model
         self._backend = backend
+        self._require_description()
         self.precision = model.precision
         self.inputs, self.outputs = list(model.inputs), list(model.outputs)
         self.index_limits, self.max_tokens, self.metadata = model.index_limits, model.max_tokens, model.metadata
@@ -88,6 +89,15 @@ class CheckedModel(TensorModel):
         if spec.shape and (array.ndim != len(spec.shape) or not _fits(spec, array, arrays)):
             told, real = _shape(spec.shape), _shape(array.shape)
             raise self._wrong(f"gives `{spec.name}` as {real}, and its model says {told}")
+
+    def _require_description(self) -> None:
+        """What a model must say of itself, for all else is made of that."""
+        for name in ("inputs", "outputs"):
+            told = getattr(self._model, name, None)
+            if not isinstance(told, Sequence) or not all(isinstance(spec, TensorSpec) for spec in told):
+                raise self._wrong(f"loads a model whose `{name}` are not a list of `TensorSpec`")
+        if not isinstance(getattr(self._model, "precision", None), str):
+            raise self._wrong("loads a model that does not say as `precision`, a text, what it computes in")
 
     def _wrong(self, what: str) -> InternalError:
         return InternalError(f"the backend `{self._backend}` {what}", reason="wrong_answer")

@@ -81,6 +81,23 @@ def test_whatever_a_model_can_do_is_done_by_the_backends() -> None:
     assert {name for name in methods if not name.startswith("_")} <= vars(CheckedModel).keys()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("inputs", None, "whose `inputs` are not a list of `TensorSpec`"),
+        ("inputs", [("input_ids", "int64")], "whose `inputs` are not a list of `TensorSpec`"),
+        ("outputs", "last_hidden_state", "whose `outputs` are not a list of `TensorSpec`"),
+        ("precision", None, "does not say as `precision`, a text, what it computes in"),
+    ],
+)
+def test_a_model_that_does_not_describe_itself_is_refused_with_what_is_wrong(name: str, value: Any, told: str) -> None:
+    undescribed = EchoModel({})
+    setattr(undescribed, name, value)
+    with pytest.raises(InternalError, match="the backend `acme` loads a model") as refused:
+        checked(undescribed, "acme", "a/b")
+    assert told in refused.value.message
+
+
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(PreconditionError, match="what the backend `acme` loads for `a/b` is no model, but a `dict`"):
         checked({}, "acme", "a/b")

@@ -147,7 +147,7 @@ class Prober:
         self, answers: Answers, facts: Mapping[str, Any] | None, python: str, flags: Sequence[str]
     ) -> tuple[str, str] | None:
         """Asks those that have not answered, and returns the one that could not be asked to the end, and why."""
-        asking = ""
+        asking, is_done = "", False
         skipped = [flag for name in answers.backends for flag in ("--skip", name)]
         run = _ProbeRun([*flags, *skipped, *(["--supports"] if facts is not None else [])], facts, python)
         try:
@@ -158,6 +158,7 @@ class Prober:
                     answers.add(line)
                     asking = ""
                 elif line.get("ok"):
+                    is_done = True
                     return None
                 elif "message" in line:
                     kind = BY_REASON.get(line.get("reason", ""), InternalError)
@@ -168,6 +169,8 @@ class Prober:
             reason = f"looking for its devices ended the process: {describe_exit(await run.wait())}"
         finally:
             await run.end()
+            if is_done and run.errors_text.strip():  # the cause of what a device is told not to be available for
+                _log.warning("probe_output", output=run.errors_text)
         _log.error("probe_failed", backend=asking, reason=reason, output=run.errors_text)
         if not asking:
             raise InternalError(f"{PROBE} failed; the server's log has its output")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from panope_backends.api import Device, ModelFacts, Support
 from panope_backends.programs.probe import MisdescribedSupportError, _apart, _document
@@ -107,6 +108,14 @@ def test_a_backend_that_misbehaves_is_told_with_the_reason_and_the_others_are_he
     assert reasons(answers) == REASONS
     assert any(device["backend"] == "cpu" and device["available"] for device in answers.devices)
     assert {name.removesuffix("_backend:Backend") for name in answers.failed} == {"hangs", "dies", "leaves"}
+
+
+def test_the_cause_of_what_failed_is_in_the_log(asks: Callable[..., Prober]) -> None:
+    with capture_logs() as logged:
+        asyncio.run(asks("raises").ask())
+    (told,) = [each for each in logged if each["event"] == "probe_output"]
+    assert "raises_backend.py" in told["output"]
+    assert "secret" in told["output"]
 
 
 def test_a_backend_that_hangs_over_a_model_does_not_keep_the_others_from_it(asks: Callable[..., Prober]) -> None:

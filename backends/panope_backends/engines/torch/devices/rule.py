@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -96,6 +97,7 @@ class GpuRule(DeviceRule):
             torch = self._torch()
             found = self.found(torch, torch.get_device_module(self.torch_type))
         except Exception as error:  # a driver and a library that do not go together fail in ways of their own
+            traceback.print_exc()  # into the log
             return (self._none(self.explained(error, build)),)
         return tuple(found) or (self._none(self.hidden(self._system)),)
 
