@@ -218,7 +218,7 @@ def hashing(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
 
 
 def _weights(size: int) -> bytes:
-    header = json.dumps({"weight": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    header = json.dumps({"weight": {"dtype": "F16", "shape": [size // 2], "data_offsets": [0, size]}}).encode()
     return len(header).to_bytes(8, "little") + header + os.urandom(size)
 
 

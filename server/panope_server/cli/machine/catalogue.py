@@ -25,7 +25,7 @@ def catalogue(json: Json = False, task: Task = "", backend: Backend = "") -> Non
     try:
         found = read_part(task=task, backend=backend)
     except PanopeError as error:
-        fail(error.message)
+        fail(error.renamed("--{}".format).message)
     if json:
         print_json(msgspec.to_builtins(catalogue_json(found)))
         return

@@ -31,4 +31,4 @@ def test_people_read_a_table_and_the_three_numbers(capsys: pytest.CaptureFixture
 def test_an_unknown_task_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         catalogue(task="dance")
-    assert "`task` must be one of" in capsys.readouterr().err
+    assert "`--task` must be one of" in capsys.readouterr().err
