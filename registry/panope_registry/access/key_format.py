@@ -47,6 +47,12 @@ class ApiKey:
             return None
         return cls(key_id, secret) if text[len(head)] == "_" and checksum == _checksum(head) else None
 
+    @staticmethod
+    def id_in(text: str) -> str:
+        """The id in a text that looks like a key, whatever the rest of it is worth; empty in others."""
+        looks_like = len(text) == LENGTH and text.startswith(PREFIX) and text.isascii()
+        return text[len(PREFIX) : len(PREFIX) + ID_LENGTH] if looks_like else ""
+
     def __str__(self) -> str:
         """The whole key."""
         head = f"{PREFIX}{self.id}_{self.secret}"

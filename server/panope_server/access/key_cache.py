@@ -3,17 +3,23 @@
 Once a second the registry is asked for the number that every change of a key raises, and when it moved, the keys known
 here are read again; so a key that was taken back is refused everywhere within two seconds. While the database is away,
 known keys stay good for a minute and unknown ones cannot be told from wrong ones, so that is what their callers hear.
+
+A text whose secret the pepper has proved is recognised from then on by its fingerprint: BLAKE2b of the whole text with
+a key that this process has drawn, without which nobody can find another text of one fingerprint or try texts on it.
+Fingerprints lie in the record of their key, and go with it when keys change and it is read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Protocol
 
 from panope_backends.errors import AvailabilityError
@@ -55,12 +61,17 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A key as it was when the change token was `token`."""
+    """A key as it was when the change token was `token`.
+
+    Attributes:
+        proved: fingerprints of texts that had a good secret, with that.
+    """
 
     token: int
     principal: Principal
     secrets: tuple[SecretDigest, ...]
     expires_at: datetime | None
+    proved: list[tuple[bytes, SecretDigest]] = field(default_factory=list)
 
 
 class KeyCache:
@@ -91,7 +102,23 @@ class KeyCache:
         self._listed: frozenset[str] = frozenset()
         self._used: set[str] = set()
         self._token = -1
+        self._fingerprints = blake2b(key=secrets.token_bytes(32), digest_size=16)
         self._fresh_at = -float("inf")
+
+    def recognised(self, text: str) -> Principal | None:
+        """Who has sent a text that was proved to be a good key, and still is one; None for what is to be looked at."""
+        key_id = ApiKey.id_in(text)
+        known = self._known.get(key_id)
+        if known is None or self._clock() - self._fresh_at > OUTAGE_SECONDS:
+            return None
+        fingerprint = self._fingerprint(text)
+        for proved, secret in known.proved:
+            if hmac.compare_digest(proved, fingerprint):
+                if not self._has_time(known, secret):
+                    return None
+                self._used.add(key_id)
+                return known.principal
+        return None
 
     def known(self, key: ApiKey) -> Principal | None:
         """Who a key is of, if that is known here and still holds; checked in the same time for any wrong secret."""
@@ -213,13 +240,30 @@ class KeyCache:
             self._refused.popitem(last=False)
 
     def _is_good(self, known: _Known, key: ApiKey) -> bool:
-        moment = self._today()
         good = False
         for secret in known.secrets:
             digest = self._peppers.digest(key.secret, secret.pepper_id)
-            same = hmac.compare_digest(digest, secret.digest)
-            good |= same and (secret.expires_at is None or secret.expires_at > moment)
-        return good and (known.expires_at is None or known.expires_at > moment)
+            if hmac.compare_digest(digest, secret.digest) and self._has_time(known, secret):
+                good = True
+                self._prove(known, secret, str(key))
+        return good
+
+    def _has_time(self, known: _Known, secret: SecretDigest) -> bool:
+        """Whether neither the key nor the secret has ended."""
+        if known.expires_at is None and secret.expires_at is None:
+            return True
+        moment = self._today()
+        return all(ends is None or ends > moment for ends in (known.expires_at, secret.expires_at))
+
+    def _prove(self, known: _Known, secret: SecretDigest, text: str) -> None:
+        """Notes that a text has a good secret; of each there is one text."""
+        if all(proved is not secret for _, proved in known.proved):
+            known.proved.append((self._fingerprint(text), secret))
+
+    def _fingerprint(self, text: str) -> bytes:
+        fingerprint = self._fingerprints.copy()
+        fingerprint.update(text.encode())
+        return fingerprint.digest()
 
 
 def _known(stored: StoredKey, token: int) -> _Known:

@@ -40,11 +40,6 @@ class Reservation:
 
     shares: Sequence[tuple[Slice, float]]
 
-    def settle(self, tokens: int, moment: float) -> None:
-        """Counts what the call used in place of what was estimated; less than that goes back."""
-        for held, share in self.shares:
-            held.settle(share, tokens, moment)
-
 
 class Limiter:
     """The limits of all callers of one server.
@@ -105,8 +100,10 @@ class Limiter:
         return Reservation(shares)
 
     def settle(self, reservation: Reservation, tokens: int) -> None:
-        """A call has ended and used so many tokens."""
-        reservation.settle(tokens, self._clock())
+        """A call has ended: counts what it used in place of what was estimated; less than that goes back."""
+        moment = self._clock()
+        for held, share in reservation.shares:
+            held.settle(share, tokens, moment)
 
     async def flush(self, *, everything: bool = False) -> None:
         """Gives back what nobody uses and tells what was spent; raises what the registry does."""

@@ -138,9 +138,10 @@ class Accounting:
             self._keep(_logged(call, outcome, seconds, usage, cut(text, MAX_PROMPT_BYTES)))
 
     def _count(self, call: Call, outcome: Outcome, seconds: float) -> None:
-        name = call.model_name if call.resolved else OTHER
-        task = call.model_task or call.task
-        kind = CallKind(call.interface, _label(call), name, call.placement.variant, task, outcome.code, outcome.status)
+        resolved, label, name, task = call.resolved, OTHER, OTHER, call.task
+        if resolved is not None:
+            label, name, task = call.model, resolved.name.model, resolved.task or task
+        kind = CallKind(call.interface, label, name, call.placement.variant, task, outcome.code, outcome.status)
         self._series.count(kind, seconds)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Protocol
 
 from panope_registry.access.limits import Limit
@@ -14,6 +15,7 @@ from panope_server.pipeline.step import Next
 from panope_server.tasks.catalog import task_of
 
 TOKENS = "tokens"
+_COUNTS_TOKENS = attrgetter("counts_tokens")
 
 
 class ModelLimits(Protocol):
@@ -42,7 +44,7 @@ class Rate:
         if not slices:
             await forward(call)
             return
-        counts_tokens = any(held.counts_tokens for held in slices)
+        counts_tokens = any(map(_COUNTS_TOKENS, slices))
         reservation = await self._limiter.admit(slices, estimate(call) if counts_tokens else 0, call.headers)
         try:
             await forward(call)

@@ -55,7 +55,9 @@ class Pipeline:
 
 
 def _before(forward: Next, step: Step) -> Next:
+    handle = step.__call__  # looked up once, and not for every call
+
     def run(call: Call) -> Awaitable[None]:
-        return step(call, forward)
+        return handle(call, forward)
 
     return run

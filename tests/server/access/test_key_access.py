@@ -162,6 +162,38 @@ async def test_the_registry_is_asked_once_for_a_key_that_is_good_and_for_one_tha
     assert registry.asked == asked + 3
 
 
+async def test_the_pepper_proves_a_secret_once_until_keys_change(
+    registry: Registry, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    digest = Peppers.digest
+
+    def counted(peppers: Peppers, secret: str, pepper_id: str = "") -> str:
+        hashed.append(secret)
+        return digest(peppers, secret, pepper_id)
+
+    key = registry.add()
+    await door.cache.refresh()
+    monkeypatch.setattr(Peppers, "digest", counted)
+    for _ in range(3):
+        assert await door.name(key) == "key 0"
+    assert hashed.count(key.secret) == 1
+    registry.add()
+    await door.cache.refresh()
+    assert await door.name(key) == "key 0"
+    assert hashed.count(key.secret) == 2
+
+
+async def test_what_was_proved_of_one_secret_lets_no_other_text_in(registry: Registry, door: Door) -> None:
+    key = registry.add()
+    assert await door.name(key) == "key 0"
+    text = str(key)
+    wrong_checksum = text[:-1] + ("0" if text[-1] != "0" else "1")
+    for other in (str(ApiKey.generate(key.id)), wrong_checksum, text[:-1] + "é", f"{text} {text}"):
+        with pytest.raises(UnauthenticatedError):
+            await door.name(other)
+
+
 async def test_calls_that_come_together_ask_once(registry: Registry, door: Door) -> None:
     good = registry.add()
     assert set(await asyncio.gather(*(door.name(good) for _ in range(20)))) == {"key 0"}

@@ -64,6 +64,7 @@ class ModelDirectory:
         self._default_model = default_model
         self._resolver = NameResolver(aliases, on_aliases)
         self._known = LastKnown[ModelEntry]()
+        self._resolved: dict[str, ResolvedModel] = {}
         self._names: list[str] = []
         self._change_token: int | None = None
         self._refreshing = asyncio.Lock()
@@ -79,6 +80,7 @@ class ModelDirectory:
             whole = self._known.replace(begun, {entry.name: entry for entry in entries})
             whole &= await self._resolver.refresh()
             self._names = sorted(self._entries)
+            self._resolved.clear()
             self._change_token = token if whole else None
             return True
 
@@ -88,6 +90,9 @@ class ModelDirectory:
         Raises:
             NotFoundError: there is no such model.
         """
+        entry = self._entries.get(name)
+        if entry is not None:
+            return self._resolved_of(entry)
         meaning = await self._resolve_name(name)
         return ResolvedModel(meaning.first, await self.entry(meaning.first.model), meaning.route)
 
@@ -164,6 +169,13 @@ class ModelDirectory:
         if name in self._entries:
             return Meaning(ResolvedName(name))
         return await self._resolver.find(name) or Meaning(ResolvedName(name))
+
+    def _resolved_of(self, entry: ModelEntry) -> ResolvedModel:
+        """What the name of a model means, made once for as long as the model stays as it is."""
+        resolved = self._resolved.get(entry.name)
+        if resolved is None or resolved.entry is not entry:
+            resolved = self._resolved[entry.name] = ResolvedModel(ResolvedName(entry.name), entry)
+        return resolved
 
     def _known_meaning(self, name: str) -> Meaning | None:
         return Meaning(ResolvedName(name)) if name in self._entries else self._resolver.known(name)
