@@ -43,6 +43,11 @@ def compares(config: Mapping[str, Any]) -> bool:
     return "vision_config" in config and "text_config" in config
 
 
+def compares_videos(config: Mapping[str, Any]) -> bool:
+    """Whether it compares videos with texts, whose vectors depend on the video, as X-CLIP does."""
+    return str(config.get("model_type")) == "xclip"
+
+
 def embeds_images(config: Mapping[str, Any]) -> bool:
     """Whether a model that embeds does it with images, be it beside texts."""
     return has_towers(config) or encodes_images(config)

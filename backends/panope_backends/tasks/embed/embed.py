@@ -47,16 +47,25 @@ def counts(sequences: Sequence[TokenRow]) -> list[int]:
 
 @dataclass(slots=True)
 class EmbedJob(SequenceJob):
-    """One request: what to run and what to make of the vectors."""
+    """One request: what to run and what to make of the vectors.
+
+    Attributes:
+        sequences: the texts.
+        truncated: which of them were cut.
+        dimensions: the leading values to keep.
+        normalize: whether vectors are scaled to length 1 when they were cut.
+        by_module: whether the model's own Normalize does it, before they are.
+    """
 
     sequences: Sequence[TokenRow]
     truncated: list[int]
     dimensions: int
     normalize: bool
+    by_module: bool = False
 
     def answer(self, rows: Rows) -> bytes:
-        """Keeps the leading values, then scales to length 1."""
-        vectors = rows[:, : self.dimensions]
+        """Keeps the leading values."""
+        vectors = (normalize(rows) if self.by_module else rows)[:, : self.dimensions]
         if self.normalize:
             vectors = normalize(vectors)
         message = messages.EmbedOutput(
@@ -166,7 +175,7 @@ class EmbedSequenceTask(SequenceTask):
             max_tokens=self._max_tokens,
             prompt_names=sorted(self._prompts),
             pooling=self._files.pooling,
-            normalize=self._files.normalize or self._vectors.unit_length,
+            normalize=(self._files.normalize or self._vectors.unit_length) and self._default_dimensions == self._width,
         )
 
     def prepare(self, data: bytes) -> EmbedJob | SparseJob:
@@ -191,8 +200,11 @@ class EmbedSequenceTask(SequenceTask):
             return SparseJob(sequences, truncated, self._files.max_active_dims)
         if message.HasField("normalize") and not message.normalize and self._vectors.unit_length:
             raise InvalidInputError("the model's graph itself scales vectors to length 1", field="normalize")
-        normalized = message.normalize if message.HasField("normalize") else self._files.normalize
-        return EmbedJob(sequences, truncated, dimensions, normalized)
+        if message.HasField("normalize"):
+            return EmbedJob(sequences, truncated, dimensions, message.normalize)
+        # What a caller cuts is scaled again; what the model's files cut is as in the library.
+        by_module = self._files.normalize and not message.HasField("dimensions")
+        return EmbedJob(sequences, truncated, dimensions, self._files.normalize and not by_module, by_module)
 
     def run(self, sequences: Sequence[TokenRow]) -> Rows:
         """Runs one batch: tensors, pooling, and the steps after it."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from panope_backends.model_facts.image_models import encodes_images, reads_questions, reads_text
+from panope_backends.model_facts.image_models import compares_videos, encodes_images, reads_questions, reads_text
 from panope_registry.inspect.tasks import known
 from panope_registry.inspect.tasks.task_maps import (
     ADAPTED,
@@ -163,6 +163,8 @@ def _by_class(architecture: str, config: Mapping[str, Any]) -> Conclusion:
         return Conclusion("", f"{named}, which no known library has", (task,) if task else (), is_guess=True)
     if head == "base" and "For" not in architecture and encodes_images(config):
         head = "image"  # a vision tower as a model of its own, such as CLIP's
+    if compares_videos(config):
+        return Conclusion("", f"{named}, which compares videos with texts, which is no task here")
     if reads_text(config):
         return Conclusion("ocr", f"{named}, which writes the text of images by its encoder's and decoder's types")
     if reads_questions(config):

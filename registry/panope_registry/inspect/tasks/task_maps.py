@@ -37,7 +37,8 @@ _SEGMENTS = Head("segment", "tells which pixels belong to what")
 _TRANSCRIBES = Head("transcribe", "turns speech into text")
 _SPEAKS = Head("speak", "turns text into audio")
 _GENERATES = Head("generate", "generates text")
-_ANSWERS = Head("", "marks the answer to a question, which is no task here")
+_ANSWERS = Head("", "marks the answer to a question in a document, which is no task here")
+_CHOOSES = Head("", "chooses the answer to a question about an image from a list of its own, which is no task here")
 _PREDICTS = Head("", "works on time series, which is no task here")
 
 #: transformers' maps, by the names that architectures.json has for them.
@@ -85,7 +86,7 @@ HEADS = {
     "question-answering": Head("question-answer", "marks the answer to a question in a text"),
     "document-question-answering": _ANSWERS,
     "table-question-answering": Head("table-question-answer", "chooses the cells of a table that answer a question"),
-    "visual-question-answering": _ANSWERS,
+    "visual-question-answering": _CHOOSES,
     "multiple-choice": Head("", "chooses among answers, which is no task here"),
     "next-sentence-prediction": Head("", "tells whether sentences follow each other, which is no task here"),
     "audio-frame-classification": Head("", "labels moments of audio, which is no task here"),

@@ -34,6 +34,7 @@ def facts_of(folder: Path) -> ModelFacts:
     )
 
 
+X_CLIP = {"model_type": "xclip", "architectures": ["XCLIPModel"], "vision_config": {}, "text_config": {}}
 T5 = {"model_type": "t5", "is_encoder_decoder": True}
 
 
@@ -73,6 +74,8 @@ def test_a_configuration_that_transformers_does_not_take_is_a_refusal(tmp_path: 
             Level.NONE,
         ),
         (ModelFacts("a/b", "safetensors", "", config=T5), Level.NONE),
+        (ModelFacts("a/b", "safetensors", "classify", "XCLIPModel", X_CLIP), Level.NONE),
+        (ModelFacts("a/b", "safetensors", "embed", "XCLIPModel", X_CLIP), Level.NONE),
         (
             ModelFacts("a/b", "safetensors", "embed", config=T5),
             Level.FULL,

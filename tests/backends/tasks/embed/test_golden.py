@@ -145,6 +145,18 @@ def test_the_dimensions_that_the_model_names_are_the_default(
     assert answer(task, *TEXTS, dimensions=32).dimensions == 32
 
 
+def test_the_dimensions_that_the_model_names_are_cut_of_vectors_that_it_normalised(
+    sentence_model: Write, task_of, answer, vectors, reference
+) -> None:
+    """As in the library, they are shorter than 1, unless a request says otherwise."""
+    files = {"config_sentence_transformers.json": {"truncate_dim": 6}}
+    folder = sentence_model(files, modules=modules("Transformer", "Pooling", "Normalize"))
+    task = task_of(folder)
+    assert not task.facts.normalize
+    assert_same(vectors(answer(task, *TEXTS)), reference(folder, TEXTS))
+    assert_same(vectors(answer(task, *TEXTS, normalize=True)), reference(folder, TEXTS, normalize_embeddings=True))
+
+
 def test_texts_are_cut_at_the_end_as_sentence_transformers_cuts_them(
     sentence_model: Write, task_of, answer, vectors, reference
 ) -> None:

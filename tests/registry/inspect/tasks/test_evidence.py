@@ -95,6 +95,19 @@ def test_two_models_in_one_tell_by_their_types_whether_they_read_text(encoder: s
 
 
 @pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"architectures": ["XCLIPModel"], "model_type": "xclip"}, "compares videos with texts, which is no task here"),
+        ({"architectures": ["ViltForQuestionAnswering"]}, "chooses the answer to a question about an image"),
+    ],
+)
+def test_what_is_no_task_here_is_named(config: Mapping[str, Any], reason: str) -> None:
+    conclusion = task_of({}, config, "")
+    assert (conclusion.value, conclusion.candidates) == ("", ())
+    assert reason in conclusion.reason
+
+
+@pytest.mark.parametrize(
     ("config", "candidates"),
     [
         ({"model_type": "bert"}, ("embed", "fill-mask")),

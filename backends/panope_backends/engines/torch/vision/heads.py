@@ -33,6 +33,7 @@ from panope_backends.engines.torch.pretrained import files_refusal, unknown_type
 from panope_backends.model_facts.image_models import (
     architecture_of,
     compares,
+    compares_videos,
     encodes_images,
     finds_one_by_one,
     finds_together,
@@ -155,6 +156,9 @@ def _embedding_head(model: ModelFacts, architecture: str) -> VisionHead | None:
 
 def vision_support(model: ModelFacts, head: VisionHead) -> Support:
     """Says from facts alone whether `load_vision_model` can work."""
+    if compares_videos(model.config):
+        refusal = "the model compares videos with texts; models of images and texts are run with images alone"
+        return Support(Level.NONE, refusal, is_final=True)
     if refusal := files_refusal(model, head.auto_class):
         return Support(Level.NONE, refusal, is_final=bool(unknown_type(model)))
     return Support(Level.FULL, "transformers runs the model with its head")
