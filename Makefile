@@ -114,7 +114,7 @@ QUICK_RESULTS := .cache/benchmark/quick
 quick = $(if $(QUICK),$(1))
 quick_out = $(if $(QUICK),$(1) --out $(QUICK_RESULTS))
 
-bench: $(VENV)/installed-dev $(VENV)/installed-demo ## Measure backends, embeddings, fairness, the registry, kept answers, generation, models of images; QUICK=1 for a trial
+bench: $(VENV)/installed-dev $(VENV)/installed-demo ## Measure backends, embeddings, fairness, the registry, kept answers, generation, each task of images, texts and audio; QUICK=1 for a trial
 	$(if $(QUICK),mkdir -p $(QUICK_RESULTS))
 	$(BIN)/python -m benchmarks.engines.backends $(call quick,--seconds 0.3 --max-background-load 1)
 	$(BIN)/python -m benchmarks.embeddings.throughput $(call quick_out,--rounds 1 --seconds 0.3)
@@ -126,6 +126,8 @@ bench: $(VENV)/installed-dev $(VENV)/installed-demo ## Measure backends, embeddi
 	$(BIN)/python -m benchmarks.generation.sampling $(call quick_out,--rounds 1)
 	$(BIN)/python -m benchmarks.generation.throughput $(call quick_out,--rounds 1 --tokens 8 --widths 1)
 	$(BIN)/python -m benchmarks.media.vision $(call quick,--rounds 1 --images 8)
+	$(BIN)/python -m benchmarks.media.texts $(call quick,--rounds 1 --texts 8)
+	$(BIN)/python -m benchmarks.media.speech_tasks $(call quick,--rounds 1 --calls 2 --seconds 1)
 
 clean: ## Remove what `make` built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

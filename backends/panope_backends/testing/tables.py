@@ -42,7 +42,7 @@ def tiny_table_reader(
         }
     torch.manual_seed(seed)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 37}
-    settings = transformers.TapasConfig(vocab_size=len(vocabulary), initializer_range=0.3, **sizes, **labels, **config)
+    settings = transformers.TapasConfig(vocab_size=len(vocabulary), initializer_range=0.3, **sizes | labels | config)
     model = transformers.TapasForQuestionAnswering(settings)
     with torch.no_grad():  # which cells are chosen must depend on what they hold
         model.output_weights.normal_()
