@@ -101,7 +101,7 @@ def test_people_are_looked_for_where_they_stand(server: Any, client: Client) -> 
     sides = [dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)) for box in boxes]
     parameters = {"boxes": sides, "threshold": 0}
     body = {"inputs": base64.b64encode(data).decode(), "model": POSES, "parameters": parameters}
-    for path in ("/v1/detect", "/v1/vision/detect"):
+    for path in ("/v1/detect", "/v1/vision/detect", "/v1/tool/vision/detect"):
         told = httpx2.post(f"{server.http_url}{path}", json=body).json()
         for thing, each in zip(told, image.detections, strict=True):
             assert thing["score"] == pytest.approx(each.score)
