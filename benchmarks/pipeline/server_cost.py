@@ -31,13 +31,11 @@ CASES = [(kind, width) for kind in ("gRPC", "REST") for width in (1, 16, 64)]
 console = Console()
 
 
-def interpreter(python: str, folder: Path) -> Path:
-    """A program in place of the workers' interpreter that runs the worker of this benchmark, and all else as it is."""
+def interpreter(python: str, folder: Path, worker: Path = HERE / "echo_worker.py") -> Path:
+    """A program in place of the workers' interpreter that runs the worker of a benchmark, and all else as it is."""
     program = folder / "python"
     program.write_text(
-        "#!/bin/sh\n"
-        f'case "$*" in *panope_backends.worker*) exec {python} {HERE / "echo_worker.py"} "$@";; esac\n'
-        f'exec {python} "$@"\n'
+        f'#!/bin/sh\ncase "$*" in *panope_backends.worker*) exec {python} {worker} "$@";; esac\nexec {python} "$@"\n'
     )
     program.chmod(0o755)
     return program.resolve()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,38 @@ import openai
 import pytest
 from huggingface_hub import InferenceClient
 from PIL import Image
+from tests.library_captions import library_caption
 
 from command_line import panope
 from panope_backends.media.processors import trial_image
-from panope_backends.testing.vision.captioners import END, PAD, START, tiny_blip, tiny_vit_gpt2
+from panope_backends.testing.vision.captioners import (
+    END,
+    IMAGE,
+    PAD,
+    START,
+    tiny_blip,
+    tiny_blip_2_t5,
+    tiny_paligemma,
+    tiny_vit_gpt2,
+)
 from panope_client import Client, InvalidInputError
 from panope_registry.session import RegistrySession
 
-# Three workers with PyTorch start, and so does the library here; the engines' own tests compare answers each time.
+# Five workers with PyTorch start, and so does the library here; the engines' own tests compare answers each time.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CAPTIONS, COMPOSED, ANSWERS = "acme/blip", "acme/vit-gpt2", "acme/blip-vqa"
+INSTRUCTED, WITH_T5 = "acme/paligemma", "acme/blip-2-t5"
 QUESTION, TOKENS = "w7 w8", 8
+
+#: How each is made, and what is asked beside an image.
+MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    CAPTIONS: (tiny_blip, ""),
+    COMPOSED: (tiny_vit_gpt2, ""),
+    ANSWERS: (partial(tiny_blip, questions=True), QUESTION),
+    INSTRUCTED: (tiny_paligemma, QUESTION),
+    WITH_T5: (tiny_blip_2_t5, QUESTION),
+}
 
 
 def png(image: Image.Image) -> bytes:
@@ -45,40 +65,26 @@ class Seeded:
     expected: dict[str, list[str]]
 
 
-def written(folder: Path, model: Any, *, asks: bool = False) -> list[str]:
+def written(folder: Path, model: Any, text: str) -> list[str]:
     """What `generate` writes of each file: its words, for all other tokens of tiny models are special."""
-    import torch
-    from transformers import AutoImageProcessor, AutoTokenizer
-
-    processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    options: dict[str, Any] = {}
-    if asks:
-        ids = AutoTokenizer.from_pretrained(folder)(QUESTION, add_special_tokens=False, return_tensors="pt")
-        options["input_ids"] = ids.input_ids
-    told = []
-    for file in FILES:
-        pixels = processor(images=[Image.open(io.BytesIO(file)).convert("RGB")], return_tensors="pt").pixel_values
-        with torch.inference_mode():
-            (ids,) = model.generate(pixel_values=pixels, do_sample=False, max_new_tokens=TOKENS, **options).tolist()
-        told.append(" ".join(f"w{each}" for each in ids[1:] if each not in (END, PAD, START)))
-    return told
+    images = [Image.open(io.BytesIO(file)).convert("RGB") for file in FILES]
+    told = [library_caption(folder, model, image, text, TOKENS) for image in images]
+    return [" ".join(f"w{each}" for each in ids if each not in (END, PAD, START, IMAGE)) for ids in told]
 
 
 @pytest.fixture(scope="module")
 def seeded(make_servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
     folder = tmp_path_factory.mktemp("captions")
     home = folder / "home"
-    tiny = {CAPTIONS: tiny_blip, COMPOSED: tiny_vit_gpt2, ANSWERS: partial(tiny_blip, questions=True)}
     expected = {}
     session = RegistrySession.open(home / "registry.sqlite3", home)
-    for number, (name, write) in enumerate(tiny.items()):
-        model = write(folder / str(number))
-        expected[name] = written(folder / str(number), model, asks=name == ANSWERS)
+    for number, (name, (write, text)) in enumerate(MODELS.items()):
+        expected[name] = written(folder / str(number), write(folder / str(number)), text)
         session.registry.import_folder(folder / str(number), name)
     session.close()
     servers = make_servers(folder, folder)
     try:
-        loads = [f"--load={name}" for name in tiny]
+        loads = [f"--load={name}" for name in MODELS]
         server = servers.start(*loads, home=home, demo=False, ready=False, PANOPE_PRECISION="fp32")
         server.wait_ready(600)
         yield Seeded(server, expected)
@@ -95,8 +101,8 @@ def user(data: bytes, *texts: str) -> Any:
 def test_openais_client_gets_captions_and_answers_and_streams_them(seeded: Seeded) -> None:
     with openai.OpenAI(base_url=f"{seeded.server.http_url}/v1", api_key="none", max_retries=0) as client:
         options: dict[str, Any] = {"max_tokens": TOKENS, "temperature": 0}
-        for name in (CAPTIONS, COMPOSED, ANSWERS):
-            texts = [QUESTION] if name == ANSWERS else []
+        for name, (_, text) in MODELS.items():
+            texts = [text] if text else []
             for file, answer in zip(FILES, seeded.expected[name], strict=True):
                 told = client.chat.completions.create(model=name, messages=user(file, *texts), **options)
                 assert (told.choices[0].message.content or "").split() == answer.split(), name
@@ -115,18 +121,21 @@ def test_hugging_faces_client_gets_them_by_its_own_methods(seeded: Seeded) -> No
         hub = InferenceClient(model=f"{base}/image-to-text/{name}")
         for file, answer in zip(FILES, seeded.expected[name], strict=True):
             assert (hub.image_to_text(file).generated_text or "").split()[: len(answer.split())] == answer.split()
-    hub = InferenceClient(model=f"{base}/visual-question-answering/{ANSWERS}")
-    for file, answer in zip(FILES, seeded.expected[ANSWERS], strict=True):
-        (found,) = hub.visual_question_answering(file, QUESTION)
-        assert found.answer.split()[: len(answer.split())] == answer.split()
-        assert 0 <= found.score <= 1
+    for name in (ANSWERS, INSTRUCTED, WITH_T5):
+        hub = InferenceClient(model=f"{base}/visual-question-answering/{name}")
+        for file, answer in zip(FILES, seeded.expected[name], strict=True):
+            (found,) = hub.visual_question_answering(file, QUESTION)
+            assert found.answer.split()[: len(answer.split())] == answer.split(), name
+            assert 0 <= found.score <= 1
 
 
 def test_grpc_and_the_command_line_answer_alike(seeded: Seeded, tmp_path: Path) -> None:
     with Client(seeded.server.grpc_address) as client:
         said: Any = [{"role": "user", "content": [{"type": "image", "image": FILES[1]}]}]
-        told = client.chat(said, CAPTIONS, max_tokens=TOKENS, temperature=0.0)
-        assert told.answers[0].content.split() == seeded.expected[CAPTIONS][1].split()
+        asked: Any = [{"role": "user", "content": [*said[0]["content"], {"type": "text", "text": QUESTION}]}]
+        for name, messages in ((CAPTIONS, said), (INSTRUCTED, asked), (WITH_T5, asked)):
+            told = client.chat(messages, name, max_tokens=TOKENS, temperature=0.0)
+            assert told.answers[0].content.split() == seeded.expected[name][1].split(), name
         with pytest.raises(InvalidInputError, match=r"`prompts\[0\]`: the model writes of an image"):
             client.generate(["hello"], CAPTIONS)
     (tmp_path / "a.png").write_bytes(FILES[0])
@@ -136,7 +145,7 @@ def test_grpc_and_the_command_line_answer_alike(seeded: Seeded, tmp_path: Path) 
 
 
 def test_the_models_tell_that_they_see_images(seeded: Seeded) -> None:
-    for name in (CAPTIONS, COMPOSED, ANSWERS):
+    for name in MODELS:
         info = seeded.server.get(f"/v1/models/{name}/info").json
         assert "images" in info["generate"]["honoured_fields"]
         assert "features" not in info["generate"]["honoured_fields"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,18 @@ def test_a_wrong_value_is_refused_with_the_variable_the_value_and_what_is_allowe
     with pytest.raises(SettingsError) as refused:
         load_settings(environment={variable: value})
     assert str(refused.value) == f"variable `{variable}` (`{setting}`) is `{value}`; allowed: {allowed}"
+
+
+def test_a_whole_number_with_a_point_is_an_integer_of_every_setting_and_a_half_of_none(tmp_path: Path) -> None:
+    file, default = tmp_path / "panope.toml", Settings()
+    written = {each: f"{reduce(getattr, each.key, default)}.0" for each in settings_of() if each.type is int}
+    assert "generation.stream_interval" in [setting.dotted for setting in written]
+    file.write_text("".join(f"{setting.dotted} = {number}\n" for setting, number in written.items()))
+    assert load_settings(file=file, environment={}) == default
+    assert load_settings(environment={setting.variable: number for setting, number in written.items()}) == default
+    file.write_text("generation.stream_interval = 1.5\n")
+    with pytest.raises(SettingsError, match=r"`generation.stream_interval` is `1\.5`; allowed: integer, 1 to 1024"):
+        load_settings(file=file, environment={})
 
 
 def test_a_wrong_value_of_a_file_is_refused_with_the_file_and_the_key(tmp_path: Path) -> None:

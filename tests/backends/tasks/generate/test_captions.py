@@ -9,12 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 from tests.colour_reader import png
-from transformers import AutoImageProcessor, AutoTokenizer
+from tests.library_captions import library_caption
+from transformers import AutoTokenizer
 
 from panope.worker.v1 import generate_pb2 as messages
 from panope.worker.v1.media_pb2 import Image as ImageMessage
@@ -31,7 +30,6 @@ from panope_backends.tasks.task import LoadedTask
 from panope_backends.testing.vision.captioners import (
     CAPTIONERS,
     END,
-    IMAGE,
     PAD,
     SIDE,
     tiny_blip,
@@ -122,32 +120,8 @@ def with_image(message: messages.GenerateInput, image: Image.Image) -> messages.
 
 
 def by_transformers(captioner: Captioner, image: Image.Image, text: str = "") -> list[int]:
-    """The tokens behind the prompt, without the end, by the ways of the model cards."""
-    processor = AutoImageProcessor.from_pretrained(captioner.folder, backend="pil")
-    pixels = torch.from_numpy(np.asarray(processor(images=[image], return_tensors="np")["pixel_values"]))
-    ids = AutoTokenizer.from_pretrained(captioner.folder)(text, add_special_tokens=False)["input_ids"] if text else []
-    start = 102
-    options: dict[str, Any] = {"max_new_tokens": TOKENS, "do_sample": False}
-    kind = type(captioner.model).__name__
-    if kind == "BlipForQuestionAnswering":
-        options["input_ids"], prompt = torch.tensor([ids]), 1
-    elif kind == "BlipForConditionalGeneration":
-        # Its `generate` cuts the last token, which a tokenizer of BERT's ends texts with.
-        options["input_ids"], prompt = torch.tensor([[start, *ids, END]]), 1 + len(ids)
-    elif kind == "PaliGemmaForConditionalGeneration":
-        line = AutoTokenizer.from_pretrained(captioner.folder)(f"{text}\n", add_special_tokens=False)["input_ids"]
-        options["input_ids"] = torch.tensor([[*[IMAGE] * 16, start, *line]])
-        options["token_type_ids"], prompt = torch.zeros_like(options["input_ids"]), 17 + len(line)
-    elif kind == "Blip2ForConditionalGeneration" and captioner.model.language_model.config.is_encoder_decoder:
-        options["input_ids"], prompt = torch.tensor([[*[IMAGE] * 4, *(ids or [start])]]), 1
-    elif kind == "Blip2ForConditionalGeneration":
-        options["input_ids"], prompt = torch.tensor([[*[IMAGE] * 4, start, *ids]]), 5 + len(ids)
-    else:
-        name = "decoder_input_ids" if kind == "VisionEncoderDecoderModel" else "input_ids"
-        options[name], prompt = torch.tensor([[start, *ids]]), 1 + len(ids)
-    with torch.inference_mode():
-        made = captioner.model.generate(pixel_values=pixels, **options)[0].tolist()
-    return words(made[prompt:])
+    """The tokens behind the prompt, without the end."""
+    return words(library_caption(captioner.folder, captioner.model, image, text, TOKENS))
 
 
 def words(ids: list[int]) -> list[int]:
