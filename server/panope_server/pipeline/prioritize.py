@@ -11,6 +11,7 @@ from panope_server.tasks.catalog import task_of
 
 #: The metadata of a call, and header of REST, that says how urgent it is.
 HEADER = "x-panope-priority"
+_BY_SIGN = {int(each): each for each in Priority}
 
 
 class Prioritize:
@@ -53,4 +54,4 @@ def capped(priority: int, most: Priority) -> int:
 
 def class_of(priority: int) -> Priority:
     """High above 0, low below."""
-    return Priority((priority > 0) - (priority < 0))
+    return _BY_SIGN[(priority > 0) - (priority < 0)]

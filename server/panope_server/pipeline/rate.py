@@ -65,9 +65,9 @@ class Rate:
 def _used_tokens(call: Call) -> int:
     """Of the input and the answer, as far as it came; 0 for tasks whose units are others."""
     assert call.usage is not None, "the step Accounting comes before"
-    task, usage = task_of(call.input), call.usage.most
-    tokens = usage.input_units if task.input_unit == TOKENS else 0
-    return tokens + usage.output_units if task.output_unit == TOKENS else tokens
+    task, whole, so_far = task_of(call.input), call.usage.whole, call.usage.so_far
+    tokens = max(whole.input_units, so_far.input_units) if task.input_unit == TOKENS else 0
+    return tokens + max(whole.output_units, so_far.output_units) if task.output_unit == TOKENS else tokens
 
 
 def estimate(call: Call) -> int:
