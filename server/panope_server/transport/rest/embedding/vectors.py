@@ -23,6 +23,9 @@ Vector = list[float] | str
 #: Values printed at a time: about a millisecond.
 _PIECE_VALUES = 16384
 
+#: As far as the length of a vector is from 1 that float32 was scaled in.
+_LENGTH_TOLERANCE = 1e-6
+
 
 def matrix_of(answer: EmbedOutput) -> Matrix:
     """The vectors as `count` × `dimensions`.
@@ -46,6 +49,14 @@ def matrix_of(answer: EmbedOutput) -> Matrix:
     if not np.isfinite(matrix).all():
         raise InternalError("the model gave a vector with NaN or Infinity")
     return matrix
+
+
+def of_length_one(matrix: Matrix) -> Matrix:
+    """The vectors scaled to length 1; those that have it stay as they are to the last bit, and zeros are zeros."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
+    needs = (np.abs(lengths - 1) > _LENGTH_TOLERANCE) & (lengths > 0)
+    scaled: Matrix = matrix / np.where(needs, lengths, 1).astype(np.float32)[:, None]
+    return scaled
 
 
 async def vectors_json(matrix: Matrix, encoding: Encoding, item: Callable[[int, object], object]) -> bytes:

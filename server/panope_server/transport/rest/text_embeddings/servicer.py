@@ -23,7 +23,7 @@ from panope_server.transport.rest.embedding.inputs import Input as TextsOfBody
 from panope_server.transport.rest.embedding.inputs import read_input
 from panope_server.transport.rest.embedding.options import EmbedOptions, Wanted
 from panope_server.transport.rest.embedding.run import answered, embed
-from panope_server.transport.rest.embedding.vectors import matrix_of, vectors_json
+from panope_server.transport.rest.embedding.vectors import matrix_of, of_length_one, vectors_json
 from panope_server.transport.rest.generation.responses import Responder
 from panope_server.transport.rest.hugging_face.calls import call_with, model_of
 from panope_server.transport.rest.hugging_face.outline import outline_of
@@ -278,12 +278,13 @@ class TextEmbeddingsServicer(pb_grpc.TextEmbeddingsServiceServicer):
         wanted = Wanted(body, body.parameters, "parameters")
         given = await off_loop(len(request.data), read_input, body.inputs, "inputs")
         task_input = wanted.embed_input(given, direction_alone=True)
-        # TEI's default, whatever the model's files say.
-        task_input.normalize = True if task_input.normalize is None else task_input.normalize
         call = _call(context, model_of(body.model, path_model), task_input, method, body.options)
         answer = await embed(self._pipeline, call, wanted.names | _NAMES, single=given.single)
+        matrix = matrix_of(answer)
+        if task_input.normalize is None:  # TEI's default, whatever the model's files say; the model is not asked for it
+            matrix = await off_loop(len(answer.vectors), of_length_one, matrix)
         encoding = wanted.options.encoding_format or "float"
-        vectors = await vectors_json(matrix_of(answer), encoding, lambda _, vector: vector)
+        vectors = await vectors_json(matrix, encoding, lambda _, vector: vector)
         unknown.tell(context)
         return encoded_response(vectors)
 

@@ -12,7 +12,8 @@ from panope_server.transport.interfaces import Pipeline
 from panope_server.transport.rest.embedding.inputs import Input
 from panope_server.transport.rest.embedding.options import Wanted
 from panope_server.transport.rest.embedding.run import embed
-from panope_server.transport.rest.embedding.vectors import matrix_of
+from panope_server.transport.rest.embedding.vectors import Matrix, matrix_of, of_length_one
+from panope_server.transport.rest.json.requests import off_loop
 from panope_server.transport.rest.text_embeddings.schemas import SimilarityBody
 
 
@@ -23,9 +24,7 @@ def similarity_work(body: SimilarityBody, wanted: Wanted) -> EmbedInput:
     if wanted.options.encoding_format == "base64":
         raise InvalidInputError("`encoding_format` must be `float`", field="encoding_format")
     texts = [body.inputs.source_sentence, *body.inputs.sentences]
-    task_input = wanted.embed_input(Input(texts, [], single=False), direction_alone=True)
-    task_input.normalize = True
-    return task_input
+    return wanted.embed_input(Input(texts, [], single=False), direction_alone=True)
 
 
 async def similarities(pipeline: Pipeline, call: Call, names: dict[str, str]) -> list[float]:
@@ -34,8 +33,13 @@ async def similarities(pipeline: Pipeline, call: Call, names: dict[str, str]) ->
         answer = await embed(pipeline, call, names, single=False)
     except CallerError as error:
         raise error.renamed(_name_of) from None
-    matrix = matrix_of(answer).astype(np.float64)
-    cosines: list[float] = np.clip(matrix[1:] @ matrix[0], -1, 1).tolist()
+    cosines = await off_loop(len(answer.vectors), _cosines, matrix_of(answer))
+    return cosines
+
+
+def _cosines(matrix: Matrix) -> list[float]:
+    scaled = of_length_one(matrix).astype(np.float64)
+    cosines: list[float] = np.clip(scaled[1:] @ scaled[0], -1, 1).tolist()
     return cosines
 
 

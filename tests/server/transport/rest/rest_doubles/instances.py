@@ -17,7 +17,7 @@ from rest_doubles.texts import READ, read
 
 from panope_backends.errors import InvalidInputError
 from panope_server.pipeline.call import Call
-from panope_server.tasks.embed import EmbedInput, EmbedOutput
+from panope_server.tasks.embed import EmbedInput, EmbedOutput, SparseVector
 from panope_server.tasks.generate.types import GenerateInput
 from panope_server.tasks.speech.detect_speech import DetectSpeechInput, DetectSpeechOutput, SpeechPart
 from panope_server.tasks.speech.speak import SpeakInput, SpeakOutput
@@ -40,6 +40,7 @@ class FakeInstances:
     failure: Exception | None = None
     late_failure: Exception | None = None
     outputs: list[NamedTensor] | None = None
+    sparse: bool = False
     script: Script = field(default_factory=Script)
     hold: bool = False
     held: threading.Event = field(default_factory=threading.Event)
@@ -72,6 +73,9 @@ class FakeInstances:
 
     def _output_of(self, call: Call) -> Output:
         match call.input:
+            case EmbedInput(texts=texts, token_sequences=sequences) if self.sparse:
+                count = len(texts or sequences)
+                return EmbedOutput(b"", count, DIMENSIONS, [1] * count, [], [SparseVector([2], [0.5])] * count)
             case EmbedInput(texts=texts, token_sequences=sequences):
                 return embedded(texts or [" ".join(map(str, ids)) for ids in sequences], call.input.dimensions)
             case EmbedImagesInput(images=images):

@@ -9,6 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from rest_doubles.models import vector_of
 
 from panope_backends.errors import InternalError, InvalidInputError, LoadingError, OverloadedError
+from panope_server.transport.rest.embedding.vectors import of_length_one
 
 EMBEDDER = "acme/embedder"
 VECTOR = [0.3, 0.1, -0.33333334, 1e-7]  # of a text of three characters
@@ -19,17 +20,35 @@ COMPARING = ["/similarity", "/", MODEL, f"{MODEL}/pipeline/sentence-similarity"]
 
 
 def cosine(one: str, other: str) -> float:
-    """As of vectors that are not normalised, which the double does not do."""
-    return float(np.clip(np.dot(np.float32(vector_of(one)), np.float32(vector_of(other))), -1, 1))
+    first, second = np.array(vector_of(one)), np.array(vector_of(other))
+    return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_texts_are_embedded_normalised_unless_the_body_says_otherwise(edge, path):
-    reply = edge.post(path, {"inputs": ["abc", "d"]})
-    assert reply.json == [VECTOR, [0.1, *VECTOR[1:]]]
+    scaled = np.array(edge.post(path, {"inputs": ["abc", "d"]}).json)
+    given = np.array([VECTOR, [0.1, *VECTOR[1:]]])
+    assert scaled == pytest.approx(given / np.linalg.norm(given, axis=1)[:, None], abs=1e-7)
     assert edge.post(path, {"inputs": "abc", "normalize": False}).json == [VECTOR]
     calls = edge.instances.calls
-    assert [(call.model, call.input.normalize) for call in calls] == [(EMBEDDER, True), (EMBEDDER, False)]
+    assert [(call.model, call.input.normalize) for call in calls] == [(EMBEDDER, None), (EMBEDDER, False)]
+
+
+def test_vectors_of_length_one_and_of_zeros_stay_as_the_model_gave_them():
+    given = np.float32([[0.6, 0.8], [0, 0], [3e30, 4e30], [3e-30, 4e-30]])
+    scaled = of_length_one(given)
+    assert scaled.dtype == np.float32
+    assert scaled[:2].tobytes() == given[:2].tobytes()
+    assert scaled[2:] == pytest.approx(np.array([[0.6, 0.8]] * 2), abs=1e-7)
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/similarity", f"{MODEL}/pipeline/sentence-similarity"])
+def test_of_a_model_of_sparse_vectors_the_route_is_refused_and_no_field_that_nobody_sent(edge, path):
+    edge.instances.sparse = True
+    reply = edge.post(path, {"inputs": SENTENCES if "similarity" in path else "abc"})
+    assert (reply.status, reply.json["error_type"]) == (400, "Validation")
+    assert "sparse vectors, which this route does not hold; /embed_sparse" in reply.json["error"]
+    assert edge.instances.calls[-1].input.normalize is None
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -62,7 +81,7 @@ def test_a_sentence_is_compared_with_others(edge, path):
     task_input = edge.instances.calls[-1].input
     assert (task_input.texts, task_input.normalize, task_input.truncation) == (
         ["abc", *SENTENCES["sentences"]],
-        True,
+        None,
         "end",
     )
 
@@ -208,7 +227,7 @@ def test_info_tells_of_the_default_model(edge):
 @pytest.mark.parametrize("path", ["", "/embed", MODEL, f"{MODEL}/pipeline/feature-extraction"])
 def test_hugging_faces_client_extracts_features_at_every_address(edge, path):
     vectors = InferenceClient(model=edge.url + path).feature_extraction(["abc", "abc"], truncate=True)
-    assert np.array_equal(vectors, np.array([VECTOR, VECTOR], np.float32))
+    assert vectors == pytest.approx(np.array([VECTOR, VECTOR]) / np.linalg.norm(VECTOR), abs=1e-7)
 
 
 @pytest.mark.parametrize("path", ["", "/similarity", MODEL, f"{MODEL}/pipeline/sentence-similarity"])
