@@ -16,23 +16,30 @@ CHARACTERS_PER_TOKEN = 64
 TOKENIZE_CHARACTERS = 1 << 20
 
 
-def most_characters(max_tokens: int) -> int:
-    """Of one text, for a model that takes so many tokens."""
-    return max_tokens * CHARACTERS_PER_TOKEN
+def most_characters(max_tokens: int, ceiling: int = 0) -> int:
+    """Of one text, for a model that takes so many tokens.
+
+    Args:
+        max_tokens: that it takes.
+        ceiling: more characters than its tokenizer takes in any case; 0 for none.
+    """
+    most = max_tokens * CHARACTERS_PER_TOKEN
+    return min(most, ceiling) if ceiling else most
 
 
-def check_characters(texts: Sequence[str], max_tokens: int, *, first_index: int = 0) -> None:
+def check_characters(texts: Sequence[str], max_tokens: int, *, first_index: int = 0, ceiling: int = 0) -> None:
     """Refuses a text that is too long for a model, whatever its tokens are.
 
     Args:
         texts: of the call, or some of them.
         max_tokens: that the model takes.
         first_index: the position in the call of the first of the texts.
+        ceiling: as of `most_characters`.
 
     Raises:
         InvalidInputError: names the text and the limit.
     """
-    most = most_characters(max_tokens)
+    most = most_characters(max_tokens, ceiling)
     for index, text in enumerate(texts, first_index):
         if len(text) > most:
             raise InvalidInputError.at(
@@ -44,22 +51,23 @@ def check_characters(texts: Sequence[str], max_tokens: int, *, first_index: int 
             )
 
 
-def check_tokenize(texts: Sequence[str], max_tokens: int) -> None:
+def check_tokenize(texts: Sequence[str], max_tokens: int, *, ceiling: int = 0) -> None:
     """Refuses texts whose tokens are not told in one call.
 
     Args:
         texts: of the call.
         max_tokens: that the model takes; 0 when it has no limit.
+        ceiling: as of `most_characters`.
 
     Raises:
         InvalidInputError: names the text, or all of them, and the limit.
     """
     if max_tokens:
-        check_characters(texts, max_tokens)
+        check_characters(texts, max_tokens, ceiling=ceiling)
     if (total := sum(map(len, texts))) > TOKENIZE_CHARACTERS:
         raise InvalidInputError.at(
             "texts",
-            "{field} have {count:,} characters; one call tells the tokens of {limit:,}",
+            "{field} has {count:,} characters in all; one call tells the tokens of {limit:,}",
             count=total,
             limit=TOKENIZE_CHARACTERS,
         )

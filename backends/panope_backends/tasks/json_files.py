@@ -16,37 +16,70 @@ T = TypeVar("T", bound=msgspec.Struct)
 #: Of a name that a file gives; the rest is left out of messages.
 SHOWN_CHARACTERS = 80
 
+#: Of a whole number in a file, which messages tell. transformers writes 10**30 for a length without a limit.
+_MOST_DIGITS = 40
 
-def read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
+
+def read_json(path: Path, *, missing_ok: bool = False, name: str = "") -> dict[str, Any]:
     """A JSON object from a file; empty when the file is missing and may be.
+
+    Args:
+        path: of the file.
+        missing_ok: whether it may be missing.
+        name: of the file, for messages; empty for its own, which of a module's would not tell whose it is.
 
     Raises:
         PreconditionError: there is no such file, or it holds no JSON object.
     """
-    content = read_any_json(path, missing_ok=missing_ok)
+    content = read_any_json(path, missing_ok=missing_ok, name=name)
     if not isinstance(content, dict):
-        raise PreconditionError(f"{path.name} does not hold a JSON object")
+        raise PreconditionError(f"{name or path.name} does not hold a JSON object")
     return content
 
 
-def read_any_json(path: Path, *, missing_ok: bool = False) -> Any:
-    """What a JSON file holds; an empty object when it is missing and may be.
+def read_typed(path: Path, kind: type[T]) -> T:
+    """A module's file as a `kind`, told by its folder and its name; see `typed`.
+
+    Raises:
+        PreconditionError: it is missing or broken, or as of `typed`.
+    """
+    name = f"{path.parent.name}/{path.name}"
+    return typed(read_json(path, name=name), kind, name)
+
+
+def read_any_json(path: Path, *, missing_ok: bool = False, name: str = "") -> Any:
+    """What a JSON file holds; an empty object when it is missing and may be. Arguments as of `read_json`.
 
     Raises:
         PreconditionError: there is no such file, or it holds no JSON.
     """
+    name = name or path.name
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         if missing_ok:
             return {}
-        raise PreconditionError(f"the model has no {path.name}") from None
+        raise PreconditionError(f"the model has no {name}") from None
     except (ValueError, OSError):  # a name that no file can have, a folder, a device that fails
-        raise PreconditionError(f"{path.name} cannot be read in the folder `{shown(path.parent.name)}`") from None
+        raise PreconditionError(f"{name} cannot be read in the folder `{shown(path.parent.name)}`") from None
     try:
-        return json.loads(content.decode())
+        return json.loads(content.decode(), parse_int=_whole_number)
+    except _LongNumberError as error:
+        raise PreconditionError(f"{name} holds a number of {error.digits:,} digits") from None
     except (ValueError, RecursionError):
-        raise PreconditionError(f"{path.name} is not valid JSON") from None
+        raise PreconditionError(f"{name} is not valid JSON") from None
+
+
+class _LongNumberError(Exception):
+    def __init__(self, digits: int) -> None:
+        super().__init__(digits)
+        self.digits = digits
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise _LongNumberError(len(text.lstrip("-")))
+    return int(text)
 
 
 def typed(content: Mapping[str, Any], kind: type[T], name: str) -> T:

@@ -16,6 +16,7 @@ from panope_backends.model_facts.code_repos import folder_of
 from panope_registry.inspect.custom_code import CodeRequest
 from panope_registry.inspect.embeddable import RUN_BY_TRANSFORMERS
 from panope_registry.inspect.file_kinds import FileKind
+from panope_registry.inspect.grants import REMOTE_CODE, Grants
 from panope_registry.models import queries
 from panope_registry.models.revision import ImportedRevision
 from panope_registry.models.types import StoreIds
@@ -26,13 +27,14 @@ from panope_registry.store.store import Store
 _CODE = FileKind.GRANTED_CODE.value
 
 
-def with_code(connection: Connection, store: Store, imported: ImportedRevision) -> ImportedRevision:
+def with_code(connection: Connection, store: Store, imported: ImportedRevision, grants: Grants) -> ImportedRevision:
     """Returns what is to be recorded of a revision: as it is, or with the code of other repos that it asks for.
 
     Args:
         connection: to the registry, in the transaction that records.
         store: tells what is here.
         imported: the revision by itself; its model may run code.
+        grants: of all models.
 
     Raises:
         NotFoundError: another repo is not registered (`code_repo_not_found`).
@@ -41,7 +43,7 @@ def with_code(connection: Connection, store: Store, imported: ImportedRevision) 
     brought: dict[str, ManifestFile] = {}
     for request in imported.inspection.code_elsewhere:
         place = PurePosixPath(request.file).parent / folder_of(request.repo)
-        for path, file in _code_of(connection, store, request).items():
+        for path, file in _code_of(connection, store, request, grants).items():
             brought[str(place / path)] = file
     if not brought:
         return imported
@@ -62,10 +64,13 @@ def _with(manifest: Manifest, brought: Mapping[str, ManifestFile]) -> Manifest:
     return replace(manifest, files=(*manifest.files, *added))
 
 
-def _code_of(connection: Connection, store: Store, request: CodeRequest) -> dict[str, ManifestFile]:
+def _code_of(connection: Connection, store: Store, request: CodeRequest, grants: Grants) -> dict[str, ManifestFile]:
     """The Python files of the repo that a request names, at its root and below."""
     told = f"`{request.file}` asks for code from the repo `{shown(request.repo)}` (`auto_map`)"
-    way_out = f"let `grants.remote_code` list `{shown(request.repo)}` too, and pull or import it under that name first"
+    repo = shown(request.repo)
+    way_out = f"pull or import `{repo}` under that name first"
+    if REMOTE_CODE not in grants.of(request.repo):
+        way_out = f"let the setting `grants.remote_code` list `{repo}` too, and {way_out}"
     try:
         name = str(parse_model_name(request.repo))
     except InvalidInputError:

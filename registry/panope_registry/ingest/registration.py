@@ -113,7 +113,7 @@ class Registration:
             imported = ingest_files(self._store, files, staging, self._space, progress, evidence)
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 whole = with_base(connection, self._store, parsed, imported, base_model)
-                whole = with_code(connection, self._store, whole)
+                whole = with_code(connection, self._store, whole, self._grants)
                 writes.record_import(connection, parsed, replace(whole, preferences=preferences), self._store.id)
         self._emit_grants(name, imported)
 
@@ -156,7 +156,7 @@ class Registration:
             )
             with self._database.change() as connection:  # before the staging folder goes, which holds the blobs
                 whole = with_base(connection, self._store, parsed, synced, base_model)
-                whole = with_code(connection, self._store, whole)
+                whole = with_code(connection, self._store, whole, self._grants)
                 writes.record_import(connection, parsed, whole, self._store.id)
         self._emit_grants(name, synced)
 

@@ -105,9 +105,9 @@ def refuse_impossible_code(asked: Collection[CodeRequest], files: Collection[str
 
 def refusal(request: CodeRequest) -> PreconditionError:
     """Returns the error for a model that may not run its code."""
-    whose = f"from the repo `{shown(request.repo)}`" if request.repo else "from the model's own files"
+    whose = f"from the repo `{shown(request.repo)}`" if request.repo else f"in `{shown(request.code_file)}`"
     return PreconditionError(
-        f"`{request.file}` asks for code {whose} (`auto_map`: `{shown(request.code_file)}`), which Panope does not run "
+        f"`{request.file}` asks for code {whose} (`auto_map`: `{shown(request.target)}`), which Panope does not run "
         "unless the setting `grants.remote_code` lists the model" + (" and that repo" if request.repo else ""),
         reason=REMOTE_CODE,
     )

@@ -118,7 +118,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
             return _run_by_code(code, files, evidence)
         if REMOTE_CODE in evidence.grants and (code_set := code_alone(files)) is not None:
             return _for_others(code_set, files, evidence)
-        raise _no_weights(kinds)
+        raise _no_weights(files, kinds)
     refuse_beside_adapter(weight_sets, files, documents.folder)
     adapter = read_adapter(files, documents.folder, weight_sets)
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
@@ -293,7 +293,7 @@ def _settle_weights(kinds: dict[str, FileKind], weight_sets: tuple[WeightSet, ..
         kinds.update(dict.fromkeys(weight_set.files, FileKind.WEIGHTS))
 
 
-def _no_weights(kinds: Mapping[str, FileKind]) -> PreconditionError:
+def _no_weights(files: Mapping[str, Header], kinds: Mapping[str, FileKind]) -> PreconditionError:
     unsafe = sorted(path for path, kind in kinds.items() if kind is FileKind.UNSAFE)
     if unsafe:
         return PreconditionError(
@@ -301,6 +301,14 @@ def _no_weights(kinds: Mapping[str, FileKind]) -> PreconditionError:
             "convert them to safetensors, or let the setting `grants.pickles` list the model, which admits "
             "`pytorch_model.bin` and its shards",
             reason="unsafe_format",
+        )
+    if "modules.json" in files:  # which may be why none were looked for where they are
+        refuse_undescribed(files)
+    if (code := code_alone(files)) is not None:
+        return PreconditionError(
+            f"the folder holds code ({listed(code.main_files)}) and no weights; what holds code for other models alone "
+            "is registered where the setting `grants.remote_code` lists it",
+            reason=REMOTE_CODE,
         )
     return no_weights()
 

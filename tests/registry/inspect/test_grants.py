@@ -124,7 +124,8 @@ def test_code_in_the_place_of_a_known_class_is_refused_by_the_file_that_asks(
     make_model: MakeModel, auto_class: str
 ) -> None:
     with pytest.raises(
-        PreconditionError, match=r"`config\.json` asks for code .*`own\.py`.*grants\.remote_code"
+        PreconditionError,
+        match=r"`config\.json` asks for code in `own\.py` \(`auto_map`: `own\.X`\).*grants\.remote_code",
     ) as caught:
         _understood(make_model(files=_asking(**{auto_class: "own.X"})))
     assert caught.value.reason == "remote_code"
@@ -231,10 +232,23 @@ def test_code_of_a_repo_that_is_not_registered_is_refused_with_the_way_out(
     running: Registry, make_model: MakeModel
 ) -> None:
     with pytest.raises(
-        NotFoundError, match=r"`acme/code` .*not registered.*`grants\.remote_code` list `acme/code`"
+        NotFoundError, match=r"`acme/code` .*not registered here; pull or import `acme/code` under that name first$"
     ) as told:
         running.import_folder(make_model(files=ELSEWHERE), ASKS)
     assert told.value.reason == "code_repo_not_found"
+
+
+def test_of_a_repo_of_code_without_a_grant_the_grant_is_told_too(
+    database_url: str, home: Path, make_model: MakeModel
+) -> None:
+    session = RegistrySession.open(database_url, home, grants=Grants(remote_code=(ASKS,)))
+    try:
+        with pytest.raises(
+            NotFoundError, match=r"let the setting `grants\.remote_code` list `acme/code` too, and pull"
+        ):
+            session.registry.import_folder(make_model(files=ELSEWHERE), ASKS)
+    finally:
+        session.close()
 
 
 def test_a_repo_without_the_code_that_is_asked_for_is_refused_by_the_files_name(
@@ -256,7 +270,8 @@ def test_code_of_another_repo_needs_a_grant_for_the_model_that_asks(
 
 
 def test_a_repo_of_code_alone_is_no_model_without_a_grant(running: Registry, tmp_path: Path) -> None:
-    with pytest.raises(PreconditionError, match="no safetensors"):
+    told = r"holds code \(sub/own\.py\) and no weights; .*`grants\.remote_code` lists it"
+    with pytest.raises(PreconditionError, match=told):
         running.import_folder(_code(tmp_path / "code"), "other/code")
 
 

@@ -74,7 +74,10 @@ def test_a_module_that_is_not_run_is_refused_at_import_by_its_name(make_model: M
     [
         ({"modules.json": modules("custom_st.Transformer", "Pooling")}, r"modules\.json .*`custom_st\.Transformer`"),
         ({"modules.json": modules("Transformer")}, "modules.json lists Transformer"),
-        ({"modules.json": modules("Transformer", "Pooling"), "1_Pooling/config.json": None}, "no config.json"),
+        (
+            {"modules.json": modules("Transformer", "Pooling"), "1_Pooling/config.json": None},
+            "no 1_Pooling/config.json",
+        ),
         ({"1_Pooling/config.json": '{"pooling_mode": "attention"}'}, "pooling mode `attention`"),
         ({"config_sentence_transformers.json": '{"default_prompt_name": "query"}'}, "default prompt"),
         ({"modules.json": modules("Transformer", "Pooling", "Dense")}, "config.json"),
@@ -311,6 +314,16 @@ def test_code_of_a_routes_encoder_is_asked_for_there(make_model: MakeModel, safe
 def test_a_router_whose_file_is_broken_is_refused_at_import(make_model: MakeModel, safetensors: Safetensors) -> None:
     folder = _routed(make_model, safetensors, query=["table"])
     with pytest.raises(PreconditionError, match=r"route `query` in router_config\.json names `table`"):
+        _understand(folder)
+
+
+@pytest.mark.parametrize("listed", [{}, {"types": {}, "structure": {}}, {"types": {}, "structure": {"query": []}}])
+def test_a_router_without_modules_is_refused_by_its_file_and_not_for_weights(
+    make_model: MakeModel, safetensors: Safetensors, listed: Mapping[str, Any]
+) -> None:
+    folder = _routed(make_model, safetensors, query=["q_Table"])
+    (folder / "router_config.json").write_text(json.dumps(listed))
+    with pytest.raises(PreconditionError, match=r"router_config\.json|modules\.json"):
         _understand(folder)
 
 

@@ -293,6 +293,7 @@ class EmbedSequenceTask(SequenceTask):
             max_tokens=limit or self._max_tokens,
             truncation=message.truncation,
             first_index=message.first_index,
+            ceiling=self._tokenizer.most_characters,
         )
         for index, ids in enumerate(rows, message.first_index):
             if not ids and not self._files.takes_empty:

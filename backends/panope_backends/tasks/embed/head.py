@@ -24,7 +24,7 @@ from panope_backends.tasks.embed.files.sentence_files import (
 from panope_backends.tasks.embed.layer_pooling import layer_weights, read_layer_pooling
 from panope_backends.tasks.embed.step_weights import PICKLED, SAFE, read_projection, read_step_weights, require_width
 from panope_backends.tasks.embed.word_steps import WORD_STEPS, Words, WordStep, check_word_step, load_word_step
-from panope_backends.tasks.json_files import read_json, shown, typed
+from panope_backends.tasks.json_files import read_typed, shown
 
 Floats = NDArray[np.float32]
 Step = Callable[[Floats], Floats]
@@ -122,7 +122,7 @@ def _load(step: HeadStep, pickles: bool) -> Step:
 
 
 def _dense_file(step: HeadStep) -> DenseFile:
-    file = typed(read_json(step.folder / "config.json"), DenseFile, f"{step.folder.name}/config.json")
+    file = read_typed(step.folder / "config.json", DenseFile)
     given = file.module_input_name or step.usual
     for key, value in (("module_input_name", given), ("module_output_name", file.module_output_name)):
         if value not in (None, step.vectors):
@@ -138,7 +138,7 @@ def _auto_encoder_file(step: HeadStep) -> AutoEncoderFile:
 
 
 def _layer_norm_file(step: HeadStep) -> LayerNormFile:
-    return typed(read_json(step.folder / "config.json"), LayerNormFile, f"{step.folder.name}/config.json")
+    return read_typed(step.folder / "config.json", LayerNormFile)
 
 
 def _dense(file: DenseFile, weights: Weights, folder: str) -> Step:

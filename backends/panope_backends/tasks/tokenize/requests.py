@@ -33,7 +33,7 @@ def tokenizer_requests(tokenizer: Tokenizer, max_tokens: int) -> Mapping[str, Pr
         message = messages.TokenizeInput.FromString(data)
         if message.conversation:
             raise PreconditionError("the model has no chat template", reason="no_chat_template")
-        check_tokenize(message.texts, max_tokens)
+        check_tokenize(message.texts, max_tokens, ceiling=getattr(tokenizer, "most_characters", 0))
         return Answered(tokenizer.tokenize(message).SerializeToString())
 
     def detokenize(data: bytes) -> Job:

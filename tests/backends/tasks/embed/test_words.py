@@ -21,7 +21,12 @@ from panope_backends.engines.openvino.backend import OpenVinoBackend
 from panope_backends.engines.qnn.backend import QnnBackend
 from panope_backends.engines.torch import CpuBackend
 from panope_backends.errors import InvalidInputError, PreconditionError
-from panope_backends.tasks.embed.files.word_files import PhraseTokenizerFile, WordTokenizerFile
+from panope_backends.tasks.embed.files.word_files import (
+    PhraseTokenizerFile,
+    WordTokenizerFile,
+    read_bag_of_words,
+    read_word_weights,
+)
 from panope_backends.tasks.embed.tokenizers.phrase_tokenizer import PhraseTokenizer
 from panope_backends.tasks.embed.tokenizers.word_tokenizer import WordTokenizer
 from panope_backends.testing.serving import answer_of, served
@@ -122,6 +127,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, table: Any = TABLE, limit: int = 8, modes: Sequence[str] = ("mean",), **steps: Any) -> Path:
+    folder.mkdir(exist_ok=True)
     entries = [("", "word_embeddings.WordEmbeddings")]
     for name, (config, weights) in steps.items():
         place = folder / f"{len(entries)}_{name}"
@@ -203,6 +209,20 @@ def test_a_bag_of_words_counts_them_and_knows_no_stop_words(tmp_path: Path, adds
         embed(model, "fox " * 65)
 
 
+@pytest.mark.parametrize("weight", [3e38, -3e38, 1e300, float("inf"), float("nan")])
+@pytest.mark.parametrize("kind", ["a word", "all others"])
+def test_weights_of_words_whose_sums_are_not_finite_are_refused_by_name(
+    tmp_path: Path, weight: float, kind: str
+) -> None:
+    weights = {"word_weights": {"fox": weight}} if kind == "a word" else {"unknown_word_weight": weight}
+    (tmp_path / "config.json").write_text(json.dumps({"vocab": ["fox"], **weights}))
+    for read in (read_bag_of_words, read_word_weights):
+        with pytest.raises(PreconditionError, match=rf"config\.json .*`{'fox' if kind == 'a word' else 'unknown_'}"):
+            read(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"vocab": ["fox"], "word_weights": {"fox": 1e12}}))
+    assert read_bag_of_words(tmp_path).word_weights == {"fox": 1e12}
+
+
 def test_a_text_of_no_token_has_no_sparse_values(tmp_path: Path) -> None:
     import torch
     from sentence_transformers import SparseEncoder
@@ -253,6 +273,24 @@ def test_a_longer_text_is_refused_with_the_limit_or_cut_as_asked(folder: Path) -
     np.testing.assert_allclose(vectors(cut), of_library(folder, [long]), atol=1e-6)
     from_end = (3 * TABLE[1] + 5 * TABLE[3]) / 8
     np.testing.assert_allclose(vectors(embed(model, long, truncation="start"))[0], from_end, atol=1e-6)
+
+
+@pytest.mark.parametrize("truncation", ["refuse", "end"])
+def test_a_text_that_words_would_be_looked_for_in_for_seconds_is_refused_unread(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, truncation: str
+) -> None:
+    model = loaded(write(folder / "long", limit=1_000_000), max_batch_tokens=16_384)
+    seen: list[int] = []
+    found = WordTokenizer.encode
+    monkeypatch.setattr(
+        WordTokenizer, "encode", lambda self, texts: [seen.append(sum(map(len, texts))), found(self, texts)][1]
+    )
+    text = "unheard " * 40_000
+    with pytest.raises(InvalidInputError, match=r"`texts\[0\]` has 320,000 characters; .* the model takes 262,144"):
+        embed(model, text, truncation=truncation)
+    with pytest.raises(InvalidInputError, match="the model takes 262,144"):
+        model.requests["tokenize"](tokenize_pb2.TokenizeInput(texts=[text]).SerializeToString())
+    assert max(seen, default=0) <= 262_144
 
 
 def test_the_librarys_limit_of_a_million_words_is_a_batchs(tmp_path: Path) -> None:

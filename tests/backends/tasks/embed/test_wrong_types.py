@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from panope_backends.errors import PanopeError
+from panope_backends.errors import PanopeError, PreconditionError
 from panope_backends.tasks.embed.files.config_files import read_embed_files
 from panope_backends.tasks.embed.head import load_head
+from panope_backends.tasks.json_files import read_json
 
 SQUARE = np.ones((4, 4), np.float32)
 
@@ -98,3 +101,35 @@ def _broken(document: Any) -> Iterator[Any]:
     elif isinstance(document, list):
         for place, value in enumerate(document):
             yield from ([*document[:place], broken, *document[place + 1 :]] for broken in _broken(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("2_Dense/config.json", {"in_features": 10**300, "out_features": 4}),
+        ("2_Dense/config.json", {"in_features": 4, "out_features": -(10**300)}),
+        ("1_Pooling/config.json", {"word_embedding_dimension": 10**5000}),
+        ("config_sentence_transformers.json", {"truncate_dim": 10**300}),
+        ("sentence_bert_config.json", {"processing_kwargs": {"text": {"max_length": 10**300}}}),
+    ],
+)
+def test_a_number_of_hundreds_of_digits_is_told_by_its_file_and_its_length(
+    name: str, document: dict[str, Any], tmp_path: Path
+) -> None:
+    sys.set_int_max_str_digits(6000)  # to write the file
+    try:
+        written = json.dumps(document)
+    finally:
+        sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+    for path, usual in FILES.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(written if path == name else json.dumps(usual))
+    (tmp_path / "2_Dense/model.safetensors").write_bytes(save({"linear.weight": SQUARE}))
+    with pytest.raises(PreconditionError) as caught:
+        load_head(read_embed_files(tmp_path).head)
+    assert re.fullmatch(rf"{re.escape(name)} holds a number of (301|5,001) digits", caught.value.message)
+
+
+def test_the_number_that_transformers_writes_for_a_length_without_a_limit_is_read(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"model_max_length": int(1e30)}))
+    assert read_json(tmp_path / "tokenizer_config.json") == {"model_max_length": int(1e30)}

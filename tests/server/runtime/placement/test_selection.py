@@ -17,13 +17,15 @@ from selection_doubles import (
     SAFE,
     TO_OPENVINO,
     Here,
+    entry_of,
     labels,
     measured,
     variant,
 )
 
 from panope_backends.errors import CapacityError, InvalidInputError, NotFoundError, PreconditionError
-from panope_server.runtime.placement.constraints import LoadConstraints
+from panope_server.runtime.placement.constraints import UNCONSTRAINED, LoadConstraints
+from panope_server.runtime.placement.selection.rejections import Rejection, no_candidate
 
 
 def test_without_constraints_or_measurements_the_usually_fastest_backend_is_chosen_and_says_why() -> None:
@@ -233,6 +235,13 @@ def test_what_no_conversion_helps_is_no_candidate_and_its_reason_is_told_once() 
     with pytest.raises(PreconditionError, match=r"^no device can run this model: no class for it$") as caught:
         Here(unknown="no class for it").choose([SAFE])
     assert caught.value.reason == "no_backend"
+
+
+def test_of_a_model_that_lacks_a_grant_nothing_but_the_grant_is_told() -> None:
+    of_grant = Rejection("cpu CPU with safetensors fp32", "code of its own, and `grants.remote_code` does not list it")
+    of_format = Rejection("llama-cpp CPU with safetensors fp32", "it runs gguf")
+    error = no_candidate(entry_of(SAFE), UNCONSTRAINED, [of_format, of_grant])
+    assert error.message == f"no device can run this model: {of_grant}"
 
 
 def test_a_device_that_is_emulated_is_chosen_only_where_nothing_else_runs_the_model() -> None:

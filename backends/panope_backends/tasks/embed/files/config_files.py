@@ -66,7 +66,7 @@ from panope_backends.tasks.embed.files.word_files import (
     read_bag_of_words,
     read_word_embeddings,
 )
-from panope_backends.tasks.json_files import read_json, shown, typed
+from panope_backends.tasks.json_files import read_json, read_typed, shown, typed
 
 #: sentence-transformers' kinds of models that embed.
 _DENSE, _SPARSE = "SentenceTransformer", "SparseEncoder"
@@ -361,7 +361,7 @@ def _use(modules: Modules) -> TransformerUse:
 
 
 def _splade(folder: Path) -> str:
-    file = typed(read_json(folder / "config.json"), SpladeFile, f"{folder.name}/config.json")
+    file = read_typed(folder / "config.json", SpladeFile)
     return f"splade-{file.pooling_strategy}" + ("-log" if file.activation_function == "log1p_relu" else "")
 
 
@@ -392,7 +392,7 @@ def _model_file(folder: Path, wanted: str) -> ModelFile:
 
 
 def _pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
-    config = read_json(folder / "config.json")
+    config = read_json(folder / "config.json", name=f"{folder.name}/config.json")
     flags = {key for key, value in config.items() if key.startswith("pooling_mode_") and value}
     unknown = sorted(flags - set(_POOLING_FLAGS))
     file = None if unknown else typed(config, PoolingFile, f"{folder.name}/config.json")

@@ -313,9 +313,9 @@ def _run(steps: Sequence[HeadStep], root: Path) -> tuple[HeadStep, ...]:
 def _computes(step: HeadStep, root: Path) -> bool:
     if step.kind not in ("Normalize", "Dropout"):
         return True
-    # A step of the root has the transformer's config.json beside it, which is not its own.
-    content = {} if step.folder == root else read_json(step.folder / "config.json", missing_ok=True)
     name = f"{step.folder.name}/config.json"
+    # A step of the root has the transformer's config.json beside it, which is not its own.
+    content = {} if step.folder == root else read_json(step.folder / "config.json", missing_ok=True, name=name)
     if step.kind == "Dropout":
         typed(content, DropoutFile, name)
         return False

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.files.sentence_files import ModelFile, Positive, TransformerFile
-from panope_backends.tasks.json_files import read_json, shown, typed
+from panope_backends.tasks.json_files import read_json, read_typed, shown, typed
 
 #: The kinds of models that sentence-transformers and PyLate call so.
 NATIVE, PYLATE = "MultiVectorEncoder", "ColBERT"
@@ -137,7 +137,7 @@ def read_multi_vectors(
         PreconditionError: a file asks for what Panope cannot do; the message names it.
     """
     of_pylate = _is_of_pylate(model)
-    file = MaskFile() if mask is None else typed(read_json(mask / "config.json"), MaskFile, f"{mask.name}/config.json")
+    file = MaskFile() if mask is None else read_typed(mask / "config.json", MaskFile)
     words = file.skiplist_words
     if mask is None:
         words = model.skiplist_words if model.skiplist_words is not None else list(string.punctuation)

@@ -219,7 +219,7 @@ def read_auto_encoder(folder: Path) -> AutoEncoderFile:
         PreconditionError: it asks for what Panope cannot do, or for more values than there are.
     """
     name = f"{folder.name}/config.json"
-    content = read_json(folder / "config.json")
+    content = read_json(folder / "config.json", name=name)
     if "input_dim" not in content:
         raise PreconditionError(f"{name} has no `input_dim`")
     file = typed(content, AutoEncoderFile, name)

@@ -37,6 +37,9 @@ _OF_TRANSFORMERS = "TransformersTokenizerWrapper"
 #: More layers, or sizes of what is looked at together, than any model has.
 _MOST_LAYERS = 64
 
+#: Of a word; a text may have a million, and the square of their sum must fit into a float32 (3.4e38).
+_MOST_WEIGHT = 10**12
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Kernels = Annotated[list[Positive], Meta(min_length=1, max_length=_MOST_LAYERS)]
 Layers = Annotated[int, Meta(ge=1, le=_MOST_LAYERS)]
@@ -166,6 +169,7 @@ def read_word_weights(folder: Path) -> WordWeightsFile:
     file = _read(folder / "config.json", WordWeightsFile, name)
     if not file.vocab:
         raise PreconditionError(f"{name} lists no words in `vocab`")
+    _check_weights(file, name)
     return file
 
 
@@ -179,8 +183,21 @@ def read_bag_of_words(folder: Path) -> BagOfWordsFile:
     file = _read(folder / "config.json", BagOfWordsFile, name)
     if not file.vocab:
         raise PreconditionError(f"{name} lists no words in `vocab`")
+    _check_weights(file, name)
     file.vocab = list(dict.fromkeys(file.vocab))
     return file
+
+
+def _check_weights(file: WordWeightsFile, name: str) -> None:
+    """Sums of the weights of a text's words must be finite in float32, and the squares of these."""
+    if not abs(file.unknown_word_weight) <= _MOST_WEIGHT:  # which no number is that is none
+        raise PreconditionError(f"{name} sets `unknown_word_weight` beyond {_MOST_WEIGHT:,}, whose sums are not finite")
+    beyond = next((word for word, weight in file.word_weights.items() if not abs(weight) <= _MOST_WEIGHT), None)
+    if beyond is not None:
+        raise PreconditionError(
+            f"{name} has a weight beyond {_MOST_WEIGHT:,} for `{shown(beyond)}` in `word_weights`, whose sums are not "
+            "finite"
+        )
 
 
 def read_cnn(folder: Path) -> CnnFile:
@@ -228,7 +245,7 @@ def _read(path: Path, kind: type[T], name: str, *, older: str = "") -> T:
     Raises:
         PreconditionError: a key is unknown, or has a value of another type; null is one, but where it is the default.
     """
-    content = read_json(path)
+    content = read_json(path, name=name)
     newer = older.replace("word_", "")
     if older in content and newer not in content:
         content[newer] = content.pop(older)

@@ -86,7 +86,7 @@ def refuse_images(_: bytes) -> Job:
     Raises:
         InvalidInputError: always.
     """
-    raise InvalidInputError.at("images", "{field} are for models that embed images; this one embeds texts")
+    raise InvalidInputError.at("images", "{field}: the model embeds texts, and no images")
 
 
 def refuse_texts(data: bytes) -> Job:
@@ -96,4 +96,4 @@ def refuse_texts(data: bytes) -> Job:
         InvalidInputError: always.
     """
     name = "token_sequences" if messages.EmbedInput.FromString(data).token_sequences else "texts"
-    raise InvalidInputError.at(name, "{field} are for models that embed texts; this one embeds images")
+    raise InvalidInputError.at(name, "{field}: the model embeds images, and no texts")

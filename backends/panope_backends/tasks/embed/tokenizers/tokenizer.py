@@ -36,6 +36,9 @@ class TextTokenizer:
         PreconditionError: the prepared tokenizer is broken.
     """
 
+    most_characters = 0
+    """Of one text, whatever the model takes; 0 for any."""
+
     def __init__(self, prepared: PreparedTokenizer) -> None:
         try:
             tokenizer = Tokenizer.from_str(bytes(prepared.tokenizer).decode())

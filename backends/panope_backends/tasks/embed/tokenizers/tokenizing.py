@@ -14,7 +14,14 @@ Encode = Callable[[Sequence[str]], list[list[int]]]
 
 
 def tokenize(
-    encode: Encode, texts: Sequence[str], prompt: str, *, max_tokens: int, truncation: str, first_index: int = 0
+    encode: Encode,
+    texts: Sequence[str],
+    prompt: str,
+    *,
+    max_tokens: int,
+    truncation: str,
+    first_index: int = 0,
+    ceiling: int = 0,
 ) -> list[list[int]]:
     """The ids of each text, after the prompt.
 
@@ -28,13 +35,14 @@ def tokenize(
         max_tokens: that the model takes, of one text with its prompt.
         truncation: `refuse`, `end` or `start`.
         first_index: the position in the call of the first of the texts.
+        ceiling: more characters than the tokenizer takes of a text; 0 for none.
 
     Raises:
         InvalidInputError: a text is too long; the message names it and the limit.
     """
     if truncation == "refuse":
-        check_characters(texts, max_tokens, first_index=first_index)
-    most = most_characters(max_tokens)
+        check_characters(texts, max_tokens, first_index=first_index, ceiling=ceiling)
+    most = most_characters(max_tokens, ceiling)
     rows: list[list[int]] = []
     for part in _parts([text if len(text) <= most else _kept(text, most, truncation) for text in texts]):
         rows += encode([prompt + text for text in part])
@@ -54,7 +62,7 @@ def _check(ids: Sequence[int], text: str, index: int, *, most: int, max_tokens: 
         )
     # Where the text was cut, its last token may be another than in the whole.
     if len(text) > most and len(ids) <= max_tokens + 1:
-        check_characters([text], max_tokens, first_index=index)
+        check_characters([text], max_tokens, first_index=index, ceiling=most)
 
 
 def _kept(text: str, most: int, truncation: str) -> str:

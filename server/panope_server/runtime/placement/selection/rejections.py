@@ -12,6 +12,9 @@ from panope_server.runtime.placement.constraints import LoadConstraints
 from panope_server.runtime.placement.selection.candidate import Candidate
 from panope_server.runtime.placement.selection.ranking import Preferred, why_before
 
+#: How backends name the setting of a grant that a model lacks.
+_GRANTS = "`grants."
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -65,7 +68,9 @@ def no_candidate(entry: ModelEntry, constraints: LoadConstraints, rejected: Sequ
     of_memory = [rejection for rejection in rejected if rejection.of_memory]
     # What this machine lacks is no news about the model where something else has looked at it.
     of_model = [rejection for rejection in rejected if not rejection.of_device]
-    rejections = of_memory or of_model or rejected
+    # Where a grant is all that is missing, what other backends do not run is no way out.
+    ungranted = [rejection for rejection in of_model if _GRANTS in rejection.reason]
+    rejections = of_memory or ungranted or of_model or rejected
     told = list(dict.fromkeys(str(rejection) for rejection in rejections))
     reasons = {rejection.reason for rejection in rejections}
     why = reasons.pop() if len(told) > 1 and len(reasons) == 1 else "; ".join(told)

@@ -33,8 +33,7 @@ async def similarities(pipeline: Pipeline, call: Call, names: dict[str, str]) ->
         answer = await embed(pipeline, call, names, single=False)
     except CallerError as error:
         raise error.renamed(_name_of) from None
-    cosines = await off_loop(len(answer.vectors), _cosines, matrix_of(answer))
-    return cosines
+    return await off_loop(len(answer.vectors), _cosines, matrix_of(answer))
 
 
 def _cosines(matrix: Matrix) -> list[float]:
