@@ -252,7 +252,7 @@ class Instance(ModelInstance):
     def liveness(self) -> LivenessProbe:
         """The worker must say something."""
         timeout = self._workers.heartbeat_timeout_seconds
-        return worker_liveness(lambda: self._socket.heard, self.closed, timeout, self._went_silent)
+        return worker_liveness(lambda: self._socket.heard, self.closed, timeout, self._went_silent, self._look)
 
     def end_silent(self, failed_checks: int) -> None:
         """Ends the worker because it has said nothing in so many checks."""
@@ -298,6 +298,12 @@ class Instance(ModelInstance):
 
     def _send(self, frame: wire.ServerFrame) -> None:
         self._process.write(encode_frame(frame))
+
+    def _look(self) -> None:
+        """A worker that has been killed is lost now, not when it has the processor again to end."""
+        if self._process.has_been_killed:
+            _log.warning("worker_killed", instance=self.name, model=self.plan.model)
+            self._process.disconnect()
 
     def _went_silent(self) -> None:
         if self.state is InstanceState.READY:

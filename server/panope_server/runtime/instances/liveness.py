@@ -14,7 +14,11 @@ UNRESPONSIVE_CHECKS = 5
 
 
 def worker_liveness(
-    heard: Callable[[], int], closed: asyncio.Event, timeout_seconds: float, went_silent: Callable[[], None]
+    heard: Callable[[], int],
+    closed: asyncio.Event,
+    timeout_seconds: float,
+    went_silent: Callable[[], None],
+    is_silent: Callable[[], None],
 ) -> LivenessProbe:
     """The probe of one worker.
 
@@ -23,6 +27,7 @@ def worker_liveness(
         closed: set when it is gone; what is gone is not silent.
         timeout_seconds: of silence, after which it is ended.
         went_silent: told once in each silence, after `UNRESPONSIVE_CHECKS`.
+        is_silent: told at each check without a word.
     """
     last, silent = heard(), 0
 
@@ -30,6 +35,8 @@ def worker_liveness(
         nonlocal last, silent
         before, last = last, heard()
         silent = 0 if last != before or closed.is_set() else silent + 1
+        if silent:
+            is_silent()
         if silent == UNRESPONSIVE_CHECKS:
             went_silent()
         return silent == 0

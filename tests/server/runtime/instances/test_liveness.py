@@ -10,8 +10,10 @@ import pytest
 from instance_doubles import MODEL, Bench, bench
 
 from panope.worker.v1 import worker_pb2 as wire
+from panope_backends.errors import InstanceLostError
 from panope_server.runtime.instances import liveness
 from panope_server.runtime.instances.liveness import UNRESPONSIVE_CHECKS, worker_liveness
+from panope_server.runtime.instances.worker.process import WorkerProcess
 from panope_server.runtime.status import InstanceState, ModelState
 from panope_server.tasks.embed import EmbedInput
 
@@ -25,8 +27,10 @@ async def go_silent(model: Bench, number: int, checks: int = UNRESPONSIVE_CHECKS
 
 
 async def test_a_silence_is_told_once_and_ends_with_a_word_or_with_the_worker() -> None:
-    told, heard, closed = [], [0], asyncio.Event()
-    probe = worker_liveness(lambda: heard[0], closed, 30.0, lambda: told.append(heard[0]))
+    told, heard, closed, silences = [], [0], asyncio.Event(), []
+    probe = worker_liveness(
+        lambda: heard[0], closed, 30.0, lambda: told.append(heard[0]), lambda: silences.append(heard[0])
+    )
     assert (probe.period_seconds, probe.failure_threshold) == (1.0, 30)
     checks = []
     for number in range(3 * UNRESPONSIVE_CHECKS):
@@ -34,6 +38,7 @@ async def test_a_silence_is_told_once_and_ends_with_a_word_or_with_the_worker() 
         checks.append(await probe.check())
     assert [number for number, spoke in enumerate(checks) if spoke] == [2 * UNRESPONSIVE_CHECKS - 1]
     assert told == [0, 1]
+    assert len(silences) == checks.count(False)
     closed.set()
     assert await probe.check()
 
@@ -83,6 +88,26 @@ async def test_a_silent_worker_that_dies_is_one_that_has_crashed() -> None:
     assert model.metrics.registry.get_sample_value("panope_instance_restarts_total", restarts) == 1
     model.start_worker()
     assert model.runtime.state is ModelState.SERVING
+    await model.close()
+
+
+async def test_calls_of_a_worker_that_was_killed_fail_at_its_first_silence_and_not_when_it_can_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = bench()
+    model.start_worker()
+    (worker,) = model.workers
+    # asyncio tells, once, of the end that it has closed.
+    monkeypatch.setattr(worker.transport, "close", lambda: None if worker.gone else worker.lose())
+    model.call(EmbedInput(texts=["abc"]))
+    await model.settle()
+    await go_silent(model, 0, checks=1)
+    assert not model.calls[0].done()
+    monkeypatch.setattr(WorkerProcess, "has_been_killed", property(lambda _: True))
+    await go_silent(model, 0, checks=1)
+    with pytest.raises(InstanceLostError):
+        await model.calls[0]
+    assert model.runtime.state_reason == "its worker ended and is being started again"
     await model.close()
 
 

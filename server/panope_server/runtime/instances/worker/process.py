@@ -16,6 +16,7 @@ from panope_server.runtime.instances.worker.socket import WorkerSocket
 from panope_server.runtime.placement.plan import LoadPlan
 from panope_server.runtime.processes.child_process import ChildProcess, describe_exit
 from panope_server.runtime.processes.environment import child_environment
+from panope_server.runtime.processes.killed import has_been_killed
 
 _log = structlog.get_logger("panope.instances")
 
@@ -94,6 +95,11 @@ class WorkerProcess:
                 ours.close()
                 self.kill()
                 raise
+
+    @property
+    def has_been_killed(self) -> bool:
+        """Whether it was killed and has not come to end yet."""
+        return bool(self.pid) and has_been_killed(self.pid)
 
     def write(self, data: bytes) -> None:
         """Sends bytes to it; nothing when the connection is gone."""
