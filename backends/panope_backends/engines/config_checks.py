@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.config_sizes import check_sizes
 
 #: Deeper models than there are; up to it nothing is counted, for layers may share their weights.
 _USUAL_LAYERS = 1000
@@ -17,8 +18,8 @@ _TENSOR_BYTES = 64
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
-def check_layers(config: Mapping[str, Any], folder: Path) -> None:
-    """Refuses more layers than the files can hold weights for: building them takes hours, and memory without end.
+def check_built(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuses more layers, or wider ones, than the files can hold: building them takes hours, or memory without end.
 
     Args:
         config: the parsed config.json.
@@ -27,8 +28,9 @@ def check_layers(config: Mapping[str, Any], folder: Path) -> None:
     Raises:
         PreconditionError: names the key and both numbers.
     """
+    size = sum(path.stat().st_size for pattern in _WEIGHTS for path in folder.glob(pattern))
+    check_sizes(config, size, f"their files have {size:,} bytes")
     for key, layers in _layers(config):
-        size = sum(path.stat().st_size for pattern in _WEIGHTS for path in folder.glob(pattern))
         if layers > max(_USUAL_LAYERS, size // _TENSOR_BYTES):
             raise PreconditionError(
                 f"config.json has {layers:,} as `{key}`; weights of {size:,} bytes are not of so many",

@@ -10,11 +10,11 @@ from PIL import Image
 
 from panope.worker.v1 import media_pb2 as messages
 from panope_backends.api import Arrays
-from panope_backends.errors import InternalError
+from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.media.data_urls import read_data_url
 from panope_backends.media.images import decode_image, decode_transparency
 from panope_backends.media.limits import MediaLimits
-from panope_backends.media.processors import trial_image
+from panope_backends.media.processors import FILES, trial_image
 from panope_backends.tasks.stacked_arrays import tokens_of
 from panope_backends.tasks.task import ArrayItem
 
@@ -67,8 +67,20 @@ class ImagePreparer:
         return [self._one(image, f"{field}[{index}]") for index, image in enumerate(images, first_index)]
 
     def sample(self, number: int) -> ArrayItem:
-        """An image to try with, of a number."""
-        return self.item(trial_image(number), "images[0]")
+        """An image to try with, of a number.
+
+        Raises:
+            PreconditionError: the model's processor makes nothing of it, which is nobody's image.
+        """
+        try:
+            return self.item(trial_image(number), "images[0]")
+        except InvalidInputError:
+            raise PreconditionError(f"`{FILES[0]}` describes a processor that makes nothing of images") from None
+        except MemoryError:
+            raise PreconditionError(
+                f"`{FILES[0]}` asks for images that take more memory than the model may have here",
+                reason="insufficient_memory",
+            ) from None
 
     def _one(self, image: messages.Image, field: str) -> Prepared:
         decoded = read_image(image, field, self._limits)

@@ -22,7 +22,7 @@ from panope_registry.access.key_types import (
     limits_of,
     limits_text,
 )
-from panope_registry.access.limits import Limit
+from panope_registry.access.limits import Counted, Limit
 from panope_registry.access.pepper import Peppers
 from panope_registry.access.priority import Priority
 from panope_registry.access.scopes import ModelPatterns, Scopes
@@ -33,6 +33,8 @@ from panope_registry.tables.database import Database
 
 MAX_NAME_LENGTH = 100
 MAX_LIMITS = 16
+#: As every interface calls a key's limits.
+_LIMIT_FIELDS = {Counted.REQUESTS: "request_limits", Counted.TOKENS: "token_limits"}
 #: How names of callers begin who are known by something else than a key: none of a key's own may.
 RESERVED_NAMES = ("token:", "certificate:")
 _MOMENT = bindparam("moment", type_=UtcDateTime())
@@ -204,11 +206,11 @@ def key_not_found(key: str) -> NotFoundError:
 
 
 def check_limits(limits: Sequence[Limit]) -> None:
-    """Refuses limits that are too many, or of which one would hide another, with InvalidInputError."""
-    if len(limits) > MAX_LIMITS:
-        raise InvalidInputError.at("limits", "{field} has more than {limit} items", limit=MAX_LIMITS)
-    if len({(limit.counted, limit.period) for limit in limits}) < len(limits):
-        raise InvalidInputError.at("limits", "{field} has two limits of one kind with the same period")
+    """Refuses limits of which one would hide another, with InvalidInputError."""
+    for counted, field in _LIMIT_FIELDS.items():
+        periods = [limit.period for limit in limits if limit.counted is counted]
+        if len(set(periods)) < len(periods):
+            raise InvalidInputError.at(field, "{field} has two limits with the same period")
 
 
 def _is_live(moment: datetime) -> ColumnElement[bool]:

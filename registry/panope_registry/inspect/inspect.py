@@ -38,6 +38,7 @@ from panope_registry.inspect.reasons import (
     reasons_of_kinds,
     reasons_of_weights,
 )
+from panope_registry.inspect.sizes import refuse_impossible_sizes
 from panope_registry.inspect.tasks import architecture_of, known, resolve_task, task_of
 from panope_registry.inspect.tasks.evidence import Conclusion
 from panope_registry.inspect.weights import WeightSet, find_weights
@@ -123,6 +124,7 @@ def inspect_files(files: Mapping[str, Header], evidence: Evidence = Evidence()) 
     adapter = read_adapter(files, documents.folder, weight_sets)
     named = next((found.facts for found in weight_sets if found.facts.architecture), WeightFacts({}))
     said = task_of(documents.markers, config, named.architecture, named.metadata.get("pooling_type", ""))
+    refuse_impossible_sizes(files, documents, weight_sets)
     task = resolve_task(said, evidence.task_hints, evidence.pipeline_tag, evidence.tags)
     asked = code_asked_for(_asking(files, documents), task.task, is_known=_is_known(config))
     weight_sets, left_out = _runnable(files, kinds, documents, weight_sets, evidence, task.task, adapter, asked)

@@ -53,6 +53,11 @@ class ModelDocuments:
     parts: Parts
     pipeline_class: str | None
 
+    @property
+    def config_file(self) -> str:
+        """The path of config.json."""
+        return str(PurePosixPath(self.folder) / "config.json")
+
     def architecture(self, in_weights: str) -> Conclusion:
         """The class of the model, by what says it most closely.
 

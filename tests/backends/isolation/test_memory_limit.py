@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from panope.worker.v1 import worker_pb2 as wire
-from panope_backends.engines.config_checks import check_layers
+from panope_backends.engines.config_checks import check_built
 from panope_backends.engines.torch.encoder.transformer import load_transformer
 from panope_backends.errors import PreconditionError
 from panope_backends.isolation.memory_limit import LIMIT, OOM_SCORE, is_out_of_memory
@@ -129,13 +129,13 @@ def test_more_layers_than_the_weights_can_hold_are_refused_before_anything_is_bu
             "config.json has 10,000,000 as `num_hidden_layers`; weights of 90,000 bytes are not of so many"
         )
     with pytest.raises(PreconditionError, match="has 10,000,000 as"):
-        check_layers(config, source)
+        check_built(config, source)
 
 
 def test_layers_as_models_have_them_pass(tmp_path: Path) -> None:
-    check_layers(tiny_transformer(tmp_path).config, tmp_path)
+    check_built(tiny_transformer(tmp_path).config, tmp_path)
     # Layers may share their weights.
-    check_layers({"num_hidden_layers": 1000, "layer_norm_eps": 1e-12, "layers_block_type": ["a"]}, tmp_path)
+    check_built({"num_hidden_layers": 1000, "layer_norm_eps": 1e-12, "layers_block_type": ["a"]}, tmp_path)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])

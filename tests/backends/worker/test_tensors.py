@@ -57,6 +57,11 @@ def test_tensors_arrive_as_they_were_sent() -> None:
             "`inputs[matrix]` has the type float64; the model takes float32",
         ),
         (
+            [tensors_pb2.Tensor(name="matrix", dtype="object", shape=(1,), data=b"\0" * 4)],
+            "inputs[matrix]",
+            "`inputs[matrix]` has the type bytes; the model takes float32",
+        ),
+        (
             [tensor("matrix", MATRIX.T)],
             "inputs[matrix]",
             "`inputs[matrix]` has the shape [3, 2]; the model takes [2, -1]",

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panope_backends.errors import InvalidInputError
+from panope_registry.access.keys import check_limits
 from panope_registry.access.limits import MAX_AMOUNT, Counted, Limit, Period
 from panope_registry.access.priority import Priority
 
@@ -50,3 +51,12 @@ def test_priorities_are_ordered_and_read_by_their_words() -> None:
     assert [Priority.parse(word) for word in ("low", "normal", "high")] == sorted(Priority)
     with pytest.raises(InvalidInputError, match="low, normal or high"):
         Priority.parse("urgent")
+
+
+@pytest.mark.parametrize(("counted", "field"), [(Counted.REQUESTS, "request_limits"), (Counted.TOKENS, "token_limits")])
+def test_two_limits_with_one_period_are_refused_by_the_field_that_has_them(counted: Counted, field: str) -> None:
+    limits = [Limit(kind, 1, period) for kind in Counted for period in Period]
+    check_limits(limits)
+    with pytest.raises(InvalidInputError, match=f"`{field}` has two limits with the same period") as refused:
+        check_limits([*limits, Limit(counted, 2, Period.DAY)])
+    assert refused.value.field == field

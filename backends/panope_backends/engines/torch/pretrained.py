@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from panope_backends.api import ModelFacts
-from panope_backends.engines.config_checks import check_layers
+from panope_backends.engines.config_checks import check_built
 from panope_backends.engines.packages import missing_reason
 from panope_backends.engines.torch.code_repos import beside_code
 from panope_backends.engines.torch.static_embedding import is_static
@@ -124,7 +124,7 @@ def load_partly(
         PreconditionError: the architecture is unknown, or weights are missing or of another shape than the
             configuration says.
     """
-    check_layers(model.config, folder)
+    check_built(model.config, folder)
     if (folder / CONFIG).exists():
         # With PEFT installed transformers would apply it, and pass it over without.
         raise PreconditionError("an adapter is without its base model", reason="unsupported_adapter")

@@ -86,10 +86,18 @@ def tensor_output(outputs: Mapping[str, NDArray[Any]], names: Sequence[str]) -> 
     return message
 
 
+def _told(dtype: str) -> str:
+    """A type by our name: NumPy has none for texts."""
+    return "bytes" if dtype == TEXTS else dtype
+
+
 def _array(tensor: messages.Tensor, spec: TensorSpec, field: str) -> NDArray[Any]:
     if tensor.dtype != spec.dtype or tensor.dtype not in DTYPES:
         raise InvalidInputError.at(
-            field, "{field} has the type {type}; the model takes {wanted}", type=tensor.dtype, wanted=spec.dtype
+            field,
+            "{field} has the type {type}; the model takes {wanted}",
+            type=_told(tensor.dtype),
+            wanted=_told(spec.dtype),
         )
     shape = tuple(tensor.shape)
     if not _fits(shape, spec.shape):
@@ -105,7 +113,7 @@ def _array(tensor: messages.Tensor, spec: TensorSpec, field: str) -> NDArray[Any
             field,
             "{field} has {count:,} bytes; {type} of shape {shape} has {expected:,}",
             count=len(tensor.data),
-            type=tensor.dtype,
+            type=_told(tensor.dtype),
             shape=list(shape),
             expected=expected,
         )

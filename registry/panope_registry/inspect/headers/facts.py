@@ -30,6 +30,7 @@ class WeightFacts:
         metadata: single values of the header that later steps use.
         is_partial: whether elements may be missing, because the header was not read to its end.
         told_precision: of the weights, as a graph's operators say; empty where counting them tells.
+        longest_axis: of the tensors; 0 where nobody told.
         graph: None where the file holds weights alone, or does not tell.
     """
 
@@ -39,6 +40,7 @@ class WeightFacts:
     is_partial: bool = False
     told_precision: str = ""
     graph: GraphFacts | None = None
+    longest_axis: int = 0
 
     @property
     def parameter_count(self) -> int:
@@ -63,4 +65,5 @@ def merged(facts: list[WeightFacts]) -> WeightFacts:
     for part in facts:
         elements.update(part.elements)
     first = facts[0]
-    return WeightFacts(dict(elements), first.architecture, first.metadata)
+    longest = max(part.longest_axis for part in facts)
+    return WeightFacts(dict(elements), first.architecture, first.metadata, longest_axis=longest)

@@ -45,13 +45,14 @@ def read_safetensors(file: Header, path: str) -> WeightFacts:
     """
     header, data_bytes = _header(file, path)
     elements: Counter[str] = Counter()
-    spans = []
+    spans, longest = [], 0
     for name, tensor in header.items():
         precision, count, begin, end = _tensor(name, tensor, path)
         elements[precision] += count
+        longest = max([longest, *tensor["shape"]])
         spans.append((begin, end))
     _check_layout(sorted(spans), data_bytes, path)
-    return WeightFacts(dict(elements))
+    return WeightFacts(dict(elements), longest_axis=longest)
 
 
 def read_shapes(file: Header, path: str) -> dict[str, tuple[int, ...]]:
