@@ -88,6 +88,10 @@ local function tell_deadline(headers)
   headers:replace("grpc-message", "the call's deadline passed before there was an answer")
 end
 
+-- How Envoy refuses a body of gRPC-Web's text form: as INTERNAL, and without a content-type.
+local NO_BASE64 = "Bad gRPC-web request, invalid base64 data."
+local BASE64_WORDS = {"invalid_request_error", "malformed_request", "the body is not base64, as application/grpc-web-text is"}
+
 local function is_grpc(headers)
   local content_type = headers:get("content-type")
   return content_type and content_type:find("application/grpc", 1, true) == 1
@@ -96,6 +100,7 @@ end
 function envoy_on_response(handle)
   local status = tonumber(handle:headers():get(":status"))
   local head = is_head(handle)
+  local no_base64 = handle:headers():get("grpc-message") == NO_BASE64
   if @ORIGIN_MATTERS@ then handle:headers():add("vary", "Origin") end
   if is_grpc(handle:headers()) then
     tell_deadline(handle:headers())
@@ -122,7 +127,7 @@ function envoy_on_response(handle)
     return
   end
 
-  local words = BY_STATUS[status] or (status < 500 and OTHER_CLIENT or OTHER_SERVER)
+  local words = no_base64 and BASE64_WORDS or BY_STATUS[status] or (status < 500 and OTHER_CLIENT or OTHER_SERVER)
   local message, kind, param, code, error_type
   if body:sub(1, 8) == '{"code":' then
     message, kind = literal_after(body, "message"), literal_after(body, "type")
@@ -144,6 +149,10 @@ function envoy_on_response(handle)
     .. ',"param":' .. (param or "null") .. ',"code":' .. (code or quoted(words[2])) .. "}}"
   if error_type then -- a route of Text Embeddings Inference, whose clients read another shape
     text = '{"error":' .. (message or quoted(words[3])) .. ',"error_type":' .. error_type .. "}"
+  end
+  if no_base64 then
+    headers:replace("grpc-status", "3")
+    headers:replace("grpc-message", words[3])
   end
   headers:replace("content-type", "application/json")
   buffer:setBytes(head and "" or text)

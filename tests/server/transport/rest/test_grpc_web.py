@@ -144,9 +144,12 @@ def test_a_frame_that_is_none_ends_the_call_with_a_status(edge, sent):
     assert call(edge, EMBED, GOOD).code == "0"
 
 
-def test_text_that_is_no_base64_is_refused(edge):
-    reply = edge.post(EMBED, b"!!!!", {"content-type": TEXT, "x-grpc-web": "1"})
-    assert reply.status == 400 or reply.headers.get("grpc-status") not in {None, "0"}
+@pytest.mark.parametrize("sent", [b"!!!!", base64.b64encode(framed(GOOD)).rstrip(b"=")[:-1], framed(GOOD)])
+def test_text_that_is_no_base64_is_the_callers_fault_and_told_as_such(edge, sent):
+    reply = edge.post(EMBED, sent, {"content-type": TEXT, "x-grpc-web": "1"})
+    told = "the body is not base64, as application/grpc-web-text is"
+    assert (reply.status, reply.error["message"], reply.error["code"]) == (400, told, "malformed_request")
+    assert (reply.headers.get("grpc-status"), reply.headers.get("grpc-message")) == ("3", told)
     assert not edge.instances.calls
 
 
