@@ -29,6 +29,7 @@ from panope_backends.isolation.own_code import prepare_for_own_code
 from panope_backends.lora import FOLDER
 from panope_backends.model_facts.audio_models import classifies_audio
 from panope_backends.model_facts.image_models import classifies_images
+from panope_backends.model_facts.word_tables import ON_CPU_ALONE, is_word_table
 from panope_backends.plugins import load_backend
 from panope_backends.programs.prepare_tokenizer import TEXTS, tokenizer_places, tokenizers_to_add
 from panope_backends.programs.report import OFFLINE, claim_stdout
@@ -96,10 +97,10 @@ def convert(job: Job) -> Converted:
         raise PreconditionError(f"backend `{job.backend}` applies no adapters", reason="unsupported_adapter")
     # First, because it is quick and refuses what no conversion makes right.
     task = job.model.task
+    encoders = _encoders_of(folder, job.model) if task == "embed" else {Path(): job.model}
     other = classifies_images(job.model.config) or classifies_audio(job.model.config)
     reads_texts = task in TEXTS and not (task == "classify" and other)
     tokenizers = tokenizers_to_add(task, folder) if reads_texts else {}
-    encoders = _encoders_of(folder, job.model) if task == "embed" else {Path(): job.model}
     for place, model in encoders.items():
         (out / place).mkdir(parents=True, exist_ok=True)
         backend.convert(model, conversion, folder / place, out / place)
@@ -138,7 +139,7 @@ def _encoders_of(folder: Path, model: ModelFacts) -> dict[Path, ModelFacts]:
     Older models keep them in `0_Transformer`; those with a Router may have several.
 
     Raises:
-        PreconditionError: routes run one encoder with different heads.
+        PreconditionError: routes run one encoder with different heads, or look words up in a table.
     """
     try:
         files = read_embed_files(folder)
@@ -152,6 +153,8 @@ def _encoders_of(folder: Path, model: ModelFacts) -> dict[Path, ModelFacts]:
         if files.routes:
             architecture = next(iter(way.config.get("architectures") or ()), "")
             made = dataclasses.replace(made, architecture=architecture, config=way.config)
+            if is_word_table(made):  # asked before the other routes are converted, which takes long
+                raise PreconditionError(ON_CPU_ALONE, reason="unsupported_model")
         if found.setdefault(place, made) != made:
             raise PreconditionError("the routes of a Router run one encoder with two heads; a conversion has one")
     return found

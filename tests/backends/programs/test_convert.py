@@ -118,6 +118,32 @@ def test_a_defect_is_told_without_its_text_and_logged_with_it(
     assert "secret /path/of/something" in ended.log
 
 
+def test_routes_that_look_words_up_are_refused_before_others_are_converted(
+    run_program: Any, source: Path, tmp_path: Path, chatty: dict[str, str]
+) -> None:
+    types = {"words": "BoW", "encoder": "Transformer", "pooling": "Pooling"}
+    router = {
+        "types": {name: f"sentence_transformers.models.{kind}" for name, kind in types.items()},
+        "structure": {"document": ["encoder", "pooling"], "query": ["words"]},
+        "parameters": {},
+    }
+    files = {
+        "modules.json": [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Router"}],
+        "router_config.json": router,
+        "words/config.json": {"vocab": ["river"], "word_weights": {}},
+        "encoder/config.json": {"model_type": "bert", "architectures": ["BertModel"]},
+        "pooling/config.json": {"pooling_mode": "mean"},
+    }
+    for name, content in files.items():
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(json.dumps(content))
+    asked = job(source, tmp_path / "out", "chatty_backend:ChattyBackend", "echo")
+    ended = run_program(CONVERT, document=asked, environment=chatty)
+    assert ended.report["reason"] == "unsupported_model"
+    assert "words are looked up in a table" in ended.report["message"]
+    assert "said in Python" not in ended.log
+
+
 @pytest.mark.parametrize(
     ("backend", "changes", "reason", "message"),
     [
