@@ -240,13 +240,24 @@ ROWS: dict[int, tuple[str, str, list[str]]] = {
     ),
     31: (
         "an address in the place of an image",
-        "INVALID_ARGUMENT, 400; nothing is fetched",
-        ["backends/media/test_images::test_what_is_no_data_url_is_refused"],
+        "INVALID_ARGUMENT, 400; nothing is fetched but from hosts that the settings list",
+        [
+            "backends/media/test_images::test_what_is_no_data_url_is_refused",
+            "server/runtime/test_media_files::test_without_the_setting_nothing_is_fetched",
+            "server/runtime/test_media_files::test_a_name_that_leads_inside_is_not_called",
+            "server/runtime/test_media_files::test_a_redirect_is_checked_as_the_first_url_is",
+            "server/runtime/test_media_files::test_a_file_that_is_too_large_is_given_up",
+            "server/runtime/test_media_files::test_a_host_that_drips_is_given_up_in_time",
+        ],
     ),
     32: (
         "an address that two readers read differently",
         "INVALID_ARGUMENT, 400: none is read at all",
-        ["backends/media/test_images::test_what_is_no_data_url_is_refused"],
+        [
+            "backends/media/test_images::test_what_is_no_data_url_is_refused",
+            "server/runtime/test_media_files::test_a_url_that_leads_elsewhere_than_it_seems_is_refused_and_nobody_is_called",
+            "server/runtime/test_media_files::test_a_name_is_looked_up_once_for_a_connection",
+        ],
     ),
     33: (
         "values for a chat template that it does not read",
