@@ -33,7 +33,7 @@ def read_json(path: Path, *, missing_ok: bool = False, name: str = "") -> dict[s
     """
     content = read_any_json(path, missing_ok=missing_ok, name=name)
     if not isinstance(content, dict):
-        raise PreconditionError(f"{name or path.name} does not hold a JSON object")
+        raise PreconditionError(f"{shown(name or path.name)} does not hold a JSON object")
     return content
 
 
@@ -53,7 +53,7 @@ def read_any_json(path: Path, *, missing_ok: bool = False, name: str = "") -> An
     Raises:
         PreconditionError: there is no such file, or it holds no JSON.
     """
-    name = name or path.name
+    name = shown(name or path.name)
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -179,7 +179,7 @@ def test_what_is_no_key_is_refused_by_field(keys: ApiKeys) -> None:
         ({"name": " "}, "name"),
         ({"name": "a" * 101}, "name"),
         ({"name": "a\nb"}, "name"),
-        ({"limits": twice}, "limits"),
+        ({"limits": twice}, "request_limits"),
         ({"expires_at": now()}, "expires_at"),
     ]:
         with pytest.raises(InvalidInputError) as caught:

@@ -41,7 +41,6 @@ T5 = {"model_type": "t5", "is_encoder_decoder": True}
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("num_attention_heads", 0),
         ("num_attention_heads", 5),
         ("hidden_size", "32"),
         ("hidden_act", 3),

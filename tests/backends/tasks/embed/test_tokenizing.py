@@ -79,7 +79,7 @@ def test_calls_for_tokens_have_a_limit_of_each_text_and_one_of_all() -> None:
     with pytest.raises(InvalidInputError, match=r"`texts\[1\]` has 1,025 characters"):
         check_tokenize(["a", "a" * (MOST + 1)], LIMIT)
     texts = ["a" * 1000] * (TOKENIZE_CHARACTERS // 1000 + 1)
-    with pytest.raises(InvalidInputError, match=r"`texts` have 1,049,000 characters") as refusal:
+    with pytest.raises(InvalidInputError, match=r"`texts` has 1,049,000 characters in all") as refusal:
         check_tokenize(texts, 0)
     assert refusal.value.field == "texts"
     check_characters(texts, LIMIT)

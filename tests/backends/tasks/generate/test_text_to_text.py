@@ -116,10 +116,10 @@ def test_what_an_engine_cannot_do_of_it_is_told() -> None:
 
 def test_numbers_that_mean_nothing_are_left_out_and_told(tmp_path: Path) -> None:
     written = {
-        "top_k": 10**400,
+        "top_k": 10**39,
         "max_new_tokens": 1 << 70,
         "min_p": -1,
-        "temperature": 10**400,
+        "temperature": float("inf"),
         "no_repeat_ngram_size": 65,
     }
     ids = {"eos_token_id": [2, 1 << 70, -1, True], "suppress_tokens": [3, 900], "forced_eos_token_id": 900}
