@@ -127,6 +127,7 @@ bench: $(VENV)/installed-dev $(VENV)/installed-demo ## Measure backends, embeddi
 	$(BIN)/python -m benchmarks.generation.throughput $(call quick_out,--rounds 1 --tokens 8 --widths 1)
 	$(BIN)/python -m benchmarks.media.vision $(call quick,--rounds 1 --images 8)
 	$(BIN)/python -m benchmarks.media.texts $(call quick,--rounds 1 --texts 8)
+	$(BIN)/python -m benchmarks.media.stepwise $(call quick,--rounds 1 --items 1)
 	$(BIN)/python -m benchmarks.media.speech_tasks $(call quick,--rounds 1 --calls 2 --seconds 1)
 
 clean: ## Remove what `make` built

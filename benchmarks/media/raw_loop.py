@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from benchmarks.support.commands import import_model
 from benchmarks.support.served import Served
 from benchmarks.support.turns import COLUMNS, Turns, Way, cells, in_turns
 from panope.worker.v1 import worker_pb2
-from panope_backends.tasks.task import ArrayJob, ArrayTask, SequenceJob, SequenceTask
+from panope_backends.tasks.task import ArrayJob, ArrayTask, DeviceJob, SequenceJob, SequenceTask
 from panope_backends.worker.loading import load_model
 from panope_client import Client
 from panope_server.tasks.task import Task
@@ -87,7 +87,13 @@ class RawLoop:
             folder=str(folder),
             precision="fp32",
             max_batch_tokens=1 << 14,
-            media_limits=worker_pb2.MediaLimits(max_image_bytes=1 << 24, max_image_pixels=1 << 24),
+            media_limits=worker_pb2.MediaLimits(
+                max_image_bytes=1 << 24,
+                max_image_pixels=1 << 24,
+                max_video_bytes=1 << 24,
+                max_video_pixels=1 << 24,
+                max_video_frames=1000,
+            ),
         )
         self._case = case
         self._loaded = load_model(load)
@@ -98,15 +104,29 @@ class RawLoop:
         for start in range(0, len(items), self._case.most):
             asked = self._case.input(items[start : start + self._case.most])
             job = self._loaded.requests[task.name](task.encode(asked))
-            task.decode(self._answer(job))
+            for part in self._answer(job):
+                task.decode(part)
 
-    def _answer(self, job: Any) -> bytes:
-        if isinstance(job, SequenceJob):
+    def _answer(self, job: Any) -> Iterator[bytes]:
+        if isinstance(job, DeviceJob):
+            yield from _steps(job)
+        elif isinstance(job, SequenceJob):
             assert self._loaded.sequences is not None
-            return job.answer(_rows(job, self._loaded.sequences))
-        assert isinstance(job, ArrayJob)
-        assert self._loaded.arrays is not None
-        return job.answer(_rounds(job, self._loaded.arrays, alone=self._loaded.arrays_alone))
+            yield job.answer(_rows(job, self._loaded.sequences))
+        else:
+            assert isinstance(job, ArrayJob)
+            assert self._loaded.arrays is not None
+            yield job.answer(_rounds(job, self._loaded.arrays, alone=self._loaded.arrays_alone))
+
+
+def _steps(job: DeviceJob) -> Iterator[bytes]:
+    """The parts that a request's steps give, one step after the other."""
+    is_last = False
+    while not is_last:
+        part, is_last = job.step()
+        if part:
+            yield part
+    job.close()
 
 
 def _rows(job: SequenceJob, sequences: SequenceTask) -> Any:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tests.backends.tasks.graphs.test_graphs import Source, answer
 from tests.backends.tasks.graphs.test_real_graphs import detected, in_openvino
-from tests.real_graphs import write_upscaler
+from tests.real_graphs import write_graph, write_upscaler
 from tests.real_models import sample
 from tests.served_images import answer_of, sent
 
@@ -45,13 +45,13 @@ def check_documented(name: str, made: Image.Image) -> None:
     assert difference.mean() < NEAR
 
 
-def drawn(folder: Path, name: str, found: list[Any], draw: Any) -> Image.Image:
-    """The sample with what was found, half as wide."""
+def drawn(folder: Path, content: bytes, found: list[Any], draw: Any, width: int = 320) -> Image.Image:
+    """An image with what was found, so wide."""
     given, made = folder / "given.png", folder / "made.png"
-    given.write_bytes(sample(name))
+    given.write_bytes(content)
     draw(given, found, made)
     with Image.open(made) as image:
-        return image.resize((320, 320 * image.height // image.width))
+        return image.convert("RGB").resize((width, width * image.height // image.width))
 
 
 def detection(found: detect_pb2.Detections, at: int) -> pb.Detection:
@@ -67,18 +67,31 @@ def detection(found: detect_pb2.Detections, at: int) -> pb.Detection:
 
 def test_the_pose_and_the_mask_of_an_astronaut(tmp_path: Path) -> None:
     (found,) = detected(in_openvino(tmp_path / "movenet", "movenet"), "astronaut.png")
-    pose = drawn(tmp_path, "astronaut.png", [detection(found, 0)], vision._draw)
+    pose = drawn(tmp_path, sample("astronaut.png"), [detection(found, 0)], vision._draw)
     message = segment_pb2.SegmentInput(images=sent(sample("astronaut.png")))
     told = answer_of(in_openvino(tmp_path / "selfie", "selfie"), "segment", message)
     (one,) = segment_pb2.SegmentOutput.FromString(told).images[0].segments
     left, top, right, bottom = one.corners
     box = BoundingBox(x_min=left, y_min=top, x_max=right, y_max=bottom)
     segment = segment_pb.Segment(label=one.label, png=one.png, area=one.area, box=box)
-    mask = drawn(tmp_path, "astronaut.png", [segment], vision._draw_segments)
+    mask = drawn(tmp_path, sample("astronaut.png"), [segment], vision._draw_segments)
     both = Image.new("RGB", (640, 320))
     both.paste(pose, (0, 0))
     both.paste(mask, (320, 0))
     check_documented("pose-and-mask.jpg", both)
+
+
+def test_the_parts_of_a_page(tmp_path: Path) -> None:
+    sheet, file = Image.new("RGB", (608, 400), "white"), io.BytesIO()
+    sheet.paste(Image.open(io.BytesIO(sample("page.png"))).convert("RGB"), (100, 60))
+    sheet.save(file, "PNG")
+    loaded = find_task("detect").load(Source(write_graph(tmp_path / "layout", "layout")))  # type: ignore[arg-type]
+    message = detect_pb2.DetectInput(images=sent(file.getvalue()), threshold=0.4)
+    (found,) = detect_pb2.DetectOutput.FromString(answer(loaded, "detect", message)).images
+    parts = [detection(found, at) for at in range(len(found.labels))]
+    assert {each.label for each in parts} == {"text", "title"}
+    page = drawn(tmp_path, file.getvalue(), parts, vision._draw, sheet.width).crop((80, 40, 504, 270))
+    check_documented("layout.png", page)
 
 
 def test_a_small_image_before_and_after(tmp_path: Path) -> None:
