@@ -239,3 +239,21 @@ def _any_size(content: bytes) -> bytes:
         for axis in (0, 2, 3) if value.name not in weights else ():
             value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}.{axis}"
     return bytes(model.SerializeToString())
+
+
+RAPID_OCR = "rapidocr-onnxruntime==1.4.4"
+READER_FILES = {
+    "detector": "ch_PP-OCRv4_det_infer.onnx",
+    "orientation": "ch_ppocr_mobile_v2.0_cls_infer.onnx",
+    "recognizer": "ch_PP-OCRv4_rec_infer.onnx",
+}
+
+
+def write_reader(folder: Path) -> Path:
+    """PP-OCRv4's three graphs, which read pages; RapidOCR's package has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in READER_FILES.values():
+        (folder / file).write_bytes(member(RAPID_OCR, file))
+    described = {name: {"file": file} for name, file in READER_FILES.items()}
+    (folder / "panope.json").write_text(json.dumps({"version": 1, "task": "ocr", **described}))
+    return folder

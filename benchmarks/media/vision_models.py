@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 
@@ -66,14 +65,9 @@ def write_salient(folder: Path) -> str:
 
 def write_reader(folder: Path) -> str:
     """PP-OCRv4's graphs."""
-    from tests.backends.tasks.ocr.test_real_ocr import FILES, RAPID_OCR
-    from tests.real_models import member
+    from tests import real_graphs
 
-    folder.mkdir(parents=True)
-    for file in FILES.values():
-        (folder / file).write_bytes(member(RAPID_OCR, file))
-    described = {name: {"file": file} for name, file in FILES.items()}
-    (folder / "panope.json").write_text(json.dumps({"version": 1, "task": "ocr", **described}))
+    real_graphs.write_reader(folder)
     return "PP-OCRv4 (rapidocr)"
 
 

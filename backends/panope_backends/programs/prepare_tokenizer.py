@@ -22,7 +22,8 @@ from panope_backends.errors import InternalError, PanopeError
 from panope_backends.programs import process_setup
 from panope_backends.programs.report import OFFLINE, claim_stdout
 from panope_backends.tasks.classify.files import read_classify_files
-from panope_backends.tasks.embed.files.config_files import EmbedFiles, read_embed_files
+from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer
 from panope_backends.tasks.kept_files import keep
 from panope_backends.tasks.text_files import READS, read_text_files

@@ -10,14 +10,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from panope_backends.errors import PreconditionError
+from panope_backends.model_facts.whole_numbers import LongNumberError, whole_number
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 #: Of a name that a file gives; the rest is left out of messages.
 SHOWN_CHARACTERS = 80
-
-#: Of a whole number in a file, which messages tell. transformers writes 10**30 for a length without a limit.
-_MOST_DIGITS = 40
 
 
 def read_json(path: Path, *, missing_ok: bool = False, name: str = "") -> dict[str, Any]:
@@ -63,23 +61,11 @@ def read_any_json(path: Path, *, missing_ok: bool = False, name: str = "") -> An
     except (ValueError, OSError):  # a name that no file can have, a folder, a device that fails
         raise PreconditionError(f"{name} cannot be read in the folder `{shown(path.parent.name)}`") from None
     try:
-        return json.loads(content.decode(), parse_int=_whole_number)
-    except _LongNumberError as error:
+        return json.loads(content.decode(), parse_int=whole_number)
+    except LongNumberError as error:
         raise PreconditionError(f"{name} holds a number of {error.digits:,} digits") from None
     except (ValueError, RecursionError):
         raise PreconditionError(f"{name} is not valid JSON") from None
-
-
-class _LongNumberError(Exception):
-    def __init__(self, digits: int) -> None:
-        super().__init__(digits)
-        self.digits = digits
-
-
-def _whole_number(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise _LongNumberError(len(text.lstrip("-")))
-    return int(text)
 
 
 def typed(content: Mapping[str, Any], kind: type[T], name: str) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.prepared_tokenizer import prepared_tokenizer
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.json_files import read_json

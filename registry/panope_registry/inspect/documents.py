@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 from panope_backends.errors import InvalidInputError, PreconditionError
+from panope_backends.model_facts.whole_numbers import whole_number
 from panope_registry.inspect.file_bytes import Header, forward, size_of
 from panope_registry.names import shown
 
 MAX_BYTES = 16 << 20
-
-#: Of a whole number; transformers writes 10**30 for a length without a limit.
-_MOST_DIGITS = 40
 
 
 def read_object(file: Header, path: str) -> dict[str, Any]:
@@ -32,23 +30,17 @@ def read_json(file: Header, path: str) -> Any:
     try:
         if size_of(file) > MAX_BYTES:
             raise broken(path, f"it is larger than {MAX_BYTES >> 20} MiB")
-        return json.loads(_whole(file), parse_int=_whole_number)
+        return json.loads(_whole(file), parse_int=whole_number)
     except json.JSONDecodeError as error:
         raise broken(path, f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     except UnicodeDecodeError:
         raise broken(path, "it is not UTF-8 text") from None
     except RecursionError:
         raise broken(path, "it is nested too deep") from None
-    except ValueError:  # what `_whole_number` refuses
+    except ValueError:  # what `whole_number` refuses
         raise broken(path, "it holds a number that is too long") from None
     except PermissionError:
         raise PreconditionError(f"`{shown(path)}` cannot be read", reason="unreadable_file") from None
-
-
-def _whole_number(text: str) -> int:
-    if len(text) > _MOST_DIGITS:  # messages tell numbers
-        raise ValueError
-    return int(text)
 
 
 def _whole(file: Header) -> bytes:

@@ -20,9 +20,12 @@ _PART = "image_processor"
 #: The keys of sizes in them.
 _SIDES = ("size", "crop_size", "pad_size", "image_size")
 
-#: A side of an image that models take is shorter; some tell the number of all pixels by `longest_edge`.
-_MOST_SIDE, _MOST_PIXELS = 1 << 14, 1 << 26
-_OF_PIXELS = frozenset({"shortest_edge", "longest_edge"})
+#: A side of an image that models take is shorter.
+_MOST_SIDE = 1 << 14
+
+#: Keys that tell the number of all pixels, as Qwen's do of images and videos: 616,562,688 is the most in use.
+_OF_PIXELS = frozenset({"shortest_edge", "longest_edge", "min_pixels", "max_pixels"})
+_MOST_PIXELS = 1 << 30
 
 
 def refuse_impossible_sizes(

@@ -20,11 +20,11 @@ from panope_server.config.remote import check_host
 from panope_server.generation_jobs.jobs import GenerationJobs
 from panope_server.generation_jobs.runner import GenerationRunner
 from panope_server.observability.metrics import Metrics
-from panope_server.pipeline.accounting import Accounting
+from panope_server.pipeline.accounting.step import Accounting
 from panope_server.pipeline.authorise import Authorise
 from panope_server.pipeline.cache.admin import AuthorizedCache
 from panope_server.pipeline.concurrency import Concurrency
-from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.deadline.step import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.download import Download
 from panope_server.pipeline.fetch_media import FetchMedia, ReadDataUrls
@@ -36,7 +36,7 @@ from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.route import RouteStep
 from panope_server.pipeline.step import Pipeline, Step
-from panope_server.pipeline.token_ids import TokenIds
+from panope_server.pipeline.token_ids.step import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.async_registry.acquire import Acquisition, Conversions
 from panope_server.runtime.async_registry.aliases import AsyncAliases

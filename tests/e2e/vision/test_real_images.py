@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,26 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.backends.tasks.ocr.test_real_ocr import FILES, LETTER, RAPID_OCR, bare, letter
+from tests.backends.tasks.ocr.test_real_ocr import LETTER, bare, letter
 from tests.dinov2_small import write_dinov2_small
-from tests.real_graphs import write_graph, write_upscaler
-from tests.real_models import member, sample
+from tests.real_graphs import write_graph, write_reader, write_upscaler
+from tests.real_models import sample
 
 from panope_client import Client
 from panope_registry.session import RegistrySession
 
 # Packages of some megabytes, and a server with a worker for each.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-def write_reader(folder: Path) -> Path:
-    """PP-OCRv4."""
-    folder.mkdir(parents=True)
-    for file in FILES.values():
-        (folder / file).write_bytes(member(RAPID_OCR, file))
-    described = {name: {"file": file} for name, file in FILES.items()}
-    (folder / "panope.json").write_text(json.dumps({"version": 1, "task": "ocr", **described}))
-    return folder
 
 
 def write_encoder(folder: Path) -> Path:

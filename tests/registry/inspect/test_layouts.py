@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.registry.inspect.folder_layouts import modules, understand
 
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.embed.files.modules_file import MODULES
 from panope_backends.testing.graphs import text_graph
 from panope_registry.ingest.folder import list_folder
-from panope_registry.inspect.inspect import Evidence, Inspection, inspect_files
+from panope_registry.inspect.inspect import Evidence, inspect_files
 from panope_registry.registry import Registry
 from panope_registry.sources.hub import HubSource
 from panope_registry.testing.hub import HubStandIn
@@ -24,25 +25,6 @@ MakeModel = Callable[..., Path]
 Safetensors = Callable[..., bytes]
 
 BERT = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 16}
-
-
-def _understand(folder: Path) -> Inspection:
-    return inspect_files({file.path: file.source for file in list_folder(folder)})
-
-
-def modules(*kinds: str, first: str = "") -> str:
-    """A modules.json of these kinds, each but the first in its folder."""
-    return json.dumps(
-        [
-            {
-                "idx": n,
-                "name": str(n),
-                "path": f"{n}_{kind.rpartition('.')[2]}" if n else first,
-                "type": kind if "." in kind else f"sentence_transformers.models.{kind}",
-            }
-            for n, kind in enumerate(kinds)
-        ]
-    )
 
 
 def _every_kind() -> set[str]:
@@ -66,7 +48,7 @@ def test_the_modules_that_are_run_are_the_librarys() -> None:
 @pytest.mark.parametrize("kind", sorted(_every_kind() - set(MODULES)))
 def test_a_module_that_is_not_run_is_refused_at_import_by_its_name(make_model: MakeModel, kind: str) -> None:
     with pytest.raises(PreconditionError, match=rf"modules\.json .*{kind}"):
-        _understand(make_model(files={"modules.json": modules("Transformer", "Pooling", kind)}))
+        understand(make_model(files={"modules.json": modules("Transformer", "Pooling", kind)}))
 
 
 @pytest.mark.parametrize(
@@ -127,14 +109,14 @@ def _clip(make_model: MakeModel, config: Mapping[str, Any] = CLIP) -> Path:
 
 
 def test_a_model_of_images_and_texts_is_found_in_the_folder_of_its_module(make_model: MakeModel) -> None:
-    found = _understand(_clip(make_model))
+    found = understand(_clip(make_model))
     assert (found.task, found.architecture, found.config["model_type"]) == ("embed", "CLIPModel", "clip")
     assert [each.main_files for each in found.weight_sets] == [("0_CLIPModel/model.safetensors",)]
 
 
 def test_models_of_images_and_texts_of_another_type_are_refused_at_import(make_model: MakeModel) -> None:
     with pytest.raises(PreconditionError, match=r"CLIPModel and no Pooling, and config\.json has the type `siglip`"):
-        _understand(_clip(make_model, {**CLIP, "model_type": "siglip"}))
+        understand(_clip(make_model, {**CLIP, "model_type": "siglip"}))
 
 
 def _subfolder(make_model: MakeModel, **more: bytes | str | None) -> Path:
@@ -157,7 +139,7 @@ def test_a_table_of_token_vectors_is_a_model_that_embeds(
     folder = make_model(files={**files, "modules.json": json.dumps(modules_)})
     (folder / where).mkdir(exist_ok=True)
     (folder / f"{where}model.safetensors").write_bytes(table)
-    found = _understand(folder)
+    found = understand(folder)
     assert (found.task, found.architecture) == ("embed", "StaticEmbedding")
     assert found.reasons["architecture"] == "modules.json lists StaticEmbedding"
     assert [weights.folder for weights in found.weight_sets] == [where.rstrip("/")]
@@ -166,7 +148,7 @@ def test_a_table_of_token_vectors_is_a_model_that_embeds(
 @pytest.mark.parametrize("place", ["", "0_WordEmbeddings"])
 def test_a_table_of_words_is_a_model_that_embeds(make_model: MakeModel, safetensors: Safetensors, place: str) -> None:
     folder = _words(make_model, safetensors, place)
-    found = _understand(folder)
+    found = understand(folder)
     assert (found.task, found.architecture) == ("embed", "WordEmbeddings")
     assert [(weights.format, weights.folder) for weights in found.weight_sets] == [("safetensors", place)]
 
@@ -192,13 +174,13 @@ def test_what_a_list_of_words_must_say_is_asked_for_at_import(
     else:
         path.write_text(json.dumps(json.loads(path.read_text()) | content))
     with pytest.raises(PreconditionError, match=told):
-        _understand(folder)
+        understand(folder)
 
 
 def test_a_list_of_millions_of_words_is_left_for_the_load(make_model: MakeModel, safetensors: Safetensors) -> None:
     folder = _words(make_model, safetensors)
     (folder / "whitespacetokenizer_config.json").write_text(" " * (16 << 20) + "{}")
-    assert _understand(folder).architecture == "WordEmbeddings"
+    assert understand(folder).architecture == "WordEmbeddings"
 
 
 def _words(make_model: MakeModel, safetensors: Safetensors, place: str = "") -> Path:
@@ -230,7 +212,7 @@ def test_a_bag_of_words_is_a_model_whose_list_is_its_weights(
         (folder / "1_Dense/config.json").write_text('{"in_features": 2, "out_features": 3}')
         weights = safetensors({"linear.weight": ("F32", [3, 2]), "linear.bias": ("F32", [3])})
         (folder / "1_Dense/model.safetensors").write_bytes(weights)
-    found = _understand(folder)
+    found = understand(folder)
     assert (found.task, found.architecture, found.config) == ("embed", "BoW", {})
     (weight_set,) = found.weight_sets
     later = ["1_Dense/model.safetensors"] if dense else []
@@ -248,11 +230,11 @@ def test_weights_of_tokens_are_a_sparse_encoder(make_model: MakeModel, safetenso
             "config_sentence_transformers.json": '{"model_type": "SparseEncoder"}',
         }
     )
-    found = _understand(folder)
+    found = understand(folder)
     assert (found.task, found.architecture) == ("embed", "SparseStaticEmbedding")
     (folder / "config.json").write_text('{"path": "idf.json"}')
     with pytest.raises(PreconditionError, match=r"config\.json sets `path`"):
-        _understand(folder)
+        understand(folder)
 
 
 def test_a_sparse_encoder_is_a_model_that_embeds(make_model: MakeModel) -> None:
@@ -265,66 +247,8 @@ def test_a_sparse_encoder_is_a_model_that_embeds(make_model: MakeModel) -> None:
             "config_sentence_transformers.json": '{"model_type": "SparseEncoder"}',
         }
     )
-    found = _understand(folder)
+    found = understand(folder)
     assert (found.task, found.architecture) == ("embed", "BertForMaskedLM")
-
-
-def _routed(make_model: MakeModel, safetensors: Safetensors, **structure: list[str]) -> Path:
-    """A Router at the root: a transformer with pooling for documents, and what is given for queries."""
-    structure = {"document": ["d_Transformer", "d_Pooling"], **structure}
-    kinds = {"q_Table": "StaticEmbedding", "d_Transformer": "Transformer", "d_Pooling": "Pooling"}
-    used = [name for name in kinds if any(name in route for route in structure.values())]
-    types = {name: f"sentence_transformers.models.{kinds[name]}" for name in used}
-    router = {"types": types, "structure": structure, "parameters": {"default_route": "document"}}
-    folder = make_model(
-        files={"modules.json": modules("Router", "Normalize"), "router_config.json": json.dumps(router)}
-    )
-    for name in used:
-        (folder / name).mkdir()
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        (folder / name).rename(folder / "d_Transformer" / name)
-    (folder / "1_Pooling/config.json").rename(folder / "d_Pooling/config.json")
-    if "q_Table" in used:
-        (folder / "q_Table/model.safetensors").write_bytes(safetensors({"embeddings": ("F32", [64, 16])}))
-    return folder
-
-
-def test_a_router_of_several_encoders_is_a_model_of_all_their_weights(
-    registry: Registry, make_model: MakeModel, safetensors: Safetensors
-) -> None:
-    entry = registry.import_folder(_routed(make_model, safetensors, query=["q_Table"]), "v/m")
-    (variant,) = entry.variants
-    assert (entry.task, entry.architecture, entry.config["model_type"]) == ("embed", "Router", "bert")
-    wanted = {"d_Transformer/model.safetensors", "q_Table/model.safetensors", "router_config.json"}
-    assert wanted <= {file.path for file in variant.files}
-
-
-def test_a_router_of_one_encoder_is_a_model_of_its_class(make_model: MakeModel, safetensors: Safetensors) -> None:
-    found = _understand(_routed(make_model, safetensors, query=["d_Transformer", "d_Pooling"]))
-    assert (found.task, found.architecture) == ("embed", "BertModel")
-
-
-def test_code_of_a_routes_encoder_is_asked_for_there(make_model: MakeModel, safetensors: Safetensors) -> None:
-    folder = _routed(make_model, safetensors, query=["q_Table"])
-    (folder / "q_Table/config.json").write_text(json.dumps({"auto_map": {"AutoModel": "own.X"}}))
-    with pytest.raises(PreconditionError, match=r"`q_Table/config\.json` asks .*`q_Table/own\.py`"):
-        _understand(folder)
-
-
-def test_a_router_whose_file_is_broken_is_refused_at_import(make_model: MakeModel, safetensors: Safetensors) -> None:
-    folder = _routed(make_model, safetensors, query=["table"])
-    with pytest.raises(PreconditionError, match=r"route `query` in router_config\.json names `table`"):
-        _understand(folder)
-
-
-@pytest.mark.parametrize("listed", [{}, {"types": {}, "structure": {}}, {"types": {}, "structure": {"query": []}}])
-def test_a_router_without_modules_is_refused_by_its_file_and_not_for_weights(
-    make_model: MakeModel, safetensors: Safetensors, listed: Mapping[str, Any]
-) -> None:
-    folder = _routed(make_model, safetensors, query=["q_Table"])
-    (folder / "router_config.json").write_text(json.dumps(listed))
-    with pytest.raises(PreconditionError, match=r"router_config\.json|modules\.json"):
-        _understand(folder)
 
 
 def _pickled_step(make_model: MakeModel) -> Path:
@@ -344,7 +268,7 @@ def test_a_pickled_step_is_taken_with_a_grant_and_not_opened(make_model: MakeMod
 
 def test_a_pickled_step_is_refused_without_a_grant(make_model: MakeModel) -> None:
     with pytest.raises(PreconditionError, match=r"`grants\.pickles` does not list it"):
-        _understand(_pickled_step(make_model))
+        understand(_pickled_step(make_model))
 
 
 def test_a_transformer_in_a_folder_of_its_own_is_understood(registry: Registry, make_model: MakeModel) -> None:
@@ -369,7 +293,7 @@ def test_code_of_a_transformer_in_a_folder_of_its_own_is_asked_for_there(make_mo
     config = BERT | {"auto_map": {"AutoModel": "own.X"}}
     (folder / "0_Transformer/config.json").write_text(json.dumps(config))
     with pytest.raises(PreconditionError, match=r"`0_Transformer/config\.json` asks .*`0_Transformer/own\.py`"):
-        _understand(folder)
+        understand(folder)
 
 
 def test_a_graph_comes_with_the_weights_of_the_steps_after_it(
@@ -396,7 +320,7 @@ def test_a_model_with_a_decoder_embeds_by_its_encoder_or_is_refused_at_import(
     config = {"architectures": ["X"], "model_type": kind, "is_encoder_decoder": True}
     folder = make_model(files={"config.json": json.dumps(config)})
     if is_run:
-        assert _understand(folder).task == "embed"
+        assert understand(folder).task == "embed"
     else:
         with pytest.raises(PreconditionError, match="encoder-decoder models need a decoder's inputs"):
-            _understand(folder)
+            understand(folder)

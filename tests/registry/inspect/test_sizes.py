@@ -84,6 +84,14 @@ def test_images_of_a_size_that_none_has_are_refused_by_the_processors_file_and_k
         _with(make_model, VIT, **{name: json.dumps(sizes)})
 
 
-def test_numbers_of_pixels_and_sizes_that_are_left_open_are_taken(make_model: MakeModel) -> None:
-    sizes = {"size": {"shortest_edge": 3136, "longest_edge": 2**24}, "crop_size": None, "do_resize": True}
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"shortest_edge": 3136, "longest_edge": 2**24},
+        {"min_pixels": 3136, "max_pixels": 12_845_056},  # of older releases of transformers, for Qwen2-VL
+        {"shortest_edge": 4096, "longest_edge": 616_562_688},
+    ],
+)
+def test_numbers_of_pixels_and_sizes_that_are_left_open_are_taken(make_model: MakeModel, size: object) -> None:
+    sizes = {"size": size, "crop_size": None, "do_resize": True}
     assert _with(make_model, VIT, **{"preprocessor_config.json": json.dumps(sizes)}).weight_sets

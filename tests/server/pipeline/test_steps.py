@@ -19,9 +19,9 @@ from panope_backends.errors import (
 from panope_registry.serving_records.inference_log import LoggedCall
 from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
-from panope_server.pipeline.accounting import Accounting
+from panope_server.pipeline.accounting.step import Accounting
 from panope_server.pipeline.call import Call
-from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.deadline.step import Deadline
 from panope_server.pipeline.download import Download
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Next, Pipeline

@@ -16,9 +16,9 @@ from panope_backends.errors import InstanceLostError, InvalidInputError
 from panope_registry.models.types import ModelEntry
 from panope_server.config import Limits
 from panope_server.observability.metrics import Metrics
-from panope_server.pipeline.accounting import Accounting
+from panope_server.pipeline.accounting.step import Accounting
 from panope_server.pipeline.call import Call
-from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.deadline.step import Deadline
 from panope_server.pipeline.dispatch import Dispatch
 from panope_server.pipeline.step import Pipeline
 from panope_server.pipeline.stream import AnswerStream

@@ -16,7 +16,7 @@ from typing import Any
 from panope_backends.errors import PreconditionError
 from panope_backends.tasks.classify.functions import Function, usual_function
 from panope_backends.tasks.classify.label_scoring import LabelScoring
-from panope_backends.tasks.embed.files.config_files import EmbedFiles, TokenizerSettings
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles, TokenizerSettings
 from panope_backends.tasks.embed.files.sentence_files import (
     ENCODES,
     ModuleEntry,

@@ -12,7 +12,7 @@ from panope_backends.api import TensorModel
 from panope_backends.errors import Field, InternalError, InvalidInputError, PreconditionError
 from panope_backends.model_facts.text_graphs import text_shape
 from panope_backends.model_facts.word_tables import SPARSE_STATIC
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.inputs import EncoderInputs, within_positions
 from panope_backends.tasks.embed.tokenizers.kinds import SequenceTokenizer

@@ -10,7 +10,7 @@ import numpy as np
 
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.text_graphs import LAYERS_HEAD
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.files.modules_file import HeadStep
 from panope_backends.tasks.embed.files.sentence_files import LayerPoolingFile
 from panope_backends.tasks.embed.step_weights import read_step_weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from panope_backends.api import TensorModel
 from panope_backends.model_facts.word_tables import WORD_EMBEDDINGS
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.files.word_files import PhraseTokenizerFile
 from panope_backends.tasks.embed.layer_pooling import model_head
 from panope_backends.tasks.embed.multi_vectors import MultiVectorTask

@@ -19,7 +19,7 @@ from panope_backends.api import TensorModel
 from panope_backends.errors import InternalError, InvalidInputError, PreconditionError
 from panope_backends.model_facts.text_graphs import text_shape
 from panope_backends.tasks.embed.embed import TRIAL_TOKENS, TRUNCATIONS, EmbedSequenceTask
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.files.multi_vector_files import MultiVectors
 from panope_backends.tasks.embed.head import normalize
 from panope_backends.tasks.embed.purposes import DOCUMENT, QUERY, purpose_of

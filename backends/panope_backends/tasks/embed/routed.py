@@ -16,7 +16,7 @@ from panope.worker.v1 import embed_pb2 as messages
 from panope_backends.api import TensorModel
 from panope_backends.errors import InvalidInputError, PreconditionError
 from panope_backends.tasks.embed.embed import TRIAL_TOKENS, EmbedJob, EmbedSequenceTask, SparseJob
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.images.requests import TASK, refuse_images
 from panope_backends.tasks.embed.layer_pooling import model_head
 from panope_backends.tasks.embed.loading import load_encoder, make_task

@@ -14,7 +14,7 @@ import numpy as np
 from panope_backends.api import Arrays, TensorModel
 from panope_backends.errors import InternalError, PreconditionError
 from panope_backends.model_facts.text_graphs import TextOutputs, layers_output, sparse_output, text_outputs, text_shape
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.head import load_head, load_token_steps, normalize
 from panope_backends.tasks.embed.pooling import pool
 from panope_backends.tasks.embed.running import run_whole

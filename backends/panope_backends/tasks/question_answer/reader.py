@@ -9,7 +9,7 @@ import numpy as np
 from panope_backends.api import TensorModel
 from panope_backends.errors import InternalError, PreconditionError
 from panope_backends.model_facts.text_graphs import span_outputs
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer
 from panope_backends.tasks.ragged import ragged
 from panope_backends.tasks.task import Rows, TokenRow

@@ -252,7 +252,9 @@ class Instance(ModelInstance):
     def liveness(self) -> LivenessProbe:
         """The worker must say something."""
         timeout = self._workers.heartbeat_timeout_seconds
-        return worker_liveness(lambda: self._socket.heard, self.closed, timeout, self._went_silent, self._look)
+        return worker_liveness(
+            lambda: self._socket.heard, self.closed, timeout, self._went_silent, self._process.leave_if_killed
+        )
 
     def end_silent(self, failed_checks: int) -> None:
         """Ends the worker because it has said nothing in so many checks."""
@@ -298,12 +300,6 @@ class Instance(ModelInstance):
 
     def _send(self, frame: wire.ServerFrame) -> None:
         self._process.write(encode_frame(frame))
-
-    def _look(self) -> None:
-        """A worker that has been killed is lost now, not when it has the processor again to end."""
-        if self._process.has_been_killed:
-            _log.warning("worker_killed", instance=self.name, model=self.plan.model)
-            self._process.disconnect()
 
     def _went_silent(self) -> None:
         if self.state is InstanceState.READY:
@@ -364,11 +360,8 @@ class Instance(ModelInstance):
         self._generation = heartbeat.generation if heartbeat.HasField("generation") else None
         limit = self._workers.hang_timeout_seconds * 1000
         if max(heartbeat.running_milliseconds, heartbeat.preparing_milliseconds) > limit:
-            self._abort(
-                "hang",
-                running_ms=heartbeat.running_milliseconds,
-                preparing_ms=heartbeat.preparing_milliseconds,
-            )
+            running, preparing = heartbeat.running_milliseconds, heartbeat.preparing_milliseconds
+            self._abort("hang", running_ms=running, preparing_ms=preparing)
 
     def _abort(self, reason: str, **facts: float) -> None:
         """Ends a worker that does not get on; once."""

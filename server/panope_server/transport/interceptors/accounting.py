@@ -14,7 +14,7 @@ from panope_backends.errors import PanopeError
 from panope_server.access.principal import current_principal
 from panope_server.observability.call_record import begin_record
 from panope_server.observability.metrics import OTHER, Metrics
-from panope_server.pipeline.accounting import CANCELLED, DEFECT, OK, Outcome
+from panope_server.pipeline.accounting.step import CANCELLED, DEFECT, OK, Outcome
 from panope_server.transport.errors import code_name
 from panope_server.transport.interceptors.context import Context, current_request_id
 from panope_server.transport.interceptors.handlers import HandlerInterceptor, Streaming, Unary

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from tests.backends.tasks.ocr.test_ocr import read
-from tests.real_models import member, sample, wheel
+from tests.real_graphs import RAPID_OCR, READER_FILES, write_reader
+from tests.real_models import sample, wheel
 
 from panope.v1.media_pb2 import Point
 from panope.v1.ocr_service_pb2 import TextLine
@@ -30,13 +31,7 @@ from panope_server.cli.inference.ocr import draw_lines
 # A package of 15 MB, and others that its code needs.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-RAPID_OCR = "rapidocr-onnxruntime==1.4.4"
 ITS_NEEDS = ("pyclipper==1.4.0", "shapely==2.2.0", "six==1.17.0", "PyYAML==6.0.3", "tqdm==4.67.1")
-FILES = {
-    "detector": "ch_PP-OCRv4_det_infer.onnx",
-    "orientation": "ch_ppocr_mobile_v2.0_cls_infer.onnx",
-    "recognizer": "ch_PP-OCRv4_rec_infer.onnx",
-}
 
 #: What the command line draws over the letter, its upper part.
 DOCUMENTED = Path(__file__).parents[4] / "docs" / "ocr.png"
@@ -64,12 +59,10 @@ class Source:
     media_limits = MediaLimits()
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        described = {name: {"file": file} for name, file in FILES.items()}
-        for name, file in FILES.items():
-            (folder / name).mkdir(parents=True)
-            (folder / name / "model.onnx").write_bytes(member(RAPID_OCR, file))
-        (folder / "panope.json").write_text(json.dumps({"version": 1, "task": "ocr", **described}))
+        self.folder = write_reader(folder)
+        for name, file in READER_FILES.items():  # as the server lays them out
+            (folder / name).mkdir()
+            (folder / name / "model.onnx").write_bytes((folder / file).read_bytes())
 
     def load(self, config: object, folder: Path | None = None, *, head: str = "") -> TensorModel:
         del config, head

@@ -6,7 +6,7 @@ from typing import Any
 
 from panope_registry.serving_records.usage import UsageCounts
 from panope_server.observability.metrics import Metrics
-from panope_server.pipeline.accounting import Accounting
+from panope_server.pipeline.accounting.step import Accounting
 from panope_server.pipeline.step import Pipeline
 from panope_server.transport.errors import code_name
 

@@ -13,7 +13,7 @@ from panope.worker.v1 import worker_pb2 as wire
 from panope_backends.errors import InstanceLostError
 from panope_server.runtime.instances import liveness
 from panope_server.runtime.instances.liveness import UNRESPONSIVE_CHECKS, worker_liveness
-from panope_server.runtime.instances.worker.process import WorkerProcess
+from panope_server.runtime.instances.worker import process
 from panope_server.runtime.status import InstanceState, ModelState
 from panope_server.tasks.embed import EmbedInput
 
@@ -103,7 +103,7 @@ async def test_calls_of_a_worker_that_was_killed_fail_at_its_first_silence_and_n
     await model.settle()
     await go_silent(model, 0, checks=1)
     assert not model.calls[0].done()
-    monkeypatch.setattr(WorkerProcess, "has_been_killed", property(lambda _: True))
+    monkeypatch.setattr(process, "has_been_killed", lambda _: True)
     await go_silent(model, 0, checks=1)
     with pytest.raises(InstanceLostError):
         await model.calls[0]

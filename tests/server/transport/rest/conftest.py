@@ -22,7 +22,7 @@ from panope_server.observability.metrics import Metrics
 from panope_server.pipeline.read_value import ReadValue
 from panope_server.pipeline.resolve import Resolve
 from panope_server.pipeline.step import Pipeline
-from panope_server.pipeline.token_ids import TokenIds
+from panope_server.pipeline.token_ids.step import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.runtime.media_files.fetcher import MediaFetcher
 from panope_server.runtime.placement.memory_budget import MemoryBudget

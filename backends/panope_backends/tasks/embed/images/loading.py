@@ -13,7 +13,8 @@ from panope_backends.errors import PreconditionError
 from panope_backends.media.processors import load_image_processor
 from panope_backends.model_facts.image_models import has_towers, sees_padding
 from panope_backends.tasks.embed.embed import EmbedSequenceTask
-from panope_backends.tasks.embed.files.config_files import EmbedFiles, read_embed_files
+from panope_backends.tasks.embed.files.config_files import read_embed_files
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.head import load_head
 from panope_backends.tasks.embed.images.padded_texts import PaddedTexts
 from panope_backends.tasks.embed.images.pooling import OUTPUTS, PIXELS, ImagePooling

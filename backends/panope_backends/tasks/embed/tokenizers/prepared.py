@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.kept_files import digest_of, read_kept
 
 Side = Literal["left", "right"]

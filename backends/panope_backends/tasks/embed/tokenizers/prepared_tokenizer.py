@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.prepared import FILE, PreparedTokenizer, find_prepared, sources_digest
 from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static
 from panope_backends.tasks.kept_files import keep, tokenizer_in

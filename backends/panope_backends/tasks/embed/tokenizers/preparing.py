@@ -12,7 +12,7 @@ import msgspec
 
 from panope_backends.errors import PreconditionError
 from panope_backends.model_facts.word_tables import SPARSE_STATIC, WORD_EMBEDDINGS
-from panope_backends.tasks.embed.files.config_files import EmbedFiles, TokenizerSettings
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles, TokenizerSettings
 from panope_backends.tasks.embed.tokenizers.prepared import PreparedTokenizer, sources_digest
 from panope_backends.tasks.embed.tokenizers.static_tokenizer import prepare_static, without_special
 from panope_backends.tasks.embed.tokenizers.tokenizer import TextTokenizer

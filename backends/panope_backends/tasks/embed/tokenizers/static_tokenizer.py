@@ -14,7 +14,7 @@ import msgspec
 from tokenizers import Tokenizer
 
 from panope_backends.errors import PreconditionError
-from panope_backends.tasks.embed.files.config_files import EmbedFiles
+from panope_backends.tasks.embed.files.embed_files import EmbedFiles
 from panope_backends.tasks.embed.tokenizers.prepared import PreparedTokenizer, sources_digest
 
 NAME = "tokenizer.json"

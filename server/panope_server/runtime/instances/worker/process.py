@@ -96,10 +96,11 @@ class WorkerProcess:
                 self.kill()
                 raise
 
-    @property
-    def has_been_killed(self) -> bool:
-        """Whether it was killed and has not come to end yet."""
-        return bool(self.pid) and has_been_killed(self.pid)
+    def leave_if_killed(self) -> None:
+        """Takes one that was killed for lost now, not when it has the processor again to end."""
+        if has_been_killed(self.pid):
+            _log.warning("worker_killed", instance=self._instance, model=self._plan.model)
+            self.disconnect()
 
     def write(self, data: bytes) -> None:
         """Sends bytes to it; nothing when the connection is gone."""

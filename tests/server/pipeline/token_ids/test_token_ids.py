@@ -6,9 +6,9 @@ import pytest
 
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, OpenAiSettings, SettingsError, load_settings
-from panope_server.pipeline.cl100k import texts_of
 from panope_server.pipeline.step import Pipeline
-from panope_server.pipeline.token_ids import TokenIds
+from panope_server.pipeline.token_ids.cl100k import texts_of
+from panope_server.pipeline.token_ids.step import TokenIds
 from panope_server.pipeline.validate import Validate
 from panope_server.tasks.embed import EmbedInput
 

@@ -12,8 +12,8 @@ from collections.abc import Awaitable
 
 from panope_backends.errors import DeadlineError
 from panope_server.config import Limits
-from panope_server.pipeline.alarms import Alarms
 from panope_server.pipeline.call import Call, Sink
+from panope_server.pipeline.deadline.alarms import Alarms
 from panope_server.pipeline.step import Next
 from panope_server.tasks.catalog import task_of
 from panope_server.tasks.task import Output

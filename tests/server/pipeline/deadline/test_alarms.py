@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panope_server.pipeline import alarms as module
-from panope_server.pipeline.alarms import MOST_STOPPED, Alarms
+from panope_server.pipeline.deadline import alarms as module
+from panope_server.pipeline.deadline.alarms import MOST_STOPPED, Alarms
 
 LONG = 3600.0
 

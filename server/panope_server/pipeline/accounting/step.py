@@ -19,8 +19,8 @@ from panope_server.observability.call_record import mark_counted
 from panope_server.observability.call_series import CallKind, CallSeries
 from panope_server.observability.metrics import OTHER, Metrics
 from panope_server.observability.truncate import cut
+from panope_server.pipeline.accounting.counted_parts import CountedParts
 from panope_server.pipeline.call import Call
-from panope_server.pipeline.counted_parts import CountedParts
 from panope_server.pipeline.step import Next
 from panope_server.tasks.catalog import AnyTask, task_of
 from panope_server.tasks.task import Usage

@@ -15,7 +15,7 @@ from panope_registry.serving_records.inference_log import LoggedCall
 from panope_registry.serving_records.usage import UsageCounts
 from panope_server.access.principal import Principal, set_principal
 from panope_server.observability.metrics import Metrics
-from panope_server.pipeline.accounting import Accounting
+from panope_server.pipeline.accounting.step import Accounting
 from panope_server.pipeline.call import Call, Collected
 from panope_server.tasks.embed import EmbedInput
 from panope_server.tasks.generate.types import GenerateDelta, GenerateInput, GenerateOutput, GenerateUsage

@@ -10,9 +10,9 @@ import pytest
 
 from panope_backends.errors import DeadlineError
 from panope_server.config import Limits
-from panope_server.pipeline import deadline
 from panope_server.pipeline.call import Call
-from panope_server.pipeline.deadline import Deadline
+from panope_server.pipeline.deadline import step as deadline
+from panope_server.pipeline.deadline.step import Deadline
 from panope_server.pipeline.step import Pipeline
 from panope_server.tasks.generate.types import GenerateInput
 from panope_server.tasks.task import Input, Output

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from panope_backends.errors import InvalidInputError
 from panope_server.config import Limits, OpenAiSettings
 from panope_server.pipeline.call import Call
-from panope_server.pipeline.cl100k import texts_of
 from panope_server.pipeline.step import Next
+from panope_server.pipeline.token_ids.cl100k import texts_of
 from panope_server.tasks.texts import TextsInput
 
 

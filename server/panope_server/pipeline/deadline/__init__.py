@@ -1,0 +1,1 @@
+"""Calls end when their time is up."""
